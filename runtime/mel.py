@@ -1,0 +1,275 @@
+"""From samples to mel power, the way a sample flows: window, FFT, power, mel bands. numpy only, float32.
+
+Parameters after the thesis, section 3.5.3. For another sampling rate the thesis scales the window and
+the hop instead of resampling; `FrontEnd` says how, so that one model serves all rates.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from runtime.errors import ParameterError
+
+SAMPLE_RATE = 22_050  # Hz
+N_FFT = 2_048  # samples of the analysis window at SAMPLE_RATE: 92.9 ms
+HOP_LENGTH = 512  # samples between frames at SAMPLE_RATE: 23.2 ms
+N_MELS = 224  # bands, the height of a segment
+FMIN = 0.0  # Hz
+FMAX = 11_025.0  # Hz
+FRAME_RATE = SAMPLE_RATE / HOP_LENGTH  # 43.07 frames per second, at every sampling rate
+
+MIN_SAMPLE_RATE = 8_000  # Hz
+MAX_SAMPLE_RATE = 192_000  # Hz
+
+BLOCK_FRAMES = 64  # frames per pass: windowed samples and spectra of one pass stay in the cache
+GROUP_BANDS = 16  # neighbouring bands that share one small matrix product
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """What the front end does at one sampling rate.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Hz.
+    win_length : int
+        Samples of the Hann window: 2048·sr'/22050 (thesis 3.5.3), so that it lasts 92.9 ms at every rate.
+    n_fft : int
+        FFT length, `win_length` zero-padded to the next even 7-smooth number. The literal scaling
+        makes n_fft 4458 = 2·3·743 at 48 kHz, and the prime 743 costs the FFT several times the time
+        of its neighbour 4480 = 2⁷·5·7. Zero-padding leaves the window, and so the frequency
+        resolution, as the thesis has it; only the sampling of the spectrum becomes finer by 0.5 %.
+    """
+
+    sample_rate: int
+    win_length: int
+    n_fft: int
+
+    def centre(self, frame: int) -> int:
+        """Sample at which a frame is centred: frame·512·sr'/22050, rounded.
+
+        The hop stays exact on average (1114.56 samples at 48 kHz), so the frame rate, and with it
+        every tempo that a model has learnt, is the same at all sampling rates.
+        """
+        return (2 * frame * HOP_LENGTH * self.sample_rate + SAMPLE_RATE) // (2 * SAMPLE_RATE)
+
+    def n_frames(self, n_samples: int) -> int:
+        """Frames of a recording of `n_samples` samples; centred frames, hence one more than hops."""
+        return 1 + n_samples * SAMPLE_RATE // (HOP_LENGTH * self.sample_rate)
+
+
+@lru_cache(maxsize=8)
+def front_end(sample_rate: int) -> FrontEnd:
+    """The front end's lengths at a sampling rate.
+
+    Parameters
+    ----------
+    sample_rate : int
+        8 000 to 192 000 Hz.
+
+    Raises
+    ------
+    ParameterError
+        If the rate is no whole number in that range.
+    """
+    if sample_rate != int(sample_rate) or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        raise ParameterError(
+            f"sample_rate must be a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz, "
+            f"got {sample_rate!r}"
+        )
+    win_length = round(N_FFT * sample_rate / SAMPLE_RATE)
+    return FrontEnd(int(sample_rate), win_length, _fast_length(win_length))
+
+
+def _fast_length(length: int) -> int:
+    """Smallest even number >= length whose prime factors are 2, 3, 5 and 7 (those that pocketfft has code for)."""
+    length += length % 2
+    while True:
+        rest = length
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return length
+        length += 2
+
+
+def hann(length: int) -> Float32:
+    """Periodic Hann window, shape (length,)."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
+
+
+def hz_to_mel(frequency: ArrayLike) -> NDArray[np.float64]:
+    """Hz to mel on Slaney's scale (Auditory Toolbox, 1998): linear below 1 kHz, logarithmic above."""
+    hz = np.asarray(frequency, dtype=np.float64)
+    return np.where(hz < 1000, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))
+
+
+def mel_to_hz(mel: ArrayLike) -> NDArray[np.float64]:
+    """Mel to Hz, the inverse of `hz_to_mel`."""
+    mel = np.asarray(mel, dtype=np.float64)
+    return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+
+
+def mel_filters(sample_rate: int = SAMPLE_RATE) -> Float32:
+    """Triangular mel filters, each of unit area over frequency in Hz (Slaney's normalisation).
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz. At 22 050 Hz the filters equal `librosa.filters.mel(sr=22050, n_fft=2048, n_mels=224)`.
+        At other rates they also carry the factor 2048²/(win_length·n_fft), which undoes the growth
+        of |FFT|² with the length of the window, so that mel power does not depend on the rate.
+        Bands above the Nyquist frequency are zero.
+
+    Returns
+    -------
+    ndarray, shape (n_fft // 2 + 1, 224), float32
+    """
+    lengths = front_end(sample_rate)
+    bins = np.arange(lengths.n_fft // 2 + 1) * (lengths.sample_rate / lengths.n_fft)
+    corners = mel_to_hz(np.linspace(hz_to_mel(FMIN), hz_to_mel(FMAX), N_MELS + 2))
+    low, centre, high = corners[:-2], corners[1:-1], corners[2:]
+    rising = (bins[:, None] - low) / (centre - low)
+    falling = (high - bins[:, None]) / (high - centre)
+    triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
+    return (triangles * (N_FFT**2 / (lengths.win_length * lengths.n_fft))).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Neighbouring bands and the few FFT bins that they reach: one small dense product each."""
+
+    bins: slice
+    bands: slice
+    weights: Float32
+
+
+@lru_cache(maxsize=8)
+def _groups(sample_rate: int) -> tuple[_Group, ...]:
+    filters = mel_filters(sample_rate)
+    groups = []
+    for first in range(0, N_MELS, GROUP_BANDS):
+        bands = slice(first, first + GROUP_BANDS)
+        reached = np.flatnonzero(filters[:, bands].any(axis=1))
+        if reached.size:  # bands above the Nyquist frequency reach no bin
+            bins = slice(int(reached[0]), int(reached[-1]) + 1)
+            groups.append(_Group(bins, bands, np.ascontiguousarray(filters[bins, bands])))
+    return tuple(groups)
+
+
+class MelStream:
+    """Streaming front end: push samples in chunks of any size, get mel frames as they become complete.
+
+    The frames of all pushes and of `flush`, put together, are those of the whole recording at once.
+
+    Parameters
+    ----------
+    sample_rate : int
+        8 000 to 192 000 Hz.
+    """
+
+    def __init__(self, sample_rate: int = SAMPLE_RATE) -> None:
+        self.lengths = front_end(sample_rate)
+        self._window = hann(self.lengths.win_length)
+        self._groups = _groups(self.lengths.sample_rate)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything pushed so far."""
+        half = self.lengths.win_length // 2
+        self._pending = np.zeros(half, np.float32)  # frame 0 is centred on sample 0
+        self._pending_start = -half  # index in the recording of the first pending sample
+        self._n_samples = 0
+        self._next_frame = 0
+
+    def push(self, samples: ArrayLike) -> Float32:
+        """Take the next samples; return the mel power of the frames that they complete.
+
+        Parameters
+        ----------
+        samples : array_like, shape (n_samples,)
+            Mono, nominally -1 to 1.
+
+        Returns
+        -------
+        ndarray, shape (n_frames, 224), float32
+            Power per band, frame t centred at t·23.2 ms; n_frames may be zero.
+        """
+        chunk = np.asarray(samples, dtype=np.float32)
+        if chunk.ndim != 1:
+            raise ParameterError(f"samples must be mono, of shape (n_samples,), got shape {chunk.shape}")
+        self._n_samples += len(chunk)
+        self._pending = np.concatenate([self._pending, chunk])
+        available = self._pending_start + len(self._pending)
+        end = self._next_frame
+        # estimate, then correct for the rounding of centres
+        lengths = self.lengths
+        end = max(end, (available - lengths.win_length) * SAMPLE_RATE // (HOP_LENGTH * lengths.sample_rate))
+        while self._start(end) + lengths.win_length <= available:
+            end += 1
+        return self._emit(end)
+
+    def flush(self) -> Float32:
+        """End the recording: return the last frames, which reach past its end, and reset."""
+        end = self.lengths.n_frames(self._n_samples)
+        needed = self._start(end - 1) + self.lengths.win_length
+        missing = needed - (self._pending_start + len(self._pending))
+        self._pending = np.concatenate([self._pending, np.zeros(max(0, missing), np.float32)])
+        frames = self._emit(end)
+        self.reset()
+        return frames
+
+    def _start(self, frame: int) -> int:
+        return self.lengths.centre(frame) - self.lengths.win_length // 2
+
+    def _emit(self, end: int) -> Float32:
+        """Compute frames up to `end` and drop the samples that no later frame needs."""
+        first = self._next_frame
+        starts = np.array([self._start(t) for t in range(first, end)], np.intp) - self._pending_start
+        frames = self._mel_power(starts)
+        self._next_frame = max(first, end)
+        spent = min(self._start(self._next_frame) - self._pending_start, len(self._pending))
+        if spent > 0:
+            self._pending = self._pending[spent:].copy()
+            self._pending_start += spent
+        return frames
+
+    def _mel_power(self, starts: NDArray[np.intp]) -> Float32:
+        frames = np.zeros((len(starts), N_MELS), np.float32)
+        if not len(starts):
+            return frames
+        views = np.lib.stride_tricks.sliding_window_view(self._pending, self.lengths.win_length)
+        for first in range(0, len(starts), BLOCK_FRAMES):
+            block = views[starts[first : first + BLOCK_FRAMES]] * self._window
+            spectrum = np.fft.rfft(block, n=self.lengths.n_fft)
+            power = spectrum.real**2 + spectrum.imag**2
+            rows = frames[first : first + BLOCK_FRAMES]
+            for group in self._groups:
+                np.matmul(power[:, group.bins], group.weights, out=rows[:, group.bands])
+        return frames
+
+
+def melspectrogram(samples: ArrayLike, *, sample_rate: int = SAMPLE_RATE) -> Float32:
+    """Mel power of a whole recording.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n_samples,)
+        Mono, nominally -1 to 1.
+    sample_rate : int
+        8 000 to 192 000 Hz.
+
+    Returns
+    -------
+    ndarray, shape (1 + floor(duration · 43.07), 224), float32
+        Centred frames, zeros beyond both ends. At 22 050 Hz equal to
+        `librosa.feature.melspectrogram(y=samples, sr=22050, n_fft=2048, hop_length=512, n_mels=224).T`.
+    """
+    stream = MelStream(sample_rate)
+    return np.concatenate([stream.push(samples), stream.flush()])
