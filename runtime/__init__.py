@@ -1,0 +1,27 @@
+"""whichdance on the device: which ballroom dance is this music for? numpy and onnxruntime, no network.
+
+>>> import runtime
+>>> runtime.classify("examples/viennese_waltz.flac").dance
+'viennese_waltz'
+"""
+
+from runtime.classifier import Classifier, LiveClassifier, Prediction, classify
+from runtime.dances import DANCE_KEYS, DANCES, Dance, dance
+from runtime.errors import AudioError, ModelError, ParameterError, WhichdanceError
+from runtime.model import Model
+
+__all__ = [
+    "DANCES",
+    "DANCE_KEYS",
+    "AudioError",
+    "Classifier",
+    "Dance",
+    "LiveClassifier",
+    "Model",
+    "ModelError",
+    "ParameterError",
+    "Prediction",
+    "WhichdanceError",
+    "classify",
+    "dance",
+]

@@ -1,0 +1,249 @@
+"""Load and check a self-describing .onnx file, and run it.
+
+The file is the contract: its metadata say what it was made for, and everything that the network needs
+done to the mel power (logarithm, normalisation, further transforms) is part of its graph.
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from runtime import mel
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ModelError, ParameterError
+from runtime.mel import Float32
+
+FORMAT_VERSION = "1"
+INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
+OUTPUT = "scores"  # float32 (batch, 10), softmax scores in the order of DANCE_KEYS
+FOLDER = Path(__file__).with_name("models")
+REGISTRY = "models.toml"
+
+
+class InferenceEngine(Protocol):
+    """Whatever computes scores from segments: onnxruntime here, its Java package on a phone."""
+
+    def run(self, batch: Float32) -> Float32:
+        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says of itself; all of it is checked on load.
+
+    Attributes
+    ----------
+    name, version : str
+    segment_frames : int
+        Width of the network's input in frames.
+    normalisation : str
+        What the graph does to the mel power, in words.
+    training_data, licence, created_by : str
+    reject_threshold : float or None
+        Confidence below which the model abstains; None where it was never calibrated.
+    """
+
+    name: str
+    version: str
+    segment_frames: int
+    normalisation: str
+    training_data: str
+    licence: str
+    created_by: str
+    reject_threshold: float | None
+
+    @classmethod
+    def from_metadata(cls, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> "ModelInfo":
+        """Check the metadata of a model file and read them.
+
+        Parameters
+        ----------
+        path : path-like
+            Named in error messages.
+        metadata : mapping of str to str
+            The file's metadata_props.
+
+        Raises
+        ------
+        ModelError
+            If a field is missing, malformed, or disagrees with this runtime's front end.
+        """
+
+        def field(key: str) -> str:
+            if key not in metadata:
+                raise ModelError(
+                    f"{path}: metadata field {key!r} is missing; export the model with `python -m export`"
+                )
+            return metadata[key]
+
+        expected: dict[str, str | float] = {
+            "format_version": FORMAT_VERSION,
+            "labels": ",".join(DANCE_KEYS),
+            "sample_rate": mel.SAMPLE_RATE,
+            "n_fft": mel.N_FFT,
+            "hop_length": mel.HOP_LENGTH,
+            "n_mels": mel.N_MELS,
+            "fmin": mel.FMIN,
+            "fmax": mel.FMAX,
+        }
+        for key, value in expected.items():
+            found = field(key)
+            same = found == value if isinstance(value, str) else _number(path, key, found) == value
+            if not same:
+                raise ModelError(f"{path}: metadata field {key!r} is {found!r}, this runtime has {value!r}")
+        segment_frames = _number(path, "segment_frames", field("segment_frames"))
+        if segment_frames != int(segment_frames) or segment_frames < 1:
+            raise ModelError(
+                f"{path}: metadata field 'segment_frames' is {segment_frames:g}, not a whole number"
+            )
+        threshold = field("reject_threshold")
+        return cls(
+            name=field("name"),
+            version=field("version"),
+            segment_frames=int(segment_frames),
+            normalisation=field("normalisation"),
+            training_data=field("training_data"),
+            licence=field("licence"),
+            created_by=field("created_by"),
+            reject_threshold=_number(path, "reject_threshold", threshold) if threshold else None,
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checked model: what it says of itself and the engine that runs it."""
+
+    info: ModelInfo
+    engine: InferenceEngine
+
+    @classmethod
+    def load(cls, model: str | os.PathLike[str] | None = None, *, threads: int | None = None) -> "Model":
+        """Load a model into onnxruntime.
+
+        Parameters
+        ----------
+        model : path-like or str, optional
+            A path to an .onnx file, or the name of a shipped model; the default shipped model if None.
+        threads : int, optional
+            onnxruntime's threads within an operator; its own choice (one per core) if None.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, not ONNX, lacks metadata, or does not fit this runtime.
+        """
+        path = resolve(model)
+        engine = OnnxEngine(path, threads=threads)
+        info = ModelInfo.from_metadata(path, engine.metadata)
+        engine.check(info)
+        return cls(info, engine)
+
+    def run(self, batch: Float32) -> Float32:
+        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        return self.engine.run(batch)
+
+
+class OnnxEngine:
+    """onnxruntime behind the `InferenceEngine` protocol.
+
+    Parameters
+    ----------
+    path : Path
+        An .onnx or .ort file.
+    threads : int, optional
+        Threads within an operator.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+        if threads is not None and (threads != int(threads) or threads < 1):
+            raise ParameterError(f"threads must be a whole number of at least 1, got {threads!r}")
+        # Read when the library loads; audio and usage never leave the device.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.inter_op_num_threads = 1
+        if threads is not None:
+            options.intra_op_num_threads = int(threads)
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise ModelError(f"{path}: not an ONNX model that this onnxruntime loads ({error})") from error
+        self.path = path
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def check(self, info: ModelInfo) -> None:
+        """ModelError unless inputs and outputs are as the metadata and the contract say."""
+        wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, info.segment_frames])
+        wanted_out = (OUTPUT, "tensor(float)", [len(DANCE_KEYS)])
+        for kind, nodes, wanted in (
+            ("input", self._session.get_inputs(), wanted_in),
+            ("output", self._session.get_outputs(), wanted_out),
+        ):
+            found = [(node.name, node.type, list(node.shape[1:])) for node in nodes]
+            if found != [wanted]:
+                raise ModelError(f"{self.path}: its {kind} is {found}, this runtime needs {[wanted]}")
+
+    def run(self, batch: Float32) -> Float32:
+        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        return scores
+
+
+def shipped() -> dict[str, dict[str, Any]]:
+    """The models that this installation carries: name → entry of models.toml, the default first."""
+    path = FOLDER / REGISTRY
+    try:
+        entries = tomllib.loads(path.read_text("utf-8"))["models"]
+    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        raise ModelError(f"{path}: the list of shipped models cannot be read ({error})") from error
+    return {entry["name"]: entry for entry in entries}
+
+
+def resolve(model: str | os.PathLike[str] | None = None) -> Path:
+    """The file of a model given by path or by the name of a shipped one.
+
+    A path always works; a shipped file is checked against its SHA-256.
+
+    Raises
+    ------
+    ModelError
+        If there is neither such a file nor such a name, or the hash differs.
+    """
+    if model is not None:
+        path = Path(model)
+        if path.is_file():
+            return path
+        if path.suffix or len(path.parts) > 1:
+            raise ModelError(f"{path}: no such model file")
+    models = shipped()
+    name = next(iter(models), None) if model is None else os.fspath(model)
+    if name not in models:
+        raise ModelError(f"no model named {name!r}; shipped are {', '.join(models)}, or give a path")
+    path = FOLDER / models[name]["file"]
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: the shipped model cannot be read; reinstall whichdance") from error
+    if digest != models[name]["sha256"]:
+        raise ModelError(f"{path}: differs from the shipped model (SHA-256 {digest}); reinstall whichdance")
+    return path
+
+
+def _number(path: str | os.PathLike[str], key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ModelError(f"{path}: metadata field {key!r} is {text!r}, not a number") from None
