@@ -26,9 +26,41 @@ BLOCK_SECONDS = 10.0  # audio decoded at a time: bounds memory whatever the leng
 
 # What a folder is searched for: libsndfile's common formats, then those that need ffmpeg.
 SOUNDFILE_SUFFIXES = frozenset(
-    ".wav .flac .ogg .oga .opus .mp3 .aif .aiff .aifc .au .snd .caf .w64 .rf64 .wv".split()
+    {
+        ".wav",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aif",
+        ".aiff",
+        ".aifc",
+        ".au",
+        ".snd",
+        ".caf",
+        ".w64",
+        ".rf64",
+    }
 )
-FFMPEG_SUFFIXES = frozenset(".m4a .aac .mp4 .m4v .mov .mkv .webm .avi .wma .alac .3gp .amr .mpc .ape".split())
+FFMPEG_SUFFIXES = frozenset(
+    {
+        ".m4a",
+        ".aac",
+        ".mp4",
+        ".m4v",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".wma",
+        ".3gp",
+        ".amr",
+        ".mpc",
+        ".ape",
+        ".wv",
+    }
+)
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 
 _AU_HEADER = struct.Struct(">4sIIIII")  # magic, data offset, data size, encoding, sample rate, channels
@@ -152,20 +184,20 @@ def _open_ffmpeg(path: Path, block_seconds: float) -> Iterator[AudioReader]:
         )
     command = [ffmpeg, "-nostdin", "-v", "error", "-i", str(path.absolute())]
     command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
-    with TemporaryFile() as log:  # a pipe nobody drains would block ffmpeg once it is full
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
-            assert process.stdout is not None
-            try:
-                header = process.stdout.read(_AU_HEADER.size)
-                if len(header) < _AU_HEADER.size:
-                    process.wait()
-                    raise AudioError(f"{path}: not a recording that can be decoded ({_last_line(log)})")
-                _, offset, _, _, sample_rate, channels = _AU_HEADER.unpack(header)
-                process.stdout.read(offset - _AU_HEADER.size)
-                chunk_frames = max(1, round(block_seconds * sample_rate))
-                yield AudioReader(path, sample_rate, _au_chunks(path, process, log, channels, chunk_frames))
-            finally:
-                process.kill()
+    # stderr goes to a file: a pipe that nobody drains would block ffmpeg once it is full
+    with TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+        assert process.stdout is not None
+        try:
+            header = process.stdout.read(_AU_HEADER.size)
+            if len(header) < _AU_HEADER.size:
+                process.wait()
+                raise AudioError(f"{path}: not a recording that can be decoded ({_last_line(log)})")
+            _, offset, _, _, sample_rate, channels = _AU_HEADER.unpack(header)
+            process.stdout.read(offset - _AU_HEADER.size)
+            chunk_frames = max(1, round(block_seconds * sample_rate))
+            yield AudioReader(path, sample_rate, _au_chunks(path, process, log, channels, chunk_frames))
+        finally:
+            process.kill()
 
 
 def _au_chunks(

@@ -63,6 +63,10 @@ class Prediction:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain Python objects that `json` accepts."""
+        segments = [
+            {"start": t, "end": t + self.segment_seconds, "scores": dict(zip(DANCE_KEYS, row, strict=True))}
+            for t, row in zip(self.segment_times, self.segment_scores.tolist(), strict=True)
+        ]
         return {
             "dance": self.dance,
             "confidence": self.confidence,
@@ -70,14 +74,7 @@ class Prediction:
             "scores": dict(self.scores),
             "duration": self.duration,
             "padded": self.padded,
-            "segments": [
-                {
-                    "start": time,
-                    "end": time + self.segment_seconds,
-                    "scores": dict(zip(DANCE_KEYS, row, strict=True)),
-                }
-                for time, row in zip(self.segment_times, self.segment_scores.tolist(), strict=True)
-            ],
+            "segments": segments,
         }
 
 

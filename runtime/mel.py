@@ -87,7 +87,7 @@ def front_end(sample_rate: int) -> FrontEnd:
 
 
 def _fast_length(length: int) -> int:
-    """Smallest even number >= length whose prime factors are 2, 3, 5 and 7 (those that pocketfft has code for)."""
+    """Smallest even number >= length with no prime factor above 7: those that pocketfft has code for."""
     length += length % 2
     while True:
         rest = length
