@@ -234,7 +234,24 @@ class LiveClassifier:
         """Forget the music so far: a new dance begins."""
         self._stream.reset()
         self._session = _Session(self.model, self.stride)
+        self._seconds_before = 0.0  # of the recording, up to the last gap
+        self._n_samples = 0  # since then
+
+    def gap(self, seconds: float = 0.0, *, sample_rate: int | None = None) -> None:
+        """Tell that sound is missing here: no segment will span the gap, and the mean goes on.
+
+        Parameters
+        ----------
+        seconds : float
+            How much is missing, at least 0; counts as part of the recording's duration.
+        sample_rate : int, optional
+            Hz, of the samples that follow, where another microphone takes over.
+        """
+        self._seconds_before += self._n_samples / self.sample_rate + seconds
         self._n_samples = 0
+        self.sample_rate = self.sample_rate if sample_rate is None else sample_rate
+        self._stream = MelStream(self.sample_rate)
+        self._session.segments.reset(round(self._seconds_before * FRAME_RATE))
 
     def push(self, samples: ArrayLike) -> Prediction | None:
         """Take the next samples from the microphone.
@@ -257,7 +274,7 @@ class LiveClassifier:
         self._n_samples += len(samples)
         if not self._session.push(frames):
             return None
-        return self._session.prediction(self._n_samples / self.sample_rate)
+        return self._session.prediction(self._seconds_before + self._n_samples / self.sample_rate)
 
 
 def classify(

@@ -70,11 +70,11 @@ class SegmentStream:
         self.stride = check_stride(stride)
         self.reset()
 
-    def reset(self) -> None:
-        """Start anew with the next frame pushed."""
+    def reset(self, first_frame: int = 0) -> None:
+        """Start anew with the next frame pushed, which is number `first_frame` of the recording."""
         self._pending: Float32 = np.empty((0, N_MELS), np.float32)
         self._skip = 0  # frames still to be dropped, where stride exceeds the frames at hand
-        self._next_start = 0  # frame at which the next segment starts
+        self._next_start = first_frame  # frame at which the next segment starts
 
     @property
     def pending(self) -> Float32:
