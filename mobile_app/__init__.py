@@ -1,0 +1,1 @@
+"""The phone app: hold it up, see the dance. Stands on `runtime` alone."""

@@ -1,0 +1,64 @@
+"""What can go wrong while the app listens, and the sentence that tells the user."""
+
+from enum import Enum
+
+from mobile_app.core.translations import mark
+
+
+class Problem(Enum):
+    """A defined situation with a sentence for the user: what happened, and what to do about it."""
+
+    PERMISSION_REFUSED = mark(
+        "The app may not use the microphone. Tap the button to be asked again, or open a file instead."
+    )
+    PERMISSION_BLOCKED = mark(
+        "The microphone is switched off for this app. Allow it in the system settings, or open a file instead."
+    )
+    NO_MICROPHONE = mark("No microphone was found. Plug one in and try again, or open a file instead.")
+    MICROPHONE_TAKEN = mark("Another app is using the microphone. Close it, then try again.")
+    MICROPHONE_LOST = mark("The microphone was unplugged. Plug it in again, then go on.")
+    PAUSED = mark("Paused while the app was in the background. Nothing is lost: just go on.")
+    DISK_FULL = mark(
+        "The storage is full. This result is not lost while the app runs: free some space and it will be saved."
+    )
+    FILE_UNREADABLE = mark("This file can't be read as music. Try another one (WAV, FLAC, MP3 or OGG).")
+    TOO_SHORT = mark("That was too short to tell. Six seconds of music are enough.")
+    MODEL_UNUSABLE = mark(
+        "The model can't be loaded. Choose another one in the settings, or reinstall the app."
+    )
+    UNEXPECTED = mark("Something unexpected happened. What was heard so far is kept; please try again.")
+
+    @property
+    def sentence(self) -> str:
+        """The sentence, in English: the key of its translations."""
+        return self.value
+
+
+class Notice(Enum):
+    """Something the user should know, while listening goes on."""
+
+    OTHER_MICROPHONE = mark("The headset was unplugged: listening with the built-in microphone.")
+    SILENT = mark("The microphone hears nothing at all. Perhaps another app uses it, or it is muted.")
+    AUDIO_DISK_FULL = mark("The storage is full: the sound is no longer kept, the result is.")
+    FALLING_BEHIND = mark("This device is busy: some of the music was skipped.")
+
+    @property
+    def sentence(self) -> str:
+        """The sentence, in English: the key of its translations."""
+        return self.value
+
+
+class SourceError(Exception):
+    """An audio source can't start, or can't go on.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to tell the user.
+    detail : str
+        What the system said, for the log.
+    """
+
+    def __init__(self, problem: Problem, detail: str = "") -> None:
+        super().__init__(f"{problem.name}: {detail}" if detail else problem.name)
+        self.problem = problem

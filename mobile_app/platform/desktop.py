@@ -1,0 +1,176 @@
+"""A desktop: sounddevice's microphone, onnxruntime's Python package, the clipboard and folders."""
+
+import locale
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mobile_app.core.problems import Problem, SourceError
+from mobile_app.core.ring import RingBuffer
+from mobile_app.platform.file_source import FileSource
+from mobile_app.platform.interfaces import AudioSource, Permission, Platform
+from runtime.model import Model
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE = 44_100  # Hz; the device's own rate where it has another
+BLOCK_SECONDS = 0.1
+
+
+class Microphone:
+    """The default input of the system, through PortAudio."""
+
+    def __init__(self) -> None:
+        self.sample_rate = SAMPLE_RATE
+        self._stream: object = None
+        self._stopping = False
+
+    def start(self, ring: Callable[[int], RingBuffer], on_end: Callable[[SourceError | None], None]) -> None:
+        """As in `AudioSource`."""
+        try:
+            import sounddevice
+        except (ImportError, OSError) as error:  # OSError: the PortAudio library is not installed
+            raise SourceError(Problem.NO_MICROPHONE, str(error)) from error
+
+        buffer: RingBuffer | None = None
+
+        def callback(data: NDArray[np.float32], frames: int, time: object, status: object) -> None:
+            if buffer is not None:
+                buffer.write(data[:, 0])
+
+        def finished() -> None:
+            if not self._stopping:
+                on_end(SourceError(Problem.MICROPHONE_LOST, "the stream ended by itself"))
+
+        try:
+            # PortAudio lists devices when it starts; start it anew, or a headset plugged in since is unknown.
+            sounddevice._terminate()
+            sounddevice._initialize()
+            device = sounddevice.query_devices(kind="input")
+            try:
+                sounddevice.check_input_settings(samplerate=SAMPLE_RATE, channels=1, dtype="float32")
+            except sounddevice.PortAudioError:
+                self.sample_rate = round(device["default_samplerate"])
+            stream = sounddevice.InputStream(
+                samplerate=self.sample_rate,
+                channels=1,
+                dtype="float32",
+                blocksize=round(BLOCK_SECONDS * self.sample_rate),
+                callback=callback,
+                finished_callback=finished,
+            )
+            buffer = ring(self.sample_rate)
+            stream.start()
+        except sounddevice.PortAudioError as error:
+            busy = "unavailable" in str(error).lower() or "busy" in str(error).lower()
+            raise SourceError(
+                Problem.MICROPHONE_TAKEN if busy else Problem.NO_MICROPHONE, str(error)
+            ) from error
+        except ValueError as error:  # what query_devices raises where there is no input at all
+            raise SourceError(Problem.NO_MICROPHONE, str(error)) from error
+        self._stream = stream
+
+    def stop(self) -> None:
+        """As in `AudioSource`."""
+        self._stopping = True
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()  # type: ignore[attr-defined]
+
+    def progress(self) -> float | None:
+        """As in `AudioSource`: a microphone has no end."""
+        return None
+
+
+class DesktopSystem:
+    """What a desktop offers of `System`; it has no permission to ask for and no motor.
+
+    Parameters
+    ----------
+    copy : callable
+        Puts a text on the clipboard.
+    allow_sleep : callable
+        Called with False to keep the screen on, with True to let it sleep.
+    folder : Path, optional
+        Where exported files go; 'Downloads' in the home folder, or the home folder itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        copy: Callable[[str], None],
+        allow_sleep: Callable[[bool], None],
+        folder: Path | None = None,
+    ) -> None:
+        downloads = Path.home() / "Downloads"
+        self._copy = copy
+        self._allow_sleep = allow_sleep
+        self._folder = folder or (downloads if downloads.is_dir() else Path.home())
+
+    def microphone_permission(self) -> Permission:
+        """As in `System`."""
+        return Permission.GRANTED
+
+    def request_microphone(self, on_answer: Callable[[Permission], None]) -> None:
+        """As in `System`."""
+        on_answer(Permission.GRANTED)
+
+    def open_permission_settings(self) -> bool:
+        """As in `System`."""
+        return False
+
+    def vibrate(self, milliseconds: int) -> None:
+        """As in `System`."""
+
+    def keep_awake(self, on: bool) -> None:
+        """As in `System`."""
+        self._allow_sleep(not on)
+
+    def share_text(self, title: str, text: str) -> str | None:
+        """As in `System`: copies to the clipboard."""
+        self._copy(text)
+        return "Copied to the clipboard."
+
+    def save_file(self, name: str, mime: str, content: bytes, on_saved: Callable[[str | None], None]) -> None:
+        """As in `System`: never overwrites a file, but counts up its name."""
+        stem, suffix = Path(name).stem, Path(name).suffix
+        for number in range(1, 1000):
+            path = self._folder / (name if number == 1 else f"{stem}-{number}{suffix}")
+            try:
+                with path.open("xb") as file:
+                    try:
+                        file.write(content)
+                    except OSError:
+                        path.unlink()
+                        raise
+                return on_saved(str(path))
+            except FileExistsError:
+                continue
+            except OSError as error:
+                log.error("%s can't be written: %s", path, error)
+                return on_saved(None)
+        return on_saved(None)
+
+    def pick_audio(self, on_picked: Callable[[Path | str | None], None]) -> bool:
+        """As in `System`: the app's own list of files serves."""
+        return False
+
+    def prefers_dark(self) -> bool:
+        """As in `System`."""
+        try:
+            import darkdetect
+        except ImportError:
+            return False
+        return bool(darkdetect.isDark())
+
+    def language(self) -> str:
+        """As in `System`."""
+        return locale.getlocale()[0] or "en"
+
+
+def platform(system: DesktopSystem, *, microphone: Callable[[], AudioSource] = Microphone) -> Platform:
+    """The adapters of a desktop."""
+    return Platform(system, microphone, FileSource, lambda name: Model.load(name or None))
