@@ -1,0 +1,65 @@
+"""What the runtime promises as a package: it is light, and arrows only point towards it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime import DANCE_KEYS, DANCES, dance
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_import_is_light():
+    heavy = (
+        "torch",
+        "scipy",
+        "librosa",
+        "matplotlib",
+        "soundfile",
+        "rich",
+        "onnxruntime",
+        "mutagen",
+        "sounddevice",
+    )
+    code = f"import sys, runtime, runtime.cli; print([m for m in {heavy} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert out.stdout == "[]\n"
+
+
+def test_telemetry_is_off_before_onnxruntime_loads(tiny_model):
+    load = f"runtime.Model.load({str(tiny_model)!r})"
+    code = f"import os, runtime; {load}; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert out.stdout == "1\n"
+
+
+def test_arrows_point_towards_runtime():
+    """The import contracts in pyproject.toml, checked by import-linter."""
+    code = (
+        "import sys; from importlinter.cli import lint_imports_command; lint_imports_command(['--no-cache'])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert out.returncode == 0, out.stdout + out.stderr
+
+
+def test_ten_dances_in_the_order_of_the_thesis():
+    assert DANCE_KEYS == (
+        "cha_cha_cha", "jive", "paso_doble", "quickstep", "rumba",
+        "samba", "slow_foxtrot", "slow_waltz", "tango", "viennese_waltz",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("d", DANCES, ids=DANCE_KEYS)
+def test_dance_is_consistent(d):
+    assert dance(d.key) is d
+    assert d.category in ("Latin", "Standard")
+    assert d.metre.startswith(str(d.beats_per_bar))
+    assert d.mpm_low < d.mpm_min < d.mpm_max < d.mpm_high
+    assert d.source
+
+
+def test_unknown_dance_lists_the_ten():
+    with pytest.raises(KeyError, match=r"salsa.*cha_cha_cha"):
+        dance("salsa")
