@@ -1,0 +1,1 @@
+"""Labelled recordings: where they come from, what they are, and their spectrograms."""

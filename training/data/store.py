@@ -1,0 +1,235 @@
+"""The spectrogram store: every recording's mel spectrogram, computed once and kept memory-mapped.
+
+A spectrogram is a .npy file of one byte per value, dB in steps of 0.5: 9.6 kB per second of music. Its
+name is a hash of the audio file's content and of the front end's parameters, so a changed file or a
+changed front end never meets an old spectrogram, and a copied or renamed file never costs twice.
+Files appear by renaming: a crash half-way leaves nothing that counts, and of two processes that compute
+the same spectrogram the later one replaces it by its equal.
+"""
+
+import hashlib
+import math
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime import audio
+from runtime.atomic import replacing
+from runtime.errors import WhichdanceError
+from runtime.mel import FMAX, FMIN, FRAME_RATE, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, Float32, MelStream
+from runtime.segments import SEGMENT_FRAMES
+from training.data.manifest import Recording
+
+STEP = 0.5  # dB
+LOWEST = -80.0  # dB of the code 0; the code 255 is 47.5 dB, above anything that full-scale audio gives
+FORMAT = f"1 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STEP} {LOWEST}"
+
+Codes = NDArray[np.uint8]
+
+
+def encode(power: Float32) -> Codes:
+    """Mel power to codes: (dB + 80) / 0.5, rounded, 0 to 255."""
+    db = 10 * np.log10(np.maximum(power, 10 ** (LOWEST / 10)))
+    return np.clip(np.rint((db - LOWEST) / STEP), 0, 255).astype(np.uint8)
+
+
+def decode(codes: Codes) -> Float32:
+    """Codes to mel power."""
+    return _POWER[codes]
+
+
+_POWER = (10 ** ((LOWEST + STEP * np.arange(256)) / 10)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A recording with its spectrogram.
+
+    Attributes
+    ----------
+    recording : Recording
+    file : Path
+        Spectrogram of the whole audio file.
+    first, last : int
+        Frames of it that belong to the recording: `first` up to, not including, `last`.
+    """
+
+    recording: Recording
+    file: Path
+    first: int
+    last: int
+
+    @property
+    def n_frames(self) -> int:
+        return self.last - self.first
+
+    def codes(self) -> Codes:
+        """Memory-mapped codes, shape (n_frames, 224)."""
+        return _mapped(self.file)[self.first : self.last]
+
+
+@lru_cache(maxsize=256)  # an open map holds a file descriptor
+def _mapped(file: Path) -> Codes:
+    mapped: Codes = np.load(file, mmap_mode="r")
+    return mapped
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What the store made of a list of recordings.
+
+    Attributes
+    ----------
+    stored : tuple of Stored
+    short : tuple of Stored
+        Shorter than a segment of 224 frames (5.2 s); not in `stored`.
+    failed : tuple of (Recording, str)
+        Cannot be read, with the reason.
+    """
+
+    stored: tuple[Stored, ...]
+    short: tuple[Stored, ...]
+    failed: tuple[tuple[Recording, str], ...]
+
+
+class Store:
+    """A folder of spectrograms.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made where it does not exist.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).absolute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def collect(
+        self,
+        recordings: Sequence[Recording],
+        *,
+        jobs: int = 1,
+        min_frames: int = SEGMENT_FRAMES,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Collection:
+        """Spectrograms of recordings, computed where they are not in the store yet.
+
+        Parameters
+        ----------
+        recordings : sequence of Recording
+        jobs : int
+            Processes; within `joblib.parallel_config(backend='dask')` or a Ray backend, machines.
+        min_frames : int
+            Shorter recordings are reported apart.
+        progress : callable
+            Called with (files done, files in all).
+        """
+        paths = sorted({r.path for r in recordings})
+        known = self._known_hashes(paths)
+        unknown = [path for path in paths if not (path in known and self._file(known[path]).exists())]
+        work = (joblib.delayed(add_to_store)(self.folder, path) for path in unknown)
+        progress(len(paths) - len(unknown), len(paths))
+        reasons: dict[Path, str] = {}
+        results = joblib.Parallel(n_jobs=jobs, return_as="generator")(work)
+        for done, (path, (digest, reason)) in enumerate(zip(unknown, results, strict=True), 1):
+            if reason:
+                reasons[path] = reason
+            else:
+                known[path] = digest
+            progress(len(paths) - len(unknown) + done, len(paths))
+        self._remember({path: known[path] for path in unknown if path in known})
+
+        lengths: dict[Path, int] = {}
+        for path in paths:
+            if path not in reasons:
+                lengths[path] = len(np.load(self._file(known[path]), mmap_mode="r"))
+        stored: list[Stored] = []
+        short: list[Stored] = []
+        failed: list[tuple[Recording, str]] = []
+        for recording in recordings:
+            if recording.path in reasons:
+                failed.append((recording, reasons[recording.path]))
+                continue
+            n_frames = lengths[recording.path]
+            first = min(round(recording.start * FRAME_RATE), n_frames)
+            last = n_frames if math.isinf(recording.end) else min(round(recording.end * FRAME_RATE), n_frames)
+            item = Stored(recording, self._file(known[recording.path]), first, max(first, last))
+            (stored if item.n_frames >= min_frames else short).append(item)
+        return Collection(tuple(stored), tuple(short), tuple(failed))
+
+    def _file(self, digest: str) -> Path:
+        return spectrogram_file(self.folder, digest)
+
+    # Hashing a large collection takes as long as reading it; a file of unchanged size and time of last
+    # change is taken to have the content that it had. Only this process writes the table.
+
+    def _table(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.folder / "hashes.sqlite", timeout=60)
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS hashes "
+            "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, hash TEXT)"
+        )
+        return connection
+
+    def _known_hashes(self, paths: Iterable[Path]) -> dict[Path, str]:
+        with closing(self._table()) as table:
+            rows = {row[0]: row[1:] for row in table.execute("SELECT path, size, mtime, hash FROM hashes")}
+        known = {}
+        for path in paths:
+            if str(path) in rows and path.exists():
+                size, mtime, digest = rows[str(path)]
+                if (path.stat().st_size, path.stat().st_mtime_ns) == (size, mtime):
+                    known[path] = digest
+        return known
+
+    def _remember(self, digests: dict[Path, str]) -> None:
+        with closing(self._table()) as table, table:
+            table.executemany(
+                "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)",
+                [(str(p), p.stat().st_size, p.stat().st_mtime_ns, digest) for p, digest in digests.items()],
+            )
+
+
+def spectrogram_file(folder: Path, digest: str) -> Path:
+    """Where the spectrogram with this hash lies in the store."""
+    return folder / digest[:2] / f"{digest}.npy"
+
+
+def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
+    """Compute one spectrogram unless the store has it; runs in a worker, perhaps on another machine.
+
+    Returns
+    -------
+    digest, reason : str
+        The hash in the spectrogram's name; why there is none, or ''.
+    """
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256")
+        content.update(FORMAT.encode())
+        digest = content.hexdigest()
+        target = spectrogram_file(folder, digest)
+        if not target.exists():
+            codes = spectrogram(path)
+            target.parent.mkdir(exist_ok=True)
+            with replacing(target) as temporary, temporary.open("wb") as file:
+                np.save(file, codes)
+    except (WhichdanceError, OSError) as error:
+        return "", str(error)
+    return digest, ""
+
+
+def spectrogram(path: Path) -> Codes:
+    """Codes of a whole audio file by the runtime's front end, shape (n_frames, 224)."""
+    with audio.open_audio(path) as reader:
+        stream = MelStream(reader.sample_rate)
+        blocks = [encode(stream.push(samples)) for samples in reader.blocks()]
+    return np.concatenate([*blocks, encode(stream.flush())])

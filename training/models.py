@@ -1,0 +1,324 @@
+"""Networks by name, and checkpoints of them.
+
+Every network takes mel power of shape (n, 1, 224, segment_frames) and gives logits of shape
+(n, classes), 10 dances or 11 with "none of the ten" last.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from runtime.atomic import replacing
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ModelError, ParameterError
+from runtime.mel import FMAX, FMIN, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
+from runtime.segments import SEGMENT_FRAMES
+from training import densenet
+from training.inputs import input_image
+from training.rhythmogram import RhythmNet
+from training.torchvision_import import models as torchvision_models
+
+CHECKPOINT_FORMAT = 1
+OTHER = "other"  # the eleventh class: music for none of the ten dances
+ARCHITECTURES = (
+    "densenet161",
+    "vgg16",
+    "resnet18",
+    "resnext50_32x4d",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "squeezenet1_1",
+    "shufflenet_v2_x1_0",
+)
+RHYTHMOGRAM = "rhythmogram"
+
+
+class SpectrogramClassifier(nn.Module):
+    """An image network behind the layers that make its image.
+
+    Parameters
+    ----------
+    image : nn.Module
+        Mel power to image, from `training.inputs`.
+    network : nn.Module
+        Images (n, channels, bands, T) to logits.
+    channels : int
+        1, or 3 for a network that expects RGB: all three see the spectrogram (thesis 3.2.1).
+    """
+
+    def __init__(self, image: nn.Module, network: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.image = image
+        self.network = network
+        self.channels = channels
+
+    @property
+    def description(self) -> str:
+        """What the network does to the mel power before its first weights."""
+        return str(self.image.description)
+
+    def forward(self, power: Tensor) -> Tensor:
+        """Logits, shape (n, classes), of mel power, shape (n, 1, 224, T)."""
+        return self.network(self.image(power).expand(-1, self.channels, -1, -1))
+
+
+def architectures() -> tuple[str, ...]:
+    """All names that `build` knows."""
+    return (*ARCHITECTURES, *densenet.CONFIGURATIONS, RHYTHMOGRAM)
+
+
+def labels(classes: int) -> tuple[str, ...]:
+    """The class labels of a network with 10 or 11 outputs."""
+    if classes not in (10, 11):
+        raise ParameterError(f"classes must be 10 or 11 (the last is '{OTHER}'), got {classes!r}")
+    return DANCE_KEYS if classes == 10 else (*DANCE_KEYS, OTHER)
+
+
+def build(
+    architecture: str,
+    *,
+    classes: int = 10,
+    weights: str | Path = "random",
+    channels: int = 3,
+    normalisation: str = "db",
+    bands: int = N_MELS,
+    dropout: float | None = None,
+    **rhythmogram: Any,
+) -> nn.Module:
+    """A network by name.
+
+    Parameters
+    ----------
+    architecture : str
+        One of torchvision's networks in `ARCHITECTURES`, a DenseNet configuration of thesis table 4.7
+        (`training.densenet.CONFIGURATIONS`), or 'rhythmogram', our own.
+    classes : int
+        10, or 11 for an additional "none of the ten".
+    weights : str or Path
+        'random', 'imagenet' (downloaded by torchvision at its first use), or a file: a checkpoint of
+        ours, or a state dict of torchvision's network with its 1000 classes.
+    channels : int
+        3, the spectrogram three times as the RGB image that the network was made for, or 1: a first
+        convolution of one channel. With ImageNet weights its kernels are the sums over RGB.
+    normalisation : str
+        'db' (thesis) or 'band', see `training.inputs`.
+    bands : int
+        224, or 112, 56 or 28: means over neighbouring mel bands.
+    dropout : float, optional
+        The network's own by default: 0.2 after each 3×3 convolution of DenseNet (thesis 3.2.1 with the
+        rate of Huang et al. 2017), torchvision's value for the others.
+    **rhythmogram
+        `branches` and `width` of 'rhythmogram', see `training.rhythmogram.RhythmNet`.
+
+    Raises
+    ------
+    ParameterError
+        Unknown architecture or option.
+    ModelError
+        Weights that cannot be had or do not fit.
+    """
+    if channels not in (1, 3):
+        raise ParameterError(f"channels must be 1 or 3, got {channels!r}")
+    n_classes = len(labels(classes))
+    if architecture == RHYTHMOGRAM:
+        if weights == "imagenet":
+            raise ParameterError("architecture 'rhythmogram' has no ImageNet weights; use weights='random'")
+        if dropout is not None:
+            rhythmogram["dropout"] = dropout
+        network: nn.Module = RhythmNet(classes=n_classes, **rhythmogram)
+    else:
+        if rhythmogram:
+            raise ParameterError(f"architecture {architecture!r} has no option {', '.join(rhythmogram)}")
+        image = input_image(normalisation, bands)
+        if architecture in densenet.CONFIGURATIONS:
+            configuration = densenet.CONFIGURATIONS[architecture]
+            backbone = densenet.build(
+                configuration,
+                n_classes,
+                weights=weights if configuration.pretrained else "random",
+                dropout=densenet.DROPOUT if dropout is None else dropout,
+                load=load_imagenet,
+            )
+            channels = configuration.channels
+        elif architecture in ARCHITECTURES:
+            backbone = _torchvision_network(architecture, n_classes, weights, channels, dropout)
+        else:
+            raise ParameterError(
+                f"unknown architecture {architecture!r}; the known ones are {', '.join(architectures())}"
+            )
+        network = SpectrogramClassifier(image, backbone, channels)
+    if weights not in ("random", "imagenet") and is_checkpoint(weights):
+        _load_state(network, read_checkpoint(weights)["state_dict"], weights)
+    return network
+
+
+def _torchvision_network(
+    name: str, classes: int, weights: str | Path, channels: int, dropout: float | None
+) -> nn.Module:
+    options: dict[str, float] = {}
+    if name == "densenet161":
+        options["drop_rate"] = densenet.DROPOUT if dropout is None else dropout
+    elif dropout is not None and not name.startswith(("res", "shufflenet")):
+        options["dropout"] = dropout
+    network = torchvision_models.get_model(name, weights=None, **options)
+    load_imagenet(network, name, weights)
+    if channels == 1:
+        _one_channel(network)
+    _replace_head(network, classes)
+    return network
+
+
+def load_imagenet(network: nn.Module, name: str, weights: str | Path) -> None:
+    """Put pre-trained weights, torchvision's or those in a file, into a network of 1000 classes."""
+    if weights == "random":
+        return
+    if weights == "imagenet":
+        try:
+            state = torchvision_models.get_model_weights(name).DEFAULT.get_state_dict(progress=True)
+        except Exception as error:  # urllib, ssl and the file system all have their own
+            raise ModelError(
+                f"ImageNet weights of {name} cannot be downloaded ({error}); download them elsewhere and "
+                "give their path, or use weights='random'"
+            ) from error
+    elif is_checkpoint(weights):
+        return  # of a network with our own head: loaded once that is in place
+    else:
+        state = _load(weights)
+    if name == "densenet161":
+        state = densenet.rename_old_keys(state)
+    _load_state(network, state, weights)
+
+
+def _first_convolution(network: nn.Module) -> tuple[nn.Module, str, nn.Conv2d]:
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            parent, _, attribute = name.rpartition(".")
+            return network.get_submodule(parent), attribute, module
+    raise ModelError(f"{type(network).__name__} has no convolution")
+
+
+def _one_channel(network: nn.Module) -> None:
+    """Replace the first convolution by one of a single channel that answers a grey image the same way."""
+    parent, attribute, old = _first_convolution(network)
+    new: Any = type(old)(
+        1,
+        old.out_channels,
+        old.kernel_size,  # type: ignore[arg-type]
+        old.stride,  # type: ignore[arg-type]
+        old.padding,  # type: ignore[arg-type]
+        bias=old.bias is not None,
+    )
+    with torch.no_grad():
+        new.weight.copy_(old.weight.sum(dim=1, keepdim=True))
+        if old.bias is not None:
+            new.bias.copy_(old.bias)
+    setattr(parent, attribute, new)
+
+
+def _replace_head(network: nn.Module, classes: int) -> None:
+    """Replace the classification layer, the last of the network, by one of `classes` outputs."""
+    name, last = [
+        (name, module)
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+    ][-1]
+    parent, _, attribute = name.rpartition(".")
+    head: nn.Module
+    if isinstance(last, nn.Linear):
+        head = nn.Linear(last.in_features, classes)
+    else:  # SqueezeNet classifies by a 1×1 convolution
+        head = nn.Conv2d(last.in_channels, classes, kernel_size=1)
+    setattr(network.get_submodule(parent), attribute, head)
+
+
+def front_end() -> dict[str, float]:
+    """The front-end parameters that a checkpoint records."""
+    return {
+        "sample_rate": SAMPLE_RATE,
+        "n_fft": N_FFT,
+        "hop_length": HOP_LENGTH,
+        "n_mels": N_MELS,
+        "fmin": FMIN,
+        "fmax": FMAX,
+        "segment_frames": SEGMENT_FRAMES,
+    }
+
+
+def save_checkpoint(
+    path: str | Path, network: nn.Module, architecture: str, options: Mapping[str, Any], **more: Any
+) -> None:
+    """Write a checkpoint atomically: a killed process leaves the old file or the new one.
+
+    Parameters
+    ----------
+    path : str or Path
+    network : nn.Module
+        As `build(architecture, **options)` makes it.
+    architecture, options
+        Arguments of `build`. `weights` is left out: the state holds them.
+    **more
+        Further entries that `torch.load(weights_only=True)` can read.
+    """
+    options = {name: value for name, value in options.items() if name != "weights"}
+    checkpoint = {
+        "format": CHECKPOINT_FORMAT,
+        "architecture": architecture,
+        "options": options,
+        "labels": list(labels(options.get("classes", 10))),
+        "front_end": front_end(),
+        "state_dict": network.state_dict(),
+        **more,
+    }
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A trained network in eval mode on the CPU, and everything else that its checkpoint holds.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, or no checkpoint of ours.
+    """
+    checkpoint = read_checkpoint(path)
+    network = build(checkpoint["architecture"], **checkpoint["options"])
+    _load_state(network, checkpoint["state_dict"], path)
+    return network.eval(), checkpoint
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The dictionary in a checkpoint of ours."""
+    checkpoint = _load(path)
+    if checkpoint.get("format") != CHECKPOINT_FORMAT or "architecture" not in checkpoint:
+        raise ModelError(f"{path} is no checkpoint written by `python -m training train` of this version")
+    return checkpoint
+
+
+def is_checkpoint(path: str | Path) -> bool:
+    """Whether the file is a checkpoint of ours rather than a bare state dict."""
+    return "format" in _load(path)
+
+
+def _load(path: str | Path) -> dict[str, Any]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} does not exist") from error
+    except Exception as error:  # zipfile, pickle and torch each have their own
+        raise ModelError(f"{path} cannot be read as PyTorch weights ({error})") from error
+    if not isinstance(loaded, dict):
+        raise ModelError(f"{path} holds no dictionary of weights")
+    return loaded
+
+
+def _load_state(network: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise ModelError(f"the weights in {path} do not fit {type(network).__name__}: {error}") from error

@@ -1,0 +1,90 @@
+"""Random training batches (thesis 3.2.2): a class uniformly, then a recording, then a segment of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from runtime.errors import ParameterError
+from runtime.mel import N_MELS
+from runtime.segments import SEGMENT_FRAMES
+from training.data.store import Codes, Stored
+
+
+class Batches(Dataset[tuple[Tensor, Tensor]]):
+    """Batch number -> batch. Batch i is a function of (seed, rank, i) alone.
+
+    So neither the number of loading processes nor a restart changes what the network sees.
+
+    Parameters
+    ----------
+    stored : sequence of Stored
+        Training recordings, each at least a segment long.
+    labels : sequence of str
+        Class labels in the order of the network's outputs; recordings of other labels are left out.
+    batch_size : int
+        Segments per batch (and per process where several train together).
+    seed, rank : int
+        Rank: number of the training process, 0 where there is one.
+    stretch : float
+        Largest relative change of tempo, as 0.05: a segment is cut so much longer or shorter and
+        resampled in time.
+    segment_frames : int
+    """
+
+    def __init__(
+        self,
+        stored: Sequence[Stored],
+        labels: Sequence[str],
+        *,
+        batch_size: int = 8,
+        seed: int = 0,
+        rank: int = 0,
+        stretch: float = 0.0,
+        segment_frames: int = SEGMENT_FRAMES,
+    ) -> None:
+        if batch_size < 1:
+            raise ParameterError(f"batch_size must be at least 1, got {batch_size}")
+        if not 0 <= stretch <= 0.5:
+            raise ParameterError(f"stretch must be from 0 to 0.5, got {stretch}")
+        by_label = {label: [s for s in stored if s.recording.dance == label] for label in labels}
+        self.classes = [(i, by_label[label]) for i, label in enumerate(labels) if by_label[label]]
+        if not self.classes:
+            raise ParameterError("no recording of the train split has a label that the network knows")
+        self.batch_size = batch_size
+        self.seed = seed
+        self.rank = rank
+        self.stretch = stretch
+        self.segment_frames = segment_frames
+
+    def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]:
+        """Codes of the spectrogram store, uint8 (batch_size, 1, 224, T), and class indices."""
+        rng = np.random.default_rng([self.seed, self.rank, batch])
+        images = np.empty((self.batch_size, 1, N_MELS, self.segment_frames), np.uint8)
+        targets = np.empty(self.batch_size, np.int64)
+        for i in range(self.batch_size):
+            label, recordings = self.classes[rng.integers(len(self.classes))]
+            recording = recordings[rng.integers(len(recordings))]
+            targets[i] = label
+            images[i, 0] = self._segment(recording, rng).T
+        return torch.from_numpy(images), torch.from_numpy(targets)
+
+    def _segment(self, recording: Stored, rng: np.random.Generator) -> Codes:
+        length = self.segment_frames
+        if self.stretch:
+            length = min(round(length * (1 + rng.uniform(-self.stretch, self.stretch))), recording.n_frames)
+        start = rng.integers(recording.n_frames - length + 1)
+        segment = recording.codes()[start : start + length]
+        return segment if length == self.segment_frames else resample(segment, self.segment_frames)
+
+
+def resample(codes: Codes, n_frames: int) -> Codes:
+    """Stretch a spectrogram in time by linear interpolation of its dB, bands as they are."""
+    position: NDArray[np.float64] = np.linspace(0, len(codes) - 1, n_frames)
+    below = np.minimum(position.astype(int), len(codes) - 2)
+    part = (position - below)[:, None].astype(np.float32)
+    mixed = codes[below] * (1 - part) + codes[below + 1] * part
+    return np.rint(mixed).astype(np.uint8)
