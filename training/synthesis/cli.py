@@ -1,0 +1,126 @@
+"""Command line of the orchestra: `python -m training corpus`, or `python -m training.synthesis` by itself."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from runtime.errors import ParameterError, WhichdanceError
+
+from .corpus import Settings, make_corpus, plan
+from .mixing import MIXES
+from .rendering import SOUNDFONTS
+from .styles import LABELS, REGIMES
+
+LISTEN_FOLDER = Path("listen")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the command's arguments."""
+    parser.description = (
+        "Generate a corpus of labelled recordings: FOLDER/<dance>/*.flac and FOLDER/manifest.csv. A run that was "
+        "interrupted goes on when it is started again."
+    )
+    parser.add_argument("folder", nargs="?", type=Path, help="where the corpus goes")
+    parser.add_argument("--hours", type=float, default=1.0, help="of audio in all (default %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed, another corpus (default %(default)s)"
+    )
+    parser.add_argument("--seconds", type=float, default=40.0, help="of each recording (default %(default)s)")
+    parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one per core)")
+    parser.add_argument(
+        "--dances", type=_names, default=LABELS, metavar="A,B", help="default: all, and other"
+    )
+    parser.add_argument(
+        "--other-share",
+        type=float,
+        default=0.15,
+        help="share of what is none of the ten (default %(default)s)",
+    )
+    parser.add_argument(
+        "--tempo", choices=(*REGIMES, "mixed"), default="mixed",
+        help="strict: competition tempi as on ballroom albums (default %(default)s)",
+    )  # fmt: skip
+    for option, known in (("soundfonts", SOUNDFONTS), ("mixes", MIXES)):
+        parser.add_argument(
+            f"--{option}", type=_names, metavar="A,B", help=f"only these of {', '.join(known)}"
+        )
+        parser.add_argument(
+            f"--without-{option}", type=_names, default=(), metavar="A,B", help="all but these"
+        )
+    parser.add_argument(
+        "--listen", action="store_true",
+        help=f"instead of a corpus, a sampler to check by ear and eye: one recording of each style with its "
+        f"spectrogram and onset curve (folder: {LISTEN_FOLDER} unless given)",
+    )  # fmt: skip
+    parser.set_defaults(func=run)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the subcommand `corpus`."""
+    add_arguments(subparsers.add_parser("corpus", help="generate labelled recordings with the orchestra"))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _chosen(
+    only: tuple[str, ...] | None, without: tuple[str, ...], known: tuple[str, ...]
+) -> tuple[str, ...]:
+    for name in without:
+        if name not in known:
+            raise ParameterError(f"cannot leave out {name!r}; known are {', '.join(known)}")
+    return tuple(n for n in only or known if n not in without)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; returns the exit status."""
+    settings = Settings(
+        seed=args.seed,
+        seconds=args.seconds,
+        soundfonts=_chosen(args.soundfonts, args.without_soundfonts, tuple(SOUNDFONTS)),
+        mixes=_chosen(args.mixes, args.without_mixes, tuple(MIXES)),
+        tempo=args.tempo,
+    )
+    if not 0 <= args.other_share < 1:
+        raise ParameterError(f"--other-share is {args.other_share:g}; it must be from 0 to below 1")
+    if args.listen:
+        from .sampler import make_sampler
+
+        folder = args.folder or LISTEN_FOLDER
+        make_sampler(folder, settings, args.dances)
+        print(f"{folder}: one recording of each style with its picture")
+        return 0
+    if args.folder is None:
+        raise ParameterError("name the folder that the corpus goes to")
+    recordings = plan(args.hours, args.seconds, args.dances, args.other_share)
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=len(recordings))
+        rows = make_corpus(
+            args.folder,
+            settings,
+            recordings,
+            jobs=args.jobs,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(f"{args.folder}: {len(rows)} recordings, {sum(r.end for r in rows) / 3600:.1f} hours")
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of `python -m training.synthesis`."""
+    parser = argparse.ArgumentParser(prog="python -m training.synthesis")
+    add_arguments(parser)
+    args = parser.parse_args(arguments)
+    try:
+        return run(args)
+    except WhichdanceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ParameterError) else 1
+    except KeyboardInterrupt:
+        print("interrupted; start again to go on", file=sys.stderr)
+        return 130

@@ -1,0 +1,266 @@
+"""Many recordings: each one a function of (seed, dance, index) and the settings, written as FLAC with a manifest."""
+
+import csv
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from runtime.atomic import replacing
+from runtime.errors import ParameterError, WhichdanceError
+from runtime.mel import SAMPLE_RATE
+from training.data.manifest import COLUMNS
+
+from . import ambience, arrangement, mixing, rendering
+from .styles import LABELS, OTHER, REGIMES, load_all
+
+MANIFEST = "manifest.csv"
+SETTINGS = "corpus.json"
+SOURCE = "whichdance orchestra"
+AMBIENCE_SHARE = 0.2  # of 'other'
+MANIFEST_EVERY = 100  # recordings; at most so many are made again after a crash
+
+
+class CorpusError(WhichdanceError):
+    """A corpus cannot be made in the folder given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all recordings of a corpus share.
+
+    Attributes
+    ----------
+    seed : non-negative
+    seconds : length of each recording
+    soundfonts : names in `rendering.SOUNDFONTS` that may be heard
+    mixes : names in `mixing.MIXES` that may be used
+    tempo : 'strict', 'loose', 'wide', or 'mixed' for all three by their shares
+    """
+
+    seed: int = 0
+    seconds: float = 40.0
+    soundfonts: tuple[str, ...] = tuple(rendering.SOUNDFONTS)
+    mixes: tuple[str, ...] = tuple(mixing.MIXES)
+    tempo: str = "mixed"
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ParameterError(f"seed is {self.seed}; it must not be negative")
+        if not 5 <= self.seconds <= 600:
+            raise ParameterError(f"seconds is {self.seconds:g}; it must be from 5 to 600")
+        if self.tempo not in (*REGIMES, "mixed"):
+            raise ParameterError(f"tempo is {self.tempo!r}; known are {', '.join(REGIMES)}, mixed")
+        for name, given, known in (
+            ("soundfonts", self.soundfonts, rendering.SOUNDFONTS),
+            ("mixes", self.mixes, mixing.MIXES),
+        ):
+            unknown = [g for g in given if g not in known]
+            if unknown or not given:
+                raise ParameterError(
+                    f"{name}: {', '.join(unknown) or 'none given'}; known are {', '.join(known)}"
+                )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the manifest: the columns that every manifest has, and how the recording was made.
+
+    `tempo_bpm` is in beats per minute, 0 where there is no beat; `soundfonts` are joined by '+'.
+    """
+
+    path: str
+    dance: str
+    split: str
+    source: str
+    start: float
+    end: float
+    tempo_bpm: float
+    metre: str
+    style: str
+    tempo: str
+    soundfonts: str
+    mix: str
+    seed: int
+    index: int
+
+
+assert tuple(f.name for f in fields(Row))[: len(COLUMNS)] == COLUMNS
+
+
+def split_of(index: int) -> str:
+    """Every twentieth recording is for validation, every twentieth for the test."""
+    return {18: "validation", 19: "test"}.get(index % 20, "train")
+
+
+def generators(settings: Settings, dance: str, index: int) -> list[np.random.Generator]:
+    """Independent random generators for arrangement, rendering and mixing of one recording."""
+    entropy = [settings.seed, zlib.crc32(dance.encode()), index]
+    return [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(entropy).spawn(3)]
+
+
+def record(
+    settings: Settings, dance: str, index: int, *, style: str | None = None
+) -> tuple[np.ndarray, Row, arrangement.Performance | None]:
+    """Make one recording.
+
+    Parameters
+    ----------
+    dance : one of the ten class labels or 'other'
+    index : number of the recording within its dance
+    style : one of the dance's styles instead of a drawn one
+
+    Returns
+    -------
+    samples : float32, mono, at `runtime.mel.SAMPLE_RATE`
+    row : its line in the manifest
+    performance : the notes behind it; None for ambient sound
+    """
+    arranging, playing, mastering = generators(settings, dance, index)
+    path = f"{dance}/{dance}_{settings.seed}_{index:06d}.flac"
+    common = (path, dance, split_of(index), SOURCE, 0.0, float(settings.seconds))
+    if dance == OTHER and style is None and arranging.random() < AMBIENCE_SHARE:
+        kinds = list(ambience.AMBIENCES)
+        kind = kinds[arranging.integers(len(kinds))]
+        samples = ambience.record(playing, kind, settings.seconds, SAMPLE_RATE)
+        return samples, Row(*common, 0.0, "", kind, "", "", "", settings.seed, index), None
+    regime = None if settings.tempo == "mixed" else settings.tempo
+    performance = arrangement.arrange(
+        load_all()[dance], arranging, settings.seconds, regime=regime, style_name=style
+    )
+    stems, used = rendering.stems(performance, playing, settings.soundfonts)
+    mix = mixing.choose_mix(mastering, settings.mixes)
+    samples = mixing.mix(performance, stems, mastering, mix)
+    row = Row(
+        *common,
+        tempo_bpm=round(performance.tempo_bpm, 2),
+        metre=performance.style.metre,
+        style=performance.style.name,
+        tempo=performance.regime,
+        soundfonts="+".join(used),
+        mix=mix,
+        seed=settings.seed,
+        index=index,
+    )
+    return samples, row, performance
+
+
+def plan(hours: float, seconds: float, dances: tuple[str, ...], other_share: float) -> list[tuple[str, int]]:
+    """Which recordings make up a corpus: (dance, index) pairs, dances taking turns.
+
+    `other` gets `other_share` of the time where there are dances besides it, the dances share the rest evenly.
+    """
+    if hours <= 0:
+        raise ParameterError(f"hours is {hours:g}; it must be more than 0")
+    for dance in dances:
+        if dance not in LABELS:
+            raise ParameterError(f"no dance {dance!r}; known are {', '.join(LABELS)}")
+    total = hours * 3600 / seconds
+    real = [d for d in dances if d != OTHER]
+    shares = {d: (1 - (other_share if OTHER in dances else 0)) / len(real) for d in real}
+    if OTHER in dances:
+        shares[OTHER] = other_share if real else 1.0
+    counts = {d: max(1, round(total * share)) for d, share in shares.items()}
+    order = [((i + 0.5) / counts[d], dances.index(d), d, i) for d in counts for i in range(counts[d])]
+    return [(d, i) for _, _, d, i in sorted(order)]
+
+
+def _write(settings: Settings, folder: Path, dance: str, index: int) -> Row:
+    """Make one recording and put its file in place; runs in a worker."""
+    import soundfile
+
+    samples, row, _ = record(settings, dance, index)
+    (folder / dance).mkdir(exist_ok=True)
+    with replacing(folder / row.path) as temporary:
+        soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    return row
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a corpus manifest."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Row(**{f.name: f.type(line[f.name]) for f in fields(Row)})  # type: ignore[operator]
+            for line in csv.DictReader(file)
+        ]
+
+
+def write_rows(path: Path, rows: list[Row]) -> None:
+    """Write a corpus manifest in class order, in one piece."""
+    ordered = sorted(rows, key=lambda r: (LABELS.index(r.dance), r.index))
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(f.name for f in fields(Row))
+        writer.writerows(astuple(row) for row in ordered)
+
+
+def _resume(folder: Path, settings: Settings) -> list[Row]:
+    """Rows of what an earlier run with the same settings left in the folder."""
+    described = json.loads(json.dumps(asdict(settings)))
+    marker = folder / SETTINGS
+    if marker.exists():
+        try:
+            earlier = json.loads(marker.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CorpusError(f"{marker}: damaged; delete the corpus, or choose another folder") from error
+        if earlier != described:
+            changed = ", ".join(k for k in described if earlier.get(k) != described[k])
+            raise CorpusError(
+                f"{folder} holds a corpus with other settings ({changed}); choose another folder"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise CorpusError(f"{folder} is not empty and not a corpus; choose another folder")
+    with replacing(marker) as temporary:
+        temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    manifest = folder / MANIFEST
+    return [r for r in read_rows(manifest) if (folder / r.path).exists()] if manifest.exists() else []
+
+
+def make_corpus(
+    folder: Path,
+    settings: Settings,
+    recordings: list[tuple[str, int]],
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Row]:
+    """Write recordings and `manifest.csv`; goes on where an earlier run with the same settings stopped.
+
+    Parameters
+    ----------
+    folder : made if missing
+    recordings : (dance, index) pairs, as `plan` returns them
+    jobs : processes; the result does not depend on it
+    progress : called with the number of recordings done and wanted
+
+    Raises
+    ------
+    CorpusError
+        if the folder holds something else.
+    """
+    from joblib import Parallel, delayed
+
+    for name in settings.soundfonts:
+        rendering.find_soundfont(name)  # fail at once, not in a worker
+    load_all()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+    rows = _resume(folder, settings)
+    present = {(r.dance, r.index) for r in rows}
+    missing = [r for r in recordings if r not in present]
+    progress(len(recordings) - len(missing), len(recordings))
+    made: Iterator[Row] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(_write)(settings, folder, dance, index) for dance, index in missing
+    )
+    for count, row in enumerate(made, 1):
+        rows.append(row)
+        if count % MANIFEST_EVERY == 0:
+            write_rows(folder / MANIFEST, rows)
+        progress(len(recordings) - len(missing) + count, len(recordings))
+    write_rows(folder / MANIFEST, rows)
+    return rows
