@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike
 from runtime import mel
 from runtime.aggregate import RunningMean
 from runtime.audio import open_audio
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, DANCES
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
 from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS, SegmentStream, check_stride, padded
+from runtime.tempo import TempoTracker
 
 LIVE_STRIDE = 43  # frames: an update every second
 BATCH_SEGMENTS = 16  # segments per run of the network: bounds memory at small strides
@@ -49,6 +50,11 @@ class Prediction:
         Length of the recording, s.
     padded : bool
         True where the recording was shorter than one segment and was repeated to fill it.
+    tempo_bpm, tempo_mpm : float or None
+        Beats per minute, and measures (bars) per minute, as `dance` is counted. None where `dance` is
+        None or the recording is too short (4 s) to tell.
+    metre : str or None
+        Time signature of `dance`.
     """
 
     dance: str | None
@@ -60,6 +66,9 @@ class Prediction:
     segment_seconds: float
     duration: float
     padded: bool = False
+    tempo_bpm: float | None = None
+    tempo_mpm: float | None = None
+    metre: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain Python objects that `json` accepts."""
@@ -74,6 +83,9 @@ class Prediction:
             "scores": dict(self.scores),
             "duration": self.duration,
             "padded": self.padded,
+            "tempo_bpm": self.tempo_bpm,
+            "tempo_mpm": self.tempo_mpm,
+            "metre": self.metre,
             "segments": segments,
         }
 
@@ -85,11 +97,13 @@ class _Session:
         self.model = model
         self.segments = SegmentStream(model.info.segment_frames, stride)
         self.mean = RunningMean(len(DANCE_KEYS))
+        self.tempo = TempoTracker()
         self.times: list[float] = []
         self.scores: list[Float32] = []
 
     def push(self, frames: Float32) -> int:
         """Classify the segments that these frames complete; return how many."""
+        self.tempo.push(frames)
         windows, times = self.segments.push(frames)
         for first in range(0, len(windows), BATCH_SEGMENTS):
             self._add(windows[first : first + BATCH_SEGMENTS])
@@ -116,8 +130,10 @@ class _Session:
         best = int(np.argmax(mean))
         confidence = float(mean[best])
         threshold = self.model.info.reject_threshold
+        named = None if threshold is not None and confidence < threshold else DANCES[best]
+        tempo = self.tempo.estimate(named) if named else None
         return Prediction(
-            dance=None if threshold is not None and confidence < threshold else DANCE_KEYS[best],
+            dance=named.key if named else None,
             confidence=confidence,
             best=DANCE_KEYS[best],
             scores=dict(zip(DANCE_KEYS, mean.tolist(), strict=True)),
@@ -126,6 +142,9 @@ class _Session:
             segment_seconds=self.model.info.segment_frames / FRAME_RATE,
             duration=duration,
             padded=short,
+            tempo_bpm=tempo.bpm if tempo else None,
+            tempo_mpm=tempo.mpm if tempo else None,
+            metre=named.metre if named else None,
         )
 
 

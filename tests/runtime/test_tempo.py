@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from runtime.dances import DANCES, dance
+from runtime.mel import melspectrogram
+from runtime.tempo import TempoTracker
+
+
+def click_track(bpm, beats_per_bar, seconds=20.0, rate=22_050, swing=0.5, seed=0):
+    """A low drum on the first beat, a snare-like burst on the others, much softer eighths between them.
+
+    Onsets are counted in dB: eighths nearly as loud as beats would leave the beat truly open.
+    """
+    rng = np.random.default_rng(seed)
+    samples = 0.001 * rng.standard_normal(round(seconds * rate))
+    time = np.arange(round(0.1 * rate)) / rate
+    low = np.exp(-time / 0.03) * np.sin(2 * np.pi * 80 * time)
+    high = np.exp(-time / 0.02) * rng.standard_normal(len(time))
+    beat = 60 / bpm
+    for k in range(int(seconds / beat)):
+        hits = [(k, low if k % beats_per_bar == 0 else 0.5 * high), (k + swing, 0.03 * high)]
+        for position, sound in hits:
+            start = round(position * beat * rate)
+            end = min(start + len(sound), len(samples))
+            samples[start:end] += sound[: end - start]
+    return samples.astype(np.float32)
+
+
+def estimate(samples, key, chunk=None):
+    frames = melspectrogram(samples)
+    tracker = TempoTracker()
+    for part in [frames] if chunk is None else np.split(frames, range(chunk, len(frames), chunk)):
+        tracker.push(part)
+    return tracker.estimate(dance(key))
+
+
+@pytest.mark.parametrize("d", DANCES, ids=lambda d: d.key)
+@pytest.mark.parametrize("position", [0.2, 0.5, 0.8])
+def test_tempo_within_the_danced_range_is_found(d, position):
+    mpm = d.mpm_low + position * (d.mpm_high - d.mpm_low)
+    tempo = estimate(click_track(mpm * d.beats_per_bar, d.beats_per_bar), d.key)
+    assert tempo.mpm == pytest.approx(mpm, rel=0.01)
+    assert tempo.bpm == pytest.approx(tempo.mpm * d.beats_per_bar)
+
+
+def test_chunks_make_no_difference():
+    samples = click_track(128, 4)
+    whole, parts = estimate(samples, "tango"), estimate(samples, "tango", chunk=17)
+    assert parts.bpm == pytest.approx(whole.bpm, rel=1e-3)
+
+
+def test_eighths_of_a_rumba_are_not_taken_for_beats():
+    """The same music is 100 beats/min as a rumba and 200 as a quickstep: the dance decides."""
+    samples = click_track(100, 4)
+    assert estimate(samples, "rumba").bpm == pytest.approx(100, rel=0.01)
+    assert estimate(samples, "quickstep").bpm == pytest.approx(200, rel=0.01)
+
+
+@pytest.mark.parametrize("samples", [np.zeros(22_050 * 10, np.float32), click_track(120, 4, seconds=3.0)])
+def test_nothing_to_tell(samples):
+    assert estimate(samples, "tango") is None
+
+
+def test_memory_is_constant():
+    tracker = TempoTracker()
+    frames = melspectrogram(click_track(120, 4, seconds=30))
+    for _ in range(5):
+        tracker.push(frames)
+    assert len(tracker._past) <= 288
