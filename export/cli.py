@@ -1,0 +1,126 @@
+"""`python -m export CHECKPOINT -o DIR`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from runtime.errors import WhichdanceError
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m export",
+        description="Turn a checkpoint of `python -m training train` into model files that whichdance "
+        "loads, and prove that they are the same model.",
+        epilog="Example: python -m export runs/first/best.pt -o models --corpus corpus/manifest.csv",
+    )
+    result.add_argument("checkpoint", type=Path)
+    result.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of models")
+    papers = result.add_argument_group("what the file says of itself")
+    papers.add_argument("--name", help="the model's name (default: its architecture)")
+    papers.add_argument("--version", default="1", help="the model's version (default: 1)")
+    papers.add_argument(
+        "--temperature", type=float, help="divides the logits (default: the checkpoint's, or 1)"
+    )
+    papers.add_argument(
+        "--reject-threshold",
+        type=float,
+        help="confidence below which the model abstains (default: the checkpoint's)",
+    )
+    papers.add_argument("--training-data", help="statement on the training data (default: the checkpoint's)")
+    papers.add_argument("--licence", default="Apache-2.0", help="default: Apache-2.0")
+    papers.add_argument(
+        "--default", action="store_true", help="list the model first: the one that is used unasked"
+    )
+    segments = result.add_argument_group("segments")
+    segments.add_argument(
+        "--corpus",
+        type=Path,
+        metavar="MANIFEST",
+        help="held-out recordings: its validation rows calibrate int8, its test rows verify",
+    )
+    segments.add_argument(
+        "--labelled",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="further manifest (test rows) or .npz of spectrograms to verify with; may be repeated",
+    )
+    papers.add_argument(
+        "--evaluation",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="written by `python -m training evaluate --json`, for the model card; may be repeated",
+    )
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export a checkpoint; exit status 0, 1 for failures that the message explains, 2 for wrong usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = parser().parse_args(argv)
+    try:
+        report = _export(args, command(argv))
+    except WhichdanceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    _print(report, args.output)
+    return 0
+
+
+def command(argv: Sequence[str]) -> str:
+    """The command as a reader of the card may repeat it: without the folders of this machine."""
+    return shlex.join(
+        ["python", "-m", "export", *(Path(word).name if Path(word).is_absolute() else word for word in argv)]
+    )
+
+
+def _export(args: argparse.Namespace, command: str) -> dict[str, Any]:
+    from rich.console import Console
+
+    from export.deployed import from_checkpoint
+    from export.publish import Plan, publish
+
+    deployable = from_checkpoint(
+        args.checkpoint,
+        name=args.name,
+        version=args.version,
+        temperature=args.temperature,
+        reject_threshold=args.reject_threshold,
+        training_data=args.training_data,
+        licence=args.licence,
+    )
+    plan = Plan(corpus=args.corpus, labelled=args.labelled, evaluations=args.evaluation, default=args.default)
+    with Console(stderr=True).status("exporting") as status:
+        return publish(deployable, args.output, plan, command=command, progress=status.update)
+
+
+def _print(report: dict[str, Any], folder: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{report['name']} in {folder}", title_justify="left")
+    for column in ("file", "kB", "of torch's time", "largest difference", "same answer", "top-1"):
+        table.add_column(column, justify="left" if column == "file" else "right")
+    for item in report["files"]:
+        for comparison in item["comparisons"]:
+            top1 = comparison["top1"]
+            table.add_row(
+                item["file"],
+                f"{item['size'] / 1e3:.0f}",
+                f"{item['latency_ratio']:.0%}",
+                f"{comparison['max_difference']:.0e}",
+                f"{comparison['agreement']['value']:.2%} of {comparison['agreement']['total']}",
+                "–" if top1["value"] is None else f"{top1['value']:.1%} of {top1['total']}",
+            )
+    Console().print(table)

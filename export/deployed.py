@@ -1,0 +1,159 @@
+"""What a model file computes and what it says of itself, made from a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ModelError, ParameterError
+from runtime.model import FORMAT_VERSION
+from training.models import OTHER, front_end, load_checkpoint
+
+LICENCE = "Apache-2.0"
+NOT_STATED = "not stated"
+
+
+class Scores(nn.Module):
+    """A network with what turns its logits into the scores of the runtime's contract.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Mel power (n, 1, 224, T) to logits (n, 10 or 11).
+    temperature : float
+        Divides the logits; above 1 it makes an over-confident network modest (Guo et al. 2017).
+    """
+
+    def __init__(self, network: nn.Module, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.network = network
+        self.temperature = temperature
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Scores (n, 10): a network's eleventh class, 'other', is what their sum lacks to one."""
+        logits = self.network(mel)
+        if self.temperature != 1:
+            logits = logits / self.temperature
+        return torch.softmax(logits, dim=1)[:, : len(DANCE_KEYS)]
+
+
+@dataclass(frozen=True)
+class Deployable:
+    """A checkpoint made ready for export.
+
+    Attributes
+    ----------
+    network : Scores
+        In eval mode, on the CPU.
+    name, architecture : str
+    labels : tuple of str
+        Classes of the network, ten or, with 'other', eleven.
+    segment_frames : int
+    fields : dict of str to str
+        The model file's metadata (see `runtime.model`).
+    """
+
+    network: Scores
+    name: str
+    architecture: str
+    labels: tuple[str, ...]
+    segment_frames: int
+    fields: dict[str, str]
+
+
+def from_checkpoint(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    temperature: float | None = None,
+    reject_threshold: float | None = None,
+    training_data: str | None = None,
+    licence: str = LICENCE,
+) -> Deployable:
+    """Load and check a checkpoint.
+
+    Parameters
+    ----------
+    path : str or Path
+        Written by `python -m training train`.
+    name : str, optional
+        The model's name; its architecture if None.
+    version : str
+    temperature, reject_threshold : float, optional
+        Those of the checkpoint's calibration if None; where it has none, 1 and no threshold.
+    training_data : str, optional
+        Statement on what the network was trained on; the checkpoint's own if None.
+    licence : str
+
+    Raises
+    ------
+    ModelError
+        If the checkpoint is missing, damaged, or its classes or front end are not this runtime's.
+    ParameterError
+        If a parameter is out of range.
+    """
+    network, checkpoint = load_checkpoint(path)
+    labels = tuple(checkpoint.get("labels", ()))
+    if labels not in (DANCE_KEYS, (*DANCE_KEYS, OTHER)):
+        raise ModelError(
+            f"{path}: the checkpoint's classes are {', '.join(labels) or 'not given'}; "
+            f"a model file needs the ten dances in order, and '{OTHER}' after them at most"
+        )
+    trained = checkpoint.get("front_end", {})
+    segment_frames = trained.get("segment_frames", front_end()["segment_frames"])
+    for key, value in (front_end() | {"segment_frames": segment_frames}).items():
+        if trained.get(key, value) != value:
+            raise ModelError(f"{path}: trained with {key} = {trained[key]}, this runtime has {value}")
+    calibration = checkpoint.get("calibration") or {}
+    if temperature is None:
+        temperature = calibration.get("temperature", 1.0)
+    if reject_threshold is None:
+        reject_threshold = calibration.get("reject_threshold")
+    if not 0 < temperature < float("inf"):
+        raise ParameterError(f"temperature must be positive, got {temperature!r}")
+    if reject_threshold is not None and not 0 <= reject_threshold <= 1:
+        raise ParameterError(f"reject_threshold must lie between 0 and 1, got {reject_threshold!r}")
+    name = name or str(checkpoint["architecture"])
+    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or Path(name).suffix in (
+        ".onnx",
+        ".ort",
+    ):
+        raise ParameterError(f"name must be letters, digits, '-', '_' and '.' without a suffix, got {name!r}")
+    scores = Scores(network, float(temperature)).eval()
+    return Deployable(
+        network=scores,
+        name=name,
+        architecture=str(checkpoint["architecture"]),
+        labels=labels,
+        segment_frames=int(segment_frames),
+        fields={
+            "format_version": FORMAT_VERSION,
+            "name": name,
+            "version": version,
+            "labels": ",".join(DANCE_KEYS),
+            **{key: str(value) for key, value in front_end().items()},
+            "segment_frames": str(segment_frames),
+            "normalisation": str(getattr(network, "description", NOT_STATED)),
+            "training_data": training_data or training_statement(checkpoint),
+            "licence": licence,
+            "reject_threshold": "" if reject_threshold is None else repr(float(reject_threshold)),
+            "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
+        },
+    )
+
+
+def training_statement(checkpoint: Mapping[str, Any]) -> str:
+    """What the checkpoint says of its training data, or that it says nothing."""
+    training = checkpoint.get("training") or {}
+    return str(training.get("training_data") or checkpoint.get("training_data") or NOT_STATED)
+
+
+def versions(*packages: str) -> str:
+    """Names and versions of installed packages, for a model's papers."""
+    return ", ".join(f"{package} {metadata.version(package).split('+')[0]}" for package in packages)
