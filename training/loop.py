@@ -25,7 +25,7 @@ from training.augment import Augmentation
 from training.data.store import LOWEST, STEP, Stored
 from training.metrics import aggregate, top_k
 from training.sampler import Batches
-from training.scoring import score_recordings
+from training.scoring import network_runner, score_recordings
 
 
 @dataclass(frozen=True)
@@ -274,20 +274,6 @@ def evaluate(
         "accuracy": top_k(of_segments, segment_truth, 1).value,
         "aggregated_accuracy": top_k(aggregate(scores), truth, 1).value,
     }
-
-
-def network_runner(
-    network: nn.Module, device: torch.device | str = "cpu"
-) -> Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]:
-    """Segments of mel power to softmax scores, by a network in eval mode."""
-
-    def run(batch: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        network.eval()
-        with torch.inference_mode():
-            logits = network(torch.from_numpy(batch).to(device))
-            return logits.float().softmax(dim=1).cpu().numpy()
-
-    return run
 
 
 def _checkpoint(

@@ -1,17 +1,32 @@
-"""Scores of all segments of recordings in the store, by a network in PyTorch or ONNX."""
+"""Scores of all segments of many recordings, by a network in PyTorch or ONNX."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import cast
+from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from runtime.mel import Float32
 from runtime.segments import DEFAULT_STRIDE, windows
-from training.data.store import Codes, Stored, decode
+from training.data.store import Stored, decode
 
 BATCH_SEGMENTS = 32
 
 Run = Callable[[Float32], Float32]  # mel power (n, 1, 224, T) to scores (n, n_classes)
+
+
+def network_runner(network: nn.Module, device: torch.device | str = "cpu") -> Run:
+    """Segments of mel power to softmax scores of all classes, by a network put into eval mode."""
+
+    def run(batch: Float32) -> Float32:
+        network.eval()
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(batch).to(device))
+            scores: np.ndarray[Any, np.dtype[np.float32]] = logits.float().softmax(dim=1).cpu().numpy()
+        return scores
+
+    return run
 
 
 def score_recordings(
@@ -24,26 +39,21 @@ def score_recordings(
     list of ndarray, shape (n_segments, n_classes)
         One per recording, in order.
     """
-    return score_windows(run, (segments_of(r, stride) for r in recordings))
+    return score_windows(run, (windows(decode(r.codes()), stride=stride) for r in recordings))
 
 
-def segments_of(stored: Stored, stride: int = DEFAULT_STRIDE) -> Codes:
-    """Segments of a recording as codes, a view of shape (n_segments, 1, 224, 224)."""
-    return cast(Codes, windows(cast(Float32, stored.codes()), stride=stride))  # windows does not compute
+def score_windows(run: Run, recordings: Iterable[Float32]) -> list[Float32]:
+    """Scores of segments, given as mel power (n_segments, 1, 224, T) per recording.
 
-
-def score_windows(run: Run, recordings: Iterable[Codes]) -> list[Float32]:
-    """Scores of segments given as codes of the store, (n_segments, 1, 224, T) per recording.
-
-    Batches run across recordings, since many short ones would else waste the network's time.
+    Batches run across recordings, since batches of short ones would else be small and slow.
     """
     counts: list[int] = []
-    scores = [run(decode(batch)) for batch in _batches(recordings, counts)]
+    scores = [run(batch) for batch in _batches(recordings, counts)]
     return np.split(np.concatenate(scores), np.cumsum(counts)[:-1])
 
 
-def _batches(recordings: Iterable[Codes], counts: list[int]) -> Iterator[Codes]:
-    waiting: list[Codes] = []
+def _batches(recordings: Iterable[Float32], counts: list[int]) -> Iterator[Float32]:
+    waiting: list[Float32] = []
     for segments in recordings:
         counts.append(len(segments))
         waiting.extend(segments)

@@ -1,0 +1,60 @@
+"""Spectrograms of a manifest's recordings, for all commands that need them; and `features` itself."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.data.manifest import Recording
+    from training.data.store import Collection
+
+
+def add_parser(commands: Any) -> None:
+    """`features`: fill the store before anything else needs it."""
+    command = commands.add_parser("features", help="compute the spectrograms of a manifest's recordings")
+    command.add_argument("manifest", type=Path)
+    add_store(command)
+    command.set_defaults(func=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from training.data.manifest import read_manifest
+
+    collection = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs)
+    return 1 if collection.failed else 0
+
+
+def add_store(command: argparse.ArgumentParser) -> None:
+    """The arguments --store and --jobs."""
+    command.add_argument(
+        "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
+    )
+    command.add_argument(
+        "--jobs", type=int, default=1, help="processes that compute spectrograms (default: 1)"
+    )
+
+
+def store_of(args: argparse.Namespace, manifest: Path) -> Path:
+    """The store that `--store` names, else `features` beside the manifest."""
+    return args.store or manifest.parent / "features"
+
+
+def collect(recordings: "Sequence[Recording]", store: Path, jobs: int) -> "Collection":
+    """Spectrograms of recordings, with a progress bar and a report of what was left out."""
+    from rich.progress import Progress
+
+    from training.data.store import Store
+
+    with Progress(transient=True) as bar:
+        task = bar.add_task("spectrograms", total=None)
+        collection = Store(store).collect(
+            recordings, jobs=jobs, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    for _, reason in collection.failed:
+        print(f"left out: {reason}", file=sys.stderr)
+    for stored in collection.short:
+        print(f"left out: {stored.recording.path} is shorter than a segment of 5.2 s", file=sys.stderr)
+    print(f"{len(collection.stored)} recordings with spectrograms in {store}")
+    return collection
