@@ -1,0 +1,212 @@
+"""Write the dance and the tempo into music files, where ballroom players look for them.
+
+The names are BallroomDJ's convention: DANCE and BPM in Vorbis comments, TXXX:DANCE and TBPM in ID3,
+----:BDJ4:DANCE and tmpo in MP4. Needs mutagen (extra `tags`).
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runtime.atomic import replacing
+from runtime.audio import open_audio
+from runtime.classifier import Prediction
+from runtime.dances import dance
+from runtime.errors import WhichdanceError
+
+DANCE = "DANCE"
+BPM = "BPM"
+
+# What BallroomDJ's own list of dances calls those that go by another name here.
+PLAYER_NAMES = {"cha_cha_cha": "Cha Cha", "slow_foxtrot": "Foxtrot", "slow_waltz": "Waltz"}
+
+
+@dataclass(frozen=True)
+class TagChange:
+    """What happens to one tag.
+
+    Attributes
+    ----------
+    field : str
+        'DANCE' or 'BPM'.
+    value : str
+        What the prediction says.
+    existing : str or None
+        What stood in the file before.
+    written : bool
+        True where `value` is in the file now, or would be but for the dry run.
+    """
+
+    field: str
+    value: str
+    existing: str | None
+    written: bool
+
+
+def tag_values(prediction: Prediction) -> dict[str, str]:
+    """The tags of a prediction: DANCE as players spell it, BPM in whole beats per minute.
+
+    Empty where the dance is not sure.
+    """
+    if prediction.dance is None:
+        return {}
+    values = {DANCE: PLAYER_NAMES.get(prediction.dance, dance(prediction.dance).name)}
+    if prediction.tempo_bpm is not None:
+        values[BPM] = str(round(prediction.tempo_bpm))
+    return values
+
+
+def write_tags(
+    path: str | os.PathLike[str],
+    values: Mapping[str, str],
+    *,
+    overwrite: bool = False,
+    dry_run: bool = False,
+) -> list[TagChange]:
+    """Write tags into a music file.
+
+    The tags go into a copy beside the file. Only once its decoded samples have been compared with the
+    original's does it take the original's place, in one step, so that the file is whole at any moment.
+
+    Parameters
+    ----------
+    path : path-like
+        FLAC, Ogg, Opus, MP3, WAV, AIFF or MP4/M4A.
+    values : mapping of str to str
+        By 'DANCE' and 'BPM'.
+    overwrite : bool
+        Whether to replace values that stand in the file already.
+    dry_run : bool
+        Only tell what would be done.
+
+    Returns
+    -------
+    list of TagChange
+        One per value.
+
+    Raises
+    ------
+    WhichdanceError
+        If mutagen is missing, the format has no place for these tags, or the file cannot be written.
+    """
+    with _named_errors(path):
+        existing = _read(_open(path), values)
+    changes = []
+    for field, value in values.items():
+        old = existing[field]
+        changes.append(TagChange(field, value, old, written=old is None or (overwrite and old != value)))
+    new = {change.field: change.value for change in changes if change.written}
+    if new and not dry_run:
+        with _named_errors(path), replacing(path) as temporary:
+            shutil.copy2(path, temporary)
+            file = _open(temporary)
+            _write(file, new)
+            if _samples_hash(temporary) != _samples_hash(Path(path)):
+                raise WhichdanceError(f"{path}: tags would change its sound; the file is left as it was")
+    return changes
+
+
+def check_mutagen() -> None:
+    """WhichdanceError without mutagen."""
+    try:
+        import mutagen  # noqa: F401
+    except ImportError as error:
+        raise WhichdanceError("--write-tags needs mutagen: pip install 'whichdance[tags]'") from error
+
+
+@contextmanager
+def _named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    check_mutagen()
+    from mutagen import MutagenError
+
+    try:
+        yield
+    except (MutagenError, OSError) as error:
+        raise WhichdanceError(f"{path}: its tags cannot be written ({error})") from error
+
+
+def _open(path: str | os.PathLike[str]) -> Any:
+    """The file as one of mutagen's types, with tags, if need be empty ones."""
+    import mutagen
+    from mutagen.aiff import AIFF
+    from mutagen.flac import FLAC
+    from mutagen.mp3 import MP3
+    from mutagen.mp4 import MP4
+    from mutagen.oggflac import OggFLAC
+    from mutagen.oggopus import OggOpus
+    from mutagen.oggspeex import OggSpeex
+    from mutagen.oggvorbis import OggVorbis
+    from mutagen.wave import WAVE
+
+    kinds = [AIFF, FLAC, MP3, MP4, OggFLAC, OggOpus, OggSpeex, OggVorbis, WAVE]
+    file = mutagen.File(path, options=kinds)
+    if file is None:
+        raise WhichdanceError(
+            f"{path}: its format has no place for DANCE and BPM tags; convert it to FLAC, Ogg, MP3 or M4A"
+        )
+    if file.tags is None:
+        file.add_tags()
+    return file
+
+
+def _read(file: Any, fields: Mapping[str, str]) -> dict[str, str | None]:
+    """What the file says already; blanks, and a tempo of 0, which players write for 'not known', are None."""
+    from mutagen.id3 import ID3
+    from mutagen.mp4 import MP4Tags
+
+    tags = file.tags
+    if isinstance(tags, ID3):
+        dances = [text for frame in tags.getall("TXXX") if frame.desc.upper() == DANCE for text in frame.text]
+        tempi = [text for frame in tags.getall("TBPM") for text in frame.text]
+    elif isinstance(tags, MP4Tags):
+        dances = [bytes(value).decode(errors="replace") for value in tags.get("----:BDJ4:DANCE", [])]
+        tempi = [str(value) for value in tags.get("tmpo", [])]
+    else:
+        dances, tempi = tags.get(DANCE, []), tags.get(BPM, [])
+    found = {
+        DANCE: ", ".join(text for text in dances if text.strip()),
+        BPM: ", ".join(text for text in tempi if text.strip() not in ("", "0")),
+    }
+    return {field: found[field] or None for field in fields}
+
+
+def _write(file: Any, values: Mapping[str, str]) -> None:
+    from mutagen.id3 import ID3, TBPM, TXXX
+    from mutagen.mp4 import AtomDataType, MP4FreeForm, MP4Tags
+
+    tags = file.tags
+    if isinstance(tags, ID3):
+        if DANCE in values:
+            for frame in tags.getall("TXXX"):
+                if frame.desc.upper() == DANCE:
+                    del tags[frame.HashKey]
+            tags.add(TXXX(encoding=3, desc=DANCE, text=values[DANCE]))
+        if BPM in values:
+            tags.setall("TBPM", [TBPM(encoding=3, text=values[BPM])])
+        old_version = tags.version < (2, 4, 0)  # players that wrote ID3v2.3 may read nothing newer
+        if old_version:
+            tags.update_to_v23()
+        file.save(v2_version=3 if old_version else 4)
+    elif isinstance(tags, MP4Tags):
+        if DANCE in values:
+            tags["----:BDJ4:DANCE"] = [MP4FreeForm(values[DANCE].encode(), dataformat=AtomDataType.UTF8)]
+        if BPM in values:
+            tags["tmpo"] = [int(values[BPM])]
+        file.save()
+    else:
+        for field, value in values.items():
+            tags[field] = [value]
+        file.save()
+
+
+def _samples_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open_audio(path) as reader:
+        for block in reader.blocks():
+            digest.update(block.tobytes())
+    return digest.hexdigest()
