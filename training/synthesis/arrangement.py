@@ -121,6 +121,7 @@ class _Band:
         self.plain = rng.random() < feel.plain
         self.flatness = 1.0 if self.plain else draw(rng, feel.flatness)
         self.lead_on_beat = 1.6 if self.plain else draw(rng, feel.lead_on_beat)
+        self.looseness = float(rng.beta(2, 2))  # how far the players stray from one pattern, 0 to 1
         self._form()
         self._harmony()
 
@@ -212,21 +213,42 @@ class _Band:
         first, length = (0.0, self.swing) if half < 1 else (self.swing, 1 - self.swing)
         return float(beat + first + within * length)
 
-    def steps(self, bars: Bars, role: str) -> Iterator[tuple[int, int, str, float, float]]:
-        """Each sounding step of a pattern over the whole piece: bar, step, character, start, length in beats."""
+    def steps(
+        self, bars: Bars, role: str, when: np.ndarray | None = None
+    ) -> Iterator[tuple[int, int, str, float, float]]:
+        """Each sounding step of a pattern over the whole piece: bar, step, character, start, length in beats.
+
+        `when` tells for each bar whether this pattern is played in it. A loose player leaves notes out.
+        """
+        omission = 0.0 if role == "carpet" else 0.12 * self.looseness
         for bar in range(self.n_bars):
-            if not self.plays(role, bar):
+            if not self.plays(role, bar) or not (when is None or when[bar]):
                 continue
             pattern = bars[bar % len(bars)]
             length = self.beats / len(pattern)
             for step, character in enumerate(pattern):
-                if character != REST and self.plays(role, bar, step * length):
+                if character == REST or not self.plays(role, bar, step * length):
+                    continue
+                if self.rng.random() >= omission:
                     start = bar * self.beats + self.swung(step * length, len(pattern) / self.beats)
                     yield bar, step, character, start, length
 
-    def sounding(self, bars: Bars, role: str) -> Iterator[tuple[int, int, str, float, float]]:
+    def alternating(self, n_variants: int, share: float) -> list[tuple[int, np.ndarray]]:
+        """Which variant of a part is played in which bars: one mostly, two others now and then.
+
+        Returns pairs of a variant's number and a truth value for each bar.
+        """
+        rng = self.rng
+        variants = rng.permutation(n_variants)[:3]
+        others = rng.random(self.n_bars) < share * self.looseness
+        which = np.where(others, rng.integers(0, len(variants), self.n_bars), 0)
+        return [(int(v), which == i) for i, v in enumerate(variants) if np.any(which == i)]
+
+    def sounding(
+        self, bars: Bars, role: str, when: np.ndarray | None = None
+    ) -> Iterator[tuple[int, int, str, float, float]]:
         """Like `steps`, with the time to the next sounding step of the bar as the length."""
-        for bar, step, character, start, length in self.steps(bars, role):
+        for bar, step, character, start, length in self.steps(bars, role, when):
             pattern = bars[bar % len(bars)]
             following = next((s for s in range(step + 1, len(pattern)) if pattern[s] != REST), len(pattern))
             yield bar, step, character, start, (following - step) * length
@@ -240,14 +262,20 @@ class _Band:
 
     # -- players ---------------------------------------------------------------------------------------------
 
-    def drum_events(self, kit: dict[str, Bars], role: str) -> list[Event]:
+    def drum_events(self, kits: tuple[dict[str, Bars], ...], role: str, share: float) -> list[Event]:
+        """One of the kits mostly; the others in `share` of the bars of a loose player."""
         events: list[Event] = []
-        for drum, bars in kit.items():
-            touch = self.touch(bars)
-            for bar, step, character, start, length in self.steps(bars, role):
-                level = self.loudness(character) * touch[bar % len(bars)][step]
-                events.append((start, length, PERCUSSION[drum], level))
-        return self._with_fills(events) if role == "drums" and kit else events
+        variants = self.alternating(len(kits), share)
+        sparse = self.rng.random() < 0.12  # a drummer who leaves out some of the drums
+        for number, when in variants:
+            for drum, bars in kits[number].items():
+                if sparse and self.rng.random() < 0.3:
+                    continue
+                touch = self.touch(bars)
+                for bar, step, character, start, length in self.steps(bars, role, when):
+                    level = self.loudness(character) * touch[bar % len(bars)][step]
+                    events.append((start, length, PERCUSSION[drum], level))
+        return self._with_fills(events) if role == "drums" and kits[variants[0][0]] else events
 
     def _with_fills(self, events: list[Event]) -> list[Event]:
         """Replace the end of some sections by a run over snare and toms, with a crash on the next one."""
@@ -289,57 +317,61 @@ class _Band:
         return player, events
 
     def bass_events(self) -> list[Event]:
-        rng = self.rng
-        bars = self.style.bass[rng.integers(len(self.style.bass))]
-        low, legato, touch = 28 + int(rng.integers(8)), rng.uniform(0.5, 1.0), self.touch(bars, 0.08)
+        low, legato = 28 + int(self.rng.integers(8)), self.rng.uniform(0.5, 1.0)
         events: list[Event] = []
-        for bar, step, character, start, length in self.sounding(bars, "bass"):
-            chord, following = self.chord(bar), self.chord(min(bar + 1, self.n_bars - 1))
-            root = low + (chord[0] - low) % 12
-            if character == "w":
-                first, last = step == 0, start + length >= (bar + 1) * self.beats - 1e-6
-                target = low + (following[0] - low) % 12
-                approach = target + int(rng.choice([-2, -1, 1, 2]))
-                pitch = root if first else approach if last else low + (chord[rng.integers(3)] - low) % 12
-            else:
-                fifth, third = root + (chord[2] - chord[0]), root + (chord[1] - chord[0])
-                pitch = {
-                    "r": root, "3": third, "5": fifth, "6": root + 9, "7": root + 10, "o": root + 12,
-                    "l": fifth - 12, "b": root + 8,
-                }[character]  # fmt: skip
-            level = 0.8 * touch[bar % len(bars)][step] * (1 + 0.2 * (step == 0) * self.flatness)
-            events.append((start, length * legato, pitch, level))
+        for number, when in self.alternating(len(self.style.bass), 0.4):
+            bars = self.style.bass[number]
+            touch = self.touch(bars, 0.08)
+            for bar, step, character, start, length in self.sounding(bars, "bass", when):
+                pitch = self.bass_pitch(bar, character, low, step == 0, start + length)
+                level = 0.8 * touch[bar % len(bars)][step] * (1 + 0.2 * (step == 0) * self.flatness)
+                events.append((start, length * legato, pitch, level))
         return events
 
-    def chord_events(self, pattern: Bars, role: str) -> list[Event]:
+    def bass_pitch(self, bar: int, character: str, low: int, first: bool, end: float) -> int:
+        """The pitch of a bass step, at or above `low`; a walking bass leads into the chord of the next bar."""
+        rng, chord = self.rng, self.chord(bar)
+        root = low + (chord[0] - low) % 12
+        if character != "w":
+            third, fifth = root + (chord[1] - chord[0]), root + (chord[2] - chord[0])
+            intervals = {"r": root, "3": third, "5": fifth, "6": root + 9, "7": root + 10}
+            return (intervals | {"o": root + 12, "l": fifth - 12, "b": root + 8})[character]
+        if first:
+            return root
+        if end >= (bar + 1) * self.beats - 1e-6:
+            following = self.chord(min(bar + 1, self.n_bars - 1))[0]
+            return low + (following - low) % 12 + int(rng.choice([-2, -1, 1, 2]))
+        return low + (chord[rng.integers(3)] - low) % 12
+
+    def chord_events(self, variants: list[tuple[Bars, np.ndarray]], role: str) -> list[Event]:
+        """Chords by patterns, each in its bars."""
         rng = self.rng
         low = 46 + int(rng.integers(14))
         voices = int(rng.integers(3, 5))
+        legato = float(rng.choice([0.25, 0.4, 0.6, 0.9]))
+        order = rng.permutation(4) if rng.random() < 0.5 else np.array([0, 1, 2, 3, 2, 1])
 
         def voicing(bar: int) -> list[int]:
             return sorted(low + (p - low) % 12 for p in self.chord(bar, sevenths=self.sevenths))[:voices]
 
         events: list[Event] = []
-        if pattern[0] == "pad":
-            for bar in range(self.n_bars):
-                if self.plays(role, bar):
-                    events += [(bar * self.beats, self.beats * 0.98, p, 0.55) for p in voicing(bar)]
-            return events
-        if pattern[0] == "arpeggio":
-            n = int(pattern[1])
-            order = rng.permutation(4) if rng.random() < 0.5 else np.array([0, 1, 2, 3, 2, 1])
-            accent = 1 - 0.25 * self.flatness
-            for bar, step, _, start, length in self.steps(("x" * n,), role):
-                notes = voicing(bar)
-                notes = [*notes, notes[0] + 12]
-                pitch = notes[order[step % len(order)] % len(notes)]
-                events.append((start, length * 1.5, pitch, 0.75 if step == 0 else 0.75 * accent))
-            return events
-        legato = float(rng.choice([0.25, 0.4, 0.6, 0.9]))
-        touch = self.touch(pattern)
-        for bar, step, character, start, length in self.sounding(pattern, role):
-            level = 0.8 * self.loudness(character) * touch[bar % len(pattern)][step]
-            events += [(start, max(0.12, length * legato), p, level) for p in voicing(bar)]
+        for pattern, when in variants:
+            if pattern[0] == "pad":
+                for bar in np.flatnonzero(when):
+                    if self.plays(role, bar):
+                        events += [(bar * self.beats, self.beats * 0.98, p, 0.55) for p in voicing(bar)]
+            elif pattern[0] == "arpeggio":
+                bars = ("X" + "x" * (int(pattern[1]) - 1),)
+                touch = self.touch(bars)
+                for bar, step, character, start, length in self.steps(bars, role, when):
+                    notes = voicing(bar)
+                    pitch = [*notes, notes[0] + 12][order[step % len(order)] % (len(notes) + 1)]
+                    events.append((start, length * 1.5, pitch, 0.75 * self.loudness(character) * touch[0][step]))
+            elif pattern[0] != "none":
+                touch = self.touch(pattern)
+                for bar, step, character, start, length in self.sounding(pattern, role, when):
+                    level = 0.8 * self.loudness(character) * touch[bar % len(pattern)][step]
+                    events += [(start, max(0.12, length * legato), p, level) for p in voicing(bar)]
         return events
 
     def melody(self) -> list[Event]:
@@ -362,7 +394,7 @@ class _Band:
         for bar in range(self.n_bars):
             if not self.plays("lead", bar) or rng.random() < 0.08:
                 continue
-            rhythm = motif[bar % len(motif)] if rng.random() < 0.75 else bar_rhythm()
+            rhythm = bar_rhythm() if rng.random() < 0.2 + 0.6 * self.looseness else motif[bar % len(motif)]
             starts |= {
                 bar * self.beats + self.swung(r, per_beat) for r in rhythm if self.plays("lead", bar, r)
             }
@@ -412,24 +444,20 @@ class _Band:
     def play(self) -> Performance:
         rng, style = self.rng, self.style
         parts: list[tuple[str, str, list[Event]]] = []  # role, player, events
-        kit = style.drums[rng.integers(len(style.drums))]
-        if kit and rng.random() < 0.12:  # a drummer who leaves out some of the drums
-            kit = {drum: bars for drum, bars in kit.items() if rng.random() < 0.7}
-        parts.append(("drums", DRUMS, self.drum_events(kit, "drums")))
-        hand = style.percussion[rng.integers(len(style.percussion))]
-        parts.append(("percussion", DRUMS, self.drum_events(hand, "percussion")))
+        parts.append(("drums", DRUMS, self.drum_events(style.drums, "drums", 0.25)))
+        parts.append(("percussion", DRUMS, self.drum_events(style.percussion, "percussion", 0.25)))
         for carpet in style.carpets:
             if not self.plain and rng.random() < carpet.share:
                 player, events = self.carpet_events(carpet)
                 parts.append(("carpet", DRUMS if player in PERCUSSION else player, events))
         parts.append(("bass", self.player("bass"), self.bass_events()))
         for role, patterns in (("chords", style.chords), ("chords2", style.chords2)):
-            pattern = patterns[rng.integers(len(patterns))]
-            if pattern[0] != "none":
+            variants = [(patterns[v], when) for v, when in self.alternating(len(patterns), 0.6)]
+            if variants[0][0][0] == "pad":
+                player = ("strings", "pad", "organ", "choir", "strings")[rng.integers(5)]
+            else:
                 player = self.player(role)
-                if pattern[0] == "pad":
-                    player = ("strings", "pad", "organ", "choir", "strings")[rng.integers(5)]
-                parts.append((role, player, self.chord_events(pattern, role)))
+            parts.append((role, player, self.chord_events(variants, role)))
         lead = self.melody()
         parts.append(("lead", self.player("lead"), lead))
         if rng.random() < 0.3:
@@ -513,7 +541,7 @@ class _Band:
         start += rng.normal(0, jitter, len(start))
         notes[:, 0] = start
         notes[:, 1] *= self.beat_seconds
-        notes[:, 3] = np.clip(notes[:, 3] * level * rng.normal(1, 0.08, len(start)), 0.08, 1)
+        notes[:, 3] = np.clip(notes[:, 3] * level * rng.normal(1, 0.06 + 0.2 * self.looseness, len(start)), 0.08, 1)
         notes = notes[(start > -0.05) & (start < self.duration)]
         notes[:, 0] = np.maximum(notes[:, 0], 0)
         return notes[np.argsort(notes[:, 0], kind="stable")]
