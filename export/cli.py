@@ -16,7 +16,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Turn a checkpoint of `python -m training train` into model files that whichdance "
         "loads, and prove that they are the same model.",
-        epilog="Example: python -m export runs/first/best.pt -o models --corpus corpus/manifest.csv",
+        epilog="Example: python -m export run/best.pt -o models --int8 "
+        "--calibrate a/manifest.csv@all --verify b/manifest.csv@all",
     )
     result.add_argument("checkpoint", type=Path)
     result.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of models")
@@ -36,20 +37,31 @@ def parser() -> argparse.ArgumentParser:
     papers.add_argument(
         "--default", action="store_true", help="list the model first: the one that is used unasked"
     )
-    segments = result.add_argument_group("segments")
-    segments.add_argument(
-        "--corpus",
-        type=Path,
-        metavar="MANIFEST",
-        help="held-out recordings: its validation rows calibrate int8, its test rows verify",
+    files = result.add_argument_group("files beside the float one")
+    files.add_argument("--float16", action="store_true", help="weights stored in half the space")
+    files.add_argument("--int8", action="store_true", help="quantised; needs --calibrate and --verify")
+    files.add_argument(
+        "--ort", action="store_true", help="also in onnxruntime's own format, for a reduced mobile build"
     )
-    segments.add_argument(
-        "--labelled",
-        type=Path,
+    recordings = result.add_argument_group(
+        "recordings that the network was not trained on",
+        "MANIFEST.csv[@SPLIT] or ARRAYS.npz of mel_db and labels, as for `python -m training evaluate`; "
+        "@all takes all recordings of a manifest. May be repeated.",
+    )
+    recordings.add_argument(
+        "--calibrate",
         action="append",
         default=[],
         metavar="FILE",
-        help="further manifest (test rows) or .npz of spectrograms to verify with; may be repeated",
+        help="for the ranges of int8 (default split: validation)",
+    )
+    recordings.add_argument(
+        "--verify",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="to compare PyTorch and the files on, at least 1000 labelled segments for int8 "
+        "(default split: test; default: made-up segments)",
     )
     papers.add_argument(
         "--evaluation",
@@ -57,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="JSON",
-        help="written by `python -m training evaluate --json`, for the model card; may be repeated",
+        help="report.json of `python -m training evaluate -o`, for the model card; may be repeated",
     )
     return result
 
@@ -80,9 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def command(argv: Sequence[str]) -> str:
     """The command as a reader of the card may repeat it: without the folders of this machine."""
-    return shlex.join(
-        ["python", "-m", "export", *(Path(word).name if Path(word).is_absolute() else word for word in argv)]
-    )
+    from export.segments import brief
+
+    return shlex.join(["python", "-m", "export", *(brief(word) for word in argv)])
 
 
 def _export(args: argparse.Namespace, command: str) -> dict[str, Any]:
@@ -100,7 +112,14 @@ def _export(args: argparse.Namespace, command: str) -> dict[str, Any]:
         training_data=args.training_data,
         licence=args.licence,
     )
-    plan = Plan(corpus=args.corpus, labelled=args.labelled, evaluations=args.evaluation, default=args.default)
+    plan = Plan(
+        precisions=[precision for precision in ("float16", "int8") if getattr(args, precision)],
+        calibration=args.calibrate,
+        verification=args.verify,
+        evaluations=args.evaluation,
+        ort=args.ort,
+        default=args.default,
+    )
     with Console(stderr=True).status("exporting") as status:
         return publish(deployable, args.output, plan, command=command, progress=status.update)
 

@@ -14,15 +14,17 @@ from typing import Any
 
 import onnx
 
-from export import card, graph, registry, segments, verify
+from export import card, graph, quantise, registry, segments, verify
 from export.deployed import Deployable, versions
 from export.segments import Segments
-from runtime.errors import ModelError
+from runtime.errors import ModelError, ParameterError
 from runtime.model import REGISTRY
 
 PRECISIONS = ("float", "float16", "int8")
 N_MADE_UP = 64  # segments that show parity where no recordings are given
-N_CALIBRATION = 256  # segments; onnxruntime's ranges hardly move beyond
+N_CALIBRATION = 400  # segments
+N_VERIFICATION = 1300  # segments: a thousand labelled ones, and music for none of the ten besides
+MIN_LABELLED = 1000  # segments; fewer could not tell a lost half point from chance
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,14 @@ class Plan:
     ----------
     precisions : sequence of str
         Out of 'float16' and 'int8'.
-    corpus : Path or None
-        Manifest of held-out recordings: its validation rows calibrate, its test rows verify.
-    calibration : sequence of Path
-        Further manifests (their validation rows) or .npz files of real spectrograms that calibrate.
-    labelled : sequence of Path
-        Further manifests (their test rows) or .npz files that verify.
+    calibration : sequence of str
+        Recordings that calibrate int8, as `segments.read` takes them; the validation split of manifests.
+    verification : sequence of str
+        Recordings that verify; the test split of manifests. Made-up segments if empty.
+    min_labelled : int
+        Least number of labelled segments to verify int8 with.
     evaluations : sequence of Path
-        JSON files of `python -m training evaluate` for the model card.
+        report.json files of `python -m training evaluate` for the model card.
     ort : bool
         Also write every file in onnxruntime's own format, with its list of operators.
     default : bool
@@ -48,12 +50,20 @@ class Plan:
     """
 
     precisions: Sequence[str] = ()
-    corpus: Path | None = None
-    calibration: Sequence[Path] = ()
-    labelled: Sequence[Path] = ()
+    calibration: Sequence[str] = ()
+    verification: Sequence[str] = ()
+    min_labelled: int = MIN_LABELLED
     evaluations: Sequence[Path] = ()
     ort: bool = False
     default: bool = False
+
+    def __post_init__(self) -> None:
+        if "int8" in self.precisions and not (self.calibration and self.verification):
+            raise ParameterError(
+                "int8 needs recordings that the network was not trained on, to calibrate and others to "
+                "verify; make them by `python -m training corpus` with two new seeds and give the "
+                "manifests as --calibrate and --verify"
+            )
 
 
 def publish(
@@ -97,8 +107,8 @@ def publish(
     with _workshop(folder) as workshop:
         progress("reading segments")
         sets = [
-            segments.read(path, split="test", n_wanted=verify.MIN_LABELLED, segment_frames=width)
-            for path in (*([plan.corpus] if plan.corpus else []), *plan.labelled)
+            segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=width)
+            for given in plan.verification
         ] or [segments.made_up(N_MADE_UP, segment_frames=width)]
 
         progress("PyTorch to ONNX")
@@ -106,6 +116,10 @@ def publish(
         floating = graph.to_onnx(deployable.network, segment_frames=width, fields=fields)
         models = {"float": floating}
         notes: dict[str, dict[str, Any]] = {}
+        if "float16" in plan.precisions:
+            models["float16"] = quantise.to_float16(floating)
+        if "int8" in plan.precisions:
+            models["int8"], notes["int8"] = _int8(floating, plan, sets, width, progress)
         paths = {
             precision: workshop / (f"{name}.onnx" if precision == "float" else f"{name}.{precision}.onnx")
             for precision in models
@@ -144,6 +158,35 @@ def publish(
         registry.write(workshop, registry.merged(listed, entries, default=plan.default))
         _move(workshop, folder)
     return report
+
+
+def _int8(
+    floating: onnx.ModelProto,
+    plan: Plan,
+    sets: Sequence[Segments],
+    segment_frames: int,
+    progress: Callable[[str], None],
+) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """The quantised model and how it came about, for the report."""
+    n_labelled = sum(int(part.labelled.sum()) for part in sets)
+    if n_labelled < plan.min_labelled:
+        raise ModelError(
+            f"{', '.join(plan.verification)}: {n_labelled} labelled segments; verifying int8 takes at least "
+            f"{plan.min_labelled}. Make a longer corpus"
+        )
+    calibration = segments.joined(
+        [
+            segments.read(given, split="validation", n_wanted=N_CALIBRATION, segment_frames=segment_frames)
+            for given in plan.calibration
+        ]
+    )
+    quantised = quantise.to_int8(floating, calibration, progress=progress)
+    return quantised.model, {
+        "calibrated_on": calibration.source,
+        "calibration_segments": len(calibration),
+        "layers": quantised.n_layers,
+        "kept_float": {name: quantised.harm[name] for name in quantised.kept_float},
+    }
 
 
 def _verified(

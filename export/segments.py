@@ -1,8 +1,9 @@
 """Segments to calibrate and to verify with: of recordings, of stored spectrograms, or made up."""
 
 import math
-import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError
 from runtime.mel import FRAME_RATE, N_MELS, Float32
 from runtime.segments import windows
-from training.data.manifest import of_split, read_manifest
+from training.data.manifest import SPLITS, Recording, of_split, read_manifest
+from training.evaluate import ARRAY_LOWEST, ARRAY_STEP, array_dataset
 
 UNLABELLED = -1  # music for none of the ten dances, or no music at all
 
@@ -45,85 +47,84 @@ class Segments:
         return self.labels != UNLABELLED
 
 
-def read(path: Path, *, split: str, n_wanted: int, segment_frames: int) -> Segments:
+def read(given: str, *, split: str, n_wanted: int, segment_frames: int) -> Segments:
     """Segments of a manifest (.csv) or of stored spectrograms (.npz).
 
     Parameters
     ----------
-    path : Path
-        A manifest of `training`, or an .npz with `mel_db`, mel power in dB as uint8 with
-        dB = value/2 - 100 and shape (songs, excerpts, 224, frames), and `labels`, one of the ten dances
-        or anything else for none of them.
+    given : str
+        Path of a manifest, with '@' and a split or 'all' behind it if wished; or of an .npz file as
+        `training.evaluate.array_dataset` reads it.
     split : str
-        'validation' or 'test'; rows of that split of a manifest count. An .npz has no splits.
+        Split of a manifest that counts where `given` names none.
     n_wanted : int
         About so many segments, spread evenly over the recordings.
     segment_frames : int
 
     Raises
     ------
-    ModelError
+    WhichdanceError
         If the file is neither, is damaged, or has no segments of that length.
     """
-    if path.suffix == ".npz":
-        found, labels = _of_spectrograms(path, n_wanted, segment_frames)
+    if given.endswith(".npz"):
+        recordings, source = _of_spectrograms(given), Path(given).name
     else:
-        found, labels = _of_manifest(path, split, n_wanted, segment_frames)
-    if not found:
-        raise ModelError(
-            f"{path}: no recording is as long as a segment ({segment_frames / FRAME_RATE:.1f} s)"
-        )
-    source = path.name if path.suffix == ".npz" else f"{path.parent.name}/{path.name}, {split}"
-    return Segments(source, np.concatenate(found), np.array(labels))
-
-
-def _of_manifest(
-    path: Path, split: str, n_wanted: int, segment_frames: int
-) -> tuple[list[Float32], list[int]]:
-    recordings = of_split(read_manifest(path), split)
-    if not recordings:
-        raise ModelError(f"{path}: no recordings of split {split!r}")
-    recordings = sorted(recordings, key=lambda r: (r.dance, str(r.path), r.start))
-    if len(recordings) > n_wanted:
-        recordings = [recordings[i * len(recordings) // n_wanted] for i in range(n_wanted)]
+        file, at, named = given.rpartition("@")
+        if not at or named not in (*SPLITS, "all"):
+            file, named = given, split
+        recordings, source = _of_manifest(Path(file), named, n_wanted), f"{brief(file)}@{named}"
     each = math.ceil(n_wanted / len(recordings))
     found: list[Float32] = []
     labels: list[int] = []
-    for recording in recordings:
-        samples, sample_rate = audio.read(recording.path)
-        first = round(recording.start * sample_rate)
-        last = None if math.isinf(recording.end) else round(recording.end * sample_rate)
-        frames = mel.melspectrogram(samples[first:last], sample_rate=sample_rate)
-        chosen = _evenly(windows(frames, segment_frames, 1), each, segment_frames)
+    for name, frames_of in recordings:
+        chosen = _evenly(windows(frames_of(), segment_frames, 1), each, segment_frames)
         found.append(chosen)
-        label = DANCE_KEYS.index(recording.dance) if recording.dance in DANCE_KEYS else UNLABELLED
-        labels += [label] * len(chosen)
-    return [part for part in found if len(part)], labels
+        labels += [DANCE_KEYS.index(name) if name in DANCE_KEYS else UNLABELLED] * len(chosen)
+    if not labels:
+        seconds = segment_frames / FRAME_RATE
+        raise ModelError(f"{given}: no recording is as long as a segment ({seconds:.1f} s)")
+    return Segments(source, np.concatenate(found), np.array(labels))
 
 
-def _of_spectrograms(path: Path, n_wanted: int, segment_frames: int) -> tuple[list[Float32], list[int]]:
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            codes, names = data["mel_db"], data["labels"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(
-            f"{path} cannot be read as spectrograms ({error}); needed are arrays `mel_db`, `labels`"
-        ) from error
-    if codes.ndim != 4 or codes.shape[2] != N_MELS or codes.dtype != np.uint8 or len(names) != len(codes):
-        raise ModelError(
-            f"{path}: `mel_db` has shape {codes.shape} and type {codes.dtype}; needed are "
-            f"(songs, excerpts, {N_MELS}, frames) and uint8, and one of `labels` per song"
-        )
-    each = math.ceil(n_wanted / (codes.shape[0] * codes.shape[1]))
-    found: list[Float32] = []
-    labels: list[int] = []
-    for song, name in zip(codes, names.tolist(), strict=True):
-        for excerpt in song:
-            power = (10 ** ((excerpt.T / 2.0 - 100) / 10)).astype(np.float32)
-            chosen = _evenly(windows(power, segment_frames, 1), each, segment_frames)
-            found.append(chosen)
-            labels += [DANCE_KEYS.index(name) if name in DANCE_KEYS else UNLABELLED] * len(chosen)
-    return [part for part in found if len(part)], labels
+Recordings = list[tuple[str, Callable[[], Float32]]]  # dance, and what gives the frames (n_frames, 224)
+
+
+def _of_manifest(path: Path, split: str, n_wanted: int) -> Recordings:
+    listed = read_manifest(path)
+    chosen = listed if split == "all" else of_split(listed, split)
+    if not chosen:
+        raise ModelError(f"{path}: no recordings of split {split!r}; {path}@all takes all of them")
+    chosen = sorted(chosen, key=lambda r: (r.dance, str(r.path), r.start))
+    if len(chosen) > n_wanted:
+        chosen = [chosen[i * len(chosen) // n_wanted] for i in range(n_wanted)]
+    return [(r.dance, partial(_frames, r)) for r in chosen]
+
+
+def _frames(recording: Recording) -> Float32:
+    samples, sample_rate = audio.read(recording.path)
+    first = round(recording.start * sample_rate)
+    last = None if math.isinf(recording.end) else round(recording.end * sample_rate)
+    return mel.melspectrogram(samples[first:last], sample_rate=sample_rate)
+
+
+def _of_spectrograms(path: str) -> Recordings:
+    dataset = array_dataset(path, path)
+    return [
+        (label, partial(_decoded, excerpt))
+        for label, song in zip(dataset.labels, dataset.recordings, strict=True)
+        for excerpt in np.asarray(song)
+    ]
+
+
+def _decoded(excerpt: NDArray[np.uint8]) -> Float32:
+    power = 10 ** ((excerpt.T * ARRAY_STEP + ARRAY_LOWEST) / 10)
+    return power.astype(np.float32)
+
+
+def brief(file: str) -> str:
+    """The path as given, or of an absolute one its end: reports name no folders of this machine."""
+    path = Path(file)
+    return "/".join(path.parts[-2:]) if path.is_absolute() else path.as_posix()
 
 
 def _evenly(every: Float32, wanted: int, segment_frames: int) -> Float32:
@@ -133,6 +134,15 @@ def _evenly(every: Float32, wanted: int, segment_frames: int) -> Float32:
     n = min(wanted, 1 + 2 * (len(every) - 1) // segment_frames)
     starts = np.linspace(0, len(every) - 1, n + 2)[1:-1].round().astype(int)
     return every[starts].astype(np.float32)
+
+
+def joined(sets: Sequence[Segments]) -> Segments:
+    """Several sets as one."""
+    return Segments(
+        " and ".join(part.source for part in sets),
+        np.concatenate([part.mel for part in sets]),
+        np.concatenate([part.labels for part in sets]),
+    )
 
 
 def made_up(n: int, *, segment_frames: int, seed: int = 0) -> Segments:

@@ -19,7 +19,6 @@ from training.metrics import Accuracy, top_k
 
 CONFIDENT = 0.6  # a score from which a dancer may rely on the answer
 BATCH = 16
-MIN_LABELLED = 1000  # segments; fewer leave the interval of a lost half point too wide to say anything
 
 
 @dataclass(frozen=True)
