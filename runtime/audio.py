@@ -137,7 +137,8 @@ def open_audio(
     if path.is_dir():
         raise AudioError(f"{path}: is a folder, not a recording")
     try:
-        file = soundfile.SoundFile(path)
+        # As bytes: soundfile refuses names that are not valid in the file system's encoding.
+        file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
     except (soundfile.SoundFileError, OSError) as error:
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty") from error
