@@ -121,7 +121,7 @@ class _Band:
         self.plain = rng.random() < feel.plain
         self.flatness = 1.0 if self.plain else draw(rng, feel.flatness)
         self.lead_on_beat = 1.6 if self.plain else draw(rng, feel.lead_on_beat)
-        self.looseness = float(rng.beta(2, 2))  # how far the players stray from one pattern, 0 to 1
+        self.looseness = float(rng.beta(3, 2))  # how far the players stray from one pattern, 0 to 1
         self._form()
         self._harmony()
 
@@ -220,7 +220,7 @@ class _Band:
 
         `when` tells for each bar whether this pattern is played in it. A loose player leaves notes out.
         """
-        omission = 0.0 if role == "carpet" else 0.12 * self.looseness
+        omission = 0.0 if role == "carpet" else 0.16 * self.looseness
         for bar in range(self.n_bars):
             if not self.plays(role, bar) or not (when is None or when[bar]):
                 continue

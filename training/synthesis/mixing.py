@@ -216,7 +216,7 @@ def master(
         y = np.tanh(y * drive) / drive
     if performance.veiled:
         y = veil(y, rng, sample_rate)
-    if rng.random() < 0.45:
+    if rng.random() < 0.6:
         y = top_noise(y, rng, sample_rate)
     if kind.low_hz[1]:
         y = sosfilt(butter(2, draw(rng, kind.low_hz), "high", fs=sample_rate, output="sos"), y)
