@@ -5,7 +5,17 @@ import sys
 from collections.abc import Sequence
 
 from runtime.errors import WhichdanceError
-from training.commands import calibrate, collection, evaluate, plot, train
+from training.commands import (
+    baseline,
+    calibrate,
+    collection,
+    download,
+    duplicates,
+    evaluate,
+    label,
+    plot,
+    train,
+)
 from training.synthesis import cli as corpus
 
 
@@ -26,6 +36,17 @@ def parser() -> argparse.ArgumentParser:
     """The command line with all its sub-commands."""
     result = argparse.ArgumentParser(prog="python -m training", description="Training, data and evaluation.")
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (corpus, collection, train, calibrate, evaluate, plot):
+    for module in (
+        corpus,
+        label,
+        download,
+        duplicates,
+        collection,
+        train,
+        calibrate,
+        evaluate,
+        baseline,
+        plot,
+    ):
         module.add_parser(commands)
     return result

@@ -93,7 +93,9 @@ def load_runner(path: str | Path) -> tuple[Run, float | None]:
     from training.models import load_checkpoint
 
     network, checkpoint = load_checkpoint(path)
-    return network_runner(network), checkpoint.get("reject_threshold")
+    calibration = checkpoint.get("calibration") or {}
+    run = network_runner(network, temperature=calibration.get("temperature", 1.0))
+    return run, calibration.get("reject_threshold")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,12 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     for axes, quantity in ((top, "loss"), (bottom, "accuracy")):
         values = np.array([entry[quantity] for entry in history])
         axes.plot(epochs, values, color=SPLIT_COLOURS["training"], alpha=0.35, linewidth=0.8)
-        axes.plot(epochs, _smooth(values), color=SPLIT_COLOURS["training"], label="training")
+        axes.plot(
+            epochs,
+            _smooth(values, max(1, len(values) // 50)),
+            color=SPLIT_COLOURS["training"],
+            label="training",
+        )
         for split in ("validation", "test"):
             measured = [entry for entry in history if entry.get(split)]
             if not measured:
@@ -65,7 +70,7 @@ def training_curves(history: Sequence[Mapping[str, Any]]) -> "Figure":
     return figure
 
 
-def _smooth(values: NDArray[np.float64], width: int = 20) -> NDArray[np.float64]:
+def _smooth(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
     """Mean over the last `width` epochs, as many as there are."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     last = np.arange(1, len(values) + 1)
@@ -81,6 +86,15 @@ def confusion_matrices(report: "Report") -> "Figure":
     top, bottom = figure.subplots(2)
     _confusion(top, report.confusion, f"{report.name}, with aggregation")
     _confusion(bottom, report.segment_confusion, f"{report.name}, without aggregation")
+    return figure
+
+
+def confusion_figure(matrix: NDArray[np.float64], title: str) -> "Figure":
+    """One confusion matrix, rows normalised (figure 4.1)."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 7), layout="constrained")
+    _confusion(figure.subplots(), matrix, title)
     return figure
 
 

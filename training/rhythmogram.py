@@ -6,6 +6,7 @@ syncopation a pattern along it, and a convolution sees both. A second branch may
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -144,14 +145,14 @@ class RhythmNet(nn.Module):
 
 
 def _trunk(width: float) -> nn.Sequential:
-    """Convolutional part of MobileNetV3-small for one-channel images."""
-    trunk: Any = models.mobilenet_v3_small(weights=None, width_mult=width).features
+    """Convolutional part of MobileNetV3-small for one-channel images.
+
+    torchvision's batch normalisation has momentum 0.01 there, with which the statistics lag hundreds of
+    batches behind; PyTorch's default of 0.1 lets short runs be evaluated too.
+    """
+    norm_layer = partial(nn.BatchNorm2d, eps=0.001)
+    trunk: Any = models.mobilenet_v3_small(weights=None, width_mult=width, norm_layer=norm_layer).features
     first = trunk[0][0]
-    trunk[0][0] = nn.Conv2d(
-        1, first.out_channels, first.kernel_size, first.stride, first.padding, bias=first.bias is not None
-    )
+    trunk[0][0] = nn.Conv2d(1, first.out_channels, first.kernel_size, first.stride, first.padding, bias=False)
     nn.init.kaiming_normal_(trunk[0][0].weight, mode="fan_out")
-    for module in trunk.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 0.1  # with torchvision's 0.01 statistics lag hundreds of batches behind
     return cast(nn.Sequential, trunk)

@@ -16,14 +16,21 @@ BATCH_SEGMENTS = 32
 Run = Callable[[Float32], Float32]  # mel power (n, 1, 224, T) to scores (n, n_classes)
 
 
-def network_runner(network: nn.Module, device: torch.device | str = "cpu") -> Run:
-    """Segments of mel power to softmax scores of all classes, by a network put into eval mode."""
+def network_runner(
+    network: nn.Module, device: torch.device | str = "cpu", *, temperature: float = 1.0
+) -> Run:
+    """Segments of mel power to softmax scores of all classes, by a network put into eval mode.
+
+    The temperature, from `training.calibrate`, divides the logits.
+    """
 
     def run(batch: Float32) -> Float32:
         network.eval()
         with torch.inference_mode():
             logits = network(torch.from_numpy(batch).to(device))
-            scores: np.ndarray[Any, np.dtype[np.float32]] = logits.float().softmax(dim=1).cpu().numpy()
+            scores: np.ndarray[Any, np.dtype[np.float32]] = (
+                (logits.float() / temperature).softmax(dim=1).cpu().numpy()
+            )
         return scores
 
     return run

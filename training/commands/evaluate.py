@@ -68,19 +68,13 @@ def _run(args: argparse.Namespace) -> int:
 
 def _dataset(text: str, args: argparse.Namespace) -> "Dataset":
     from training import evaluate
-    from training.data.manifest import SPLITS, of_split, read_manifest
+    from training.data.manifest import manifest_path, read_selection
 
     name, equals, source = text.partition("=")
     if not equals:
         name, source = "", text
     if source.endswith(".npz"):
         return evaluate.array_dataset(name or Path(source).stem, source)
-    file, at, split = source.rpartition("@")
-    if not at or split not in SPLITS:
-        file, split = source, ""
-    recordings = read_manifest(file)
-    chosen = of_split(recordings, split or "test") or ([] if split else recordings)
-    if not chosen:
-        raise ParameterError(f"{file} has no recordings in the split {split!r}")
-    stored = collect(chosen, store_of(args, Path(file)), args.jobs).stored
-    return evaluate.stored_dataset(name or Path(file).stem, stored)
+    manifest = manifest_path(source)
+    stored = collect(read_selection(source, split="test"), store_of(args, manifest), args.jobs).stored
+    return evaluate.stored_dataset(name or manifest.stem, stored)

@@ -18,6 +18,7 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
 
 SPLITS = ("train", "validation", "test", "")
+ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
 OTHER = "other"
 COLUMNS = ("path", "dance", "split", "source", "start", "end")
 
@@ -123,6 +124,40 @@ def write_manifest(path: str | Path, recordings: Iterable[Recording]) -> None:
             name = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
             end = "" if math.isinf(r.end) else r.end
             writer.writerow([name.as_posix(), r.dance, r.split, r.source, r.start or "", end])
+
+
+def read_selection(text: str, *, split: str = "") -> list[Recording]:
+    """The recordings that 'MANIFEST.csv', 'MANIFEST.csv@SPLIT' or 'MANIFEST.csv@all' names.
+
+    Parameters
+    ----------
+    text : str
+    split : str
+        Taken where the text names none, if the manifest has such recordings; else all are.
+
+    Raises
+    ------
+    ManifestError
+        If the split that the text names is empty.
+    """
+    path, named = _selection(text)
+    recordings = read_manifest(path)
+    if not named:
+        return of_split(recordings, split) or recordings
+    chosen = recordings if named == ALL else of_split(recordings, named)
+    if not chosen:
+        raise ManifestError(f"{path} has no recordings in the split {named!r}")
+    return chosen
+
+
+def manifest_path(text: str) -> Path:
+    """The manifest's path in 'MANIFEST.csv@SPLIT'."""
+    return _selection(text)[0]
+
+
+def _selection(text: str) -> tuple[Path, str]:
+    path, at, named = text.rpartition("@")
+    return (Path(path), named) if at and named in (*SPLITS, ALL) else (Path(text), "")
 
 
 def of_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
