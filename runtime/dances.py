@@ -29,7 +29,8 @@ class Dance:
     source : str
         Where `mpm_min` and `mpm_max` come from.
     colour : str
-        '#rrggbb', one of ten that colour-blind people can tell apart (Paul Tol's 'muted' scheme).
+        '#rrggbb', one of ten that colour-blind people can tell apart: Paul Tol's 'muted' scheme, with
+        a violet in place of its pale grey, which vanishes on white paper.
     """
 
     key: str
@@ -55,7 +56,7 @@ DANCES: tuple[Dance, ...] = (
     Dance("slow_foxtrot", "Slow Foxtrot", "Standard", "4/4", 4, 28, 30, 23, 36, WDSF, "#44AA99"),
     Dance("slow_waltz", "Slow Waltz", "Standard", "3/4", 3, 28, 30, 23, 42, WDSF, "#999933"),
     Dance("tango", "Tango", "Standard", "4/4", 4, 31, 33, 25, 37, WDSF, "#AA4499"),
-    Dance("viennese_waltz", "Viennese Waltz", "Standard", "3/4", 3, 58, 60, 43, 68, WDSF, "#DDDDDD"),
+    Dance("viennese_waltz", "Viennese Waltz", "Standard", "3/4", 3, 58, 60, 43, 68, WDSF, "#8769FF"),
 )
 DANCE_KEYS: tuple[str, ...] = tuple(d.key for d in DANCES)
 
