@@ -18,13 +18,13 @@ model abstains at best, and where it has no threshold answers all the same."""
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
-    """What `python -m training evaluate --json` wrote."""
+    """The report.json that `python -m training evaluate -o FOLDER` wrote."""
     try:
         evaluation = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read as an evaluation ({error})") from error
-    if not isinstance(evaluation, dict):
-        raise ModelError(f"{path} holds no evaluation written by `python -m training evaluate --json`")
+    if not isinstance(evaluation, dict) or not isinstance(evaluation.get("datasets"), list):
+        raise ModelError(f"{path} holds no evaluation written by `python -m training evaluate -o FOLDER`")
     return evaluation
 
 
@@ -80,7 +80,14 @@ def markdown(report: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]]
         "one thread, median, and relative to PyTorch in the same run. A segment is confident where PyTorch's "
         f"highest score is at least {report['confident_from']:g}.",
         _files(report["files"]),
+        *_quantisation(report["files"]),
+        *(part for evaluation in evaluations for part in _evaluation(evaluation)),
     ]
+    if not evaluations:
+        parts += [
+            "## Evaluation",
+            "None given (`--evaluation`, from `python -m training evaluate -o FOLDER`).",
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -106,6 +113,80 @@ def _files(files: Sequence[Mapping[str, Any]]) -> str:
         for comparison in item["comparisons"]
     ]
     return table(header, rows)
+
+
+def _quantisation(files: Sequence[Mapping[str, Any]]) -> list[str]:
+    parts = []
+    for item in files:
+        if "calibrated_on" not in item:
+            continue
+        text = (
+            f"`{item['file']}`: calibrated on {item['calibration_segments']} segments of "
+            f"{item['calibrated_on']}; of {item['layers']} layers {len(item['kept_float'])} stay float."
+        )
+        parts += ["## Quantisation", text]
+        if item["kept_float"]:
+            rows = [(f"`{layer}`", f"{harm:.1e}") for layer, harm in item["kept_float"].items()]
+            parts.append(table(("kept in float", "mean change of a score if it alone were int8"), rows))
+    return parts
+
+
+def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
+    """Accuracies, rejection and confusions of one report.json, per dataset."""
+    datasets = evaluation["datasets"]
+    parts = [
+        "## Evaluation",
+        f"By `python -m training evaluate {evaluation['model']} …`; 95 % Wilson intervals. Confidence is the "
+        "highest mean score of a recording.",
+        table(
+            ("dataset", "top-1", "top-2", "top-1 of single segments", "calibration error"),
+            [
+                (
+                    data["name"],
+                    share(data["top1"]),
+                    share(data["top2"]),
+                    share(data["segment_top1"]),
+                    "–" if data["calibration_error"] is None else f"{data['calibration_error']:.3f}",
+                )
+                for data in datasets
+            ],
+        ),
+    ]
+    rejecting = [data for data in datasets if data["threshold"] is not None]
+    if rejecting:
+        header = ("dataset", "threshold", "accepted", "right among them", "other music rejected", "AUC")
+        rows = [
+            (
+                data["name"],
+                f"{data['threshold']:.3f}",
+                share(data["coverage"]),
+                share(data["accepted_top1"]),
+                share(data["others_rejected"]),
+                "–" if data["others_auc"] is None else f"{data['others_auc']:.2f}",
+            )
+            for data in rejecting
+        ]
+        parts += ["### Abstaining", table(header, rows)]
+    parts += ["### Known confusions", "Recordings of a dance that are taken for another, 10 % and more."]
+    confused = [
+        (data["name"], true, taken, f"{100 * part:.0f} %")
+        for data in datasets
+        for part, true, taken in _confusions(data)
+    ]
+    parts.append(table(("dataset", "dance", "taken for", "share"), confused) if confused else "None.")
+    return parts
+
+
+def _confusions(data: Mapping[str, Any], least: float = 0.1) -> list[tuple[float, str, str]]:
+    """(share, true dance, dance taken for it), the largest first."""
+    classes = data["classes"]
+    found = [
+        (part, true.replace("_", " "), taken.replace("_", " "))
+        for true, row in zip(classes, data["confusion"], strict=True)
+        for taken, part in zip(classes, row, strict=True)
+        if true != taken and part is not None and part >= least
+    ]
+    return sorted(found, key=lambda item: (-item[0], item[1], item[2]))
 
 
 def share(accuracy: Mapping[str, Any], *, brief: bool = False) -> str:

@@ -130,7 +130,7 @@ def _print(report: dict[str, Any], folder: Path) -> None:
 
     table = Table(title=f"{report['name']} in {folder}", title_justify="left")
     for column in ("file", "kB", "of torch's time", "largest difference", "same answer", "top-1"):
-        table.add_column(column, justify="left" if column == "file" else "right")
+        table.add_column(column, justify="left" if column == "file" else "right", no_wrap=column == "file")
     for item in report["files"]:
         for comparison in item["comparisons"]:
             top1 = comparison["top1"]
@@ -142,4 +142,7 @@ def _print(report: dict[str, Any], folder: Path) -> None:
                 f"{comparison['agreement']['value']:.2%} of {comparison['agreement']['total']}",
                 "–" if top1["value"] is None else f"{top1['value']:.1%} of {top1['total']}",
             )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)

@@ -14,13 +14,12 @@ from typing import Any
 
 import onnx
 
-from export import card, graph, quantise, registry, segments, verify
+from export import card, graph, ort_format, quantise, registry, segments, verify
 from export.deployed import Deployable, versions
 from export.segments import Segments
 from runtime.errors import ModelError, ParameterError
 from runtime.model import REGISTRY
 
-PRECISIONS = ("float", "float16", "int8")
 N_MADE_UP = 64  # segments that show parity where no recordings are given
 N_CALIBRATION = 400  # segments
 N_VERIFICATION = 1300  # segments: a thousand labelled ones, and music for none of the ten besides
@@ -120,17 +119,18 @@ def publish(
             models["float16"] = quantise.to_float16(floating)
         if "int8" in plan.precisions:
             models["int8"], notes["int8"] = _int8(floating, plan, sets, width, progress)
-        paths = {
-            precision: workshop / (f"{name}.onnx" if precision == "float" else f"{name}.{precision}.onnx")
-            for precision in models
-        }
+        paths = {precision: workshop / _file_name(name, precision) for precision in models}
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))
+        made = list(paths.items())
+        if plan.ort:
+            progress("ONNX to ORT")
+            made += _in_ort_format(paths, workshop / f"{name}.required_operators.config")
 
-        progress("verifying")
-        files = _verified(deployable, paths, sets, progress)
+        files = _verified(deployable, made, sets, progress)
         for item in files:
-            item |= _contents(models[item["precision"]]) | notes.get(item["precision"], {})
+            if item["file"].endswith(".onnx"):
+                item |= _contents(models[item["precision"]]) | notes.get(item["precision"], {})
 
         report: dict[str, Any] = {
             "name": name,
@@ -191,13 +191,13 @@ def _int8(
 
 def _verified(
     deployable: Deployable,
-    paths: dict[str, Path],
+    made: Sequence[tuple[str, Path]],
     sets: Sequence[Segments],
     progress: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     references = [verify.torch_scores(deployable.network, part.mel) for part in sets]
     files: list[dict[str, Any]] = []
-    for precision, path in paths.items():
+    for precision, path in made:
         progress(f"verifying {path.name}")
         comparisons = [
             verify.compare(part, reference, verify.file_scores(path, part.mel))
@@ -222,7 +222,7 @@ def _verified(
         )
     progress("timing")
     torch_seconds, *seconds = verify.one_thread_latencies(
-        deployable.network, list(paths.values()), sets[0].mel[:1]
+        deployable.network, [path for _, path in made], sets[0].mel[:1]
     )
     for item, taken in zip(files, seconds, strict=True):
         item |= {
@@ -231,6 +231,20 @@ def _verified(
             "latency_ratio": taken / torch_seconds,
         }
     return files
+
+
+def _file_name(name: str, precision: str) -> str:
+    return f"{name}.onnx" if precision == "float" else f"{name}.{precision}.onnx"
+
+
+def _in_ort_format(paths: dict[str, Path], operators: Path) -> list[tuple[str, Path]]:
+    converted = []
+    for precision, path in paths.items():
+        target = path.with_suffix(".ort")
+        ort_format.convert(path, target, keep_float16=precision == "float16")
+        converted.append((precision, target))
+    ort_format.write_required_operators([target for _, target in converted], operators)
+    return converted
 
 
 def _contents(model: onnx.ModelProto) -> dict[str, Any]:

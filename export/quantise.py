@@ -5,7 +5,6 @@ normalisation) in float32: its values span ten orders of magnitude.
 """
 
 import copy
-import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -142,8 +141,6 @@ def to_int8(
     QuantisationError
         If even with half of the layers in float the target is missed.
     """
-    # Reading what is logged about each missing optional step would help nobody here.
-    logging.getLogger().setLevel(max(logging.getLogger().level, logging.WARNING))
     transform = input_transform(model)
     nodes = [n.name for n in model.graph.node if n.op_type in OPERATORS and n.name not in transform]
     layers = [n.name for n in model.graph.node if n.op_type in LAYERS and n.name in nodes]
