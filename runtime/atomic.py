@@ -1,7 +1,6 @@
 """Files that are never seen half-written: a temporary file beside them takes their place when it is whole."""
 
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -64,9 +63,8 @@ def _take_over_permissions(target: Path, temporary: Path) -> None:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         return
-    shutil.copymode(target, temporary)
+    status = target.stat()
     if hasattr(os, "chown"):
-        status = target.stat()
         with suppress(PermissionError):  # only root may give files away
             os.chown(temporary, status.st_uid, status.st_gid)
-            temporary.chmod(stat.S_IMODE(status.st_mode))  # chown clears the setuid bits
+    temporary.chmod(stat.S_IMODE(status.st_mode))  # after chown, which clears some of its bits

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,6 +114,7 @@ _classifier: Classifier  # of a worker process
 
 def _start_worker(model: str | None, threads: int | None, stride: int) -> None:
     global _classifier
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
     _classifier = Classifier(model, threads=threads, stride=stride)
 
 
@@ -130,16 +130,16 @@ def _classify_on_processes(
     from concurrent.futures.process import BrokenProcessPool
 
     earlier = multiprocessing.active_children()
-    with _interrupts_ignored():  # the workers inherit this: Ctrl-C is for this process to handle
-        pool = ProcessPoolExecutor(
-            jobs,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(model, threads, stride),
-        )
-        futures = [pool.submit(_work, path) for path in paths]
-    workers = [child for child in multiprocessing.active_children() if child not in earlier]
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(model, threads, stride),
+    )
+    finished = False
     try:
+        with _interrupts_held_back():
+            futures = [pool.submit(_work, path) for path in paths]
         for path, future in zip(paths, futures, strict=True):
             try:
                 outcome = future.result()
@@ -148,20 +148,26 @@ def _classify_on_processes(
                     path, error=f"{path}: a process died before its answer; run it again with --jobs 1"
                 )
             yield outcome
-        workers = []
+        finished = True
     finally:
-        for worker in workers:  # interrupted: do not wait for the recordings at hand
-            worker.terminate()
+        if not finished:  # interrupted: do not wait for the recordings at hand
+            for child in multiprocessing.active_children():
+                if child not in earlier:
+                    child.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread handles signals
+def _interrupts_held_back() -> Iterator[None]:
+    """Delay Ctrl-C while worker processes start.
+
+    They inherit the blocked signal, and so print no traceback when Ctrl-C comes before they are ready.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

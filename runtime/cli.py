@@ -112,6 +112,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except ImportError as error:  # a library written in C may turn Ctrl-C while it loads into this
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return INTERRUPTED
+        raise
     except BrokenPipeError:  # whoever read our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
@@ -268,8 +272,7 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
 
 def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be in any encoding
-        utf8 = sys.stdout.encoding.lower() == "utf-8"
-        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
+        sys.stdout.reconfigure(errors="surrogateescape" if _utf8() else "backslashreplace")
     if args.live:
         return _listen(args)
     recordings, failures = find_recordings(args.paths)
@@ -366,12 +369,11 @@ def _rendered(args: argparse.Namespace, outcomes: Iterable[Outcome], n_outcomes:
         return report.json_list(outcomes)
     if args.csv:
         return report.csv_timeline_rows(outcomes) if args.timeline else report.csv_rows(outcomes)
-    console = _console(args.output)
     if args.timeline:
-        return report.timelines(outcomes, console, args.top or 3)
+        return report.timelines(outcomes, args.top or 3)
     if n_outcomes == 1:
-        return report.answers(outcomes, console, args.top or 3)
-    return report.table(outcomes, console, args.top or 2)
+        return report.answers(outcomes, args.top or 3, ascii_only=args.output is None and not _utf8())
+    return report.table(outcomes, _console(args.output), args.top or 2)
 
 
 def _write(pieces: Iterable[str], output: str | None, log: _Log) -> None:
@@ -445,20 +447,25 @@ def _with_progress_bar(
 def _listen(args: argparse.Namespace) -> int:
     from runtime.live import listen
 
-    console = _console(None)
+    top = args.top or 3
     prediction = listen(
-        console,
+        _console(None),
         model=args.model,
         threads=args.threads,
         stride=args.stride or LIVE_STRIDE,
-        top=args.top or 3,
+        top=top,
         device=args.device,
     )
     if prediction is None:
         _say("there was not enough music for an answer")
         return FAILED
-    report.print_answer(console, "microphone", prediction, args.top or 3)
+    print(report.summary(prediction, top, ascii_only=not _utf8()))
     return ANSWERED
+
+
+def _utf8() -> bool:
+    """Whether standard output takes any character."""
+    return sys.stdout.encoding.lower() == "utf-8"
 
 
 def _say(message: str) -> None:

@@ -14,7 +14,7 @@ from runtime.classifier import LIVE_STRIDE, LiveClassifier, Prediction
 from runtime.errors import AudioError, WhichdanceError
 from runtime.mel import Float32
 from runtime.model import Model
-from runtime.report import answer, clock, percent, ranking
+from runtime.report import answer, clock, percent, summary
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -155,9 +155,7 @@ def _screen(
     )
     if prediction is None:
         return Group(status, Text("Collecting the first five seconds of music ..."))
-    headline = Text(answer(prediction).capitalize() if prediction.dance is None else answer(prediction))
-    headline.stylize("bold")
-    return Group(status, headline, ranking(prediction, top, ascii_only=console.options.ascii_only))
+    return Group(status, Text(summary(prediction, top, ascii_only=console.options.ascii_only)))
 
 
 def _level(block: Float32) -> str:

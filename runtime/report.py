@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from runtime.batch import Outcome
 from runtime.classifier import Prediction
-from runtime.dances import DANCE_KEYS, dance
+from runtime.dances import DANCE_KEYS, DANCES, dance
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 CSV_COLUMNS = (
     *("path", "dance", "confidence", "best", "duration", "padded", "tempo_bpm", "tempo_mpm", "metre"),
@@ -25,6 +24,7 @@ CSV_COLUMNS = (
 )
 CSV_TIMELINE_COLUMNS = ("path", "start", "end", *DANCE_KEYS, "error")
 
+NONE_OF_THE_TEN = "none of the ten"
 BAR_WIDTH = 24  # characters
 PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 
@@ -111,23 +111,26 @@ def csv_timeline_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
             )
 
 
-def answers(outcomes: Iterable[Outcome], console: "Console", top: int) -> Iterator[str]:
+def answers(outcomes: Iterable[Outcome], top: int, *, ascii_only: bool = False) -> Iterator[str]:
     """A ranked answer for each recording that was heard."""
     for outcome in outcomes:
         if outcome.prediction is not None:
-            with console.capture() as text:
-                print_answer(console, outcome.path, outcome.prediction, top)
-            yield text.get()
+            yield f"{outcome.path}  ({clock(outcome.prediction.duration)})\n"
+            yield f"{summary(outcome.prediction, top, ascii_only=ascii_only)}\n"
 
 
-def timelines(outcomes: Iterable[Outcome], console: "Console", top: int) -> Iterator[str]:
-    """The scores of each recording's segments."""
+def timelines(outcomes: Iterable[Outcome], top: int) -> Iterator[str]:
+    """The best scores of each segment of each recording."""
+    width = max(len(one.name) for one in DANCES)
     for outcome in outcomes:
-        if outcome.prediction is not None:
-            with console.capture() as text:
-                console.print(_heading(outcome.path, outcome.prediction), style="bold")
-                console.print(_timeline(outcome.prediction, top))
-            yield text.get()
+        prediction = outcome.prediction
+        if prediction is None:
+            continue
+        yield f"{outcome.path}  ({clock(prediction.duration)})\n"
+        for start, scores in zip(prediction.segment_times, prediction.segment_scores.tolist(), strict=True):
+            span = f"{clock(start)}-{clock(start + prediction.segment_seconds)}"
+            best = (f"{name:{width}} {percent(score):>5}" for name, score in _ranked(scores, top))
+            yield f"{span:>13}  {'  '.join(best)}\n"
 
 
 def table(outcomes: Iterable[Outcome], console: "Console", top: int) -> Iterator[str]:
@@ -161,51 +164,21 @@ def table(outcomes: Iterable[Outcome], console: "Console", top: int) -> Iterator
         yield text.get()
 
 
-def print_answer(console: "Console", path: str, prediction: Prediction, top: int) -> None:
-    """Print one ranked answer."""
-    console.print(_heading(path, prediction), soft_wrap=True)
-    if prediction.dance is None:
-        console.print("Not sure. It is closest to:", style="bold")
-    else:
-        console.print(dance(prediction.dance).name, style="bold")
-    if line := tempo(prediction):
-        console.print(line)
+def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> str:
+    """The answer, the tempo, and the best dances with bars and percentages, in several lines."""
+    lines = ["Not sure. It is closest to:" if prediction.dance is None else answer(prediction)]
+    lines += [line for line in [tempo(prediction)] if line]
     if prediction.padded:
-        console.print("Only one short segment was heard; a few bars more give a surer answer.")
-    console.print(ranking(prediction, top, ascii_only=console.options.ascii_only))
-
-
-def ranking(prediction: Prediction, top: int, *, ascii_only: bool = False) -> "Table":
-    """The best dances with bars and percentages, and what is left for none of the ten."""
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, width=BAR_WIDTH)
-    grid.add_column(no_wrap=True, justify="right")
+        lines.append("Less than one segment was heard; a few bars more give a surer answer.")
+    rows = ranked(prediction, top)
     rest = 1 - sum(prediction.scores.values())
-    rows = ranked(prediction, top) + ([("(none of the ten)", rest)] if rest > 0.005 else [])
+    if rest > 0.005:
+        rows.append((NONE_OF_THE_TEN, rest))
+    width = max(len(name) for name, _ in rows)
     for name, score in rows:
-        grid.add_row(f"  {name}", ("#" if ascii_only else "━") * round(BAR_WIDTH * score), percent(score))
-    return grid
-
-
-def _timeline(prediction: Prediction, top: int) -> "Table":
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", no_wrap=True)
-    for _ in range(top):
-        grid.add_column(no_wrap=True)
-        grid.add_column(justify="right", no_wrap=True)
-    for start, scores in zip(prediction.segment_times, prediction.segment_scores.tolist(), strict=True):
-        names = (cell for name, score in _ranked(scores, top) for cell in (name, percent(score)))
-        grid.add_row(f"{clock(start)}-{clock(start + prediction.segment_seconds)}", *names)
-    return grid
-
-
-def _heading(path: str, prediction: Prediction) -> str:
-    return f"{path}  ({clock(prediction.duration)})"
+        bar = ("#" if ascii_only else "━") * round(BAR_WIDTH * score)
+        lines.append(f"  {name:{width}}  {bar:{BAR_WIDTH}} {percent(score):>5}")
+    return "\n".join(lines)
 
 
 def _ranked(scores: Iterable[float], top: int) -> list[tuple[str, float]]:

@@ -1,0 +1,169 @@
+"""Listening to a microphone, which here is a made-up one."""
+
+import io
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import Console
+
+from runtime import LiveClassifier, Model, cli, live
+from runtime.errors import AudioError, WhichdanceError
+
+SAMPLE_RATE = 22_050
+
+
+def _blocks(
+    samples: NDArray[np.float32], *, then: BaseException | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """What a sound card hands over: pieces of a tenth of a second; in the end Ctrl-C if asked for."""
+    yield from np.array_split(samples, len(samples) // (SAMPLE_RATE // 10))
+    if then is not None:
+        raise then
+
+
+@pytest.fixture
+def classifier(tiny_model) -> LiveClassifier:
+    return LiveClassifier(SAMPLE_RATE, model=Model.load(tiny_model))
+
+
+def _terminal(**options: object) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=100, color_system=None, **options)
+
+
+def test_the_screen_follows_the_music(classifier, tone):
+    console = _terminal()
+    prediction = live.show(classifier, _blocks(tone("tango", 8)), console, top=2)
+    screen = console.file.getvalue()
+    assert prediction.dance == "tango"
+    assert "Collecting the first five seconds" in screen
+    assert screen.index("Collecting") < screen.index("Tango")
+    assert "-9 dB" in screen  # the level of a sine of amplitude 0.5
+    assert "Listening 0:08" in screen
+
+
+def test_ctrl_c_ends_it_with_the_answer_so_far_and_the_cursor_back(classifier, tone):
+    console = _terminal()
+    prediction = live.show(classifier, _blocks(tone("jive", 7), then=KeyboardInterrupt()), console, top=3)
+    screen = console.file.getvalue()
+    assert prediction.dance == "jive"
+    assert screen.rfind("\x1b[?25h") > screen.rfind("\x1b[?25l") >= 0
+
+
+def test_an_error_brings_the_cursor_back_too(classifier, tone):
+    console = _terminal()
+    with pytest.raises(AudioError):
+        live.show(classifier, _blocks(tone("jive", 1), then=AudioError("unplugged")), console, top=3)
+    screen = console.file.getvalue()
+    assert screen.rfind("\x1b[?25h") > screen.rfind("\x1b[?25l") >= 0
+
+
+def test_silence_is_pointed_out(classifier):
+    console = _terminal()
+    live.show(classifier, _blocks(np.zeros(SAMPLE_RATE, np.float32)), console, top=3)
+    assert "silent; is the microphone muted?" in console.file.getvalue()
+
+
+def test_without_a_terminal_there_is_a_line_per_answer(classifier, tone):
+    console = Console(file=io.StringIO(), width=100)
+    live.show(classifier, _blocks(tone("samba", 9)), console, top=3)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].split() == ["0:05", "Samba", "94", "%"]
+    assert len(lines) == 4
+
+
+def test_enter_starts_anew(classifier, tone, monkeypatch):
+    presses = iter([False] * 70 + [True])
+    monkeypatch.setattr(live, "_enter_pressed", lambda: next(presses, False))
+    samples = np.concatenate([tone("samba", 7), tone("rumba", 7)])
+    prediction = live.show(classifier, _blocks(samples), _terminal(), top=3)
+    assert prediction.dance == "rumba"
+    assert prediction.confidence > 0.9
+
+
+def _sound_card(
+    play: Callable[[Callable[..., None]], None], *, rate: float = 44_100.0
+) -> tuple[types.ModuleType, list[object]]:
+    """A module like sounddevice whose only device plays to the callback, and the devices asked for."""
+    module = types.ModuleType("sounddevice")
+    asked: list[object] = []
+
+    class PortAudioError(Exception):
+        pass
+
+    class InputStream:
+        def __init__(self, *, samplerate, blocksize, device, channels, dtype, callback):
+            assert (samplerate, channels, dtype) == (int(rate), 1, "float32")
+            self.thread = threading.Thread(target=play, args=(callback,))
+
+        def __enter__(self):
+            self.thread.start()
+
+        def __exit__(self, *_):
+            self.thread.join()
+
+    def query_devices(device, kind):
+        assert kind == "input"
+        asked.append(device)
+        if device == "no such":
+            raise ValueError("No input device matching 'no such'")
+        return {"default_samplerate": rate}
+
+    module.PortAudioError = PortAudioError
+    module.InputStream = InputStream
+    module.query_devices = query_devices
+    return module, asked
+
+
+def test_the_command_listens_until_ctrl_c(tiny_model, tone, monkeypatch, capsys):
+    def play(callback):
+        buffer = np.empty((4410, 1), np.float32)
+        for block in tone("quickstep", 7, 44_100).reshape(-1, 4410, 1):
+            buffer[:] = block
+            callback(buffer, 4410, None, None)  # a sound card's buffer: the same one every time
+        callback(np.full((1, 1), np.nan, np.float32), 1, None, None)
+
+    def push(self, samples, original=LiveClassifier.push):
+        if np.isnan(samples).any():
+            raise KeyboardInterrupt
+        return original(self, samples)
+
+    module, asked = _sound_card(play)
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    monkeypatch.setattr(LiveClassifier, "push", push)
+    assert cli.main(["--live", "--device", "3", "--model", str(tiny_model)]) == 0
+    assert asked == [3]
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["0:05", "Quickstep", "94", "%"]
+    assert "━" in out
+
+
+def test_too_little_music_is_a_failure(tiny_model, monkeypatch, capsys):
+    monkeypatch.setattr(live, "listen", lambda *_, **__: None)
+    assert cli.main(["--live", "--model", str(tiny_model)]) == 1
+    assert capsys.readouterr().err == "whichdance: there was not enough music for an answer\n"
+
+
+def test_a_device_that_does_not_exist_is_named(tiny_model, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sounddevice", _sound_card(lambda _: None)[0])
+    assert cli.main(["--live", "--device", "no such", "--model", str(tiny_model)]) == 1
+    assert "no microphone can be opened (No input device matching 'no such')" in capsys.readouterr().err
+
+
+def test_a_microphone_that_falls_silent_for_good_is_an_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", _sound_card(lambda _: None)[0])
+    monkeypatch.setattr(live, "PATIENCE_SECONDS", 0.01)
+    with live.microphone() as (sample_rate, blocks):
+        assert sample_rate == 44_100
+        with pytest.raises(AudioError, match="stopped giving sound"):
+            next(blocks)
+
+
+def test_without_sounddevice_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(WhichdanceError, match=r"pip install 'whichdance\[mic\]'"), live.microphone():
+        pass

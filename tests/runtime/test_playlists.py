@@ -1,0 +1,78 @@
+"""Playlists per dance."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from runtime import cli
+from runtime.dances import DANCES
+
+
+def _entries(playlist: Path) -> list[str]:
+    lines = playlist.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "#EXTM3U"
+    return [line for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture
+def lists(tiny_model, music, tmp_path, capsys) -> Path:
+    assert cli.main(["--model", str(tiny_model), "--playlists", str(tmp_path / "lists"), str(music)]) == 1
+    return tmp_path / "lists"
+
+
+def test_one_playlist_per_dance_and_one_for_not_sure(lists):
+    assert {path.name for path in lists.iterdir()} == {f"{one.name}.m3u8" for one in DANCES} | {
+        "Not sure.m3u8"
+    }
+
+
+def test_each_recording_is_in_the_playlist_of_its_dance(lists):
+    filled = {path.stem: _entries(path) for path in lists.iterdir() if _entries(path)}
+    assert filled == {
+        "Rumba": ["../music/a.wav"],
+        "Tango": ["../music/b tango.flac"],
+        "Jive": ["../music/latin/[jive] :smile:.ogg"],
+    }
+    assert "#EXTINF:12,b tango\n" in (lists / "Tango.m3u8").read_text()
+
+
+def test_playlists_move_with_the_music(lists, tmp_path):
+    shutil.move(tmp_path / "music", tmp_path / "elsewhere" / "music")
+    shutil.move(lists, tmp_path / "elsewhere" / "lists")
+    for playlist in (tmp_path / "elsewhere" / "lists").iterdir():
+        for entry in _entries(playlist):
+            assert (playlist.parent / entry).is_file()
+
+
+def test_not_sure_has_its_own(make_tiny_model, sound, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    sound("#1 hit.wav", "samba")
+    model = make_tiny_model(reject_threshold="0.99")
+    assert cli.main(["--model", str(model), "--playlists", ".", "#1 hit.wav"]) == 0
+    assert _entries(tmp_path / "Not sure.m3u8") == ["./#1 hit.wav"]
+    assert _entries(tmp_path / "Samba.m3u8") == []
+
+
+def test_a_second_run_leaves_nothing_of_the_first(tiny_model, sound, tmp_path, capsys):
+    for key in ("samba", "tango"):
+        sound("song.wav", key)
+        cli.main(["--model", str(tiny_model), "--playlists", str(tmp_path), str(tmp_path / "song.wav")])
+    assert _entries(tmp_path / "Samba.m3u8") == []
+    assert _entries(tmp_path / "Tango.m3u8") == ["song.wav"]
+
+
+def test_names_that_are_not_utf8_go_in_byte_by_byte(tiny_model, sound, tmp_path):
+    path = sound("song.wav", "samba").rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
+    table = str(tmp_path / "table.txt")
+    options = ["--model", str(tiny_model), "--playlists", str(tmp_path), "-o", table]
+    assert cli.main([*options, str(path)]) == 0
+    assert b"\ncaf\xe9.wav\n" in (tmp_path / "Samba.m3u8").read_bytes()
+
+
+def test_a_name_with_a_line_break_is_an_error(tiny_model, sound, tmp_path, capsys):
+    path = sound("two\nlines.wav", "samba")
+    assert cli.main(["--model", str(tiny_model), "--playlists", str(tmp_path), str(path)]) == 1
+    assert "line break" in capsys.readouterr().err
+    assert not (tmp_path / "Samba.m3u8").exists()
