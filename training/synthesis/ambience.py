@@ -1,4 +1,4 @@
-"""What a microphone hears that is not music: talk, applause, a street, a room, and silence. For the class 'other'."""
+"""What a microphone hears that is not music: talk, applause, a street, a room, silence. For 'other'."""
 
 from collections.abc import Callable
 

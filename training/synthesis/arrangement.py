@@ -1,4 +1,4 @@
-"""From a style to notes: who plays what, when, how loudly. Times are in beats first, in seconds at the end."""
+"""From a style to notes: who plays what, when, how loudly. Times are in beats, in seconds at the end."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +12,15 @@ from .styles import LOUDNESS, REST, SCALES, Bars, Carpet, DanceStyles, Range, St
 DRUMS = "drums"  # the `player` of percussion tracks
 REGIME_SHARES = {"strict": 0.45, "loose": 0.35, "wide": 0.20}
 PROGRESSIONS: dict[str, tuple[str, ...]] = {
-    "major": ("1 6 2 5", "1 5 6 4", "1 4 5 1", "1 1 4 4 5 5 1 1", "6 4 1 5", "1 6 4 5", "2 5 1 1", "1 4 1 5", "1 3 4 5", "4 5 3 6 2 5 1 1", "1 2 5 1", "1 5", "1 4", "1 1 5 5 5 5 1 1"),
+    "major": (
+        "1 6 2 5", "1 5 6 4", "1 4 5 1", "1 1 4 4 5 5 1 1", "6 4 1 5", "1 6 4 5", "2 5 1 1", "1 4 1 5",
+        "1 3 4 5", "4 5 3 6 2 5 1 1", "1 2 5 1", "1 5", "1 4", "1 1 5 5 5 5 1 1",
+    ),
     "mixolydian": ("1 7 4 1", "1 1 1 1 4 4 1 1 5 4 1 1", "1 4", "1 7"),
-    "minor": ("1 4 5 1", "1 7 6 5", "1 6 3 7", "1 4 7 3 6 2 5 1", "1 7 6 7", "1 5", "1 4", "1 1 4 4 5 5 1 1", "6 7 1 1"),
+    "minor": (
+        "1 4 5 1", "1 7 6 5", "1 6 3 7", "1 4 7 3 6 2 5 1", "1 7 6 7", "1 5", "1 4", "1 1 4 4 5 5 1 1",
+        "6 7 1 1",
+    ),
     "harmonic_minor": ("1 4 5 1", "1 5", "1 1 5 5 5 5 1 1", "1 4 1 5", "1 6 4 5"),
     "phrygian": ("1 2", "1 2 3 2", "4 3 2 1", "1 1 2 1", "4 3 2 1 1 1 2 1"),
     "dorian": ("1 4", "1 4 1 7", "1 2", "1 1 4 4"),
@@ -43,8 +49,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Performance:
-    """A whole recording as notes. `beat_times` (seconds) are the danced beats; `downbeat` is the first bar line's
-    index among them."""
+    """A whole recording as notes.
+
+    Attributes
+    ----------
+    beat_times : seconds of the danced beats
+    downbeat : index of the first bar line among them
+    tracks : who plays what
+    early_reflections, veiled, soft_drums : how the mix is to treat it, see `styles.Feel`
+    """
 
     style: Style
     regime: str
@@ -95,7 +108,7 @@ def _choose_style(styles: DanceStyles, rng: np.random.Generator, regime: str, na
 
 
 def _choose_tempo(styles: DanceStyles, style: Style, rng: np.random.Generator, regime: str) -> float:
-    """Beats per minute. Strict-tempo recordings keep to whole bars per minute, within a fraction of a per cent."""
+    """Beats per minute; strict-tempo recordings keep to whole bars per minute, nearly."""
     if style.dance == "other" and style.tempo:
         return draw(rng, style.tempo)
     if regime == "strict":
@@ -163,7 +176,7 @@ class _Band:
         return (bar + self.offset) // self.section_bars
 
     def plays(self, role: str, bar: int, beat: float = 0.0) -> bool:
-        """Whether a role plays at this point: not in a section where it rests, nor after the first beat of a break."""
+        """Whether a role plays here: not in a section where it rests, nor after the first beat of a break."""
         return bool(self.active[role][self.section(bar)]) and not (bar in self.break_bars and beat >= 1)
 
     def _harmony(self) -> None:
@@ -329,7 +342,7 @@ class _Band:
         return events
 
     def bass_pitch(self, bar: int, character: str, low: int, first: bool, end: float) -> int:
-        """The pitch of a bass step, at or above `low`; a walking bass leads into the chord of the next bar."""
+        """The pitch of a bass step, at or above `low`; a walking bass leads into the next chord."""
         rng, chord = self.rng, self.chord(bar)
         root = low + (chord[0] - low) % 12
         if character != "w":
@@ -357,16 +370,18 @@ class _Band:
         events: list[Event] = []
         for pattern, when in variants:
             if pattern[0] == "pad":
-                for bar in np.flatnonzero(when):
+                for bar in map(int, np.flatnonzero(when)):
                     if self.plays(role, bar):
                         events += [(bar * self.beats, self.beats * 0.98, p, 0.55) for p in voicing(bar)]
             elif pattern[0] == "arpeggio":
-                bars = ("X" + "x" * (int(pattern[1]) - 1),)
+                bars: Bars = ("X" + "x" * (int(pattern[1]) - 1),)
                 touch = self.touch(bars)
                 for bar, step, character, start, length in self.steps(bars, role, when):
                     notes = voicing(bar)
                     pitch = [*notes, notes[0] + 12][order[step % len(order)] % (len(notes) + 1)]
-                    events.append((start, length * 1.5, pitch, 0.75 * self.loudness(character) * touch[0][step]))
+                    events.append(
+                        (start, length * 1.5, pitch, 0.75 * self.loudness(character) * touch[0][step])
+                    )
             elif pattern[0] != "none":
                 touch = self.touch(pattern)
                 for bar, step, character, start, length in self.sounding(pattern, role, when):
@@ -375,7 +390,7 @@ class _Band:
         return events
 
     def melody(self) -> list[Event]:
-        """A tune made of a motif of two or four bars and its variations, mostly stepwise, chord notes on beats."""
+        """A tune: a motif of a few bars and its variations, mostly stepwise, chord notes on beats."""
         rng, style = self.rng, self.style
         ternary = style.metre in ("6/8", "12/8")
         per_beat = 3 if ternary else 2 if rng.random() < 0.75 or self.beat_seconds < 0.36 else 4
@@ -541,7 +556,9 @@ class _Band:
         start += rng.normal(0, jitter, len(start))
         notes[:, 0] = start
         notes[:, 1] *= self.beat_seconds
-        notes[:, 3] = np.clip(notes[:, 3] * level * rng.normal(1, 0.06 + 0.2 * self.looseness, len(start)), 0.08, 1)
+        notes[:, 3] = np.clip(
+            notes[:, 3] * level * rng.normal(1, 0.06 + 0.2 * self.looseness, len(start)), 0.08, 1
+        )
         notes = notes[(start > -0.05) & (start < self.duration)]
         notes[:, 0] = np.maximum(notes[:, 0], 0)
         return notes[np.argsort(notes[:, 0], kind="stable")]

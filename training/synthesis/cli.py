@@ -17,8 +17,8 @@ LISTEN_FOLDER = Path("listen")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     parser.description = (
-        "Generate a corpus of labelled recordings: FOLDER/<dance>/*.flac and FOLDER/manifest.csv. A run that was "
-        "interrupted goes on when it is started again."
+        "Generate a corpus of labelled recordings: FOLDER/<dance>/*.flac and FOLDER/manifest.csv. A run that "
+        "was interrupted goes on when it is started again."
     )
     parser.add_argument("folder", nargs="?", type=Path, help="where the corpus goes")
     parser.add_argument("--hours", type=float, default=1.0, help="of audio in all (default %(default)s)")

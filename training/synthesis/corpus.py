@@ -1,4 +1,4 @@
-"""Many recordings: each one a function of (seed, dance, index) and the settings, written as FLAC with a manifest."""
+"""Many recordings: each a function of (seed, dance, index) and the settings; FLAC files and a manifest."""
 
 import csv
 import json
@@ -151,7 +151,7 @@ def record(
 def plan(hours: float, seconds: float, dances: tuple[str, ...], other_share: float) -> list[tuple[str, int]]:
     """Which recordings make up a corpus: (dance, index) pairs, dances taking turns.
 
-    `other` gets `other_share` of the time where there are dances besides it, the dances share the rest evenly.
+    `other` gets `other_share` of the time where there are dances besides it; these share the rest evenly.
     """
     if hours <= 0:
         raise ParameterError(f"hours is {hours:g}; it must be more than 0")

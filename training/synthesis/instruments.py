@@ -92,5 +92,5 @@ PERCUSSION: dict[str, int] = {
     "open_surdo": 87,
 }
 
-# General MIDI Level 2 / Roland GS drum kits: standard, room, power, electronic, TR-808, jazz, brush, orchestra
+# Roland GS drum kits: standard, room, power, electronic, TR-808, jazz, brush, orchestra
 DRUM_KITS: tuple[int, ...] = (0, 8, 16, 24, 25, 32, 40, 48)

@@ -16,8 +16,8 @@ from .arrangement import Performance, Track, draw
 from .styles import Range
 
 BALANCE_DB = {
-    "drums": -3.0, "percussion": -6.0, "carpet": -8.0, "bass": -4.0, "chords": -5.0, "chords2": -8.0, "lead": 0.0,
-    "counter": -5.0,
+    "drums": -3.0, "percussion": -6.0, "carpet": -8.0, "bass": -4.0, "chords": -5.0, "chords2": -8.0,
+    "lead": 0.0, "counter": -5.0,
 }  # fmt: skip
 RHYTHM_SECTION = ("drums", "percussion", "carpet")
 PEAK = (0.3, 0.97)  # of a finished recording
@@ -126,7 +126,7 @@ def slow_noise(rng: np.random.Generator, n: int, rate: float, sample_rate: int) 
 
 
 def veil(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """Take the clicks out of the top band and put a slowly swelling hiss in their place: strings, brushes, room."""
+    """Replace the clicks of the top band by a slowly swelling hiss: strings, brushes, room."""
     cutoff = rng.uniform(3500, 8000)
     dark = sosfilt(butter(int(rng.integers(1, 3)), cutoff, fs=sample_rate, output="sos"), y)
     y = (dark + (y - dark) * rng.uniform(0.1, 0.5)).astype(np.float32)

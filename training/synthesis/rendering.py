@@ -1,9 +1,10 @@
-"""From notes to sound, one stem per track: General MIDI soundfonts by tinysoundfont, drums and voice of our own."""
+"""From notes to sound, one stem per track: soundfonts by tinysoundfont, drums and voice of our own."""
 
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ PERCUSSION_BANK = 128
 
 @dataclass(frozen=True)
 class Soundfont:
-    """A General MIDI soundfont that a Debian package brings; all of them may be used freely (docs/orchestra.md)."""
+    """A General MIDI soundfont that a Debian package brings; all may be used freely (docs/orchestra.md)."""
 
     file: str
     package: str
@@ -68,7 +69,7 @@ def find_soundfont(name: str) -> Path:
 
 
 @lru_cache
-def _synth(name: str, sample_rate: int) -> tuple:
+def _synth(name: str, sample_rate: int) -> tuple[Any, int]:
     """One synthesizer per soundfont and process: loading takes seconds, playing does not."""
     import tinysoundfont
 
@@ -84,13 +85,13 @@ def _synth(name: str, sample_rate: int) -> tuple:
     return synth, handle
 
 
-def _select(synth, handle: int, program: int, *, percussion: bool) -> int:  # noqa: ANN001
+def _select(synth: Any, handle: int, program: int, *, percussion: bool) -> int:
     """Choose a sound, the nearest one where the soundfont lacks it; returns the MIDI channel to play on."""
     channel, bank = (9, PERCUSSION_BANK) if percussion else (0, 0)
     for preset in (program, program // 8 * 8, 0):
         try:
             synth.program_select(channel, handle, bank, preset, percussion)
-        except Exception:  # noqa: BLE001, S112: tinysoundfont raises a bare Exception for a missing preset
+        except Exception:  # what tinysoundfont raises for a missing preset
             continue
         return channel
     raise SoundfontError(f"soundfont has no {'drum kit' if percussion else 'piano'}; it is not General MIDI")
@@ -100,12 +101,12 @@ def _velocity(loudness: float) -> int:
     return int(30 + 97 * loudness)
 
 
-def _generate(synth, n: int) -> np.ndarray:  # noqa: ANN001
+def _generate(synth: Any, n: int) -> np.ndarray:
     stereo = np.frombuffer(synth.generate(n), np.float32)
     return (stereo[0::2] + stereo[1::2]) * np.float32(0.5)
 
 
-def _silence(synth) -> None:  # noqa: ANN001
+def _silence(synth: Any) -> None:
     """Stop every note and let the voices die, so that nothing of one track is heard in the next."""
     synth.sounds_off()
     synth.generate(2048)

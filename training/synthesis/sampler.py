@@ -34,7 +34,8 @@ def picture(path: Path, samples: np.ndarray, row: Row, performance: Performance)
     top.imshow(db.T, origin="lower", aspect="auto", extent=(0, seconds, 0, mel.shape[1]), cmap="magma")
     top.set_ylabel("mel band")
     top.set_title(
-        f"{row.dance}, {row.style}: {row.tempo_bpm:g} beats per minute, {row.metre}, {row.soundfonts}, {row.mix}"
+        f"{row.dance}, {row.style}: {row.tempo_bpm:g} beats per minute, {row.metre}, "
+        f"{row.soundfonts}, {row.mix}"
     )
     bottom.plot(
         np.arange(len(mel)) * HOP_LENGTH / SAMPLE_RATE, onset_curve(mel), color="black", linewidth=0.8

@@ -236,14 +236,13 @@ class _Checker:
             raise self.error("feel", "must be a table")
         ranges = {"flatness": 3.0, "lead_on_beat": 5.0, "jitter_ms": 100.0, "spread_ms": 200.0}
         self.take(table, set(Feel.__dataclass_fields__), set())
-        return Feel(
-            **{
-                key: self.range(f"feel.{key}", v, 0, ranges[key])
-                if key in ranges
-                else self.number(f"feel.{key}", v, 0, 1)
-                for key, v in table.items()
-            }
-        )
+        values: dict[str, Any] = {
+            key: self.range(f"feel.{key}", v, 0, ranges[key])
+            if key in ranges
+            else self.number(f"feel.{key}", v, 0, 1)
+            for key, v in table.items()
+        }
+        return Feel(**values)
 
     def carpet(self, table: Any, beats: int) -> Carpet:
         if not isinstance(table, dict):
@@ -337,7 +336,7 @@ class _Checker:
         strict = tempo["strict"]
         if not isinstance(strict, list) or not all(isinstance(p, list) and len(p) == 2 for p in strict):
             raise self.error("tempo.strict", "write [[beats per minute, weight], ...]")
-        defaults = {key: table[key] for key in ("metre", "carpet") if key in table}
+        defaults: dict[str, Any] = {key: table[key] for key in ("metre", "carpet") if key in table}
         styles = []
         for entry in self.list_of("style", table["style"]):
             if not isinstance(entry, dict):

@@ -1,0 +1,142 @@
+"""Writing a corpus: files and manifest, resuming, independence of the number of workers, refusals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from runtime.errors import ParameterError
+from training.data.manifest import read_manifest
+from training.synthesis.cli import main
+from training.synthesis.corpus import (
+    MANIFEST,
+    CorpusError,
+    Settings,
+    make_corpus,
+    plan,
+    read_rows,
+    split_of,
+    write_rows,
+)
+
+SETTINGS = Settings(seed=7, seconds=5, soundfonts=("gmbank",))
+WANTED = [("jive", 0), ("rumba", 0), ("other", 0), ("jive", 1)]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus") / "made"
+    make_corpus(folder, SETTINGS, WANTED)
+    return folder
+
+
+def test_files_and_manifest(corpus: Path) -> None:
+    rows = read_rows(corpus / MANIFEST)
+    assert [(r.dance, r.index) for r in rows] == [("jive", 0), ("jive", 1), ("rumba", 0), ("other", 0)]
+    for row in rows:
+        info = soundfile.info(corpus / row.path)
+        assert info.format == "FLAC"
+        assert info.samplerate == 22050
+        assert info.duration == pytest.approx(5)
+        assert row.soundfonts in ("gmbank", "")
+    assert 130 < rows[0].tempo_bpm < 200
+    assert rows[0].metre == "4/4"
+
+
+def test_manifest_is_one_for_training(corpus: Path) -> None:
+    recordings = read_manifest(corpus / MANIFEST)
+    assert [r.dance for r in recordings] == ["jive", "jive", "rumba", "other"]
+    assert all(r.path.exists() for r in recordings)
+
+
+def test_nothing_half_written_is_left(corpus: Path) -> None:
+    assert not [p for p in corpus.rglob("*") if ".tmp" in p.name]
+
+
+def test_resumes(corpus: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    make_corpus(folder, SETTINGS, WANTED[:2])
+    before = (folder / "jive/jive_7_000000.flac").stat().st_mtime_ns
+    (folder / "rumba/rumba_7_000000.flac").unlink()  # as if the run had been killed before
+    seen = []
+    rows = make_corpus(folder, SETTINGS, WANTED, progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (1, 4)
+    assert seen[-1] == (4, 4)
+    assert len(rows) == 4
+    assert (folder / "jive/jive_7_000000.flac").stat().st_mtime_ns == before
+    assert (folder / MANIFEST).read_bytes() == (corpus / MANIFEST).read_bytes()
+
+
+def test_does_not_depend_on_jobs(corpus: Path, tmp_path: Path) -> None:
+    make_corpus(tmp_path / "two", SETTINGS, WANTED[:2], jobs=2)
+    for path in ("jive/jive_7_000000.flac", "rumba/rumba_7_000000.flac"):
+        one, two = (soundfile.read(f / path)[0] for f in (corpus, tmp_path / "two"))
+        np.testing.assert_array_equal(one, two)
+
+
+def test_refuses_other_settings_and_foreign_folders(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"other settings \(seed\); choose another folder"):
+        make_corpus(corpus, Settings(seed=8, seconds=5, soundfonts=("gmbank",)), WANTED)
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(CorpusError, match="not a corpus"):
+        make_corpus(tmp_path, SETTINGS, WANTED)
+    assert [p.name for p in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_plan_shares_the_time() -> None:
+    wanted = plan(10, 30, ("jive", "tango", "other"), 0.2)
+    counts = {d: sum(w[0] == d for w in wanted) for d in ("jive", "tango", "other")}
+    assert counts == {"jive": 480, "tango": 480, "other": 240}
+    assert len(set(wanted)) == len(wanted)
+    assert {d for d, _ in wanted[:5]} == {"jive", "tango", "other"}  # an interrupted corpus is balanced too
+    assert wanted[:0] == []
+
+
+def test_splits() -> None:
+    splits = [split_of(i) for i in range(200)]
+    assert splits.count("validation") == splits.count("test") == 10
+
+
+def test_rows_survive_writing(corpus: Path, tmp_path: Path) -> None:
+    rows = read_rows(corpus / MANIFEST)
+    write_rows(tmp_path / "again.csv", rows[::-1])
+    assert read_rows(tmp_path / "again.csv") == rows
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--hours", "-1"], "hours is -1"),
+        (["--seconds", "1"], "seconds is 1; it must be from 5 to 600"),
+        (["--seed", "-3"], "seed is -3"),
+        (["--dances", "jive,jig"], "no dance 'jig'; known are cha_cha_cha"),
+        (["--soundfonts", "steinway"], "soundfonts: steinway; known are fluid"),
+        (["--without-soundfonts", "steinway"], "cannot leave out 'steinway'"),
+        (["--mixes", "mud"], "mixes: mud; known are studio"),
+        (["--other-share", "1"], "--other-share is 1"),
+    ],
+)
+def test_command_refuses_nonsense(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main([str(tmp_path / "corpus"), *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_command_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    assert "name the folder" in capsys.readouterr().err
+
+
+def test_errors_of_settings() -> None:
+    with pytest.raises(ParameterError, match="tempo is 'rubato'"):
+        Settings(tempo="rubato")
+
+
+def test_listen(tmp_path: Path) -> None:
+    assert main([str(tmp_path), "--listen", "--dances", "paso_doble", "--seconds", "6"]) == 0
+    names = {p.name for p in tmp_path.iterdir()}
+    assert {"paso_doble_march.flac", "paso_doble_march.png"} <= names
+    assert len(names) == 2 * len({n.split(".")[0] for n in names})

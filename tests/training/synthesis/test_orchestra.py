@@ -1,0 +1,202 @@
+"""What is played: tempo and metre measured back, every style heard, nothing silent or clipped."""
+
+import numpy as np
+import pytest
+
+from runtime.dances import DANCES
+from runtime.mel import FRAME_RATE, SAMPLE_RATE, melspectrogram
+from training.synthesis import ambience, arrangement, mixing, rendering
+from training.synthesis.corpus import Settings, generators, record
+from training.synthesis.instruments import PERCUSSION
+from training.synthesis.sampler import onset_curve
+from training.synthesis.styles import LABELS, OTHER, DanceStyles, Feel, Style, load_all
+
+ALL_STYLES = [(label, s.name) for label in LABELS for s in load_all()[label].styles]
+
+
+def strength_at(curve: np.ndarray, cycles_per_second: float) -> float:
+    """Amplitude of an onset curve at a frequency."""
+    time = np.arange(len(curve)) / FRAME_RATE
+    window = np.hanning(len(curve))
+    return float(
+        np.abs(np.sum((curve - curve.mean()) * window * np.exp(-2j * np.pi * cycles_per_second * time)))
+    )
+
+
+@pytest.mark.parametrize("label", LABELS[:-1])
+def test_tempo_and_metre_measured_back(label: str) -> None:
+    """The onset curve repeats at the stated beat and bar, more than at neighbouring tempi."""
+    settings = Settings(seed=5, seconds=20, tempo="strict")
+    metre = {d.key: d.metre for d in DANCES}[label]
+    hits = []
+    for index in range(6):
+        samples, row, _ = record(settings, label, index)
+        assert row.metre == metre
+        curve = onset_curve(melspectrogram(samples))
+        beats = int(row.metre[0])
+
+        def score(bpm: float, curve: np.ndarray = curve, beats: int = beats) -> float:
+            return sum(strength_at(curve, k * bpm / 60 / beats) for k in (1, beats, 2 * beats, 3 * beats))
+
+        candidates = row.tempo_bpm * np.array([0.85, 0.9, 0.94, 1.0, 1.06, 1.1, 1.15])
+        hits.append(np.argmax([score(c) for c in candidates]) == 3)
+    assert sum(hits) >= 5
+
+
+@pytest.mark.parametrize(("label", "other_beats"), [("slow_waltz", 4), ("viennese_waltz", 4), ("tango", 3)])
+def test_bar_length_measured_back(label: str, other_beats: int) -> None:
+    """A whole band repeats itself a bar later more than after a bar of another metre."""
+    settings = Settings(seed=6, seconds=20, tempo="strict")
+    difference = 0.0
+    for index in range(8):
+        samples, row, _ = record(settings, label, index)
+        curve = onset_curve(melspectrogram(samples))
+        curve = curve - curve.mean()
+        correlation = np.correlate(curve, curve, "full")[len(curve) - 1 :] / np.dot(curve, curve)
+        beat = 60 / row.tempo_bpm * FRAME_RATE
+        for bars in (1, 2):
+            own, foreign = round(bars * int(row.metre[0]) * beat), round(bars * other_beats * beat)
+            difference += correlation[own - 1 : own + 2].max() - correlation[foreign - 1 : foreign + 2].max()
+    assert difference > 0
+
+
+@pytest.mark.parametrize(("label", "name"), ALL_STYLES)
+def test_every_style_renders(label: str, name: str) -> None:
+    samples, row, performance = record(Settings(seed=1, seconds=6), label, 0, style=name)
+    assert row.style == name
+    assert performance is not None
+    assert len(samples) == 6 * SAMPLE_RATE
+    assert samples.dtype == np.float32
+    assert np.isfinite(samples).all()
+    assert 0.25 < np.abs(samples).max() <= 0.98  # neither silent nor clipped
+    assert np.sqrt(np.mean(samples**2)) > 0.003
+
+
+@pytest.mark.parametrize("kind", list(ambience.AMBIENCES))
+def test_ambience(kind: str) -> None:
+    samples = ambience.record(np.random.default_rng(0), kind, 5.0, SAMPLE_RATE)
+    assert len(samples) == 5 * SAMPLE_RATE
+    assert np.isfinite(samples).all()
+    assert 0 < np.abs(samples).max() <= 0.97
+    if kind == "silence":
+        assert np.abs(samples).max() < 0.002
+
+
+@pytest.mark.parametrize("name", list(mixing.MIXES))
+def test_every_mix_is_sound(name: str) -> None:
+    settings = Settings(seed=2, seconds=5, mixes=(name,))
+    for index in range(3):
+        samples, row, _ = record(settings, "samba", index)
+        assert row.mix == name
+        assert np.isfinite(samples).all()
+        assert 0.25 < np.abs(samples).max() <= 0.98
+
+
+def test_silent_stems_give_no_noise_burst() -> None:
+    """A mix of nothing stays finite."""
+    performance = arrangement.arrange(load_all()["rumba"], np.random.default_rng(0), 5.0)
+    samples = mixing.mix(performance, [], np.random.default_rng(0), "studio")
+    assert np.isfinite(samples).all()
+    assert np.abs(samples).max() <= 0.98
+
+
+def test_same_seed_same_samples() -> None:
+    """Also after other recordings have passed through the same synthesizers."""
+    settings = Settings(seed=3, seconds=6)
+    first, row, _ = record(settings, "tango", 4)
+    record(settings, "samba", 1)
+    record(settings, "slow_waltz", 2)
+    again, row_again, _ = record(settings, "tango", 4)
+    assert row == row_again
+    np.testing.assert_array_equal(first, again)
+    for different in (record(settings, "tango", 5), record(Settings(seed=4, seconds=6), "tango", 4)):
+        assert not np.array_equal(first, different[0])
+
+
+def test_generators_are_independent_of_each_other() -> None:
+    draws = [g.random() for g in generators(Settings(), "jive", 0)]
+    assert len(set(draws)) == 3
+
+
+def test_arrangement_does_not_depend_on_the_mix() -> None:
+    one = record(Settings(seconds=6, mixes=("studio",)), "jive", 0)[2]
+    two = record(Settings(seconds=6, mixes=("hall",)), "jive", 0)[2]
+    assert one is not None
+    assert two is not None
+    assert all(np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, two.tracks, strict=True))
+
+
+def test_strict_tempi_are_held() -> None:
+    """No drift: the beats of a strict-tempo recording lie on a grid to within a few milliseconds."""
+    for index in range(5):
+        rng = np.random.default_rng(index)
+        played = arrangement.arrange(load_all()["quickstep"], rng, 30.0, regime="strict")
+        numbers = np.arange(len(played.beat_times))
+        slope, offset = np.polyfit(numbers, played.beat_times, 1)
+        assert np.abs(played.beat_times - (slope * numbers + offset)).max() < 0.03
+        assert 60 / slope == pytest.approx(played.tempo_bpm, rel=0.003)
+
+
+def test_tempo_regimes() -> None:
+    styles = load_all()["cha_cha_cha"]
+    rng = np.random.default_rng(0)
+    tempi = {
+        regime: [arrangement.arrange(styles, rng, 5.0, regime=regime).tempo_bpm for _ in range(40)]
+        for regime in ("strict", "wide")
+    }
+    assert np.std(tempi["strict"]) < np.std(tempi["wide"])
+    assert styles.wide[0] <= min(tempi["wide"])
+    assert max(tempi["wide"]) <= styles.wide[1]
+
+
+def plain(swing: float) -> Style:
+    """A style whose every hit can be predicted."""
+    return Style(
+        dance="jive",
+        name="plain",
+        metre="4/4",
+        weight=(1, 1, 1),
+        drums=({"hat": ("xxxxxxxx",)},),
+        bass=(("r.......",),),
+        chords=(("none",),),
+        instruments={"bass": ("double_bass",), "chords": ("piano",), "lead": ("flute",)},
+        swing=(swing, swing),
+        drums_share=1.0,
+        feel=Feel(jitter_ms=(0, 0), spread=0.0, drift=0.0, plain=0.0),
+    )
+
+
+@pytest.mark.parametrize("swing", [0.5, 2 / 3])
+def test_swing_places_the_off_beats(swing: float) -> None:
+    """Nearly all hits of a hi-hat in eighths lie on the beats or at the swing ratio between them."""
+    styles = DanceStyles("jive", ((120.0, 1.0),), (120, 120), (120, 120), (plain(swing),))
+    bands = (arrangement.arrange(styles, np.random.default_rng(s), 20.0, regime="strict") for s in range(20))
+    played = next(p for p in bands if any(t.role == "drums" and len(t.notes) > 50 for t in p.tracks))
+    drums = next(t for t in played.tracks if t.role == "drums")
+    hats = drums.notes[drums.notes[:, 2] == PERCUSSION["hat"], 0]
+    beat = 60 / played.tempo_bpm
+    phase = ((hats - played.beat_times[0]) / beat + 0.25) % 1 - 0.25
+    off = phase[phase > 0.3]
+    assert len(off) > 15
+    shift = np.median(phase[phase <= 0.3])  # the player as a whole is a little early or late
+    assert np.median(off) - shift == pytest.approx(swing, abs=0.03)
+
+
+def test_missing_soundfont_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendering, "FOLDERS", ())
+    monkeypatch.delenv(rendering.FOLDER_VARIABLE, raising=False)
+    with pytest.raises(rendering.SoundfontError, match="apt-get install fluid-soundfont-gm"):
+        rendering.find_soundfont("fluid")
+    with pytest.raises(rendering.SoundfontError, match="known are fluid"):
+        rendering.find_soundfont("steinway")
+
+
+def test_only_the_allowed_soundfonts_are_heard() -> None:
+    settings = Settings(seconds=5, soundfonts=("gmbank",))
+    assert {record(settings, "quickstep", i)[1].soundfonts for i in range(3)} == {"gmbank"}
+
+
+def test_other_has_music_and_ambience() -> None:
+    styles = {record(Settings(seconds=5), OTHER, i)[1].style for i in range(25)}
+    assert styles & set(ambience.AMBIENCES)
+    assert styles & {s.name for s in load_all()[OTHER].styles}
