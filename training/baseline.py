@@ -8,10 +8,9 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime import audio
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE
-from training.data.manifest import Recording
+from training.data.manifest import Recording, read_samples
 
 N_MFCC = 20
 ROLL_OFF = 0.85  # share of the energy below the roll-off frequency
@@ -65,11 +64,9 @@ def features(samples: NDArray[np.float32], sample_rate: int) -> NDArray[np.float
 def features_of(recording: Recording) -> NDArray[np.float64] | str:
     """Features of a recording's part of its file; why there are none, where it cannot be read."""
     try:
-        samples, sample_rate = audio.read(recording.path)
+        samples, sample_rate = read_samples(recording)
     except WhichdanceError as error:
         return str(error)
-    end = None if np.isinf(recording.end) else round(recording.end * sample_rate)
-    samples = samples[round(recording.start * sample_rate) : end]
     if len(samples) < sample_rate / FRAME_RATE:
         return f"{recording.path}: too short for features"
     return features(samples, sample_rate)

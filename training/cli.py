@@ -9,9 +9,11 @@ from training.commands import (
     baseline,
     calibrate,
     collection,
+    degrade,
     download,
     duplicates,
     evaluate,
+    experiment,
     label,
     plot,
     train,
@@ -37,16 +39,8 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m training", description="Training, data and evaluation.")
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
-        corpus,
-        label,
-        download,
-        duplicates,
-        collection,
-        train,
-        calibrate,
-        evaluate,
-        baseline,
-        plot,
+        *(corpus, label, download, duplicates, degrade, collection),  # data
+        *(train, calibrate, evaluate, experiment, baseline, plot),  # networks
     ):
         module.add_parser(commands)
     return result

@@ -20,6 +20,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from runtime.errors import ParameterError
+from runtime.mel import FRAME_RATE
 from training import models
 from training.augment import Augmentation
 from training.data.store import LOWEST, STEP, Stored
@@ -126,6 +127,7 @@ def train(
     run_dir: str | Path,
     *,
     test: Sequence[Stored] = (),
+    training_data: str | None = None,
     workers: int = 1,
     accelerator: str = "auto",
     devices: int | str = "auto",
@@ -145,6 +147,8 @@ def train(
         Test data only appear in the history (thesis figure 4.2).
     run_dir : str or Path
         If it holds a `last.pt` of the same settings, training goes on from there.
+    training_data : str, optional
+        Statement on the training data for the checkpoint; what the manifest says by default.
     workers : int
         Processes that load batches; the result does not depend on it.
     accelerator, devices, precision
@@ -182,6 +186,7 @@ def train(
         optimizer.load_state_dict(checkpoint["optimizer"])
         if state["epoch"] >= settings.epochs:
             return state
+    state["training_data"] = training_data or statement(training)
     wrapped, optimizer = fabric.setup(network, optimizer)
 
     labels = models.labels(settings.options.get("classes", 10))
@@ -244,6 +249,16 @@ def train(
                 evaluated(entry)
             fabric.barrier()
     return state
+
+
+def statement(recordings: Sequence[Stored]) -> str:
+    """How many recordings, of what length, from which sources."""
+    hours = sum(r.n_frames for r in recordings) / FRAME_RATE / 3600
+    sources = sorted({r.recording.source for r in recordings if r.recording.source})
+    named = (
+        ", ".join(sources) if len(sources) <= 5 else f"{', '.join(sources[:5])} and {len(sources) - 5} others"
+    )
+    return f"{len(recordings)} recordings, {hours:.1f} hours" + (f"; sources: {named}" if named else "")
 
 
 def _seed(*numbers: int) -> int:

@@ -112,13 +112,13 @@ def _confusion(axes: "Axes", matrix: NDArray[np.float64], title: str) -> None:
     axes.set_title(title, loc="left", parse_math=False)
 
 
-def accuracy_against_noise(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> "Figure":
+def accuracy_against_noise(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
     """Accuracy on the synthetic noisy test set against α (figures 4.7, 4.9).
 
     Parameters
     ----------
     curves : mapping of str to sequence of dict
-        Per network: points with 'alpha', 'top1', 'top2' and 'segment_top1'.
+        Per network: points as `training.noise.accuracy_curve` gives them.
     """
     from matplotlib.figure import Figure
 
@@ -131,7 +131,7 @@ def accuracy_against_noise(curves: Mapping[str, Sequence[Mapping[str, float]]]) 
             ("top2", "top-2", "--"),
             ("segment_top1", "top-1 without aggregation", ":"),
         ):
-            values = [point[quantity] for point in points]
+            values = [point[quantity].value for point in points]
             axes.plot(alpha, values, style, color=f"C{i}", label=f"{name}: {label}" if name else label)
     axes.axhline(1 / len(DANCES), color="#999999", linewidth=0.8)
     axes.set_xlim(0, 1)

@@ -48,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
     run, threshold = evaluate.load_runner(args.model)
     if args.threshold is not None:
         threshold = args.threshold
-    datasets = [_dataset(text, args) for text in args.dataset]
+    datasets = [dataset_of(text, args) for text in args.dataset]
     if len({dataset.name for dataset in datasets}) < len(datasets):
         raise ParameterError("two datasets have the same name; name them: NAME=MANIFEST.csv")
     reports = [evaluate.evaluate(run, d, stride=args.stride, threshold=threshold) for d in datasets]
@@ -66,7 +66,8 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _dataset(text: str, args: argparse.Namespace) -> "Dataset":
+def dataset_of(text: str, args: argparse.Namespace) -> "Dataset":
+    """The dataset that '[NAME=]MANIFEST.csv[@SPLIT]' or '[NAME=]ARRAYS.npz' names."""
     from training import evaluate
     from training.data.manifest import manifest_path, read_selection
 

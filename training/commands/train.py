@@ -2,13 +2,21 @@
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.commands.collection import add_store, collect, store_of
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from training.data.store import Stored
+    from training.loop import Settings
+
 
 def add_parser(commands: Any) -> None:
+    """Arguments of `train`."""
     command = commands.add_parser(
         "train",
         help="train a network on a manifest, or go on with an interrupted run",
@@ -16,21 +24,38 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("manifest", type=Path)
     command.add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR")
-    add_store(command)
-    model = command.add_argument_group("network")
-    model.add_argument(
-        "--architecture", default="densenet161", help="see `experiment --list` and docs/training.md"
+    command.add_argument(
+        "--training-data", help="statement on the data for the model card (default: the sources)"
     )
-    model.add_argument(
+    add_store(command)
+    add_network(command)
+    add_method(command)
+    add_machine(command)
+    command.set_defaults(func=_run)
+
+
+def add_network(
+    command: argparse.ArgumentParser, *, architecture: str = "densenet161", weights: str = "random"
+) -> None:
+    """The arguments that choose a network."""
+    group = command.add_argument_group("network")
+    group.add_argument(
+        "--architecture", default=architecture, help=f"see docs/training.md (default: {architecture})"
+    )
+    group.add_argument(
         "--classes", type=int, default=10, choices=(10, 11), help="11: also `other`, none of the ten"
     )
-    model.add_argument("--weights", default="random", help="random, imagenet, or a file")
-    model.add_argument("--channels", type=int, default=3, choices=(1, 3))
-    model.add_argument("--normalisation", default="db", choices=("db", "band"))
-    model.add_argument("--bands", type=int, default=224, choices=(224, 112, 56, 28))
-    model.add_argument("--dropout", type=float)
-    model.add_argument("--branches", default="acf", help="of `rhythmogram`: acf, mel, or acf,mel")
-    model.add_argument("--width", type=float, default=1.0, help="of `rhythmogram`: width of its trunks")
+    group.add_argument("--weights", default=weights, help=f"random, imagenet, or a file (default: {weights})")
+    group.add_argument("--channels", type=int, default=3, choices=(1, 3))
+    group.add_argument("--normalisation", default="db", choices=("db", "band"))
+    group.add_argument("--bands", type=int, default=224, choices=(224, 112, 56, 28))
+    group.add_argument("--dropout", type=float)
+    group.add_argument("--branches", default="acf", help="of `rhythmogram`: acf, mel, or acf,mel")
+    group.add_argument("--width", type=float, default=1.0, help="of `rhythmogram`: width of its trunks")
+
+
+def add_method(command: argparse.ArgumentParser) -> None:
+    """The arguments that choose how it is trained."""
     method = command.add_argument_group("method")
     method.add_argument("--epochs", type=int, default=2000)
     method.add_argument("--batches-per-epoch", type=int, default=20)
@@ -49,52 +74,70 @@ def add_parser(commands: Any) -> None:
     method.add_argument(
         "--mask", type=float, default=0.0, metavar="P", help="probability of SpecAugment's masks"
     )
+
+
+def add_machine(command: argparse.ArgumentParser) -> None:
+    """The arguments that do not change the result."""
     machine = command.add_argument_group("machine")
     machine.add_argument("--threads", type=int, help="CPU threads of the network (default: PyTorch's choice)")
     machine.add_argument("--workers", type=int, default=1, help="processes that load batches (default: 1)")
     machine.add_argument("--accelerator", default="auto")
     machine.add_argument("--devices", default="auto")
     machine.add_argument("--precision", default="32-true", help="for instance bf16-mixed")
-    command.set_defaults(func=_run)
 
 
-def _run(args: argparse.Namespace) -> int:
-    import torch
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
+def settings_of(args: argparse.Namespace, architecture: str, more_options: Mapping[str, Any]) -> "Settings":
+    """Training settings from the arguments; `more_options` win over the arguments' options."""
     from training import loop
-    from training.data.manifest import read_manifest
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
     options: dict[str, Any] = {"classes": args.classes, "weights": args.weights}
     if args.dropout is not None:
         options["dropout"] = args.dropout
-    if args.architecture == "rhythmogram":
+    if architecture == "rhythmogram":
         options |= {"branches": tuple(args.branches.split(",")), "width": args.width}
     else:
         options |= {"channels": args.channels, "normalisation": args.normalisation, "bands": args.bands}
-    settings = loop.Settings(
-        architecture=args.architecture,
-        options=options,
-        **{name: getattr(args, name) for name in loop.SETTINGS_OF_METHOD},
-    )
-    collection = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs)
-    splits = {
-        name: [s for s in collection.stored if s.recording.split == name]
-        for name in ("train", "validation", "test")
-    }
-    print("  ".join(f"{name}: {len(part)}" for name, part in splits.items()))
+    method = {name: getattr(args, name) for name in loop.SETTINGS_OF_METHOD}
+    return loop.Settings(architecture=architecture, options=options | dict(more_options), **method)
 
+
+def _run(args: argparse.Namespace) -> int:
+    from training.data.manifest import read_manifest
+
+    stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs).stored
+    split = {
+        name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")
+    }
+    print("  ".join(f"{name}: {len(part)}" for name, part in split.items()))
+    settings = settings_of(args, args.architecture, {})
+    run_training(args, settings, split["train"], split["validation"], args.output, test=split["test"])
+    return 0
+
+
+def run_training(
+    args: argparse.Namespace,
+    settings: "Settings",
+    training: "Sequence[Stored]",
+    validation: "Sequence[Stored]",
+    output: Path,
+    *,
+    test: "Sequence[Stored]" = (),
+) -> Path:
+    """Train with a progress bar; gives the path of the best checkpoint."""
+    import torch
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from training import loop
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
     columns = (
-        TextColumn("epoch {task.completed}"),
+        TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
         BarColumn(),
-        MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Bar(*columns) as bar:
+    with Progress(*columns) as bar:
         task = bar.add_task("", total=settings.epochs)
 
         def report(progress: loop.Progress) -> None:
@@ -117,10 +160,11 @@ def _run(args: argparse.Namespace) -> int:
 
         state = loop.train(
             settings,
-            splits["train"],
-            splits["validation"],
-            args.output,
-            test=splits["test"],
+            training,
+            validation,
+            output,
+            test=test,
+            training_data=getattr(args, "training_data", None),
             workers=args.workers,
             accelerator=args.accelerator,
             devices=args.devices,
@@ -128,9 +172,7 @@ def _run(args: argparse.Namespace) -> int:
             report=report,
             evaluated=evaluated,
         )
+    best = output / "best.pt"
     waited = state["history"][-1].get("waited", 0.0)
-    print(
-        f"best epoch {state['best']['epoch']} in {args.output / 'best.pt'}; "
-        f"waited for data {waited:.1%} of the time"
-    )
-    return 0
+    print(f"best epoch {state['best']['epoch']} in {best}; waited for data {waited:.1%} of the time")
+    return best

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runtime import audio
 from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
+from runtime.mel import Float32
 
 SPLITS = ("train", "validation", "test", "")
 ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
@@ -158,6 +160,13 @@ def manifest_path(text: str) -> Path:
 def _selection(text: str) -> tuple[Path, str]:
     path, at, named = text.rpartition("@")
     return (Path(path), named) if at and named in (*SPLITS, ALL) else (Path(text), "")
+
+
+def read_samples(recording: Recording) -> tuple[Float32, int]:
+    """Mono samples of the part of the file that counts, and the sampling rate in Hz."""
+    samples, sample_rate = audio.read(recording.path)
+    end = None if math.isinf(recording.end) else round(recording.end * sample_rate)
+    return samples[round(recording.start * sample_rate) : end], sample_rate
 
 
 def of_split(recordings: Sequence[Recording], split: str) -> list[Recording]:

@@ -1,0 +1,30 @@
+"""Figure 4.7: accuracy of our method on the test split with noise of growing intensity mixed in."""
+
+from runtime.errors import ParameterError
+from training import noise, plots
+from training.experiments.setup import COLUMNS, Setup, Table
+
+TITLE = "accuracy of our method against noise intensity"
+
+
+def run(setup: Setup) -> Table:
+    """Train our method and draw the curve."""
+    return curve(setup, "figure4.7", TITLE, extended=False)
+
+
+def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
+    """The curve of our method, as a figure and as a table over α."""
+    if setup.noise is None:
+        raise ParameterError(f"{name} needs --noise FILE, a recording of a crowd")
+    result = noise.accuracy_curve(setup.our_method(extended=extended), setup.recordings(), setup.noise)
+    plots.save(plots.accuracy_against_noise({"": result["points"]}), setup.folder / f"{name}.png")
+    snr = next(point["snr"] for point in result["points"] if point["alpha"] == 0.5)
+    levels = (
+        f"RMS of the noise {result['rms_noise']:.2f} (thesis 0.16), of the recordings "
+        f"{result['rms_signal']:.2f} (thesis 0.23); signal-to-noise ratio at α = 0.5: {snr:.2f} (thesis 1.95)"
+    )
+    figure = f"{name[:1].upper()}{name[1:6]} {name[6:]}"
+    table = Table(name, f"{figure}: {title}. {levels}", "α", COLUMNS)
+    for point in result["points"]:
+        table.add(f"{point['alpha']:.1f}", [point["top1"], point["top2"], point["segment_top1"]], None)
+    return table

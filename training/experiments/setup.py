@@ -1,0 +1,166 @@
+"""What an experiment is given, and the table that it gives back."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runtime.atomic import replacing
+from runtime.errors import ParameterError
+from training.data.manifest import Recording
+from training.data.store import Stored
+from training.evaluate import Dataset, Report, evaluate, load_runner, percent, stored_dataset, with_interval
+from training.metrics import Accuracy
+from training.scoring import Run
+
+OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an experiment works on.
+
+    Attributes
+    ----------
+    folder : Path
+        Tables are written here, runs to `runs/` below.
+    train : callable
+        `train(run name, architecture, training recordings, options)` trains, or goes on, and gives the
+        path of the best checkpoint. `options` are of `training.models.build`.
+    training : sequence of Stored
+    test : sequence of Stored
+    architecture : str
+        Of "our method"; the thesis's by default.
+    weights : str
+        What pre-trained networks start from.
+    datasets : sequence of Dataset
+        Further named test sets.
+    only : sequence of str
+        Rows of the table to run; all if empty.
+    extension : sequence of Stored
+        Low-quality recordings to add to the training data.
+    noise : Path or None
+        Recording of a crowd.
+    """
+
+    folder: Path
+    train: Callable[[str, str, Sequence[Stored], Mapping[str, Any]], Path]
+    training: Sequence[Stored]
+    test: Sequence[Stored]
+    architecture: str = OUR_METHOD
+    weights: str = "imagenet"
+    datasets: Sequence[Dataset] = ()
+    only: Sequence[str] = ()
+    extension: Sequence[Stored] = ()
+    noise: Path | None = None
+
+    def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Run:
+        """Train a network (or find it trained) and give it as a function of segments."""
+        data = [*self.training, *self.extension] if extended else list(self.training)
+        return load_runner(self.train(name, architecture, data, options))[0]
+
+    def our_method(self, *, extended: bool = False) -> Run:
+        """The thesis's proposed configuration, trained on the training data or on the extended ones."""
+        name = "our-method-extended" if extended else "our-method"
+        return self.trained(name, self.architecture, extended=extended, weights=self.weights)
+
+    def on_test(self, run: Run) -> Report:
+        """Statistics on the manifest's test split."""
+        if not self.test:
+            raise ParameterError("the manifest has no recordings in the split 'test' that are long enough")
+        return evaluate(run, stored_dataset("test", self.test))
+
+    def on_datasets(self, run: Run) -> dict[str, Report]:
+        """Statistics on the test split and on every further dataset, by name."""
+        return {"test": self.on_test(run)} | {d.name: evaluate(run, d) for d in self.datasets}
+
+    def wants(self, row: str) -> bool:
+        """Whether `only` includes the row."""
+        return not self.only or row in self.only
+
+    def check_only(self, rows: Sequence[str]) -> None:
+        """ParameterError if `only` names a row that the table has not."""
+        unknown = set(self.only) - set(rows)
+        if unknown:
+            raise ParameterError(
+                f"--only: no row {', '.join(sorted(unknown))}; the rows are {'; '.join(rows)}"
+            )
+
+    def recordings(self) -> list[Recording]:
+        """The recordings of the test split."""
+        return [s.recording for s in self.test]
+
+
+@dataclass
+class Table:
+    """A table of the thesis with our numbers beside its own.
+
+    Attributes
+    ----------
+    name, title : str
+    head : str
+        Heading of the first column.
+    columns : tuple of str
+    rows : list of (name, ours, thesis's)
+        Ours are accuracies, or None where the row was not run; the thesis's are percentages or None.
+    """
+
+    name: str
+    title: str
+    head: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, tuple[Accuracy | None, ...], tuple[float | None, ...]]] = field(
+        default_factory=list
+    )
+
+    def add(
+        self, row: str, ours: Sequence[Accuracy | None] | None, thesis: Sequence[float | None] | None
+    ) -> None:
+        """Add a row; None stands for numbers that do not exist."""
+        missing = (None,) * len(self.columns)
+        self.rows.append((row, tuple(ours or missing), tuple(thesis or missing)))
+
+    def markdown(self) -> str:
+        """The table, ours with 95 % Wilson intervals, the highest value of each column bold."""
+        best = [
+            max((ours[c].value for _, ours, _ in self.rows if ours[c]), default=None)  # type: ignore[union-attr]
+            for c in range(len(self.columns))
+        ]
+        heads = [self.head, *self.columns, *(f"thesis: {column}" for column in self.columns)]
+        lines = [f"# {self.title}", "", "| " + " | ".join(heads) + " |"]
+        lines.append("| --- " + "| ---: " * (len(heads) - 1) + "|")
+        for row, ours, thesis in self.rows:
+            cells = [row]
+            for accuracy, highest in zip(ours, best, strict=True):
+                text = with_interval(accuracy) if accuracy else "–"
+                cells.append(f"**{text}**" if accuracy and accuracy.value == highest else text)
+            cells += ["–" if value is None else percent(value / 100) for value in thesis]
+            lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join(lines) + "\n"
+
+    def write(self, folder: Path) -> Path:
+        """Write `<name>.md` and `<name>.json`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        content = [
+            {
+                "row": row,
+                "ours": [a and {"value": a.value, "interval": a.interval, "n": a.total} for a in ours],
+                "thesis": thesis,
+            }
+            for row, ours, thesis in self.rows
+        ]
+        with replacing(folder / f"{self.name}.json") as temporary:
+            temporary.write_text(json.dumps({"columns": self.columns, "rows": content}, indent=1) + "\n")
+        path = folder / f"{self.name}.md"
+        with replacing(path) as temporary:
+            temporary.write_text(self.markdown(), encoding="utf-8")
+        return path
+
+
+COLUMNS = ("Top-1 accuracy", "Top-2 accuracy", "Top-1 without aggregation")
+
+
+def accuracies(report: Report) -> tuple[Accuracy, ...]:
+    """The numbers under `COLUMNS`."""
+    return report.top1, report.top2, report.segment_top1

@@ -1,0 +1,89 @@
+"""The synthetic noisy test set over noise intensity α, and the accuracy on it (thesis 4.7)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ParameterError
+from runtime.mel import Float32, melspectrogram
+from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, padded, windows
+from training import degrade
+from training.data.manifest import Recording, read_samples
+from training.evaluate import statistics
+from training.scoring import Run, score_windows
+
+ALPHAS = tuple(round(0.1 * i, 1) for i in range(11))
+
+
+def accuracy_curve(
+    run: Run,
+    recordings: Sequence[Recording],
+    noise: str | Path,
+    *,
+    alphas: Sequence[float] = ALPHAS,
+    stride: int = DEFAULT_STRIDE,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Accuracy with noise mixed into every recording at growing intensity.
+
+    Parameters
+    ----------
+    run : callable
+        Segments to scores.
+    recordings : sequence of Recording
+        Of the ten dances; others are left out.
+    noise : str or Path
+        A recording of a crowd, or any other noise.
+    alphas : sequence of float
+        Intensities, 0 to 1.
+    stride : int
+    progress : callable
+        Called with (recordings done, recordings in all).
+
+    Returns
+    -------
+    dict
+        'rms_noise', 'rms_signal' (mean over recordings) of the peak-normalised signals, and 'points': per
+        α its 'snr' and the accuracies 'top1', 'top2', 'segment_top1'.
+    """
+    recordings = [r for r in recordings if r.dance in DANCE_KEYS]
+    if not recordings:
+        raise ParameterError("no recordings of the ten dances to mix noise into")
+    noise_at = degrade.read_noise(noise)
+    rms_noise = 0.0
+    rms_signals: list[float] = []
+
+    def mixed() -> Iterator[Float32]:
+        nonlocal rms_noise
+        for done, recording in enumerate(recordings, 1):
+            samples, sample_rate = read_samples(recording)
+            noise_samples = noise_at(sample_rate)
+            rms_noise = degrade.rms(degrade.peak_normalise(noise_samples))
+            rms_signals.append(degrade.rms(degrade.peak_normalise(samples)))
+            for alpha in alphas:
+                yield _segments(degrade.mix(samples, noise_samples, alpha), sample_rate, stride)
+            progress(done, len(recordings))
+
+    scores = [s[:, : len(DANCE_KEYS)] for s in score_windows(run, mixed())]
+    rms_signal = float(np.mean(rms_signals))
+    points = []
+    for i, alpha in enumerate(alphas):
+        report = statistics(f"α = {alpha}", [r.dance for r in recordings], scores[i :: len(alphas)])
+        points.append(
+            {
+                "alpha": alpha,
+                "snr": degrade.signal_to_noise(rms_signal, rms_noise, alpha),
+                "top1": report.top1,
+                "top2": report.top2,
+                "segment_top1": report.segment_top1,
+            }
+        )
+    return {"rms_noise": rms_noise, "rms_signal": rms_signal, "points": points}
+
+
+def _segments(samples: Float32, sample_rate: int, stride: int) -> Float32:
+    frames = melspectrogram(samples, sample_rate=sample_rate)
+    return windows(frames if len(frames) >= SEGMENT_FRAMES else padded(frames), stride=stride)
