@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     command.add_argument("--share", type=float, default=0.05, help="share of the recordings (default: 0.05)")
     command.add_argument(
-        "--noise", type=Path, action="append", default=[], help="recording of a crowd, repeatable"
+        "--crowd", type=Path, action="append", default=[], help="recording of a crowd, repeatable"
     )
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(func=_run)
@@ -37,7 +37,7 @@ def _run(args: argparse.Namespace) -> int:
             read_selection(args.recordings, split="train"),
             args.output,
             share=args.share,
-            noises=args.noise,
+            noises=args.crowd,
             seed=args.seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

@@ -50,7 +50,7 @@ def add_parser(commands: Any) -> None:
         "--extend", type=Path, metavar="MANIFEST", help="low-quality recordings to train on as well"
     )
     command.add_argument(
-        "--noise", type=Path, metavar="FILE", help="recording of a crowd, for the noise figures"
+        "--crowd", type=Path, metavar="FILE", help="recording of a crowd, for the noise figures"
     )
     add_store(command)
     add_network(command, architecture="densenet-ft", weights="imagenet")
@@ -91,7 +91,7 @@ def _run(args: argparse.Namespace) -> int:
         datasets=[dataset_of(text, args) for text in args.dataset],
         only=args.only,
         extension=extension,
-        noise=args.noise,
+        noise=args.crowd,
     )
     table = EXPERIMENTS[args.name].run(setup)
     path = table.write(args.output)

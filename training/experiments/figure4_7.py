@@ -15,7 +15,7 @@ def run(setup: Setup) -> Table:
 def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
     """The curve of our method, as a figure and as a table over α."""
     if setup.noise is None:
-        raise ParameterError(f"{name} needs --noise FILE, a recording of a crowd")
+        raise ParameterError(f"{name} needs --crowd FILE, a recording of a crowd")
     result = noise.accuracy_curve(setup.our_method(extended=extended), setup.recordings(), setup.noise)
     plots.save(plots.accuracy_against_noise({"": result["points"]}), setup.folder / f"{name}.png")
     snr = next(point["snr"] for point in result["points"] if point["alpha"] == 0.5)
