@@ -199,6 +199,11 @@ class Session:
         self._move(Event.START)
         self._open()
 
+    def refuse(self, problem: Problem) -> None:
+        """End before the start: the user does not want the microphone to be used."""
+        self._move(Event.START)
+        self._move(Event.FINISH, problem=problem)
+
     def pause(self, problem: Problem | None = None) -> None:
         """Give the microphone back, keep the evidence. Does nothing unless listening."""
         if self.snapshot.state in (State.STARTING, State.LISTENING):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer
+from mobile_app.core.translations import mark
 from mobile_app.platform.file_source import FileSource
 from mobile_app.platform.interfaces import AudioSource, Permission, Platform
 from runtime.model import Model
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 44_100  # Hz; the device's own rate where it has another
 BLOCK_SECONDS = 0.1
+COPIED = mark("Copied to the clipboard.")
 
 
 class Microphone:
@@ -132,7 +134,7 @@ class DesktopSystem:
     def share_text(self, title: str, text: str) -> str | None:
         """As in `System`: copies to the clipboard."""
         self._copy(text)
-        return "Copied to the clipboard."
+        return COPIED
 
     def save_file(self, name: str, mime: str, content: bytes, on_saved: Callable[[str | None], None]) -> None:
         """As in `System`: never overwrites a file, but counts up its name."""

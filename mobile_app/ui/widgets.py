@@ -1,0 +1,289 @@
+"""Building blocks that several screens share: icons, buttons, rows, bars, choices, sheets."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kivy.animation import Animation
+from kivy.app import App
+from kivy.clock import Clock
+from kivy.core.text import Label as CoreLabel
+from kivy.graphics import Color, Rectangle
+from kivy.lang import Builder
+from kivy.properties import (
+    BooleanProperty,
+    ColorProperty,
+    NumericProperty,
+    ObjectProperty,
+    OptionProperty,
+    StringProperty,
+)
+from kivy.uix.behaviors import ButtonBehavior
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.label import Label
+from kivy.uix.modalview import ModalView
+from kivy.uix.scrollview import ScrollView
+from kivy.uix.stacklayout import StackLayout
+from kivy.uix.textinput import TextInput
+from kivy.uix.widget import Widget
+
+from mobile_app.ui.icons import icon_texture
+
+Builder.load_file(str(Path(__file__).with_name("widgets.kv")))
+
+
+class Icon(Widget):
+    """One of the app's icons, as large as fits."""
+
+    icon = StringProperty()
+    color = ColorProperty("#000000")
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        with self.canvas:
+            self._color = Color(rgba=self.color)
+            self._rectangle = Rectangle()
+        draw = Clock.create_trigger(self._draw, -1)
+        self.bind(pos=draw, size=draw, icon=draw, color=draw)
+        draw()
+
+    def _draw(self, *_: object) -> None:
+        side = int(min(self.size))
+        self._color.rgba = self.color
+        if self.icon and side > 0:
+            self._rectangle.texture = icon_texture(self.icon, side)
+            self._rectangle.size = (side, side)
+            self._rectangle.pos = (round(self.center_x - side / 2), round(self.center_y - side / 2))
+        else:
+            self._rectangle.size = (0, 0)
+
+
+class Touchable(ButtonBehavior, Widget):
+    """Whatever can be tapped; a test holds every one on every screen to 48 dp."""
+
+
+class TextButton(Touchable, BoxLayout):
+    """A button with words, perhaps an icon before them."""
+
+    text = StringProperty()
+    icon = StringProperty()
+    kind = OptionProperty("tonal", options=["filled", "tonal", "plain", "danger"])
+    ink = ColorProperty("#000000")
+
+
+class IconButton(Touchable, BoxLayout):
+    """A button with an icon alone; `hint` names it for screen readers and tests."""
+
+    icon = StringProperty()
+    hint = StringProperty()
+
+
+class Words(Label):
+    """A text that wraps at its width and is as high as it needs."""
+
+
+class FitLabel(Label):
+    """One line, as large as `largest` allows, and smaller where it would not fit."""
+
+    largest = NumericProperty(40)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        fit = Clock.create_trigger(self.fit, -1)
+        for name in ("text", "width", "largest"):
+            self.fbind(name, fit)
+        fit()
+
+    def fit(self, *_: object) -> None:
+        """Choose the size of the type."""
+        measure = CoreLabel(text=self.text, font_size=self.largest, bold=self.bold)
+        width = max(1.0, measure.get_extents(self.text)[0] * 1.02)
+        self.font_size = self.largest * min(1.0, self.width / width)
+
+
+class Card(BoxLayout):
+    """A surface that groups things."""
+
+
+class Swatch(Widget):
+    """A dance's colour; always beside the dance's name."""
+
+    color = ColorProperty("#888888")
+
+
+class Bar(Widget):
+    """A horizontal bar, filled from the left."""
+
+    value = NumericProperty(0)
+    color = ColorProperty("#888888")
+
+
+class DanceRow(Touchable, BoxLayout):
+    """A row for a dance: swatch, name, and a second line."""
+
+    text = StringProperty()
+    detail = StringProperty()
+    trailing = StringProperty()
+    color = ColorProperty("#888888")
+    key = StringProperty()
+    chosen = BooleanProperty(False)
+
+
+class ChoiceChip(Touchable, BoxLayout):
+    """One of several values to choose from."""
+
+    text = StringProperty()
+    value = StringProperty()
+    chosen = BooleanProperty(False)
+
+
+class SwitchRow(Touchable, BoxLayout):
+    """A setting that is on or off: words, what it means, and a switch that says its state in words too."""
+
+    text = StringProperty()
+    detail = StringProperty()
+    active = BooleanProperty(False)
+    position = NumericProperty(0)
+
+    def on_active(self, _: object, active: bool) -> None:
+        """Slide the knob."""
+        Animation.cancel_all(self, "position")
+        Animation(position=float(active), duration=0.12).start(self)
+
+
+class NavItem(Touchable, BoxLayout):
+    """One of the app's four places, in the bar below or the rail at the side."""
+
+    icon = StringProperty()
+    text = StringProperty()
+    place = StringProperty()
+    chosen = BooleanProperty(False)
+
+
+class TopBar(BoxLayout):
+    """A screen's title; with a way back where there is one."""
+
+    title = StringProperty()
+    back = BooleanProperty(False)
+
+
+class Banner(BoxLayout):
+    """A sentence for the user: what is wrong or worth knowing; empty, it takes no room."""
+
+    text = StringProperty()
+    serious = BooleanProperty(False)
+    ink = ColorProperty("#000000")
+    action = StringProperty()
+    on_action = ObjectProperty(None, allownone=True)
+
+
+class Toast(Label):
+    """A sentence at the bottom that goes away by itself."""
+
+    def say(self, text: str) -> None:
+        """Show a sentence for a few seconds."""
+        Animation.cancel_all(self)
+        self.text = text
+        self.opacity = 1
+        (Animation(duration=3.5) + Animation(opacity=0, duration=0.4)).start(self)
+
+
+class ButtonRow(StackLayout):
+    """Buttons from the right, the most likely one first; they wrap where the room is short."""
+
+    orientation = "rl-tb"
+
+
+class LineInput(TextInput):
+    """One line of text."""
+
+
+class Sheet(ModalView):
+    """A panel over the screen, from the bottom; closed by a tap beside it."""
+
+    title = StringProperty()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.app = App.get_running_app()
+
+    def add(self, *widgets: Widget) -> None:
+        """Put widgets below what is there."""
+        for widget in widgets:
+            self.ids.panel.add_widget(widget)
+
+    def add_buttons(self, *buttons: tuple[str, str, Callable[[], None]]) -> None:
+        """Put a row of buttons below: (text, kind, what to do)."""
+        row = ButtonRow()
+        for text, kind, action in buttons:
+            button = TextButton(text=text, kind=kind)
+            button.bind(on_release=lambda _, action=action: action())
+            row.add_widget(button)
+        self.add(row)
+
+
+class ConfirmSheet(Sheet):
+    """Asks before something is done for good."""
+
+    def __init__(self, message: str, action: str, on_confirm: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._on_confirm = on_confirm
+        self.add(Words(text=message, color=self.app.theme.muted))
+        self.add_buttons((action, "danger", self.confirm), (self.app.tr("Keep it"), "tonal", self.dismiss))
+
+    def confirm(self) -> None:
+        """The user means it."""
+        self.dismiss()
+        self._on_confirm()
+
+
+class TextSheet(Sheet):
+    """Asks for a line of text."""
+
+    def __init__(self, text: str, hint: str, on_done: Callable[[str], None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._on_done = on_done
+        self.input = LineInput(text=text, hint_text=hint)
+        self.input.bind(on_text_validate=lambda _: self.done())
+        self.add(self.input)
+        self.add_buttons(
+            (self.app.tr("Save"), "filled", self.done), (self.app.tr("Cancel"), "plain", self.dismiss)
+        )
+
+    def done(self) -> None:
+        """The user has finished the line."""
+        self.dismiss()
+        self._on_done(self.input.text)
+
+
+class DanceSheet(Sheet):
+    """Lets the user pick one of the ten dances, the likeliest first."""
+
+    def __init__(
+        self, order: Sequence[str], chosen: str | None, on_pick: Callable[[str], None], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._on_pick = on_pick
+        rows = BoxLayout(orientation="vertical", size_hint_y=None)
+        rows.bind(minimum_height=rows.setter("height"))
+        for key in order:
+            row = DanceRow(
+                key=key,
+                text=self.app.dance_name(key),
+                color=self.app.dance_colour(key),
+                chosen=key == chosen,
+                trailing="check" if key == chosen else "",
+            )
+            row.bind(on_release=lambda row: self.pick(row.key))
+            rows.add_widget(row)
+        scroll = ScrollView(size_hint_y=None, do_scroll_x=False)
+        rows.bind(
+            height=lambda _, height: setattr(scroll, "height", min(height, self.app.root.height * 0.66))
+        )
+        scroll.add_widget(rows)
+        self.add(scroll)
+
+    def pick(self, key: str) -> None:
+        """The user has picked a dance."""
+        self.dismiss()
+        self._on_pick(key)
