@@ -198,7 +198,11 @@ def _parser() -> argparse.ArgumentParser:
 
     live = parser.add_argument_group("microphone")
     live.add_argument("--live", action="store_true", help="listen to the microphone (extra 'mic')")
-    live.add_argument("--device", metavar="NAME|NUMBER", help="with --live: the input device")
+    live.add_argument(
+        "--device",
+        metavar="NAME|NUMBER",
+        help="with --live: the input device (`python -m sounddevice` lists them)",
+    )
 
     other = parser.add_argument_group("other")
     other.add_argument("-h", "--help", action="help", help="show this help")
@@ -420,11 +424,18 @@ def _with_progress_bar(
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-        console = Console(stderr=True)
-        columns = [TextColumn("Listening"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-        bar = Progress(*columns, console=console, transient=True, redirect_stdout=False)
         # One recording has no parts to count: the bar only shows that something is going on.
-        bar.add_task("", total=total if total > 1 else None, completed=done)
+        counted = total > 1
+        bar = Progress(
+            TextColumn("Listening"),
+            BarColumn(),
+            *([MofNCompleteColumn()] if counted else []),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,
+        )
+        bar.add_task("", total=total if counted else None, completed=done)
         bar.start()
         bars.append(bar)
 
