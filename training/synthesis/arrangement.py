@@ -56,7 +56,7 @@ class Performance:
     beat_times : seconds of the danced beats
     downbeat : index of the first bar line among them
     tracks : who plays what
-    early_reflections, veiled, soft_drums : how the mix is to treat it, see `styles.Feel`
+    early_reflections, ensemble, veiled, soft_drums : how the mix is to treat it, see `styles.Feel`
     """
 
     style: Style
@@ -67,6 +67,7 @@ class Performance:
     downbeat: int
     tracks: tuple[Track, ...]
     early_reflections: bool
+    ensemble: bool
     veiled: bool
     soft_drums: bool
 
@@ -167,7 +168,7 @@ class _Band:
         if self.from_start:  # an intro by a few of the players
             for role in rng.permutation(list(self.active))[: int(rng.integers(2, 6))]:
                 self.active[str(role)][0] = False
-        self.section_level = rng.uniform(0.85, 1.0, n)
+        self.section_level = rng.uniform(0.92, 1.0, n)
         self.break_bars = {
             (s + 1) * self.section_bars - 1 - self.offset for s in range(n) if rng.random() < 0.04
         }
@@ -296,7 +297,7 @@ class _Band:
         step = 0.25 if self.beat_seconds > 0.4 else 0.5
         for bar in range(self.n_bars):
             last = (bar + self.offset + 1) % self.section_bars == 0
-            if not last or not self.plays("drums", bar) or bar in self.break_bars or rng.random() < 0.45:
+            if not last or not self.plays("drums", bar) or bar in self.break_bars or rng.random() < 0.65:
                 continue
             end = (bar + 1) * self.beats
             n = int(rng.choice([4, 6, 8]))
@@ -308,9 +309,9 @@ class _Band:
                 if rng.random() < 0.8:
                     note = toms[min(4, i * 5 // n)] if rng.random() < 0.6 else 38
                     position = self.swung(begin + i * step, 1 / step)
-                    events.append((position, step, note, 0.6 + 0.4 * i / n))
-            if rng.random() < 0.6:
-                events.append((end, 0.5, PERCUSSION["crash"], 0.8))
+                    events.append((position, step, note, 0.55 + 0.25 * i / n))
+            if rng.random() < 0.5:
+                events.append((end, 0.5, PERCUSSION["crash"], rng.uniform(0.4, 0.8)))
         return events
 
     def carpet_events(self, carpet: Carpet) -> tuple[str, list[Event]]:
@@ -498,6 +499,7 @@ class _Band:
             downbeat=-first % self.beats,
             tracks=tracks,
             early_reflections=rng.random() < style.feel.early,
+            ensemble=rng.random() < style.feel.ensemble,
             veiled=rng.random() < style.feel.veil,
             soft_drums=rng.random() < style.feel.soft_drums,
         )
@@ -557,7 +559,7 @@ class _Band:
         notes[:, 0] = start
         notes[:, 1] *= self.beat_seconds
         notes[:, 3] = np.clip(
-            notes[:, 3] * level * rng.normal(1, 0.06 + 0.2 * self.looseness, len(start)), 0.08, 1
+            notes[:, 3] * level * (1 - np.abs(rng.normal(0, 0.06 + 0.25 * self.looseness, len(start)))), 0.08, 1
         )
         notes = notes[(start > -0.05) & (start < self.duration)]
         notes[:, 0] = np.maximum(notes[:, 0], 0)

@@ -20,6 +20,7 @@ BALANCE_DB = {
     "lead": 0.0, "counter": -5.0,
 }  # fmt: skip
 RHYTHM_SECTION = ("drums", "percussion", "carpet")
+SECTIONS = ("strings", "brass", "horns", "reeds", "choir", "accordion", "bandoneon", "violin", "sax", "organ", "pad")
 PEAK = (0.3, 0.97)  # of a finished recording
 
 
@@ -44,13 +45,13 @@ class Mix:
     low_hz: Range = (0.0, 0.0)
     high_hz: Range = (0.0, 0.0)
     compression: Range = (0.0, 0.6)
-    noise_db: Range = (-90.0, -40.0)
+    noise_db: Range = (-100.0, -65.0)
 
 
 MIXES: dict[str, Mix] = {
     "studio": Mix(0.35, reverb_level=(0.0, 0.25)),
-    "hall": Mix(0.22, reverb_seconds=(0.8, 2.4), reverb_level=(0.15, 0.7), noise_db=(-80, -35)),
-    "loud": Mix(0.15, compression=(0.5, 0.9), reverb_level=(0.0, 0.2), noise_db=(-90, -60)),
+    "hall": Mix(0.22, reverb_seconds=(0.8, 2.4), reverb_level=(0.15, 0.7), noise_db=(-90, -55)),
+    "loud": Mix(0.15, compression=(0.5, 0.9), reverb_level=(0.0, 0.2), noise_db=(-100, -70)),
     "radio": Mix(0.1, low_hz=(40, 200), high_hz=(4500, 9000), compression=(0.3, 0.8), noise_db=(-60, -30)),
     "shellac": Mix(0.05, low_hz=(80, 250), high_hz=(3500, 6500), noise_db=(-40, -20)),
     "phone": Mix(
@@ -119,6 +120,18 @@ def compress(y: np.ndarray, exponent: float, sample_rate: int) -> np.ndarray:
     return y / np.maximum(envelope, 0.4) ** np.float32(exponent)
 
 
+def ensemble(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+    """Make one player three: copies a little late whose pitch wanders, so that the partials beat."""
+    time = np.arange(len(y), dtype=np.float32)
+    result = y
+    for _ in range(2):
+        depth = rng.uniform(0.001, 0.006) * sample_rate
+        wander = slow_noise(rng, len(y), rng.uniform(1, 5), sample_rate) * np.float32(depth)
+        delay = wander + np.float32(rng.uniform(0.008, 0.03) * sample_rate)
+        result = result + np.interp(time - delay, time, y).astype(np.float32)
+    return result * np.float32(0.6)
+
+
 def slow_noise(rng: np.random.Generator, n: int, rate: float, sample_rate: int) -> np.ndarray:
     """A positive, slowly wandering curve of about `rate` swells a second, mean about one."""
     points = np.abs(rng.standard_normal(max(int(n / sample_rate * rate), 1) + 3))
@@ -133,7 +146,7 @@ def veil(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarra
     hiss = rng.standard_normal(len(y), dtype=np.float32)
     hiss = sosfilt(butter(1, rng.uniform(3000, 7000), "high", fs=sample_rate, output="sos"), hiss)
     hiss = hiss * slow_noise(rng, len(y), rng.uniform(0.3, 3), sample_rate)
-    return y + hiss * np.float32(rms(y) / rms(hiss) * 10 ** (rng.uniform(-42, -22) / 20))
+    return y + hiss * np.float32(rms(y) / rms(hiss) * 10 ** (rng.uniform(-60, -32) / 20))
 
 
 def top_noise(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
@@ -182,6 +195,8 @@ def mix(
         gain_db = BALANCE_DB[track.role] + rng.normal(0, kind.balance_db)
         if track.role in RHYTHM_SECTION:
             gain_db -= soft
+        if performance.ensemble and track.player in SECTIONS:
+            stem = ensemble(stem, rng, sample_rate)
         if rng.random() < 0.5:
             stem = equalise(stem, rng, 5, sample_rate)
         if len(stems) > 2 and rng.random() < 0.05:
@@ -216,7 +231,7 @@ def master(
         y = np.tanh(y * drive) / drive
     if performance.veiled:
         y = veil(y, rng, sample_rate)
-    if rng.random() < 0.6:
+    if rng.random() < 0.15:
         y = top_noise(y, rng, sample_rate)
     if kind.low_hz[1]:
         y = sosfilt(butter(2, draw(rng, kind.low_hz), "high", fs=sample_rate, output="sos"), y)

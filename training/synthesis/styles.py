@@ -65,6 +65,7 @@ class Feel:
     jitter_ms : standard deviation of each note's time
     spread, spread_ms : share of recordings by large bands, and how far their players are apart in time
     early : share of recordings with strong early reflections (50 to 160 ms)
+    ensemble : share of recordings whose strings, winds and accordions are many players, never quite in tune
     veil : share of recordings whose top band swells rather than clicks
     soft_drums : share of recordings whose drums stand far back
     drift : standard deviation of the tempo's random walk outside strict-tempo recordings, per beat
@@ -78,6 +79,7 @@ class Feel:
     spread: float = 0.2
     spread_ms: Range = (5.0, 25.0)
     early: float = 0.2
+    ensemble: float = 0.3
     veil: float = 0.1
     soft_drums: float = 0.2
     drift: float = 0.002
