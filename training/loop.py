@@ -5,6 +5,7 @@ anew with the number of each epoch. So the last checkpoint, written at every eva
 takes to go on to the very weights of an uninterrupted run.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
 from training import models
 from training.augment import Augmentation
@@ -179,14 +180,20 @@ def train(
     else:
         optimizer = torch.optim.Adam(trained, settings.lr)
 
-    state: dict[str, Any] = {"settings": asdict(settings), "epoch": 0, "history": [], "best": None}
+    state: dict[str, Any] = {
+        "settings": asdict(settings),
+        "data": fingerprint(training, validation),
+        "training_data": training_data or statement(training),
+        "epoch": 0,
+        "history": [],
+        "best": None,
+    }
     if checkpoint:
-        state = _resumable(checkpoint["training"], settings, run_dir)
+        state = _resumable(checkpoint["training"], state, run_dir)
         network.load_state_dict(checkpoint["state_dict"])
         optimizer.load_state_dict(checkpoint["optimizer"])
         if state["epoch"] >= settings.epochs:
             return state
-    state["training_data"] = training_data or statement(training)
     wrapped, optimizer = fabric.setup(network, optimizer)
 
     labels = models.labels(settings.options.get("classes", 10))
@@ -230,6 +237,10 @@ def train(
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise WhichdanceError(
+                    f"the loss is {losses[-1]} in epoch {epoch}; try a lower lr than {settings.lr}"
+                )
             hits.append((log_probabilities.argmax(dim=1) == targets).float().mean().item())
             busy += time.perf_counter() - started
             done += 1
@@ -259,6 +270,15 @@ def statement(recordings: Sequence[Stored]) -> str:
         ", ".join(sources) if len(sources) <= 5 else f"{', '.join(sources[:5])} and {len(sources) - 5} others"
     )
     return f"{len(recordings)} recordings, {hours:.1f} hours" + (f"; sources: {named}" if named else "")
+
+
+def fingerprint(*splits: Sequence[Stored]) -> str:
+    """A hash of the recordings' contents, labels, extents and order, wherever they lie."""
+    digest = hashlib.sha256()
+    for split in splits:
+        rows = [(s.file.name, s.first, s.last, s.recording.dance) for s in split]
+        digest.update(repr(rows).encode())
+    return digest.hexdigest()
 
 
 def _seed(*numbers: int) -> int:
@@ -320,18 +340,21 @@ def _checkpoint(
     )
 
 
-def _resumable(state: dict[str, Any], settings: Settings, run_dir: Path) -> dict[str, Any]:
-    """The state of the interrupted run, if it had the same settings but perhaps for `epochs`."""
-    new = asdict(settings)
+def _resumable(old: dict[str, Any], new: dict[str, Any], run_dir: Path) -> dict[str, Any]:
+    """The state of the interrupted run, if it had the same data and settings, but perhaps for `epochs`."""
     changed = [
-        f.name for f in fields(Settings) if f.name != "epochs" and state["settings"][f.name] != new[f.name]
+        name
+        for name in new["settings"]
+        if name != "epochs" and old["settings"].get(name) != new["settings"][name]
     ]
+    if old.get("data", new["data"]) != new["data"]:
+        changed.append("the recordings")
     if changed:
         raise ParameterError(
-            f"{run_dir} holds a run with other values of {', '.join(changed)}; "
-            "train into another folder, or take the values of that run"
+            f"{run_dir} holds a run that differs in {', '.join(changed)}; train into another folder, "
+            "or take what that run had"
         )
-    return state | {"settings": new}
+    return old | {name: new[name] for name in ("settings", "training_data")}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -172,6 +172,7 @@ def run_training(
             report=report,
             evaluated=evaluated,
         )
+        bar.update(task, completed=state["epoch"])
     best = output / "best.pt"
     waited = state["history"][-1].get("waited", 0.0)
     print(f"best epoch {state['best']['epoch']} in {best}; waited for data {waited:.1%} of the time")

@@ -102,6 +102,8 @@ class Table:
     head : str
         Heading of the first column.
     columns : tuple of str
+    bold : bool
+        Print the highest of our values in each column bold, as the thesis does where rows compete.
     rows : list of (name, ours, thesis's)
         Ours are accuracies, or None where the row was not run; the thesis's are percentages or None.
     """
@@ -110,6 +112,7 @@ class Table:
     title: str
     head: str
     columns: tuple[str, ...]
+    bold: bool = False
     rows: list[tuple[str, tuple[Accuracy | None, ...], tuple[float | None, ...]]] = field(
         default_factory=list
     )
@@ -122,20 +125,24 @@ class Table:
         self.rows.append((row, tuple(ours or missing), tuple(thesis or missing)))
 
     def markdown(self) -> str:
-        """The table, ours with 95 % Wilson intervals, the highest value of each column bold."""
+        """The table, our values with 95 % Wilson intervals."""
         best = [
-            max((ours[c].value for _, ours, _ in self.rows if ours[c]), default=None)  # type: ignore[union-attr]
+            max((accuracy.value for _, ours, _ in self.rows if (accuracy := ours[c])), default=None)
             for c in range(len(self.columns))
         ]
-        heads = [self.head, *self.columns, *(f"thesis: {column}" for column in self.columns)]
+        compared = any(value is not None for _, _, thesis in self.rows for value in thesis)
+        heads = [self.head, *self.columns]
+        if compared:
+            heads += [f"thesis: {column}" for column in self.columns]
         lines = [f"# {self.title}", "", "| " + " | ".join(heads) + " |"]
         lines.append("| --- " + "| ---: " * (len(heads) - 1) + "|")
         for row, ours, thesis in self.rows:
             cells = [row]
             for accuracy, highest in zip(ours, best, strict=True):
                 text = with_interval(accuracy) if accuracy else "–"
-                cells.append(f"**{text}**" if accuracy and accuracy.value == highest else text)
-            cells += ["–" if value is None else percent(value / 100) for value in thesis]
+                cells.append(f"**{text}**" if self.bold and accuracy and accuracy.value == highest else text)
+            if compared:
+                cells += ["–" if value is None else percent(value / 100) for value in thesis]
             lines.append("| " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
 

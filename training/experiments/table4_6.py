@@ -20,7 +20,7 @@ THESIS = {
 def run(setup: Setup) -> Table:
     """Train each architecture and evaluate it on the test split."""
     setup.check_only(tuple(ARCHITECTURES))
-    table = Table("table4.6", f"Table 4.6: {TITLE}", "Architecture", COLUMNS)
+    table = Table("table4.6", f"Table 4.6: {TITLE}", "Architecture", COLUMNS, bold=True)
     for row, architecture in ARCHITECTURES.items():
         ours = None
         if setup.wants(row):

@@ -22,7 +22,7 @@ THESIS = {
 def run(setup: Setup) -> Table:
     """Train each configuration and evaluate it on the test split."""
     setup.check_only([c.row for c in CONFIGURATIONS.values()])
-    table = Table("table4.7", f"Table 4.7: {TITLE}", "Configuration", COLUMNS)
+    table = Table("table4.7", f"Table 4.7: {TITLE}", "Configuration", COLUMNS, bold=True)
     for name, configuration in CONFIGURATIONS.items():
         ours = None
         if setup.wants(configuration.row):

@@ -4,11 +4,11 @@ from training.experiments.setup import COLUMNS, Setup, Table, accuracies
 
 TITLE = "our method on various datasets"
 THESIS = {  # name for --dataset: row of the table, its numbers
-    "test": ("YouTube test dataset", (96.7, 100.0, 92.2)),
-    "separation": ("Separation from training dataset", (93.0, 98.0, 86.5)),
-    "competitions": ("Dance competitions", (87.9, 98.6, 70.6)),
-    "stardance": ("StarDance", (68.0, 78.0, 45.2)),
-    "low-quality": ("Low Quality Recordings", (72.7, 86.7, 58.0)),
+    "test": ("test split (thesis: YouTube test dataset)", (96.7, 100.0, 92.2)),
+    "separation": ("separation (thesis: from training dataset)", (93.0, 98.0, 86.5)),
+    "competitions": ("dance competitions", (87.9, 98.6, 70.6)),
+    "stardance": ("pop songs (thesis: StarDance)", (68.0, 78.0, 45.2)),
+    "low-quality": ("low-quality recordings", (72.7, 86.7, 58.0)),
 }
 
 
