@@ -1,0 +1,520 @@
+"""Android through pyjnius: AudioRecord, MediaCodec, the onnxruntime AAR, and what the system offers.
+
+Only `jnius` is imported, and only when something is used, so that the same code runs in the tests against
+small Java stubs on a desktop's JVM.
+"""
+
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobile_app.core.problems import Problem, SourceError
+from mobile_app.core.ring import RingBuffer, Samples
+from mobile_app.platform.interfaces import Permission, Platform
+from runtime.errors import ModelError
+from runtime.mel import Float32
+from runtime.model import INPUT, Model, ModelInfo, resolve
+
+log = logging.getLogger(__name__)
+
+SAMPLE_RATE = 44_100  # Hz: the one rate that every Android device has
+READ_SECONDS = 0.1
+RECORD_AUDIO = "android.permission.RECORD_AUDIO"
+
+# Constants of the Android API, by their names there
+SOURCE_VOICE_RECOGNITION, SOURCE_UNPROCESSED = 6, 9
+CHANNEL_IN_MONO, ENCODING_PCM_16BIT = 16, 2
+STATE_INITIALIZED, RECORDSTATE_RECORDING = 1, 3
+PERMISSION_GRANTED = 0
+FLAG_KEEP_SCREEN_ON = 0x80
+UI_MODE_NIGHT_MASK, UI_MODE_NIGHT_YES = 0x30, 0x20
+RESULT_OK = -1
+BUFFER_FLAG_END_OF_STREAM = 4
+INFO_OUTPUT_FORMAT_CHANGED = -2
+CODEC_TIMEOUT_US = 10_000
+PERMISSION_REQUEST, PICK_REQUEST, SAVE_REQUEST = 4101, 4102, 4103
+
+
+@cache
+def _java(name: str) -> Any:
+    from jnius import autoclass
+
+    return autoclass(name)
+
+
+def _activity() -> Any:
+    return _java("org.kivy.android.PythonActivity").mActivity
+
+
+def _service(name: str, kind: str) -> Any:
+    from jnius import cast
+
+    return cast(kind, _activity().getSystemService(name))
+
+
+def _read(buffer: Any, n_bytes: int) -> bytes:
+    """The next bytes of a java.nio.ByteBuffer, copied in one go."""
+    data = bytearray(n_bytes)
+    buffer.get(data)
+    return bytes(data)
+
+
+def _from_pcm16(data: bytes, channels: int = 1) -> Samples:
+    samples = np.frombuffer(data, "<i2").astype(np.float32) / 32768
+    return samples.reshape(-1, channels).mean(axis=1, dtype=np.float32) if channels > 1 else samples
+
+
+class Microphone:
+    """The microphone, as little processed as the device allows: 44 100 Hz, mono, 16 bit."""
+
+    def __init__(self) -> None:
+        self.sample_rate = SAMPLE_RATE
+        self._record: Any = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+
+    def start(self, ring: Callable[[int], RingBuffer], on_end: Callable[[SourceError | None], None]) -> None:
+        """As in `AudioSource`."""
+        from jnius import JavaException
+
+        record_class = _java("android.media.AudioRecord")
+        smallest = record_class.getMinBufferSize(SAMPLE_RATE, CHANNEL_IN_MONO, ENCODING_PCM_16BIT)
+        size = max(smallest, 4 * 2 * round(READ_SECONDS * SAMPLE_RATE))
+        try:
+            record = record_class(audio_source(), SAMPLE_RATE, CHANNEL_IN_MONO, ENCODING_PCM_16BIT, size)
+            if record.getState() != STATE_INITIALIZED:
+                record.release()
+                raise SourceError(Problem.NO_MICROPHONE, "AudioRecord is not initialised")
+            record.startRecording()
+        except JavaException as error:
+            raise SourceError(Problem.MICROPHONE_TAKEN, str(error)) from error
+        if record.getRecordingState() != RECORDSTATE_RECORDING:
+            record.release()
+            raise SourceError(Problem.MICROPHONE_TAKEN, "AudioRecord does not record")
+        self._record = record
+        self._thread = threading.Thread(
+            target=self._deliver, args=(ring(SAMPLE_RATE), on_end), name="whichdance-audio", daemon=True
+        )
+        self._thread.start()
+
+    def _deliver(self, buffer: RingBuffer, on_end: Callable[[SourceError | None], None]) -> None:
+        import jnius
+
+        n_bytes = 2 * round(READ_SECONDS * SAMPLE_RATE)
+        java_buffer = _java("java.nio.ByteBuffer").allocateDirect(n_bytes)
+        error = None
+        try:
+            while not self._stopping.is_set():
+                got = self._record.read(java_buffer, n_bytes)
+                if got <= 0:
+                    # ERROR_DEAD_OBJECT and its like: the device went away, for example with its headset.
+                    error = SourceError(Problem.MICROPHONE_LOST, f"AudioRecord.read gave {got}")
+                    break
+                java_buffer.rewind()
+                buffer.write(_from_pcm16(_read(java_buffer, got)))
+                java_buffer.rewind()
+        finally:
+            self._record.stop()
+            self._record.release()
+            if error and not self._stopping.is_set():
+                on_end(error)
+            jnius.detach()
+
+    def stop(self) -> None:
+        """As in `AudioSource`."""
+        self._stopping.set()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def progress(self) -> float | None:
+        """As in `AudioSource`: a microphone has no end."""
+        return None
+
+
+def audio_source() -> int:
+    """UNPROCESSED where the device has it, else VOICE_RECOGNITION, which has no automatic gain either."""
+    audio = _service("audio", "android.media.AudioManager")
+    supported = audio.getProperty("android.media.property.SUPPORT_AUDIO_SOURCE_UNPROCESSED")
+    return SOURCE_UNPROCESSED if supported == "true" else SOURCE_VOICE_RECOGNITION
+
+
+class Decoder:
+    """A recording decoded by the system, as fast as the reader takes the samples.
+
+    Parameters
+    ----------
+    place : str
+        Path, or a content URI from the system's dialogue.
+    """
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self.sample_rate = 0
+        self._progress = 0.0
+        self._stopped = threading.Event()
+        self._ring: RingBuffer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, ring: Callable[[int], RingBuffer], on_end: Callable[[SourceError | None], None]) -> None:
+        """As in `AudioSource`."""
+        from jnius import JavaException
+
+        extractor = _java("android.media.MediaExtractor")()
+        try:
+            if self.place.startswith("content:"):
+                uri = _java("android.net.Uri").parse(self.place)
+                extractor.setDataSource(_activity().getApplicationContext(), uri, None)
+            else:
+                extractor.setDataSource(self.place)
+            track, media = self._audio_track(extractor)
+            codec = _java("android.media.MediaCodec").createDecoderByType(media.getString("mime"))
+            codec.configure(media, None, None, 0)
+        except JavaException as error:
+            extractor.release()
+            raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: {error}") from error
+        except SourceError:
+            extractor.release()
+            raise
+        extractor.selectTrack(track)
+        self.sample_rate = media.getInteger("sample-rate")
+        duration = media.getLong("durationUs") if media.containsKey("durationUs") else 0
+        self._ring = ring(self.sample_rate)
+        self._thread = threading.Thread(
+            target=self._deliver,
+            args=(extractor, codec, media.getInteger("channel-count"), duration, on_end),
+            name="whichdance-decoder",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def _audio_track(self, extractor: Any) -> tuple[int, Any]:
+        for track in range(extractor.getTrackCount()):
+            media = extractor.getTrackFormat(track)
+            if media.getString("mime").startswith("audio/"):
+                return track, media
+        raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: no sound in it")
+
+    def _deliver(
+        self,
+        extractor: Any,
+        codec: Any,
+        channels: int,
+        duration_us: int,
+        on_end: Callable[[SourceError | None], None],
+    ) -> None:
+        import jnius
+
+        assert self._ring is not None
+        error: SourceError | None = None
+        try:
+            codec.start()
+            for data, time_us, channels in _decoded(extractor, codec, channels, self._stopped):
+                if not self._ring.offer(_from_pcm16(data, channels)):
+                    break
+                self._progress = min(1.0, time_us / duration_us) if duration_us else 0.0
+        except jnius.JavaException as failure:
+            error = SourceError(Problem.FILE_UNREADABLE, f"{self.place}: {failure}")
+        finally:
+            codec.release()
+            extractor.release()
+            if not self._stopped.is_set():
+                self._progress = 1.0
+                on_end(error)
+            jnius.detach()
+
+    def stop(self) -> None:
+        """As in `AudioSource`."""
+        self._stopped.set()
+        if self._ring:
+            self._ring.close()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def progress(self) -> float | None:
+        """As in `AudioSource`."""
+        return self._progress
+
+
+def _decoded(
+    extractor: Any, codec: Any, channels: int, stopped: threading.Event
+) -> Iterator[tuple[bytes, int, int]]:
+    """PCM of 16 bit, its time in microseconds, and the number of its channels, until the end of the stream."""
+    info = _java("android.media.MediaCodec$BufferInfo")()
+    fed = False
+    while not stopped.is_set():
+        if not fed:
+            index = codec.dequeueInputBuffer(CODEC_TIMEOUT_US)
+            if index >= 0:
+                size = extractor.readSampleData(codec.getInputBuffer(index), 0)
+                fed = size < 0
+                if fed:
+                    codec.queueInputBuffer(index, 0, 0, 0, BUFFER_FLAG_END_OF_STREAM)
+                else:
+                    codec.queueInputBuffer(index, 0, size, extractor.getSampleTime(), 0)
+                    extractor.advance()
+        index = codec.dequeueOutputBuffer(info, CODEC_TIMEOUT_US)
+        if index == INFO_OUTPUT_FORMAT_CHANGED:
+            channels = codec.getOutputFormat().getInteger("channel-count")
+        elif index >= 0:
+            if info.size:
+                buffer = codec.getOutputBuffer(index)
+                buffer.position(info.offset)
+                yield _read(buffer, info.size), info.presentationTimeUs, channels
+            codec.releaseOutputBuffer(index, False)
+            if info.flags & BUFFER_FLAG_END_OF_STREAM:
+                return
+
+
+class OrtEngine:
+    """onnxruntime's Java package (the AAR) behind the runtime's `InferenceEngine`.
+
+    Parameters
+    ----------
+    path : Path
+        An .onnx file.
+    threads : int
+        Threads within an operator.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 2) -> None:
+        from jnius import JavaException
+
+        self.path = path
+        self._environment = _java("ai.onnxruntime.OrtEnvironment").getEnvironment()
+        options = _java("ai.onnxruntime.OrtSession$SessionOptions")()
+        options.setIntraOpNumThreads(threads)
+        try:
+            self._session = self._environment.createSession(str(path), options)
+            found = self._session.getMetadata().getCustomMetadata()
+        except JavaException as error:
+            raise ModelError(f"{path}: not an ONNX model that this onnxruntime loads ({error})") from error
+        self.metadata: dict[str, str] = {key: found.get(key) for key in found.keySet().toArray()}
+
+    def run(self, batch: Float32) -> Float32:
+        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        from jnius import cast
+
+        data = np.ascontiguousarray(batch, np.float32).tobytes()
+        buffer = _java("java.nio.ByteBuffer").allocateDirect(len(data))
+        buffer.order(_java("java.nio.ByteOrder").nativeOrder())
+        buffer.put(data)
+        buffer.rewind()
+        tensor_class = _java("ai.onnxruntime.OnnxTensor")
+        kind = _java("ai.onnxruntime.OnnxJavaType").FLOAT
+        tensor = tensor_class.createTensor(self._environment, buffer, list(batch.shape), kind)
+        try:
+            inputs = _java("java.util.HashMap")()
+            inputs.put(INPUT, tensor)
+            result = self._session.run(inputs)
+            try:
+                output = cast("ai.onnxruntime.OnnxTensor", result.get(0)).getByteBuffer()
+                scores = np.frombuffer(_read(output, output.remaining()), np.dtype("f4").newbyteorder(_ORDER))
+            finally:
+                result.close()
+        finally:
+            tensor.close()
+        return scores.astype(np.float32).reshape(len(batch), -1)
+
+
+_ORDER = "<" if sys.byteorder == "little" else ">"  # onnxruntime hands out buffers in native order
+
+
+def load_model(name: str) -> Model:
+    """A checked model in the AAR's engine; '' is the one that the app comes with."""
+    path = resolve(name or None)
+    engine = OrtEngine(path)
+    return Model(ModelInfo.from_metadata(path, engine.metadata), engine)
+
+
+class AndroidSystem:
+    """What Android offers of `System`."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._on_answer: Callable[[Permission], None] | None = None
+        self._on_result: dict[int, Callable[[Any], None]] = {}
+        # Java's references to these don't keep Python from collecting them.
+        self._permissions: Any = None
+        self._results: Any = None
+        self._runnables: deque[Any] = deque(maxlen=16)
+
+    def microphone_permission(self) -> Permission:
+        """As in `System`."""
+        activity = _activity()
+        if activity.checkSelfPermission(RECORD_AUDIO) == PERMISSION_GRANTED:
+            return Permission.GRANTED
+        # Before the first question and after 'never ask again' the answer is the same: only ask once.
+        if self._asked and not activity.shouldShowRequestPermissionRationale(RECORD_AUDIO):
+            return Permission.BLOCKED
+        return Permission.ASK
+
+    def request_microphone(self, on_answer: Callable[[Permission], None]) -> None:
+        """As in `System`."""
+        self._on_answer = on_answer
+        self._asked = True
+        if self._permissions is None:
+            self._permissions = _listeners().permissions(self._answered)
+            _activity().addPermissionsCallback(self._permissions)
+        _activity().requestPermissionsWithRequestCode([RECORD_AUDIO], PERMISSION_REQUEST)
+
+    def _answered(self, request: int) -> None:
+        if request == PERMISSION_REQUEST and self._on_answer:
+            on_answer, self._on_answer = self._on_answer, None
+            on_answer(self.microphone_permission())
+
+    def open_permission_settings(self) -> bool:
+        """As in `System`."""
+        intent = _java("android.content.Intent")(
+            _java("android.provider.Settings").ACTION_APPLICATION_DETAILS_SETTINGS,
+            _java("android.net.Uri").fromParts("package", _activity().getPackageName(), None),
+        )
+        _activity().startActivity(intent)
+        return True
+
+    def vibrate(self, milliseconds: int) -> None:
+        """As in `System`."""
+        vibrator = _service("vibrator", "android.os.Vibrator")
+        if not vibrator.hasVibrator():
+            return
+        if _java("android.os.Build$VERSION").SDK_INT >= 26:
+            effect = _java("android.os.VibrationEffect")
+            vibrator.vibrate(effect.createOneShot(milliseconds, effect.DEFAULT_AMPLITUDE))
+        else:
+            vibrator.vibrate(milliseconds)
+
+    def keep_awake(self, on: bool) -> None:
+        """As in `System`."""
+
+        def change() -> None:
+            window = _activity().getWindow()
+            (window.addFlags if on else window.clearFlags)(FLAG_KEEP_SCREEN_ON)
+
+        runnable = _listeners().runnable(change)
+        self._runnables.append(runnable)
+        _activity().runOnUiThread(runnable)
+
+    def share_text(self, title: str, text: str) -> str | None:
+        """As in `System`."""
+        intent_class, string = _java("android.content.Intent"), _java("java.lang.String")
+        intent = intent_class(intent_class.ACTION_SEND)
+        intent.setType("text/plain")
+        intent.putExtra(intent_class.EXTRA_TEXT, string(text))
+        from jnius import cast
+
+        chooser = intent_class.createChooser(intent, cast("java.lang.CharSequence", string(title)))
+        _activity().startActivity(chooser)
+        return None
+
+    def save_file(self, name: str, mime: str, content: bytes, on_saved: Callable[[str | None], None]) -> None:
+        """As in `System`."""
+        intent_class = _java("android.content.Intent")
+        intent = intent_class(intent_class.ACTION_CREATE_DOCUMENT)
+        intent.addCategory(intent_class.CATEGORY_OPENABLE)
+        intent.setType(mime)
+        intent.putExtra(intent_class.EXTRA_TITLE, _java("java.lang.String")(name))
+
+        def write(uri: Any) -> None:
+            from jnius import JavaException
+
+            if uri is None:
+                return on_saved(None)
+            try:
+                stream = _activity().getContentResolver().openOutputStream(uri)
+                try:
+                    stream.write(content)
+                finally:
+                    stream.close()
+            except JavaException as error:
+                log.error("%s can't be written: %s", name, error)
+                return on_saved(None)
+            return on_saved(name)
+
+        self._start(intent, SAVE_REQUEST, write)
+
+    def pick_audio(self, on_picked: Callable[[Path | str | None], None]) -> bool:
+        """As in `System`."""
+        intent_class = _java("android.content.Intent")
+        intent = intent_class(intent_class.ACTION_OPEN_DOCUMENT)
+        intent.addCategory(intent_class.CATEGORY_OPENABLE)
+        intent.setType("audio/*")
+        self._start(intent, PICK_REQUEST, lambda uri: on_picked(uri.toString() if uri else None))
+        return True
+
+    def _start(self, intent: Any, request: int, on_uri: Callable[[Any], None]) -> None:
+        if self._results is None:
+            self._results = _listeners().results(self._result)
+            _activity().registerActivityResultListener(self._results)
+        self._on_result[request] = on_uri
+        _activity().startActivityForResult(intent, request)
+
+    def _result(self, request: int, result: int, intent: Any) -> None:
+        on_uri = self._on_result.get(request)
+        if on_uri:
+            on_uri(intent.getData() if result == RESULT_OK and intent else None)
+
+    def prefers_dark(self) -> bool:
+        """As in `System`."""
+        mode = _activity().getResources().getConfiguration().uiMode
+        return bool(mode & UI_MODE_NIGHT_MASK == UI_MODE_NIGHT_YES)
+
+    def language(self) -> str:
+        """As in `System`."""
+        return str(_java("java.util.Locale").getDefault().toString())
+
+
+@cache
+def _listeners() -> Any:
+    """Python classes that Java can call; they can be made only where there is a JVM."""
+    from jnius import PythonJavaClass, java_method
+
+    class Permissions(PythonJavaClass):
+        __javainterfaces__ = ["org/kivy/android/PythonActivity$PermissionsCallback"]
+        __javacontext__ = "app"
+
+        def __init__(self, callback: Callable[[int], None]) -> None:
+            super().__init__()
+            self.callback = callback
+
+        @java_method("(I[Ljava/lang/String;[I)V")
+        def onRequestPermissionsResult(self, request: int, permissions: Any, results: Any) -> None:
+            self.callback(request)
+
+    class Results(PythonJavaClass):
+        __javainterfaces__ = ["org/kivy/android/PythonActivity$ActivityResultListener"]
+        __javacontext__ = "app"
+
+        def __init__(self, callback: Callable[[int, int, Any], None]) -> None:
+            super().__init__()
+            self.callback = callback
+
+        @java_method("(IILandroid/content/Intent;)V")
+        def onActivityResult(self, request: int, result: int, intent: Any) -> None:
+            self.callback(request, result, intent)
+
+    class Runnable(PythonJavaClass):
+        __javainterfaces__ = ["java/lang/Runnable"]
+
+        def __init__(self, action: Callable[[], None]) -> None:
+            super().__init__()
+            self.action = action
+
+        @java_method("()V")
+        def run(self) -> None:
+            self.action()
+
+    class Listeners:
+        permissions, results, runnable = Permissions, Results, Runnable
+
+    return Listeners
+
+
+def platform() -> Platform:
+    """The adapters of an Android device."""
+    return Platform(AndroidSystem(), Microphone, Decoder, load_model)
