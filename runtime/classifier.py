@@ -271,6 +271,7 @@ class LiveClassifier:
         self.sample_rate = self.sample_rate if sample_rate is None else sample_rate
         self._stream = MelStream(self.sample_rate)
         self._session.segments.reset(round(self._seconds_before * FRAME_RATE))
+        self._session.tempo.gap()
 
     def push(self, samples: ArrayLike) -> Prediction | None:
         """Take the next samples from the microphone.

@@ -45,6 +45,11 @@ class TempoTracker:
         self._counts: NDArray[np.float64] = np.zeros(MAX_LAG + 1)
         self._sum: NDArray[np.float64] = np.zeros(ONSET_BANDS)
 
+    def gap(self) -> None:
+        """Sound is missing here: no repetition is counted across it."""
+        self._last_db = self._last_db[:0]
+        self._past = self._past[:0]
+
     def push(self, frames: Float32) -> None:
         """Take the next frames of mel power, shape (n_frames, 224)."""
         if not len(frames):

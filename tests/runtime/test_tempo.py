@@ -61,6 +61,16 @@ def test_nothing_to_tell(samples):
     assert estimate(samples, "tango") is None
 
 
+def test_a_gap_breaks_the_beat_but_not_the_tempo():
+    """Two halves whose beats do not line up, as after a dropout of the microphone."""
+    frames = melspectrogram(click_track(128, 4, seconds=30))
+    tracker = TempoTracker()
+    tracker.push(frames[:500])
+    tracker.gap()
+    tracker.push(frames[511:])  # half a beat is missing
+    assert tracker.estimate(dance("tango")).bpm == pytest.approx(128, rel=0.01)
+
+
 def test_memory_is_constant():
     tracker = TempoTracker()
     frames = melspectrogram(click_track(120, 4, seconds=30))
