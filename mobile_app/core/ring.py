@@ -101,6 +101,13 @@ class RingBuffer:
             self._changed.notify_all()
         return samples, dropped
 
+    def clear(self) -> int:
+        """Drop all that is held; returns how many samples, not counted as dropped."""
+        with self._changed:
+            count, self._count = self._count, 0
+            self._changed.notify_all()
+        return count
+
     def close(self) -> None:
         """Nothing more is accepted; what is held can still be read."""
         with self._changed:

@@ -224,6 +224,7 @@ class Session:
             if not len(self.timeline) and problem is None:
                 problem = Problem.TOO_SHORT
             self._close_audio()
+            self.draft.duration = self.snapshot.elapsed
             self._move(Event.FINISH, problem=self.save() or problem, notice=None, level=Level())
 
     def cancel(self) -> None:
@@ -446,8 +447,10 @@ class _Worker:
             while not self._stopping and not self._ring.exhausted:
                 samples, dropped = self._ring.read(chunk, timeout=0.5)
                 if dropped:
-                    self._skip(classifier, dropped)
-                if len(samples):
+                    # All of it goes, not only the oldest: a little lost again and again would leave no
+                    # stretch as long as a segment.
+                    self._skip(classifier, dropped + len(samples) + self._ring.clear())
+                elif len(samples):
                     self._hear(classifier, samples)
                 if not self._posted:
                     self._posted = True

@@ -1,0 +1,105 @@
+"""The ring buffer and the level meter."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mobile_app.core.level import FLOOR_DB, Advice, LevelMeter
+from mobile_app.core.ring import RingBuffer
+
+
+def ramp(first: int, count: int) -> np.ndarray:
+    return np.arange(first, first + count, dtype=np.float32)
+
+
+@given(
+    capacity=st.integers(1, 40),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 60)), max_size=30),
+)
+def test_ring_gives_back_what_went_in_except_the_oldest(capacity: int, steps: list[tuple[bool, int]]) -> None:
+    ring = RingBuffer(capacity)
+    held: list[float] = []
+    written = lost = 0
+    for is_write, count in steps:
+        if is_write:
+            ring.write(ramp(written, count))
+            held += ramp(written, count).tolist()
+            written += count
+            lost += max(0, len(held) - capacity)
+            held = held[max(0, len(held) - capacity) :]
+        else:
+            samples, dropped = ring.read(count, timeout=0)
+            taken = min(count, len(held))
+            assert samples.tolist() == held[:taken]
+            assert dropped == lost
+            held, lost = held[taken:], 0
+        assert len(ring) == len(held) <= capacity
+
+
+def test_offer_waits_for_room_and_loses_nothing() -> None:
+    ring, got = RingBuffer(64), []
+    writer = threading.Thread(target=lambda: (ring.offer(ramp(0, 1000)), ring.close()))
+    writer.start()
+    while not ring.exhausted:
+        samples, dropped = ring.read(50, timeout=5)
+        assert dropped == 0
+        got += samples.tolist()
+    writer.join()
+    assert got == ramp(0, 1000).tolist()
+
+
+def test_a_closed_ring_takes_nothing_and_lets_a_waiting_writer_go() -> None:
+    ring = RingBuffer(10)
+    result: list[bool] = []
+    writer = threading.Thread(target=lambda: result.append(ring.offer(ramp(0, 100))))
+    writer.start()
+    ring.close()
+    writer.join(5)
+    assert result == [False]
+    ring.write(ramp(0, 5))
+    ring.read(10, timeout=0)
+    assert ring.exhausted
+
+
+def test_a_chunk_larger_than_the_ring_keeps_its_end() -> None:
+    ring = RingBuffer(4)
+    ring.write(ramp(0, 10))
+    samples, dropped = ring.read(10, timeout=0)
+    assert samples.tolist() == [6, 7, 8, 9]
+    assert dropped == 6
+
+
+def advice_after(samples: np.ndarray, rate: int = 8000) -> Advice:
+    meter = LevelMeter(rate)
+    level = meter.push(samples[:0])
+    for first in range(0, len(samples), rate // 10):
+        level = meter.push(samples[first : first + rate // 10].astype(np.float32))
+    return level.advice
+
+
+def test_what_the_meter_says_in_words() -> None:
+    time = np.arange(8000 * 3) / 8000
+    sine = np.sin(2 * np.pi * 440 * time)
+    assert advice_after(0.2 * sine) is Advice.GOOD
+    assert advice_after(0.001 * sine) is Advice.QUIET
+    assert advice_after(np.clip(3 * sine, -1, 1)) is Advice.CLIPPING
+    assert advice_after(0 * sine) is Advice.SILENT
+    assert advice_after(0.2 * sine[:1000]) is Advice.WAIT
+
+
+def test_one_click_is_no_clipping_and_clipping_is_forgotten() -> None:
+    samples = np.full(8000 * 3, 0.1)
+    samples[-100] = 1.0
+    assert advice_after(samples) is Advice.GOOD
+    samples[:1000] = 1.0
+    assert advice_after(samples) is Advice.GOOD
+
+
+def test_meter_reads_decibels() -> None:
+    level = LevelMeter(8000).push(np.full(800, 0.1, np.float32))
+    assert level.rms_db == pytest.approx(-20, abs=0.01)
+    assert level.fraction == pytest.approx(1 - 20 / 60, abs=0.01)
+    assert LevelMeter(8000).push(np.zeros(800, np.float32)).rms_db == FLOOR_DB
