@@ -1,0 +1,173 @@
+"""From a file to an answer, warm and from a fresh process; and folders of files."""
+
+import functools
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import machine, networks, usual
+from benchmarks.report import Column, Plot, Row, Section, Table, Target
+from benchmarks.sounds import write_music
+from benchmarks.timing import Spread, fresh_process, in_turn, ratios
+from runtime.batch import classify_all
+from runtime.classifier import Classifier
+
+SAMPLE_RATE = 48_000  # Hz
+SUFFIXES = (".mp3", ".flac", ".wav")
+DECODING, OURS, USUAL = "decoding alone", "whichdance", "librosa and torch"
+DECODING_TARGET = 1.8  # times the time of decoding an MP3 alone, at most
+WARM_TARGET, FRESH_TARGET = 3.0, 6.0  # times as fast as librosa and torch, at least
+FOLDER_SECONDS = 30.0  # length of the recordings in a folder
+
+
+def run(
+    *,
+    seconds: float = 240,
+    model: str | None = None,
+    suffixes: Sequence[str] = SUFFIXES,
+    files: int = 200,
+    runs: int = 9,
+) -> Section:
+    """Measure `classify` on generated recordings.
+
+    Parameters
+    ----------
+    seconds : float
+        Length of a recording.
+    model : str, optional
+        The default shipped model if None.
+    suffixes : sequence of str
+        Formats.
+    files : int
+        Recordings in the folder; 0 leaves the folder out.
+    runs : int
+    """
+    with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary:
+        folder = Path(temporary)
+        model_path = networks.model_file(model, folder)
+        checkpoint = str(networks.untrained_checkpoint(networks.architecture_of(model), folder))
+        recordings = {s: str(write_music(folder / f"music{s}", seconds, SAMPLE_RATE)) for s in suffixes}
+        rows, targets = _recordings(recordings, model_path, checkpoint, seconds, runs)
+        tables = [_table("one recording", rows)]
+        if files:
+            tables.append(_folder(folder, model_path, files))
+    return Section(
+        name="endtoend",
+        title="End to end: a file to an answer",
+        settings={
+            "threads": machine.cores(),
+            "seconds": seconds,
+            "sample_rate": SAMPLE_RATE,
+            "model": networks.label_of(model),
+            "runs": runs,
+        },
+        tables=tables,
+        targets=targets,
+        notes=[
+            "Decoding alone: soundfile reads the whole file as float32.",
+            "Librosa and torch: librosa.load (which resamples to 22.05 kHz), librosa's mel spectrogram, and "
+            f"the same architecture ({networks.architecture_of(model)}) in torch with random weights, all "
+            "segments as one batch.",
+            "A fresh process includes starting Python, all imports and loading the model.",
+        ],
+    )
+
+
+def _recordings(
+    recordings: dict[str, str], model: str, checkpoint: str, seconds: float, runs: int
+) -> tuple[list[Row], list[Target]]:
+    classifier = Classifier(model)
+    usual_classify = usual.load(checkpoint)
+    rows: list[Row] = []
+    targets: list[Target] = []
+    for suffix, path in recordings.items():
+        name = suffix[1:].upper()
+        warm: dict[str, Callable[[], object]] = {
+            DECODING: functools.partial(_decode, path),
+            OURS: functools.partial(classifier.classify, path),
+            USUAL: functools.partial(usual_classify, path),
+        }
+        script = f"import runtime; runtime.classify({path!r}, model={model!r})"
+        fresh: dict[str, Callable[[], object]] = {
+            OURS: functools.partial(fresh_process, ["-c", script]),
+            USUAL: functools.partial(fresh_process, ["-m", "benchmarks.usual", checkpoint, path]),
+        }
+        for state, rivals in (("warm", warm), ("fresh process", fresh)):
+            times = in_turn(rivals, runs=runs)
+            for rival, taken in times.items():
+                rows.append(
+                    {
+                        "case": f"{name}, {state}",
+                        "what": rival,
+                        "time": Spread.of(taken),
+                        "relative": ratios(taken, times[OURS]),
+                        "real_time": seconds / Spread.of(taken).median,
+                    }
+                )
+            speed_up = ratios(times[USUAL], times[OURS]).median
+            if state == "warm":
+                targets.append(Target(f"{name}, warm: speed over {USUAL}", speed_up, WARM_TARGET, True))
+                if suffix == ".mp3" and machine.cores() >= 2:
+                    over = ratios(times[OURS], times[DECODING]).median
+                    targets.append(
+                        Target("MP3, warm: time over decoding alone", over, DECODING_TARGET, False)
+                    )
+            else:
+                targets.append(
+                    Target(f"{name}, fresh process: speed over {USUAL}", speed_up, FRESH_TARGET, True)
+                )
+    return rows, targets
+
+
+def _table(title: str, rows: list[Row]) -> Table:
+    columns = (
+        Column("case", "case"),
+        Column("what", "what"),
+        Column("time", "time", "ms"),
+        Column("relative", "relative to ours", "×"),
+        Column("real_time", "real time", "×"),
+    )
+    return Table(title, columns, rows, Plot("case", "time", "what"))
+
+
+def _decode(path: str) -> None:
+    import soundfile
+
+    soundfile.read(path, dtype="float32")
+
+
+def _folder(folder: Path, model: str, n_files: int) -> Table:
+    """Throughput against the number of processes."""
+    music = folder / "folder"
+    music.mkdir()
+    first = write_music(music / "000.mp3", FOLDER_SECONDS, SAMPLE_RATE)
+    for i in range(1, n_files):
+        shutil.copy(first, music / f"{i:03}.mp3")
+    paths = [str(path) for path in sorted(music.iterdir())]
+    rows: list[Row] = []
+    for jobs in sorted({1, 2, machine.cores(), 2 * machine.cores()}):
+        call = functools.partial(_classify_folder, paths, model, jobs)
+        (taken,) = in_turn({"": call}, runs=1, warm_up=0)[""]
+        rows.append(
+            {
+                "jobs": jobs,
+                "time": taken,
+                "files": n_files / taken,
+                "real_time": n_files * FOLDER_SECONDS / taken,
+            }
+        )
+    columns = (
+        Column("jobs", "processes"),
+        Column("time", "time", "s"),
+        Column("files", "files per second"),
+        Column("real_time", "real time", "×"),
+    )
+    title = f"a folder of {n_files} MP3 files of {FOLDER_SECONDS:g} s, starting the processes included"
+    return Table(title, columns, rows, Plot("jobs", "files"))
+
+
+def _classify_folder(paths: Sequence[str], model: str, jobs: int) -> None:
+    for outcome in classify_all(paths, model=model, jobs=jobs):
+        if outcome.error:
+            raise RuntimeError(outcome.error)

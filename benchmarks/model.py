@@ -1,0 +1,157 @@
+"""The network alone: onnxruntime, float and int8, against PyTorch."""
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from benchmarks import machine, networks
+from benchmarks.networks import MOBILE, Subject
+from benchmarks.report import Column, Plot, Row, Section, Table, Target
+from benchmarks.timing import Spread, in_turn, ratios
+from export.segments import made_up
+from export.verify import torch_scores
+from runtime.model import OnnxEngine, shipped
+from runtime.segments import SEGMENT_FRAMES
+from training.models import ARCHITECTURES, RHYTHMOGRAM
+
+BATCHES = (1, 16)
+TORCH_TARGET = 3.0  # a mobile float model's speed over torch's at batch 1, one thread
+MATRIX = 2048  # rows and columns of the product that measures the machine's peak
+MAX_SECONDS = 30.0  # per network, thread count and batch size
+
+
+def run(
+    *,
+    architectures: Sequence[str] = (*ARCHITECTURES, RHYTHMOGRAM),
+    batches: Sequence[int] = BATCHES,
+    runs: int = 15,
+) -> Section:
+    """Measure shipped models, and architectures with random weights.
+
+    Parameters
+    ----------
+    architectures : sequence of str
+    batches : sequence of int
+        Segments per run of the network.
+    runs : int
+        At most; slow networks get fewer, so that each case takes half a minute.
+    """
+    threads = sorted({1, machine.cores()})
+    segments = made_up(max(batches), segment_frames=SEGMENT_FRAMES).mel
+    peaks = {n: peak_gflops(n) for n in threads}
+    rows: list[Row] = []
+    for subject in _subjects(architectures):
+        work = networks.gflop(subject.torch)
+        for n in threads:
+            for batch in batches:
+                rows.append(_measured(subject, work, n, segments[:batch], runs, peaks[n]))
+    columns = (
+        Column("network", "network"),
+        Column("threads", "threads"),
+        Column("batch", "batch"),
+        Column("torch", "torch eager", "ms"),
+        Column("float", "onnxruntime", "ms"),
+        Column("speed_up", "speed over torch", "×"),
+        Column("int8", "int8", "ms"),
+        Column("int8_speed_up", "int8 over float", "×"),
+        Column("gflops", "GFLOP/s"),
+        Column("of_peak", "of the peak", "%"),
+    )
+    peak_columns = (Column("threads", "threads"), Column("gflops", "GFLOP/s"))
+    peak_rows: list[Row] = [{"threads": n, "gflops": peak} for n, peak in peaks.items()]
+    return Section(
+        name="model",
+        title="Network: scores of a 5.2 s segment",
+        settings={"threads": threads, "batches": list(batches), "runs": f"up to {runs}"},
+        tables=[
+            Table("time per segment", columns, rows, Plot("network", "speed_up", "batch")),
+            Table(
+                f"the machine's peak: product of {MATRIX}×{MATRIX} float32 matrices", peak_columns, peak_rows
+            ),
+        ],
+        targets=list(_targets(rows)),
+        notes=[
+            "Networks named by an architecture have random weights, which take the same time; the others "
+            "are the shipped models.",
+            "GFLOP/s are those of onnxruntime in float, with the operations of convolutions and matrix "
+            "products, two per multiply-add.",
+            f"This CPU {'has' if has_int8() else 'lacks'} int8 dot products.",
+        ],
+    )
+
+
+def has_int8() -> bool:
+    """Whether this CPU multiplies and adds bytes in one instruction."""
+    return bool(machine.cpu_flags().intersection(machine.INT8_DOT_PRODUCTS))
+
+
+def _subjects(architectures: Sequence[str]) -> Iterator[Subject]:
+    """One at a time: the largest network takes half a gigabyte."""
+    with tempfile.TemporaryDirectory(prefix="whichdance-") as folder:
+        if networks.any_shipped():
+            yield from networks.shipped_subjects(Path(folder))
+        for architecture in architectures:
+            yield networks.untrained(architecture, Path(folder), int8=True)
+
+
+def _measured(subject: Subject, work: float, threads: int, batch: np.ndarray, runs: int, peak: float) -> Row:
+    """One row: a network at one number of threads and one batch size; times are per segment."""
+    rivals: dict[str, Callable[[], object]] = {"torch": functools.partial(torch_scores, subject.torch, batch)}
+    for precision, path in subject.files.items():
+        rivals[precision] = functools.partial(OnnxEngine(path, threads=threads).run, batch)
+    with torch_threads(threads):
+        times = in_turn(rivals, runs=runs, max_seconds=MAX_SECONDS)
+    per_segment = {name: Spread.of([s / len(batch) for s in seconds]) for name, seconds in times.items()}
+    gflops = work / per_segment["float"].median
+    return {
+        "network": subject.name,
+        "threads": threads,
+        "batch": len(batch),
+        **per_segment,
+        "speed_up": ratios(times["torch"], times["float"]),
+        "int8_speed_up": ratios(times["float"], times["int8"]) if "int8" in times else None,
+        "gflops": gflops,
+        "of_peak": gflops / peak,
+    }
+
+
+@contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """torch on so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def peak_gflops(threads: int) -> float:
+    """What the machine's fastest matrix product reaches, numpy's or torch's."""
+    generator = np.random.default_rng(0)
+    a, b = generator.standard_normal((2, MATRIX, MATRIX), dtype=np.float32)
+    tensors = torch.from_numpy(a), torch.from_numpy(b)
+    with threadpool_limits(threads), torch_threads(threads):
+        times = in_turn({"numpy": lambda: a @ b, "torch": lambda: tensors[0] @ tensors[1]}, runs=5)
+    return 2 * MATRIX**3 / min(min(seconds) for seconds in times.values()) / 1e9
+
+
+def _targets(rows: Sequence[Row]) -> Iterator[Target]:
+    entries = shipped() if networks.any_shipped() else {}
+    mobile = {*entries, MOBILE}
+    for row in rows:
+        if row["network"] not in mobile or row["threads"] != 1 or row["batch"] != 1:
+            continue
+        speed_up, int8 = row["speed_up"], row["int8_speed_up"]
+        assert isinstance(speed_up, Spread)
+        yield Target(f"{row['network']}: speed over torch eager", speed_up.median, TORCH_TARGET, True)
+        if isinstance(int8, Spread) and has_int8():
+            yield Target(f"{row['network']}: int8's speed over float's", int8.median, 1.0, True)
+        if next(iter(entries), None) == f"{row['network']}-int8" and isinstance(int8, Spread):
+            yield Target("int8 is shipped as the default: its speed over float's", int8.median, 1.0, True)
