@@ -1,0 +1,247 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from runtime.errors import ParameterError, WhichdanceError
+from training import loop, models
+from training.data.store import Stored
+from training.loop import SCHEDULES, Settings, train
+
+TINY = Settings(
+    architecture="rhythmogram",
+    options={"width": 0.25, "dropout": 0.2},
+    epochs=4,
+    batches_per_epoch=3,
+    batch_size=4,
+    evaluate_every=2,
+    lr=0.002,
+    tilt=3.0,
+    noise=0.5,
+    mask=0.5,
+    stretch=0.04,
+)
+OPTIONS: dict[str, Any] = {"workers": 0, "accelerator": "cpu", "devices": 1}
+Splits = dict[str, list[Stored]]
+
+
+def run(settings: Settings, splits: Splits, folder: Path, **options: Any) -> dict[str, Any]:
+    return train(settings, splits["train"], splits["validation"], folder, **(OPTIONS | options))
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return models.read_checkpoint(path)["state_dict"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "uninterrupted"
+    run(TINY, splits, folder, test=splits["test"])
+    return folder
+
+
+def test_defaults_are_the_thesiss() -> None:
+    s = Settings()
+    assert (s.batch_size, s.batches_per_epoch, s.epochs, s.evaluate_every) == (8, 20, 2000, 20)
+    assert (s.lr, s.schedule, s.weight_decay, s.label_smoothing) == (0.0005, "constant", 0, 0)
+    assert (s.stretch, s.tilt, s.noise, s.mask) == (0, 0, 0, 0)
+
+
+def test_checkpoints_and_history(uninterrupted: Path) -> None:
+    assert sorted(p.name for p in uninterrupted.iterdir()) == ["best.pt", "last.pt"]
+    training = models.read_checkpoint(uninterrupted / "last.pt")["training"]
+    assert [entry["epoch"] for entry in training["history"]] == [1, 2, 3, 4]
+    evaluated = [entry for entry in training["history"] if "validation" in entry]
+    assert [entry["epoch"] for entry in evaluated] == [2, 4]
+    assert set(evaluated[0]["test"]) == {"loss", "accuracy", "aggregated_accuracy"}
+    assert 0 <= evaluated[0]["waited"] <= 1
+    assert training["training_data"].startswith("9 recordings, 0.0 hours; sources: clicks")
+    network, checkpoint = models.load_checkpoint(uninterrupted / "best.pt")
+    best = max(evaluated, key=lambda entry: entry["validation"]["accuracy"])  # the first of equals
+    assert checkpoint["training"]["best"]["epoch"] == best["epoch"]
+    assert not network.training
+
+
+def test_same_seed_same_weights_whatever_the_workers(
+    uninterrupted: Path, splits: Splits, tmp_path: Path
+) -> None:
+    run(TINY, splits, tmp_path / "again", workers=1)
+    assert same(weights(tmp_path / "again" / "last.pt"), weights(uninterrupted / "last.pt"))
+    run(replace(TINY, seed=1), splits, tmp_path / "other")
+    assert not same(weights(tmp_path / "other" / "last.pt"), weights(uninterrupted / "last.pt"))
+
+
+KILLED = """
+import json, sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from training.data.manifest import read_manifest
+from training.data.store import Store
+from training.loop import Settings, train
+manifest, folder, settings = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+stored = Store(manifest.parent / "features").collect(read_manifest(manifest)).stored
+split = {n: [s for s in stored if s.recording.split == n] for n in ("train", "validation")}
+def report(progress):
+    print(progress.epoch, progress.batches, flush=True)
+train(Settings(**settings), split["train"], split["validation"], folder, workers=0, accelerator="cpu",
+      devices=1, report=report)
+"""
+
+
+def test_killed_and_started_again_gives_the_same_weights(
+    uninterrupted: Path, splits: Splits, manifest: Path, tmp_path: Path
+) -> None:
+    torch.set_num_threads(1)
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", KILLED, str(manifest), str(folder), json.dumps(asdict(TINY))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.split() == ["2", "8"]:  # in the middle of epoch 3; the last checkpoint is of epoch 2
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        time.sleep(0.1)
+    assert process.returncode == -signal.SIGKILL
+    assert models.read_checkpoint(folder / "last.pt")["training"]["epoch"] == 2
+    state = run(TINY, splits, folder)
+    assert state["epoch"] == 4
+    assert same(weights(folder / "last.pt"), weights(uninterrupted / "last.pt"))
+    assert same(weights(folder / "best.pt"), weights(uninterrupted / "best.pt"))
+    before, after = (models.read_checkpoint(f / "last.pt") for f in (uninterrupted, folder))
+    assert [e["loss"] for e in after["training"]["history"]] == [
+        e["loss"] for e in before["training"]["history"]
+    ]
+    for key, moments in before["optimizer"]["state"].items():
+        assert torch.equal(moments["exp_avg_sq"], after["optimizer"]["state"][key]["exp_avg_sq"])
+
+
+def test_a_crash_while_writing_leaves_the_old_checkpoint(
+    uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, checkpoint = models.load_checkpoint(uninterrupted / "last.pt")
+    path = tmp_path / "last.pt"
+    models.save_checkpoint(path, network, checkpoint["architecture"], checkpoint["options"])
+    before = path.read_bytes()
+
+    def dies(content: object, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", dies)
+    with pytest.raises(KeyboardInterrupt):
+        models.save_checkpoint(path, network, checkpoint["architecture"], checkpoint["options"])
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_finished_run_can_be_prolonged_but_not_changed(
+    uninterrupted: Path, splits: Splits, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "last.pt").write_bytes((uninterrupted / "last.pt").read_bytes())
+    before = weights(folder / "last.pt")
+    assert run(TINY, splits, folder)["epoch"] == 4  # nothing to do
+    assert same(weights(folder / "last.pt"), before)
+    with pytest.raises(ParameterError, match="differs in lr, seed"):
+        run(replace(TINY, lr=0.1, seed=9), splits, folder)
+    with pytest.raises(ParameterError, match="differs in the recordings"):
+        run(TINY, splits | {"train": splits["train"][1:]}, folder)
+    assert run(replace(TINY, epochs=6), splits, folder)["epoch"] == 6
+
+
+def test_learns_a_simple_task(splits: Splits, tmp_path: Path) -> None:
+    settings = Settings(
+        architecture="rhythmogram",
+        options={"width": 0.25},
+        epochs=3,
+        batches_per_epoch=30,
+        evaluate_every=3,
+        lr=0.003,
+        schedule="onecycle",
+    )
+    state = run(settings, splits, tmp_path / "run", test=splits["test"])
+    assert state["history"][-1]["loss"] < 0.5 * state["history"][0]["loss"]
+    assert state["history"][-1]["test"]["aggregated_accuracy"] == 1.0
+
+
+def test_frozen_parameters_stay(splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = models.build
+
+    def frozen(architecture: str, **options: Any) -> torch.nn.Module:
+        network = original(architecture, **options)
+        network.requires_grad_(False)
+        network.get_submodule("head").requires_grad_(True)
+        return network
+
+    monkeypatch.setattr(models, "build", frozen)
+    torch.manual_seed(TINY.seed)
+    before = frozen(TINY.architecture, **TINY.options).state_dict()
+    run(replace(TINY, epochs=1), splits, tmp_path / "run")
+    after = weights(tmp_path / "run" / "last.pt")
+    changed = {
+        k
+        for k in before
+        if "running" not in k and "num_batches" not in k and not torch.equal(before[k], after[k])
+    }
+    assert changed == {"head.1.weight", "head.1.bias"}
+
+
+def test_without_validation_the_last_epoch_is_the_best(splits: Splits, tmp_path: Path) -> None:
+    state = run(TINY, splits | {"validation": []}, tmp_path / "run")
+    assert state["best"] == {"epoch": 4, "accuracy": None}
+
+
+def test_bf16_weight_decay_and_smoothing(splits: Splits, tmp_path: Path) -> None:
+    settings = replace(TINY, epochs=1, evaluate_every=1, weight_decay=0.01, label_smoothing=0.1)
+    state = run(settings, splits, tmp_path / "run", precision="bf16-mixed")
+    assert state["epoch"] == 1
+    assert all(w.dtype != torch.bfloat16 for w in weights(tmp_path / "run" / "last.pt").values())
+
+
+def test_loss_is_the_negative_log_likelihood() -> None:
+    logits, targets = torch.randn(5, 10), torch.tensor([0, 3, 9, 1, 1])
+    log_probabilities = logits.log_softmax(dim=1)
+    expected = torch.nn.functional.cross_entropy(logits, targets)
+    assert loop._loss(log_probabilities, targets, 0.0) == pytest.approx(expected.item())
+    smooth = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1)
+    assert loop._loss(log_probabilities, targets, 0.1) == pytest.approx(smooth.item(), rel=1e-5)
+
+
+def test_schedules() -> None:
+    progress = [i / 100 for i in range(101)]
+    assert {SCHEDULES["constant"](p) for p in progress} == {1.0}
+    cosine = [SCHEDULES["cosine"](p) for p in progress]
+    assert cosine == sorted(cosine, reverse=True)
+    assert (cosine[0], cosine[-1]) == (1.0, pytest.approx(0))
+    onecycle = [SCHEDULES["onecycle"](p) for p in progress]
+    assert max(onecycle) == onecycle[20] == pytest.approx(1)
+    assert onecycle[0] < 0.05
+    assert onecycle[-1] == pytest.approx(0)
+
+
+def test_divergence_is_reported(splits: Splits, tmp_path: Path) -> None:
+    with pytest.raises(WhichdanceError, match="lower lr"):
+        run(replace(TINY, lr=1e30, epochs=4), splits, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0), ("batch_size", 0), ("lr", 0.0), ("lr", float("nan")), ("schedule", "step")],
+)
+def test_settings_are_checked(name: str, value: Any) -> None:
+    with pytest.raises(ParameterError, match=name):
+        Settings(**{name: value})

@@ -1,0 +1,179 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from runtime.errors import ModelError, ParameterError
+from training import models
+from training.densenet import CONFIGURATIONS
+from training.models import ARCHITECTURES, build, load_checkpoint, save_checkpoint
+from training.torchvision_import import models as torchvision_models
+
+SMALL: dict[str, Any] = {"architecture": "shufflenet_v2_x1_0", "bands": 56}
+
+
+def on_meta(name: str, **options: Any) -> nn.Module:
+    """A network without memory behind its weights: shapes only, at once."""
+    with torch.device("meta"):
+        return build(name, **options)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_has_ten_outputs(name: str, channels: int) -> None:
+    network = on_meta(name, channels=channels)
+    assert network(torch.empty(2, 1, 224, 224, device="meta")).shape == (2, 10)
+    first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
+    assert first.in_channels == channels
+
+
+def test_eleven_classes_and_pooled_bands() -> None:
+    network = build("mobilenet_v3_small", classes=11, bands=56, normalisation="band", channels=1).eval()
+    with torch.no_grad():
+        assert network(torch.rand(2, 1, 224, 224)).shape == (2, 11)
+    assert models.labels(11)[10] == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("densenet161", "_DenseLayer"), ("vgg16", "Dropout"), ("mobilenet_v3_small", "Dropout")],
+)
+def test_dropout_can_be_set(name: str, layers: str) -> None:
+    network = on_meta(name, dropout=0.35)
+    found = [m for m in network.modules() if type(m).__name__ == layers]
+    assert found
+    assert {getattr(m, "drop_rate", getattr(m, "p", None)) for m in found} == {0.35}
+
+
+def test_densenet_drops_out_after_each_3x3_convolution_by_default() -> None:
+    layers = [m for m in on_meta("densenet161").modules() if type(m).__name__ == "_DenseLayer"]
+    assert len(layers) == 6 + 12 + 36 + 24
+    assert {layer.drop_rate for layer in layers} == {0.2}
+
+
+def torchvision_weights(path: Path, name: str, seed: int) -> nn.Module:
+    """Random 1000-class weights in a file, as torchvision publishes its own; and their network."""
+    torch.manual_seed(seed)
+    network = torchvision_models.get_model(name, weights=None)
+    torch.save(network.state_dict(), path)
+    return network
+
+
+def test_weights_from_a_file_of_torchvision(tmp_path: Path) -> None:
+    original = torchvision_weights(tmp_path / "w.pth", "shufflenet_v2_x1_0", 1)
+    network = build("shufflenet_v2_x1_0", weights=tmp_path / "w.pth")
+    expected = {k: v for k, v in original.state_dict().items() if not k.startswith("fc.")}
+    found = network.get_submodule("network").state_dict()
+    assert all(torch.equal(found[k], v) for k, v in expected.items())
+    assert found["fc.weight"].shape == (10, 1024)
+
+
+def test_one_channel_answers_as_three_equal_ones(tmp_path: Path) -> None:
+    torchvision_weights(tmp_path / "w.pth", "squeezenet1_1", 2)
+    power = torch.rand(2, 1, 224, 224)
+    answers = []
+    for channels in (1, 3):
+        torch.manual_seed(0)
+        network = build("squeezenet1_1", weights=tmp_path / "w.pth", channels=channels, dropout=0.0).eval()
+        torch.manual_seed(1)
+        nn.init.normal_(list(network.parameters())[-2])  # the same head for both
+        nn.init.zeros_(list(network.parameters())[-1])
+        with torch.no_grad():
+            answers.append(network(power))
+    assert torch.allclose(*answers, rtol=1e-3, atol=1e-3)
+
+
+def test_imagenet_weights_are_asked_of_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = torchvision_models.get_model("shufflenet_v2_x1_0", weights=None)
+
+    class Weights:
+        class DEFAULT:
+            @staticmethod
+            def get_state_dict(progress: bool) -> dict[str, torch.Tensor]:
+                return original.state_dict()
+
+    monkeypatch.setattr(torchvision_models, "get_model_weights", lambda name: Weights)
+    network = build("shufflenet_v2_x1_0", weights="imagenet")
+    first = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
+    assert torch.equal(first.weight, original.conv1[0].weight)
+
+
+def test_no_network_gives_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(name: str) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(torchvision_models, "get_model_weights", unreachable)
+    with pytest.raises(ModelError, match=r"cannot be downloaded.*weights=.random."):
+        build("resnet18", weights="imagenet")
+
+
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
+    network = build(SMALL["architecture"], bands=56, classes=11)
+    path = tmp_path / "new folder" / "c.pt"
+    save_checkpoint(
+        path,
+        network,
+        SMALL["architecture"],
+        {"bands": 56, "classes": 11, "weights": "imagenet"},
+        training={"epoch": 3},
+    )
+    loaded, checkpoint = load_checkpoint(path)
+    assert not loaded.training
+    assert checkpoint["training"] == {"epoch": 3}
+    assert checkpoint["labels"][-1] == "other"
+    assert checkpoint["front_end"]["n_mels"] == 224
+    power = torch.rand(1, 1, 224, 224)
+    with torch.no_grad():
+        assert torch.equal(loaded(power), network.eval()(power))
+    assert torch.load(path, weights_only=True)["format"] == 1
+    assert [p.name for p in path.parent.iterdir()] == ["c.pt"]
+
+    again = build(SMALL["architecture"], bands=56, classes=11, weights=path).eval()  # fine-tune our own
+    with torch.no_grad():
+        assert torch.equal(again(power), loaded(power))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "does not exist"),
+        (b"nonsense", "cannot be read"),
+        ({"weight": torch.zeros(1)}, "is no checkpoint"),
+    ],
+)
+def test_damaged_checkpoints(tmp_path: Path, content: Any, message: str) -> None:
+    path = tmp_path / "c.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        torch.save(content, path)
+    with pytest.raises(ModelError, match=message):
+        load_checkpoint(path)
+
+
+def test_weights_that_do_not_fit(tmp_path: Path) -> None:
+    torchvision_weights(tmp_path / "w.pth", "squeezenet1_1", 0)
+    with pytest.raises(ModelError, match="do not fit"):
+        build("shufflenet_v2_x1_0", weights=tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("lenet", {}, "unknown architecture 'lenet'"),
+        ("resnet18", {"channels": 2}, "channels"),
+        ("resnet18", {"classes": 12}, "classes"),
+        ("resnet18", {"width": 0.5}, "has no option width"),
+        ("rhythmogram", {"weights": "imagenet"}, "no ImageNet weights"),
+    ],
+)
+def test_options_are_checked(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ParameterError, match=message):
+        build(name, **options)
+
+
+def test_all_names_are_listed() -> None:
+    assert set(models.architectures()) == {*ARCHITECTURES, *CONFIGURATIONS, "rhythmogram"}
+    assert len(models.architectures()) == 9 + 11 + 1
