@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from runtime.audio import SUFFIXES
 from runtime.classifier import Classifier, Prediction
 from runtime.errors import WhichdanceError
 from runtime.segments import DEFAULT_STRIDE
+
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def _classify_on_processes(
     paths: Sequence[str], jobs: int, model: str | None, threads: int | None, stride: int
 ) -> Iterator[Outcome]:
     import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import ProcessPoolExecutor, wait
     from concurrent.futures.process import BrokenProcessPool
 
     earlier = multiprocessing.active_children()
@@ -139,8 +142,11 @@ def _classify_on_processes(
     finished = False
     try:
         with _interrupts_held_back():
-            futures = [pool.submit(_work, path) for path in paths]
-        for path, future in zip(paths, futures, strict=True):
+            futures = deque(pool.submit(_work, path) for path in paths)
+        for path in paths:
+            future = futures.popleft()
+            while not wait([future], POLL_SECONDS).done:
+                pass  # Ctrl-C may have reached another thread, which cannot wake this one
             try:
                 outcome = future.result()
             except BrokenProcessPool:

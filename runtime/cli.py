@@ -112,9 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except ImportError as error:  # a library written in C may turn Ctrl-C while it loads into this
+    except ImportError as error:  # a library written in C may turn a signal while it loads into this
         if isinstance(error.__cause__, KeyboardInterrupt):
             return INTERRUPTED
+        if isinstance(error.__cause__, SystemExit):
+            return TERMINATED
         raise
     except BrokenPipeError:  # whoever read our output (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -309,7 +311,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 @dataclass
 class _Log:
-    """What has happened so far."""
+    """What has happened so far; the outcomes only where playlists are to be made of them."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     failed: bool = False
@@ -332,7 +334,8 @@ def _handled(args: argparse.Namespace, outcomes: Iterable[Outcome], log: _Log) -
                     save_plot(outcome.prediction, args.plot, title=Path(outcome.path).name)
                 if args.write_tags and not _tag(args, outcome.path, outcome.prediction):
                     log.failed = True
-            log.outcomes.append(outcome)
+            if args.playlists:
+                log.outcomes.append(outcome)
             yield outcome
     except KeyboardInterrupt:
         log.interrupted = True

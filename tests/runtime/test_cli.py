@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -356,6 +357,21 @@ def test_ctrl_c_leaves_the_terminal_sane(tiny_model, sound, jobs):
     assert b"KeyboardInterrupt" not in shown
 
 
+def test_a_terminated_run_leaves_nothing_half_written(tiny_model, sound, tmp_path):
+    long = sound("long.wav", "jive", 600.0, 8_000)
+    (tmp_path / "out").mkdir()
+    options = ["--model", tiny_model, "--stride", "1", "--json", "-o", tmp_path / "out" / "answers.json"]
+    with subprocess.Popen([*COMMAND, *options, *[long] * 50], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list((tmp_path / "out").iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert list((tmp_path / "out").iterdir())  # the temporary file
+        process.terminate()
+        assert process.wait(30) == 143
+        assert process.stderr.read() == ""
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_no_progress_bar_without_a_terminal(whichdance, music, monkeypatch):
     monkeypatch.setattr(cli, "PROGRESS_DELAY", 0)
     assert whichdance(music / "a.wav", music / "b tango.flac")[2] == ""
@@ -391,6 +407,15 @@ def test_help_and_answers_load_nothing_heavy(tiny_model, sound):
             text=True,
         )
         assert result.stderr == "[]\n"
+
+
+def test_the_user_guide_names_every_field_and_no_option_that_does_not_exist(whichdance, sound):
+    guide = (Path(__file__).parents[2] / "docs" / "user_guide.md").read_text()
+    answer = json.loads(whichdance("--json", sound("a.wav", "jive"))[1])[0]
+    assert [field for field in answer if f"`{field}`" not in guide] == []
+    assert [name for name in report.CSV_COLUMNS if f"`{name}`" not in guide] == []
+    known = cli._parser().format_help()
+    assert [option for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", guide) if option not in known] == []
 
 
 @pytest.mark.parametrize(
