@@ -67,4 +67,5 @@ def _take_over_permissions(target: Path, temporary: Path) -> None:
     if hasattr(os, "chown"):
         with suppress(PermissionError):  # only root may give files away
             os.chown(temporary, status.st_uid, status.st_gid)
-    temporary.chmod(stat.S_IMODE(status.st_mode))  # after chown, which clears some of its bits
+    with suppress(PermissionError):  # memory sticks know no permissions
+        temporary.chmod(stat.S_IMODE(status.st_mode))  # after chown, which clears some of its bits

@@ -118,9 +118,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error.__cause__, SystemExit):
             return TERMINATED
         raise
-    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+    except OSError as error:
+        # What is still buffered must not fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        if isinstance(error, BrokenPipeError):  # whoever read our output (head, less) has seen enough
+            return BROKEN_PIPE
+        _say(f"cannot go on: {error}")
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -254,9 +258,9 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         if getattr(args, name) and not args.write_tags:
             parser.error(f"--{name.replace('_', '-')} goes with --write-tags")
     if args.live:
-        useless = ("paths", "timeline", "json", "csv", "output", "plot", "playlists", "write_tags")
-        for name in useless:
-            if getattr(args, name):
+        useless = ("paths", "timeline", "json", "csv", "output", "plot", "playlists", "write_tags", "jobs")
+        for name in (*useless, "min_confidence"):
+            if getattr(args, name) not in ([], parser.get_default(name)):
                 what = "recordings" if name == "paths" else f"--{name.replace('_', '-')}"
                 parser.error(f"--live listens to the microphone; it does not go with {what}")
         return

@@ -225,6 +225,7 @@ def test_an_empty_folder_and_a_missing_file_are_errors(whichdance, tmp_path):
         (["--device", "1", "a.wav"], "--device goes with --live"),
         (["--live", "a.wav"], "does not go with recordings"),
         (["--live", "--json"], "does not go with --json"),
+        (["--live", "--min-confidence", "0"], "does not go with --min-confidence"),
         (["--plot", "out.gif", "a.wav"], "out.gif: a figure is saved as .png, .svg, .pdf"),
         (["--plot", "out.png", "a.wav", "b.wav"], "--plot draws one recording, these are 2"),
         (["--nonsense"], "--nonsense"),
@@ -312,6 +313,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(tiny_model, music):
         process.stdout.close()
         assert process.wait(30) == 141
         assert process.stderr.read() == ""
+
+
+def test_a_full_disk_is_one_clear_error(tiny_model, sound):
+    with open("/dev/full", "w") as full:
+        arguments = [*COMMAND, "--model", tiny_model, "--json", sound("a.wav", "jive")]
+        result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "whichdance: cannot go on: [Errno 28] No space left on device\n"
 
 
 def _on_terminal(arguments: list[str], *, interrupt_at: bytes | None = None) -> tuple[int, bytes]:
