@@ -15,6 +15,7 @@ from training.commands import (
     evaluate,
     experiment,
     label,
+    merge,
     plot,
     train,
 )
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
         *(corpus, label, download, duplicates, degrade, collection),  # data
-        *(train, calibrate, evaluate, experiment, baseline, plot),  # networks
+        *(train, merge, calibrate, evaluate, experiment, baseline, plot),  # networks
     ):
         module.add_parser(commands)
     return result
