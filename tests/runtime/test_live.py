@@ -1,6 +1,7 @@
 """Listening to a microphone, which here is a made-up one."""
 
 import io
+import pty
 import sys
 import threading
 import types
@@ -83,6 +84,16 @@ def test_enter_starts_anew(classifier, tone, monkeypatch):
     prediction = live.show(classifier, _blocks(samples), _terminal(), top=3)
     assert prediction.dance == "rumba"
     assert prediction.confidence > 0.9
+
+
+def test_enter_is_noticed_on_a_terminal(monkeypatch):
+    master, slave = pty.openpty()
+    with open(slave) as keyboard, open(master, "wb", buffering=0) as fingers:
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        assert not live._enter_pressed()
+        fingers.write(b"\n")
+        assert live._enter_pressed()
+        assert not live._enter_pressed()
 
 
 def _sound_card(

@@ -76,3 +76,9 @@ def test_a_name_with_a_line_break_is_an_error(tiny_model, sound, tmp_path, capsy
     assert cli.main(["--model", str(tiny_model), "--playlists", str(tmp_path), str(path)]) == 1
     assert "line break" in capsys.readouterr().err
     assert not (tmp_path / "Samba.m3u8").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tiny_model, sound, tmp_path, capsys):
+    path = sound("song.wav", "samba")
+    assert cli.main(["--model", str(tiny_model), "--playlists", str(path / "lists"), str(path)]) == 1
+    assert "song.wav/lists: the folder cannot be made" in capsys.readouterr().err
