@@ -133,14 +133,25 @@ def mel_filters(sample_rate: int = SAMPLE_RATE) -> Float32:
     -------
     ndarray, shape (n_fft // 2 + 1, 224), float32
     """
+    frequencies, corners, scale = _bins_and_corners(sample_rate)
+    return _triangles(frequencies, corners, scale)
+
+
+def _bins_and_corners(sample_rate: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Frequencies of the FFT's bins and of the bands' corners in Hz; factor that undoes the rate."""
     lengths = front_end(sample_rate)
-    bins = np.arange(lengths.n_fft // 2 + 1) * (lengths.sample_rate / lengths.n_fft)
+    frequencies = np.arange(lengths.n_fft // 2 + 1, dtype=np.float64) * lengths.sample_rate / lengths.n_fft
     corners = mel_to_hz(np.linspace(hz_to_mel(FMIN), hz_to_mel(FMAX), N_MELS + 2))
+    return frequencies, corners, N_FFT**2 / (lengths.win_length * lengths.n_fft)
+
+
+def _triangles(frequencies: NDArray[np.float64], corners: NDArray[np.float64], scale: float) -> Float32:
+    """Filters whose corners are three neighbours each: shape (len(frequencies), len(corners) - 2)."""
     low, centre, high = corners[:-2], corners[1:-1], corners[2:]
-    rising = (bins[:, None] - low) / (centre - low)
-    falling = (high - bins[:, None]) / (high - centre)
+    rising = (frequencies[:, None] - low) / (centre - low)
+    falling = (high - frequencies[:, None]) / (high - centre)
     triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
-    return (triangles * (N_FFT**2 / (lengths.win_length * lengths.n_fft))).astype(np.float32)
+    return (triangles * scale).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -158,15 +169,16 @@ class _Group:
 
 @lru_cache(maxsize=8)
 def _groups(sample_rate: int) -> tuple[_Group, ...]:
-    filters = mel_filters(sample_rate) * np.float32(front_end(sample_rate).n_fft ** 2)
+    frequencies, corners, scale = _bins_and_corners(sample_rate)
+    scale *= front_end(sample_rate).n_fft ** 2  # undoes the division by norm="forward"
     groups = []
     for first in range(0, N_MELS, GROUP_BANDS):
-        bands = slice(first, first + GROUP_BANDS)
-        reached = np.flatnonzero(filters[:, bands].any(axis=1))
-        if reached.size:  # bands above the Nyquist frequency reach no bin
-            start, stop = int(reached[0]), int(reached[-1]) + 1
-            weights = np.repeat(filters[start:stop, bands], 2, axis=0)
-            groups.append(_Group(slice(2 * start, 2 * stop), bands, weights))
+        edges = corners[first : first + GROUP_BANDS + 2]
+        start, stop = np.searchsorted(frequencies, (edges[0], edges[-1])).tolist()
+        if start < stop:  # bands above the Nyquist frequency reach no bin
+            weights = _triangles(frequencies[start:stop], edges, scale)
+            bands = slice(first, first + len(edges) - 2)
+            groups.append(_Group(slice(2 * start, 2 * stop), bands, np.repeat(weights, 2, axis=0)))
     return tuple(groups)
 
 
