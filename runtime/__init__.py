@@ -1,7 +1,7 @@
 """whichdance on the device: which ballroom dance is this music for? numpy and onnxruntime, no network.
 
 >>> import runtime
->>> runtime.classify("examples/viennese_waltz.flac").dance
+>>> runtime.classify("examples/viennese_waltz.ogg").dance
 'viennese_waltz'
 """
 

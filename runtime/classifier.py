@@ -165,7 +165,7 @@ class Classifier:
     --------
     >>> from runtime import Classifier
     >>> classifier = Classifier()
-    >>> classifier.classify("examples/viennese_waltz.flac").dance
+    >>> classifier.classify("examples/viennese_waltz.ogg").dance
     'viennese_waltz'
     """
 

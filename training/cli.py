@@ -17,6 +17,7 @@ from training.commands import (
     label,
     merge,
     plot,
+    tempo,
     train,
 )
 from training.synthesis import cli as corpus
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
         *(corpus, label, download, duplicates, degrade, collection),  # data
-        *(train, merge, calibrate, evaluate, experiment, baseline, plot),  # networks
+        *(train, merge, calibrate, evaluate, tempo, experiment, baseline, plot),  # networks
     ):
         module.add_parser(commands)
     return result

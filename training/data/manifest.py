@@ -2,7 +2,8 @@
 
 Columns: `path` (relative to the manifest, or absolute), `dance` (a class label, or 'other' for music to
 none of the ten dances), `split` ('train', 'validation', 'test', or empty), `source` (free text), and
-optionally `start` and `end` in seconds where only a part of the file counts. Other columns are ignored.
+optionally `start` and `end` in seconds where only a part of the file counts and `tempo_bpm`, the true
+tempo in beats per minute. Other columns are ignored.
 """
 
 import csv
@@ -45,6 +46,8 @@ class Recording:
         Where it comes from.
     start, end : float
         Seconds; the part of the file that counts, `end` infinite for the rest of the file.
+    tempo_bpm : float
+        Beats per minute; nan where unknown.
     """
 
     path: Path
@@ -53,6 +56,7 @@ class Recording:
     source: str = ""
     start: float = 0.0
     end: float = math.inf
+    tempo_bpm: float = math.nan
 
 
 def read_manifest(path: str | Path) -> list[Recording]:
@@ -82,21 +86,20 @@ def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recordi
     def cell(name: str) -> str:
         return (row.get(name) or "").strip()
 
-    def seconds(name: str, default: float) -> float:
+    def number(name: str, default: float) -> float:
         try:
             return float(cell(name)) if cell(name) else default
         except ValueError:
-            raise ManifestError(
-                f"{manifest}, line {line}: {name} is {cell(name)!r}, not a number of seconds"
-            ) from None
+            raise ManifestError(f"{manifest}, line {line}: {name} is {cell(name)!r}, not a number") from None
 
     recording = Recording(
         path=manifest.parent.absolute() / cell("path"),
         dance=cell("dance"),
         split=cell("split"),
         source=cell("source"),
-        start=seconds("start", 0.0),
-        end=seconds("end", math.inf),
+        start=number("start", 0.0),
+        end=number("end", math.inf),
+        tempo_bpm=number("tempo_bpm", math.nan),
     )
     if not cell("path"):
         raise ManifestError(f"{manifest}, line {line}: path is empty")
