@@ -37,7 +37,11 @@ def clock(seconds: float) -> str:
 
 def percent(score: float) -> str:
     """A score from 0 to 1 in percent, without pretending to a precision that it does not have."""
-    return "<1 %" if 0 < score < 0.005 else f"{100 * score:.0f} %"
+    if 0 < score < 0.005:
+        return "<1 %"
+    if 0.995 <= score < 1:
+        return ">99 %"
+    return f"{100 * score:.0f} %"
 
 
 def ranked(prediction: Prediction, top: int) -> list[tuple[str, float]]:

@@ -434,6 +434,8 @@ def test_clock(seconds, text):
     assert report.clock(seconds) == text
 
 
-@pytest.mark.parametrize(("score", "text"), [(0, "0 %"), (0.004, "<1 %"), (0.936, "94 %"), (1, "100 %")])
+@pytest.mark.parametrize(
+    ("score", "text"), [(0, "0 %"), (0.004, "<1 %"), (0.936, "94 %"), (0.997, ">99 %"), (1, "100 %")]
+)
 def test_percent(score, text):
     assert report.percent(score) == text
