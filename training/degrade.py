@@ -1,6 +1,7 @@
 """Low-quality recordings (thesis 4.7): noise mixed in, and what a phone in a dance hall does to music."""
 
 import io
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from scipy.signal import fftconvolve
+from scipy.signal import fftconvolve, resample_poly
 
 from runtime import audio
 from runtime.atomic import replacing
@@ -67,9 +68,9 @@ def read_noise(path: str | Path) -> Callable[[int], Float32]:
 
     def at(sample_rate: int) -> Float32:
         if sample_rate not in at_rate:
-            import librosa
-
-            at_rate[sample_rate] = librosa.resample(samples, orig_sr=own_rate, target_sr=sample_rate)
+            common = math.gcd(sample_rate, own_rate)
+            resampled = resample_poly(samples, sample_rate // common, own_rate // common)
+            at_rate[sample_rate] = resampled.astype(np.float32)
         return at_rate[sample_rate]
 
     return at

@@ -213,7 +213,7 @@ def train(
         sampler=range(first_batch, n_batches),
         num_workers=workers,
         prefetch_factor=8 if workers else None,
-        generator=torch.Generator(),  # else starting the loader draws from the global one, and a restart shows
+        generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
     )
     loader = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
     augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)

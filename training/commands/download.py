@@ -23,22 +23,24 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
-    from training.data.download import LOG, Link, download, read_links, recordings
+    from training.data import download
     from training.data.manifest import write_manifest
 
-    links = read_links(args.links)
+    links = download.read_links(args.links)
     with Progress() as bar:
         task = bar.add_task("download", total=len(links))
 
-        def progress(done: int, link: Link) -> None:
+        def progress(done: int, link: download.Link) -> None:
             bar.update(task, completed=done)
             if link.error:
                 bar.console.print(f"failed: {link.url}: {link.error}", highlight=False, markup=False)
 
-        finished = download(links, args.output, audio_format=args.format, progress=progress)
+        finished = download.download(
+            links, args.output, audio_format=args.format, fetch=download.fetch, progress=progress
+        )
     failed = sum(bool(link.error) for link in finished)
-    labelled = recordings(finished, args.output)
-    print(f"{len(finished) - failed} of {len(finished)} links are in {args.output}; see {LOG} there")
+    labelled = download.recordings(finished, args.output)
+    print(f"{len(finished) - failed} of {len(finished)} links are in {args.output}; see {download.LOG} there")
     if labelled:
         write_manifest(args.output / "manifest.csv", labelled)
         print(f"{len(labelled)} labelled recordings in {args.output / 'manifest.csv'}")

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from runtime import Classifier, mel
+from training import plots
+from training.evaluate import statistics
+from training.metrics import Accuracy
+
+HISTORY = [
+    {"epoch": e, "loss": 2 / e, "accuracy": 1 - 1 / e}
+    | ({"validation": {"loss": 1 / e, "accuracy": 0.5, "aggregated_accuracy": 0.6}} if e % 2 == 0 else {})
+    for e in range(1, 9)
+]
+
+
+def lines(figure: Figure, axes: int) -> dict[str, np.ndarray]:
+    return {str(line.get_label()): line.get_ydata() for line in figure.axes[axes].get_lines()}
+
+
+def test_training_curves_show_every_split_that_was_evaluated() -> None:
+    figure = plots.training_curves(HISTORY)
+    loss, accuracy = lines(figure, 0), lines(figure, 1)
+    assert loss["validation"].tolist() == [1 / e for e in (2, 4, 6, 8)]
+    assert "test" not in loss
+    assert accuracy["validation, aggregated"].tolist() == [0.6] * 4
+    assert loss["training"].tolist() == pytest.approx([2 / e for e in range(1, 9)])
+
+
+def test_confusion_matrices_print_shares_and_leave_absent_classes_empty() -> None:
+    scores = np.eye(10, dtype=np.float32)[[[0, 1], [1, 1]]]
+    figure = plots.confusion_matrices(statistics("x", ("cha_cha_cha", "jive"), list(scores)))
+    texts = [text.get_text() for text in figure.axes[1].texts]
+    assert texts == ["0.50", "0.50", "1.00"]
+    assert figure.axes[0].get_title(loc="left") == "x, with aggregation"
+
+
+def test_accuracy_against_noise() -> None:
+    points = [
+        {"alpha": a, "top1": Accuracy(10 - i, 10), "top2": Accuracy(10, 10), "segment_top1": Accuracy(5, 10)}
+        for i, a in enumerate((0.0, 0.5, 1.0))
+    ]
+    found = lines(plots.accuracy_against_noise({"": points}), 0)
+    assert found["top-1"].tolist() == [1.0, 0.9, 0.8]
+
+
+def test_spectrogram_stands_above_the_scores(tiny_model: Path, tone: object, tmp_path: Path) -> None:
+    samples = tone("tango", 12.0)  # type: ignore[operator]
+    prediction = Classifier(tiny_model, stride=20).classify_samples(samples, mel.SAMPLE_RATE)
+    figure = plots.spectrogram_and_scores(mel.melspectrogram(samples), prediction, title="a $ tango")
+    scores, spectrogram = figure.axes[:2]
+    assert spectrogram.get_position().y0 > scores.get_position().y1
+    assert spectrogram.get_position().x0 == pytest.approx(scores.get_position().x0)
+    image = spectrogram.get_images()[0].get_array()
+    assert image.shape == (224, len(mel.melspectrogram(samples)))
+    assert abs(int(image.mean(axis=1).argmax()) - (8 * 22 + 11)) <= 2  # the tone of the fixture
+    plots.save(figure, tmp_path / "new" / "f.svg")
+    assert (tmp_path / "new" / "f.svg").read_text().startswith("<?xml")
