@@ -34,6 +34,18 @@ BENCHMARKS: dict[str, tuple[str, dict[str, Option]]] = {
         "a file to an answer, against decoding alone and against librosa with torch",
         {"seconds": SECONDS, "model": MODEL, "files": (int, False, "recordings in the folder")},
     ),
+    "coldstart": (
+        "the command in a fresh process, against bare imports",
+        {"recording": (str, False, "default: the first example"), "model": MODEL},
+    ),
+    "live": (
+        "latency, CPU share and memory of listening",
+        {"seconds": SECONDS, "model": MODEL, "threads": (int, False, "of the network")},
+    ),
+    "memory": (
+        "peak memory for short and long recordings",
+        {"minutes": (float, True, "lengths of the recordings"), "model": MODEL},
+    ),
 }
 
 
