@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".svg", ".pdf")
 NONE_COLOUR = "#FFFFFF"
 NONE_HATCH = "////"
+FAINT = "#888888"  # of what hardly takes part
 LABEL_POINTS = 9.0  # font size of the labels on areas and in the legend
 TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # s
 MAX_TICKS = 9
@@ -112,7 +113,7 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
     _style(axes, times)
     _titles(axes, prediction, title)
     handles, labels = axes.get_legend_handles_labels()
-    fig.legend(
+    legend = fig.legend(
         handles[::-1],  # from the top area to the bottom one
         labels[::-1],
         loc="outside right center",
@@ -121,6 +122,9 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
         handlelength=1.2,
         handleheight=1.2,
     )
+    for text in legend.get_texts():
+        if "<1 %" in text.get_text():
+            text.set_color(FAINT)
     fig.draw_without_rendering()  # settles the layout, which the size of the labels depends on
     for layer, one in enumerate(order):
         _label_area(axes, times, edges[:, layer], edges[:, layer + 1], one)
@@ -148,7 +152,7 @@ def _style(axes: "Axes", times: NDArray[np.float64]) -> None:
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     axes.set_xlabel("time (m:ss)")
     axes.set_ylabel("score")
-    axes.tick_params(length=3, color="#888888", labelsize=LABEL_POINTS)
+    axes.tick_params(length=3, color=FAINT, labelsize=LABEL_POINTS)
     for side in axes.spines.values():
         side.set_visible(False)
 
