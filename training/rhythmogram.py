@@ -7,7 +7,7 @@ syncopation a pattern along it, and a convolution sees both. A second branch may
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +23,8 @@ N_LAGS = 224
 SHORTEST_LAG = 5.0  # frames: 0.12 s, a sixteenth note at 130 beats per minute
 LONGEST_LAG = 122.0  # frames: 2.83 s, a bar of the slowest rumba
 MEL_BANDS = 56
-BRANCHES = ("acf", "mel")
+PERCEPTRON_UNITS = (256, 128)
+BRANCHES = ("acf", "mlp", "mel")
 
 
 def log_spaced_lags() -> np.ndarray:
@@ -103,7 +104,8 @@ class RhythmNet(nn.Module):
     classes : int
         10, or 11 with "none of the ten" last.
     branches : sequence of str
-        Out of 'acf' (rhythmogram) and 'mel' (band-normalised mel image of 56 bands).
+        Out of 'acf' (rhythmogram), 'mlp' (the same image before a perceptron, which sees every lag where
+        it is instead of patterns wherever they are) and 'mel' (band-normalised mel image of 56 bands).
     width : float
         Width multiplier of the MobileNetV3-small trunks.
     dropout : float
@@ -123,11 +125,16 @@ class RhythmNet(nn.Module):
         super().__init__()
         if not branches or not set(branches) <= set(BRANCHES):
             raise ParameterError(f"branches must be taken from {BRANCHES}, got {tuple(branches)}")
-        images = {"acf": lambda: Rhythmogram(segment_frames), "mel": lambda: BandImage(MEL_BANDS)}
-        self.images = nn.ModuleDict({name: images[name]() for name in branches})
-        self.trunks = nn.ModuleDict({name: _trunk(width) for name in branches})
-        trunks: Any = self.trunks.values()
-        features = sum(trunk[-1][0].out_channels for trunk in trunks)
+        self.images = nn.ModuleDict(
+            {
+                name: BandImage(MEL_BANDS) if name == "mel" else Rhythmogram(segment_frames)
+                for name in branches
+            }
+        )
+        self.trunks = nn.ModuleDict(
+            {name: _perceptron(dropout) if name == "mlp" else _trunk(width) for name in branches}
+        )
+        features = sum(_n_features(trunk) for trunk in self.trunks.values())
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))
 
     @property
@@ -137,15 +144,15 @@ class RhythmNet(nn.Module):
 
     def forward(self, power: Tensor) -> Tensor:
         """Logits, shape (n, classes), of mel power, shape (n, 1, 224, T)."""
-        pooled = [
-            trunk(image(power)).mean(dim=(2, 3))
+        features = [
+            trunk(image(power))
             for image, trunk in zip(self.images.values(), self.trunks.values(), strict=True)
         ]
-        return self.head(torch.cat(pooled, dim=1))
+        return self.head(torch.cat(features, dim=1))
 
 
 def _trunk(width: float) -> nn.Sequential:
-    """Convolutional part of MobileNetV3-small for one-channel images.
+    """Convolutional part of MobileNetV3-small for one-channel images, averaged over the image.
 
     torchvision's batch normalisation has momentum 0.01 there, with which the statistics lag hundreds of
     batches behind; PyTorch's default of 0.1 lets short runs be evaluated too.
@@ -155,4 +162,19 @@ def _trunk(width: float) -> nn.Sequential:
     first = trunk[0][0]
     trunk[0][0] = nn.Conv2d(1, first.out_channels, first.kernel_size, first.stride, first.padding, bias=False)
     nn.init.kaiming_normal_(trunk[0][0].weight, mode="fan_out")
-    return cast(nn.Sequential, trunk)
+    return nn.Sequential(*trunk, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def _perceptron(dropout: float) -> nn.Sequential:
+    """Two hidden layers over a rhythmogram whose lags are averaged in pairs."""
+    layers: list[nn.Module] = [nn.AvgPool2d((1, 2)), nn.Flatten()]
+    inputs = RHYTHM_BANDS * N_LAGS // 2
+    for units in PERCEPTRON_UNITS:
+        layers += [nn.Linear(inputs, units), nn.BatchNorm1d(units), nn.ReLU(), nn.Dropout(dropout)]
+        inputs = units
+    return nn.Sequential(*layers[:-1])  # the head drops out by itself
+
+
+def _n_features(trunk: nn.Module) -> int:
+    norms = [m for m in trunk.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    return norms[-1].num_features
