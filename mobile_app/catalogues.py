@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,15 +25,16 @@ IN_KV = re.compile(r"app\.tr\('((?:[^'\\]|\\.)*)'")
 FIXED_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # catalogues change only with their texts
 
 
+@cache
 def texts() -> dict[Text, set[str]]:
     """All texts that are shown, and the files where they stand."""
     found: dict[Text, set[str]] = {}
-    for path in sorted(FOLDER.rglob("*.py")):
-        for text in _in_python(path.read_text(encoding="utf-8")):
-            found.setdefault(text, set()).add(path.relative_to(FOLDER).as_posix())
-    for path in sorted(FOLDER.rglob("*.kv")):
-        for text in IN_KV.findall(path.read_text(encoding="utf-8")):
-            found.setdefault(text, set()).add(path.relative_to(FOLDER).as_posix())
+    for folder in (FOLDER, FOLDER / "core", FOLDER / "platform", FOLDER / "ui"):
+        for path in sorted(folder.iterdir()):
+            source = path.read_text(encoding="utf-8") if path.suffix in (".py", ".kv") else ""
+            inside = _in_python(source) if path.suffix == ".py" else IN_KV.findall(source)
+            for text in inside:
+                found.setdefault(text, set()).add(path.relative_to(FOLDER).as_posix())
     for dance in DANCES:
         found.setdefault(dance.name, set()).add("runtime/dances.py")
     return found
@@ -53,18 +55,6 @@ def _in_python(source: str) -> Iterator[Text]:
             yield words[0], words[1]
 
 
-def template() -> "Catalog":
-    """A catalogue of all texts, without translations."""
-    from babel.messages import Catalog
-
-    catalogue = Catalog(
-        project="whichdance", version="1", creation_date=FIXED_DATE, revision_date=FIXED_DATE, charset="utf-8"
-    )
-    for text, files in texts().items():
-        catalogue.add(text, locations=[(file, 0) for file in sorted(files)])
-    return catalogue
-
-
 def merged(language: str) -> "Catalog":
     """A language's catalogue: its translations that are still needed, and gaps for new texts."""
     from babel.messages import Catalog
@@ -80,19 +70,19 @@ def merged(language: str) -> "Catalog":
         locale=language,
         project="whichdance",
         version="1",
+        header_comment=f"# The app's texts: {LANGUAGES[language]}. Kept in step by `python -m mobile_app.catalogues`.",
+        msgid_bugs_address="",
+        last_translator="",
+        language_team="",
         creation_date=FIXED_DATE,
         revision_date=FIXED_DATE,
         charset="utf-8",
         fuzzy=False,
     )
-    for message in template():
-        if not message.id:
-            continue
-        known = old.get(message.id)
-        string = known.string if known else None
-        if language == DEFAULT_LANGUAGE:
-            string = message.id
-        new.add(message.id, string, locations=message.locations)
+    for text, files in texts().items():
+        known = old.get(text)
+        string = text if language == DEFAULT_LANGUAGE else known.string if known else None
+        new.add(text, string, locations=[(file, 0) for file in sorted(files)])
     return new
 
 

@@ -14,7 +14,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, DictProperty, ListProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
-from kivy.uix.screenmanager import FadeTransition, NoTransition
+from kivy.uix.screenmanager import FadeTransition, NoTransition, Screen
 
 from mobile_app.core import export, settings
 from mobile_app.core.history import MICROPHONE, Entry, History, StorageError
@@ -44,6 +44,14 @@ PLACES = (
     ("dances", "dances", mark("Dances")),
     ("settings", "settings", mark("Settings")),
 )
+SCREENS: dict[str, type[Screen]] = {
+    "listen": ListenScreen,
+    "history": HistoryScreen,
+    "session": SessionScreen,
+    "dances": DancesScreen,
+    "dance": DanceScreen,
+    "settings": SettingsScreen,
+}
 PARENTS = {"session": "history", "dance": "dances"}  # where 'back' leads
 NO_DANCE = "#8a7f85"
 BUZZ_MS = 60
@@ -130,21 +138,7 @@ class WhichDanceApp(App):
         shell = Shell()
         self.screens = shell.ids.screens
         self.screens.transition = FadeTransition(duration=0.15) if self._animated else NoTransition()
-        self.listen_screen = ListenScreen(name="listen")
-        self.history_screen = HistoryScreen(name="history")
-        self.session_screen = SessionScreen(name="session")
-        self.dances_screen = DancesScreen(name="dances")
-        self.dance_screen = DanceScreen(name="dance")
-        self.settings_screen = SettingsScreen(name="settings")
-        for screen in (
-            self.listen_screen,
-            self.history_screen,
-            self.session_screen,
-            self.dances_screen,
-            self.dance_screen,
-            self.settings_screen,
-        ):
-            self.screens.add_widget(screen)
+        self.screen("listen")
         for place, icon, text in PLACES:
             item = NavItem(place=place, icon=icon, text=self.tr(text), chosen=place == "listen")
             item.bind(on_release=lambda item: self.go(item.place))
@@ -164,11 +158,14 @@ class WhichDanceApp(App):
         Window.unbind(on_keyboard=self._on_key, on_drop_file=self._on_drop)
         if self.session:
             self.session.stop()
+        self.session = None
+        self._refresh.cancel()
         self.history.close()
 
     def on_pause(self) -> bool:
         """The app goes to the background: the microphone belongs to others, the evidence is kept."""
-        self.session_screen.stop_playing()
+        if self.screens.has_screen("session"):
+            self.screen("session").stop_playing()
         if self.session and self.session.draft.source == MICROPHONE:
             self.session.pause(Problem.PAUSED)
             self.session.save()
@@ -184,7 +181,7 @@ class WhichDanceApp(App):
         if key == 27:  # Escape, and Android's way back
             return self.go_back()
         if key == 32 and self.screens.current == "listen":
-            self.listen_screen.press()
+            self.screen("listen").press()
             return True
         return False
 
@@ -193,9 +190,16 @@ class WhichDanceApp(App):
 
     # Getting about
 
-    def go(self, place: str) -> None:
-        """Show one of the places or a screen below it."""
-        self.screens.current = place
+    def screen(self, name: str) -> Any:
+        """One of the screens; made when it is first wanted, so that the app is there at once."""
+        if not self.screens.has_screen(name):
+            self.screens.add_widget(SCREENS[name](name=name))
+        return self.screens.get_screen(name)
+
+    def go(self, name: str) -> None:
+        """Show a screen."""
+        self.screen(name)
+        self.screens.current = name
 
     def go_back(self) -> bool:
         """One step up; False where that leads out of the app."""
@@ -211,12 +215,12 @@ class WhichDanceApp(App):
 
     def show_dance(self, key: str) -> None:
         """The page of one dance."""
-        self.dance_screen.key = key
+        self.screen("dance").key = key
         self.go("dance")
 
     def show_session(self, session: int) -> None:
         """The page of one session."""
-        if self.session_screen.show(session):
+        if self.screen("session").show(session):
             self.go("session")
 
     def toast(self, text: str) -> None:
@@ -335,7 +339,7 @@ class WhichDanceApp(App):
         if named and named != self._named and running and self.settings.vibrate:
             self.system.vibrate(BUZZ_MS)
         self._named = named
-        self.listen_screen.refresh()
+        self.screen("listen").refresh()
 
     def permission_blocked(self, problem: Problem | None) -> bool:
         """True where only the system's settings help."""
@@ -347,15 +351,22 @@ class WhichDanceApp(App):
 
     # History
 
+    def save_unsaved(self) -> None:
+        """Save the results that had no room before, if there is room now."""
+        try:
+            self.history.save_unsaved()
+        except StorageError as error:
+            log.warning("still no room: %s", error)
+
     def change_history(self, change: Callable[[], None]) -> None:
         """Change the history, say so if that fails, and show it anew."""
         try:
             change()
         except StorageError as error:
             self.toast(self.tr(error.problem.sentence))
-        self.history_screen.refresh()
-        self.session_screen.refresh()
-        self.listen_screen.refresh()
+        for name in ("history", "session", "listen"):
+            if self.screens.has_screen(name):
+                self.screen(name).refresh()
 
     def correct(self, session: int, truth: str | None) -> None:
         """Note which dance it really was."""
@@ -414,7 +425,8 @@ class WhichDanceApp(App):
         if before.language != self.settings.language:
             self._translate()
             self._show_words()
-        self.settings_screen.mark_values()
+        if self.screens.has_screen("settings"):
+            self.screen("settings").mark_values()
 
     def _dark(self) -> bool:
         if self.settings.theme == "system":

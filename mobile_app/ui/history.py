@@ -69,6 +69,7 @@ class HistoryScreen(Screen):
 
     def on_pre_enter(self, *_: object) -> None:
         """Look again whenever the screen is entered."""
+        self.app.save_unsaved()
         self.refresh()
 
     def refresh(self, *_: object) -> None:

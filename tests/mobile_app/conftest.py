@@ -1,5 +1,7 @@
 """Fixtures of the app's tests: a model that answers to tones, sources made by hand, Java stubs."""
 
+from tests.mobile_app import headless  # isort: skip  # noqa: F401
+
 import shutil
 import subprocess
 import threading

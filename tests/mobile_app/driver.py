@@ -1,30 +1,10 @@
-"""Drives the real app in a window without a screen: frames, taps, pictures.
+"""Drives the real app in a window without a screen: frames, taps, pictures."""
 
-Import it before anything of Kivy: it sets what Kivy reads on import.
-"""
-
-import os
-import tempfile
-
-os.environ.setdefault("SDL_VIDEODRIVER", "offscreen")
-os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
-os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
-os.environ["KIVY_NO_ARGS"] = "1"
-os.environ.setdefault("KIVY_LOG_MODE", "PYTHON")  # Kivy leaves logging and stderr alone
-os.environ["KIVY_NO_FILELOG"] = "1"
-os.environ["KIVY_METRICS_DENSITY"] = os.environ.get("KIVY_METRICS_DENSITY", "1")
-os.environ["KIVY_HOME"] = tempfile.mkdtemp(prefix="kivy-")
+from tests.mobile_app import headless  # isort: skip
 
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from kivy.config import Config
-
-for _name, _value in (("width", "411"), ("height", "866"), ("multisamples", "0"), ("maxfps", "0")):
-    Config.set("graphics", _name, _value)
-for _device in list(Config.options("input")):
-    Config.remove_option("input", _device)  # touches come from tests, never from the machine
 
 from kivy.base import EventLoop, runTouchApp, stopTouchApp
 from kivy.core.window import Window

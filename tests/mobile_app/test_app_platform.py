@@ -396,9 +396,7 @@ def test_desktop_never_overwrites_and_says_where(tmp_path: Path) -> None:
     assert not system.open_permission_settings()
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"), [("refuse", Permission.ASK), ("never", Permission.BLOCKED)]
-)
+@pytest.mark.parametrize(("answer", "expected"), [("refuse", Permission.ASK), ("never", Permission.BLOCKED)])
 def test_android_permission_refused(java: Java, answer: str, expected: Permission) -> None:
     activity = java("org.kivy.android.PythonActivity")
     activity.answer, activity.granted = answer, False  # type: ignore[attr-defined]

@@ -1,0 +1,101 @@
+"""The catalogues: complete, compiled, and with the same fields in every language."""
+
+import re
+import string
+
+import pytest
+
+from mobile_app import catalogues
+from mobile_app.core.lessons import LESSONS
+from mobile_app.core.level import Advice
+from mobile_app.core.problems import Notice, Problem
+from mobile_app.core.translations import LANGUAGES, Translator, clock, supported
+from mobile_app.core.verdict import Certainty
+from runtime.dances import DANCE_KEYS, DANCES
+
+babel = pytest.importorskip("babel")
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogue_is_complete_and_in_step_with_the_sources(language: str) -> None:
+    from babel.messages.pofile import read_po
+
+    catalogue = catalogues.merged(language)
+    assert catalogues.untranslated(catalogue) == []
+    with catalogues.po_path(language).open("rb") as file:
+        stored = read_po(file, locale=language)
+    assert {message.id for message in stored} == {message.id for message in catalogue}, (
+        "run `python -m mobile_app.catalogues`"
+    )
+    for message in catalogue:
+        ids = message.id if isinstance(message.id, tuple) else (message.id,)
+        strings = message.string if isinstance(message.string, tuple) else (message.string,)
+        for translation in strings if message.id else ():
+            assert fields(translation) == fields(ids[-1]), message.id
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_compiled_catalogue_says_what_the_text_one_says(language: str) -> None:
+    tr = Translator(language)
+    for message in catalogues.merged(language):
+        if message.id and not isinstance(message.id, tuple):
+            assert tr(message.id) == message.string, "run `python -m mobile_app.catalogues`"
+
+
+def test_languages_differ() -> None:
+    said = {language: Translator(language) for language in LANGUAGES}
+    assert {tr("Listen") for tr in said.values()} == {"Listen", "Zuhören", "Poslouchat", "Escuchar"}
+    assert said["de"]("Viennese Waltz") == "Wiener Walzer"
+    assert said["cs"].percent(0.931) == "93\N{NO-BREAK SPACE}%"
+
+
+def test_plural_forms() -> None:
+    one, many = "{count} result waits for free storage.", "{count} results wait for free storage."
+    assert Translator("en").plural(one, many, 1).startswith("1 result waits")
+    czech = {Translator("cs").plural(one, many, n).split(maxsplit=1)[1] for n in (1, 2, 5)}
+    assert len(czech) == 3
+
+
+def test_everything_that_can_be_said_is_in_the_catalogues() -> None:
+    known = set(catalogues.texts())
+    said = {problem.sentence for problem in Problem} | {notice.sentence for notice in Notice}
+    said |= {advice.value for advice in Advice} | {certainty.value for certainty in Certainty}
+    said |= {dance.name for dance in DANCES}
+    for lesson in LESSONS.values():
+        said |= {lesson.listen, lesson.feel}
+    assert said <= known
+
+
+def test_every_problem_says_what_to_do() -> None:
+    for situation in [*Problem, *Notice]:
+        assert re.fullmatch(r"[A-Z].{25,}[.]", situation.sentence)
+
+
+def test_every_dance_has_a_lesson_that_fills_whole_bars() -> None:
+    assert set(LESSONS) == set(DANCE_KEYS)
+    for dance in DANCES:
+        assert LESSONS[dance.key].beats % (dance.beats_per_bar / 2) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("de_AT.UTF-8", "de"),
+        ("cs", "cs"),
+        ("es-MX", "es"),
+        ("fr_FR", "en"),
+        ("C", "en"),
+        (None, "en"),
+        ("", "en"),
+    ],
+)
+def test_nearest_language(given: str | None, found: str) -> None:
+    assert supported(given) == found
+
+
+def test_clock() -> None:
+    assert [clock(s) for s in (0, 9.9, 61, 3600, 3725)] == ["0:00", "0:09", "1:01", "1:00:00", "1:02:05"]
