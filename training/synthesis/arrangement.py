@@ -9,6 +9,9 @@ import numpy as np
 from .instruments import DRUM_KITS, FAMILIES, PERCUSSION, VOICE
 from .styles import LOUDNESS, REST, SCALES, Bars, Carpet, DanceStyles, Range, Style
 
+LEAD_IN = (
+    2.0  # seconds played and cut off again: a recording is a piece of music, it does not begin from silence
+)
 DRUMS = "drums"  # the `player` of percussion tracks
 REGIME_SHARES = {"strict": 0.45, "loose": 0.35, "wide": 0.20}
 PROGRESSIONS: dict[str, tuple[str, ...]] = {
@@ -53,9 +56,11 @@ class Performance:
 
     Attributes
     ----------
-    beat_times : seconds of the danced beats
+    duration : seconds to be heard
+    lead_in : seconds that are played before what is heard, 0 where the piece begins
+    beat_times : of the danced beats, seconds from the start of what is heard
     downbeat : index of the first bar line among them
-    tracks : who plays what
+    tracks : who plays what; their times are seconds from the start of the lead-in
     early_reflections, ensemble, veiled, soft_drums : how the mix is to treat it, see `styles.Feel`
     """
 
@@ -63,6 +68,7 @@ class Performance:
     regime: str
     tempo_bpm: float
     duration: float
+    lead_in: float
     beat_times: np.ndarray
     downbeat: int
     tracks: tuple[Track, ...]
@@ -122,12 +128,23 @@ class _Band:
     """The decisions that hold for one whole recording, and the players that follow them."""
 
     def __init__(
-        self, style: Style, regime: str, bpm: float, duration: float, rng: np.random.Generator
+        self,
+        style: Style,
+        regime: str,
+        bpm: float,
+        duration: float,
+        rng: np.random.Generator,
     ) -> None:
-        self.style, self.regime, self.bpm, self.duration, self.rng = style, regime, bpm, duration, rng
+        self.style, self.regime, self.bpm, self.duration, self.rng = (
+            style,
+            regime,
+            bpm,
+            duration,
+            rng,
+        )
         self.beats = style.beats_per_bar
         self.beat_seconds = 60 / bpm
-        self.n_bars = int(np.ceil(duration / (self.beat_seconds * self.beats))) + 2
+        self.n_bars = int(np.ceil((duration + LEAD_IN) / (self.beat_seconds * self.beats))) + 2
         straight = rng.random() < style.straight
         self.swing = 0.5 if straight else draw(rng, style.swing)
         self.swing16 = draw(rng, style.swing16)
@@ -137,6 +154,7 @@ class _Band:
         self.lead_on_beat = 1.6 if self.plain else draw(rng, feel.lead_on_beat)
         self.looseness = float(rng.beta(3, 2))  # how far the players stray from one pattern, 0 to 1
         self._form()
+        self.lead_in = 0.0 if self.from_start else LEAD_IN
         self._harmony()
 
     # -- form and harmony ------------------------------------------------------------------------------------
@@ -148,7 +166,13 @@ class _Band:
         self.from_start = rng.random() < 0.15
         self.offset = 0 if self.from_start else int(rng.integers(self.section_bars))
         n = self.n_bars // self.section_bars + 2
-        present = {"drums": 0.93, "percussion": 0.9, "carpet": 0.95, "bass": 0.94, "chords": 0.95}
+        present = {
+            "drums": 0.93,
+            "percussion": 0.9,
+            "carpet": 0.95,
+            "bass": 0.94,
+            "chords": 0.95,
+        }
         present |= {"chords2": 0.85, "lead": 0.9, "counter": 0.6}
         self.active = {role: rng.random(n) < share for role, share in present.items()}
         absent = {
@@ -264,7 +288,10 @@ class _Band:
         """Like `steps`, with the time to the next sounding step of the bar as the length."""
         for bar, step, character, start, length in self.steps(bars, role, when):
             pattern = bars[bar % len(bars)]
-            following = next((s for s in range(step + 1, len(pattern)) if pattern[s] != REST), len(pattern))
+            following = next(
+                (s for s in range(step + 1, len(pattern)) if pattern[s] != REST),
+                len(pattern),
+            )
             yield bar, step, character, start, (following - step) * length
 
     def loudness(self, character: str) -> float:
@@ -348,7 +375,13 @@ class _Band:
         root = low + (chord[0] - low) % 12
         if character != "w":
             third, fifth = root + (chord[1] - chord[0]), root + (chord[2] - chord[0])
-            intervals = {"r": root, "3": third, "5": fifth, "6": root + 9, "7": root + 10}
+            intervals = {
+                "r": root,
+                "3": third,
+                "5": fifth,
+                "6": root + 9,
+                "7": root + 10,
+            }
             return (intervals | {"o": root + 12, "l": fifth - 12, "b": root + 8})[character]
         if first:
             return root
@@ -381,7 +414,12 @@ class _Band:
                     notes = voicing(bar)
                     pitch = [*notes, notes[0] + 12][order[step % len(order)] % (len(notes) + 1)]
                     events.append(
-                        (start, length * 1.5, pitch, 0.75 * self.loudness(character) * touch[0][step])
+                        (
+                            start,
+                            length * 1.5,
+                            pitch,
+                            0.75 * self.loudness(character) * touch[0][step],
+                        )
                     )
             elif pattern[0] != "none":
                 touch = self.touch(pattern)
@@ -400,7 +438,11 @@ class _Band:
         n = self.beats * per_beat
         density = draw(rng, style.lead_notes) * self.beat_seconds * self.beats / n
         step_in_beat = np.arange(n) % per_beat
-        preference = np.where(step_in_beat == 0, self.lead_on_beat, np.where(step_in_beat % 2 == 0, 1.0, 0.8))
+        preference = np.where(
+            step_in_beat == 0,
+            self.lead_on_beat,
+            np.where(step_in_beat % 2 == 0, 1.0, 0.8),
+        )
 
         def bar_rhythm() -> list[float]:
             return [float(s) / per_beat for s in range(n) if rng.random() < density * preference[s]]
@@ -429,15 +471,28 @@ class _Band:
             if following - start < 0.1:
                 continue
             bar = min(int(start / self.beats), self.n_bars - 1)
-            degree += int(rng.choice([-3, -2, -1, 0, 1, 2, 3], p=[0.05, 0.12, 0.28, 0.1, 0.28, 0.12, 0.05]))
+            degree += int(
+                rng.choice(
+                    [-3, -2, -1, 0, 1, 2, 3],
+                    p=[0.05, 0.12, 0.28, 0.1, 0.28, 0.12, 0.05],
+                )
+            )
             degree = int(np.clip(degree, -3, 11))
             if abs(start - round(start)) < 1e-6 and rng.random() < 0.6:
                 chord = {(self.degrees[bar] + 2 * k) % 7 for k in range(3)}
-                degree = min((d for d in range(-4, 13) if d % 7 in chord), key=lambda d: abs(d - degree))
+                degree = min(
+                    (d for d in range(-4, 13) if d % 7 in chord),
+                    key=lambda d: abs(d - degree),
+                )
             pitch = low + self.keys[bar] % 12 - 6 + self.scale[degree % 7] + 12 * (degree // 7)
             level = 0.7 + 0.25 * rng.random()
             events.append(
-                (start, min(following - start, longest) * legato, int(np.clip(pitch, 46, 94)), level)
+                (
+                    start,
+                    min(following - start, longest) * legato,
+                    int(np.clip(pitch, 46, 94)),
+                    level,
+                )
             )
         return events
 
@@ -461,7 +516,13 @@ class _Band:
         rng, style = self.rng, self.style
         parts: list[tuple[str, str, list[Event]]] = []  # role, player, events
         parts.append(("drums", DRUMS, self.drum_events(style.drums, "drums", 0.25)))
-        parts.append(("percussion", DRUMS, self.drum_events(style.percussion, "percussion", 0.25)))
+        parts.append(
+            (
+                "percussion",
+                DRUMS,
+                self.drum_events(style.percussion, "percussion", 0.25),
+            )
+        )
         for carpet in style.carpets:
             if not self.plain and rng.random() < carpet.share:
                 player, events = self.carpet_events(carpet)
@@ -481,13 +542,13 @@ class _Band:
             parts.append(("counter", player, self.counter_melody(lead)))
 
         times = self._beat_times()
-        origin = times[0] if self.from_start else times[0] + rng.uniform(0, self.beat_seconds * self.beats)
+        origin = 0.0 if self.from_start else rng.uniform(0, self.beat_seconds * self.beats)
         tracks = tuple(
             Track(role, player, self._program(player), notes)
             for role, player, events in parts
             if len(notes := self._timed(events, role, player, times, origin))
         )
-        beats = times - origin
+        beats = times - origin - self.lead_in
         heard = (beats >= 0) & (beats < self.duration)
         first = int(np.argmax(heard))
         return Performance(
@@ -495,6 +556,7 @@ class _Band:
             regime=self.regime,
             tempo_bpm=self.bpm,
             duration=self.duration,
+            lead_in=self.lead_in,
             beat_times=beats[heard],
             downbeat=-first % self.beats,
             tracks=tracks,
@@ -538,7 +600,12 @@ class _Band:
         return np.concatenate([[0.0], np.cumsum(lengths)])
 
     def _timed(
-        self, events: list[Event], role: str, player: str, times: np.ndarray, origin: float
+        self,
+        events: list[Event],
+        role: str,
+        player: str,
+        times: np.ndarray,
+        origin: float,
     ) -> np.ndarray:
         """Notes in seconds, as people play them: each a little early or late, the section spread out."""
         rng, feel = self.rng, self.style.feel
@@ -559,8 +626,10 @@ class _Band:
         notes[:, 0] = start
         notes[:, 1] *= self.beat_seconds
         notes[:, 3] = np.clip(
-            notes[:, 3] * level * (1 - np.abs(rng.normal(0, 0.06 + 0.25 * self.looseness, len(start)))), 0.08, 1
+            notes[:, 3] * level * (1 - np.abs(rng.normal(0, 0.06 + 0.25 * self.looseness, len(start)))),
+            0.08,
+            1,
         )
-        notes = notes[(start > -0.05) & (start < self.duration)]
+        notes = notes[(start > -0.05) & (start < self.duration + self.lead_in)]
         notes[:, 0] = np.maximum(notes[:, 0], 0)
         return notes[np.argsort(notes[:, 0], kind="stable")]

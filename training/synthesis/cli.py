@@ -23,12 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="where the corpus goes")
     parser.add_argument("--hours", type=float, default=1.0, help="of audio in all (default %(default)s)")
     parser.add_argument(
-        "--seed", type=int, default=0, help="another seed, another corpus (default %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="another seed, another corpus (default %(default)s)",
     )
-    parser.add_argument("--seconds", type=float, default=40.0, help="of each recording (default %(default)s)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=40.0,
+        help="of each recording (default %(default)s)",
+    )
     parser.add_argument("--jobs", type=int, default=-1, help="processes (default: one per core)")
     parser.add_argument(
-        "--dances", type=_names, default=LABELS, metavar="A,B", help="default: all, and other"
+        "--dances",
+        type=_names,
+        default=LABELS,
+        metavar="A,B",
+        help="default: all, and other",
     )
     parser.add_argument(
         "--other-share",
@@ -42,10 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     for option, known in (("soundfonts", SOUNDFONTS), ("mixes", MIXES)):
         parser.add_argument(
-            f"--{option}", type=_names, metavar="A,B", help=f"only these of {', '.join(known)}"
+            f"--{option}",
+            type=_names,
+            metavar="A,B",
+            help=f"only these of {', '.join(known)}",
         )
         parser.add_argument(
-            f"--without-{option}", type=_names, default=(), metavar="A,B", help="all but these"
+            f"--without-{option}",
+            type=_names,
+            default=(),
+            metavar="A,B",
+            help="all but these",
         )
     parser.add_argument(
         "--listen", action="store_true",
@@ -95,9 +114,20 @@ def run(args: argparse.Namespace) -> int:
         raise ParameterError("name the folder that the corpus goes to")
     recordings = plan(args.hours, args.seconds, args.dances, args.other_share)
 
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("recordings"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("recordings"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=len(recordings))
         rows = make_corpus(

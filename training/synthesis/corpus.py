@@ -126,7 +126,11 @@ def record(
         kinds = list(ambience.AMBIENCES)
         kind = kinds[arranging.integers(len(kinds))]
         samples = ambience.record(playing, kind, settings.seconds, SAMPLE_RATE)
-        return samples, Row(*common, 0.0, "", kind, "", "", "", settings.seed, index), None
+        return (
+            samples,
+            Row(*common, 0.0, "", kind, "", "", "", settings.seed, index),
+            None,
+        )
     regime = None if settings.tempo == "mixed" else settings.tempo
     performance = arrangement.arrange(
         load_all()[dance], arranging, settings.seconds, regime=regime, style_name=style
@@ -191,7 +195,10 @@ def read_rows(path: Path) -> list[Row]:
 def write_rows(path: Path, rows: list[Row]) -> None:
     """Write a corpus manifest in class order, in one piece."""
     ordered = sorted(rows, key=lambda r: (LABELS.index(r.dance), r.index))
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(f.name for f in fields(Row))
         writer.writerows(astuple(row) for row in ordered)

@@ -20,7 +20,19 @@ BALANCE_DB = {
     "lead": 0.0, "counter": -5.0,
 }  # fmt: skip
 RHYTHM_SECTION = ("drums", "percussion", "carpet")
-SECTIONS = ("strings", "brass", "horns", "reeds", "choir", "accordion", "bandoneon", "violin", "sax", "organ", "pad")
+SECTIONS = (
+    "strings",
+    "brass",
+    "horns",
+    "reeds",
+    "choir",
+    "accordion",
+    "bandoneon",
+    "violin",
+    "sax",
+    "organ",
+    "pad",
+)
 PEAK = (0.3, 0.97)  # of a finished recording
 
 
@@ -188,7 +200,7 @@ def mix(
     float32 samples, peak within `PEAK`
     """
     kind = MIXES[name]
-    n_samples = int(performance.duration * sample_rate)
+    n_samples = int((performance.lead_in + performance.duration) * sample_rate)
     y = np.zeros(n_samples, np.float32)
     soft = rng.uniform(3, 10) if performance.soft_drums else 0.0
     for track, stem in stems:
@@ -202,13 +214,19 @@ def mix(
         if len(stems) > 2 and rng.random() < 0.05:
             gain_db -= 20  # lost in the mix
         y += stem * np.float32(10 ** (gain_db / 20))
-    return master(y, performance, rng, kind, sample_rate)
+    y = master(y, performance, rng, kind, sample_rate)[-int(performance.duration * sample_rate) :]
+    peak = float(np.abs(y).max()) + 1e-9
+    return (y * (draw(rng, PEAK) / peak)).astype(np.float32)
 
 
 def master(
-    y: np.ndarray, performance: Performance, rng: np.random.Generator, kind: Mix, sample_rate: int
+    y: np.ndarray,
+    performance: Performance,
+    rng: np.random.Generator,
+    kind: Mix,
+    sample_rate: int,
 ) -> np.ndarray:
-    """Room, equalisation, compression, medium and level."""
+    """Room, equalisation, compression and medium."""
     responses = [np.array([1.0], np.float32)]
     if performance.early_reflections:
         response = early(rng, sample_rate) * np.float32(rng.uniform(0.4, 1.0))
@@ -239,5 +257,4 @@ def master(
         y = sosfilt(butter(3, draw(rng, kind.high_hz), fs=sample_rate, output="sos"), y)
     if rng.random() < 0.6:
         y = background(y.astype(np.float32), rng, draw(rng, kind.noise_db), sample_rate)
-    peak = float(np.abs(y).max()) + 1e-9
-    return (y * (draw(rng, PEAK) / peak)).astype(np.float32)
+    return y.astype(np.float32)

@@ -36,7 +36,9 @@ SOUNDFONTS: dict[str, Soundfont] = {
     "fluid": Soundfont("FluidR3_GM.sf2", "fluid-soundfont-gm", "MIT"),
     "fluidmono": Soundfont("FluidR3Mono_GM.sf3", "fluidr3mono-gm-soundfont", "MIT"),
     "musescore": Soundfont(
-        "MuseScore_General_Lite.sf3", "musescore-general-soundfont-small", "MIT, parts CC0"
+        "MuseScore_General_Lite.sf3",
+        "musescore-general-soundfont-small",
+        "MIT, parts CC0",
     ),
     "gmbank": Soundfont("sf_GMbank.sf2", "csound-soundfont", "public domain"),
 }
@@ -120,7 +122,10 @@ def play(track: Track, soundfont: str, n_samples: int, sample_rate: int = SAMPLE
     last = first + np.maximum((track.notes[:, 1] * sample_rate).astype(int), MIN_NOTE_SAMPLES)
     events: list[tuple[int, int, int, int]] = []  # sample, 0 for off and 1 for on, pitch, velocity
     for on, off, (_, _, pitch, loudness) in zip(first, last, track.notes, strict=True):
-        events += [(int(on), 1, int(pitch), _velocity(loudness)), (int(off), 0, int(pitch), 0)]
+        events += [
+            (int(on), 1, int(pitch), _velocity(loudness)),
+            (int(off), 0, int(pitch), 0),
+        ]
     events.sort()
     y = np.zeros(n_samples, np.float32)
     position = 0
@@ -166,7 +171,7 @@ def stems(
     stems : (track, float32 samples) pairs, each scaled to an RMS of one where it sounds; silent ones left out
     used : the soundfonts that were heard
     """
-    n_samples = int(performance.duration * sample_rate)
+    n_samples = int((performance.lead_in + performance.duration) * sample_rate)
     rendered: list[tuple[Track, np.ndarray]] = []
     used: set[str] = set()
     for track in performance.tracks:

@@ -31,14 +31,23 @@ def picture(path: Path, samples: np.ndarray, row: Row, performance: Performance)
     figure = Figure(figsize=(12, 6), layout="constrained")
     FigureCanvasAgg(figure)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
-    top.imshow(db.T, origin="lower", aspect="auto", extent=(0, seconds, 0, mel.shape[1]), cmap="magma")
+    top.imshow(
+        db.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, seconds, 0, mel.shape[1]),
+        cmap="magma",
+    )
     top.set_ylabel("mel band")
     top.set_title(
         f"{row.dance}, {row.style}: {row.tempo_bpm:g} beats per minute, {row.metre}, "
         f"{row.soundfonts}, {row.mix}"
     )
     bottom.plot(
-        np.arange(len(mel)) * HOP_LENGTH / SAMPLE_RATE, onset_curve(mel), color="black", linewidth=0.8
+        np.arange(len(mel)) * HOP_LENGTH / SAMPLE_RATE,
+        onset_curve(mel),
+        color="black",
+        linewidth=0.8,
     )
     for i, beat in enumerate(performance.beat_times):
         bar_line = (i - performance.downbeat) % performance.style.beats_per_bar == 0

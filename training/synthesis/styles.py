@@ -30,7 +30,15 @@ SCALES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
     "harmonic_minor": (0, 2, 3, 5, 7, 8, 11),
-    "phrygian": (0, 1, 4, 5, 7, 8, 10),  # the Spanish one, with the major third of flamenco
+    "phrygian": (
+        0,
+        1,
+        4,
+        5,
+        7,
+        8,
+        10,
+    ),  # the Spanish one, with the major third of flamenco
     "mixolydian": (0, 2, 4, 5, 7, 9, 10),
     "dorian": (0, 2, 3, 5, 7, 9, 10),
 }
@@ -202,11 +210,13 @@ class _Checker:
             wrong = sorted(set(bar) - set(alphabet + REST))
             if wrong:
                 raise self.error(
-                    name, f"pattern {value!r} has {wrong[0]!r}; use only {alphabet + REST!r} and '|'"
+                    name,
+                    f"pattern {value!r} has {wrong[0]!r}; use only {alphabet + REST!r} and '|'",
                 )
             if not bar or (len(bar) % beats and beats % len(bar)):
                 raise self.error(
-                    name, f"pattern {value!r}: a bar of {len(bar)} steps does not divide into {beats} beats"
+                    name,
+                    f"pattern {value!r}: a bar of {len(bar)} steps does not divide into {beats} beats",
                 )
         return bars
 
@@ -216,16 +226,25 @@ class _Checker:
             return tuple(words)
         if words and words[0] == "arpeggio":
             if len(words) != 2 or not words[1].isdigit() or int(words[1]) == 0 or int(words[1]) % beats:
-                raise self.error(name, f"{value!r}: write 'arpeggio N', N notes a bar, a multiple of {beats}")
+                raise self.error(
+                    name,
+                    f"{value!r}: write 'arpeggio N', N notes a bar, a multiple of {beats}",
+                )
             return tuple(words)
         return self.bars(name, value, "".join(LOUDNESS), beats)
 
     def kit(self, name: str, value: Any, beats: int) -> dict[str, Bars]:
         if not isinstance(value, dict):
-            raise self.error(name, f"{value!r} is not a table such as {{ kick = 'X...', snare = '..X.' }}")
+            raise self.error(
+                name,
+                f"{value!r} is not a table such as {{ kick = 'X...', snare = '..X.' }}",
+            )
         for drum in value:
             if drum not in PERCUSSION:
-                raise self.error(name, f"unknown drum {drum!r}; known are {', '.join(sorted(PERCUSSION))}")
+                raise self.error(
+                    name,
+                    f"unknown drum {drum!r}; known are {', '.join(sorted(PERCUSSION))}",
+                )
         return {drum: self.bars(f"{name}.{drum}", p, "".join(LOUDNESS), beats) for drum, p in value.items()}
 
     def list_of(self, name: str, value: Any) -> list[Any]:
@@ -236,7 +255,12 @@ class _Checker:
     def feel(self, table: Any) -> Feel:
         if not isinstance(table, dict):
             raise self.error("feel", "must be a table")
-        ranges = {"flatness": 3.0, "lead_on_beat": 5.0, "jitter_ms": 100.0, "spread_ms": 200.0}
+        ranges = {
+            "flatness": 3.0,
+            "lead_on_beat": 5.0,
+            "jitter_ms": 100.0,
+            "spread_ms": 200.0,
+        }
         self.take(table, set(Feel.__dataclass_fields__), set())
         values: dict[str, Any] = {
             key: self.range(f"feel.{key}", v, 0, ranges[key])
@@ -249,7 +273,11 @@ class _Checker:
     def carpet(self, table: Any, beats: int) -> Carpet:
         if not isinstance(table, dict):
             raise self.error("carpet", "must be a table")
-        self.take(table, {"share", "players", "accents", "vary"}, {"share", "players", "accents"})
+        self.take(
+            table,
+            {"share", "players", "accents", "vary"},
+            {"share", "players", "accents"},
+        )
         return Carpet(
             share=self.number("carpet.share", table["share"], 0, 1),
             players=self.names("carpet.players", table["players"], set(PERCUSSION) | set(FAMILIES)),
@@ -267,7 +295,10 @@ class _Checker:
             raise self.error("metre", f"{metre!r} is unknown; known are {', '.join(METRES)}")
         beats = METRES[metre]
         required = {"name", "weight", "drums", "bass", "chords", "instruments"}
-        known = set(Style.__dataclass_fields__) - {"dance", "carpets"} | {"carpet", "metre"}
+        known = set(Style.__dataclass_fields__) - {"dance", "carpets"} | {
+            "carpet",
+            "metre",
+        }
         self.take(table, known, required)
 
         weight = table["weight"]
@@ -288,7 +319,10 @@ class _Checker:
         progressions = tuple(table.get("progressions", ()))
         for text in progressions:
             if not text.split() or any(d not in "1234567" or len(d) != 1 for d in text.split()):
-                raise self.error("progressions", f"{text!r}: write scale degrees 1 to 7 such as '1 6 2 5'")
+                raise self.error(
+                    "progressions",
+                    f"{text!r}: write scale degrees 1 to 7 such as '1 6 2 5'",
+                )
         return Style(
             dance=dance,
             name=self.style,
@@ -350,14 +384,23 @@ class _Checker:
         self.style = ""
         for position, regime in enumerate(REGIMES):
             if not sum(s.weight[position] for s in styles):
-                raise self.error("style.weight", f"no style is played at {regime} tempi; raise a weight")
+                raise self.error(
+                    "style.weight",
+                    f"no style is played at {regime} tempi; raise a weight",
+                )
         names = [s.name for s in styles]
         if len(set(names)) < len(names):
-            raise self.error("style.name", f"used twice: {next(n for n in names if names.count(n) > 1)!r}")
+            raise self.error(
+                "style.name",
+                f"used twice: {next(n for n in names if names.count(n) > 1)!r}",
+            )
         return DanceStyles(
             dance=dance,
             strict=tuple(
-                (self.number("tempo.strict", b, 20, 300), self.number("tempo.strict", w, 0, 1e6))
+                (
+                    self.number("tempo.strict", b, 20, 300),
+                    self.number("tempo.strict", w, 0, 1e6),
+                )
                 for b, w in strict
             ),
             loose=self.range("tempo.loose", tempo["loose"], 20, 300),

@@ -53,7 +53,11 @@ def sing(notes: np.ndarray, n_samples: int, sample_rate: int, rng: np.random.Gen
         last = min(first + len(time), len(y))
         for formant, gain in zip(VOWELS[rng.integers(len(VOWELS))] * tract, FORMANT_GAIN, strict=True):
             radius = np.exp(-np.pi * (60 + 0.06 * formant) / sample_rate)
-            poles = [1, -2 * radius * np.cos(2 * np.pi * formant / sample_rate), radius**2]
+            poles = [
+                1,
+                -2 * radius * np.cos(2 * np.pi * formant / sample_rate),
+                radius**2,
+            ]
             y[first:last] += gain * lfilter([1 - radius], poles, source)[: last - first]
         if rng.random() < 0.6:
             n = int(rng.uniform(0.02, 0.09) * sample_rate)
