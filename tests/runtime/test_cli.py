@@ -398,7 +398,10 @@ def test_a_process_that_dies_costs_no_hanging(tiny_model, sound, tmp_path):
     )
     (tmp_path / "dies.py").write_text(program)
     result = subprocess.run(
-        [sys.executable, tmp_path / "dies.py", tiny_model, *paths], capture_output=True, text=True, timeout=180
+        [sys.executable, tmp_path / "dies.py", tiny_model, *paths],
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
     assert "1.wav: a process died before its answer" in result.stdout
 
