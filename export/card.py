@@ -77,8 +77,8 @@ def markdown(report: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]]
         ),
         "## Files: size, latency, and whether they are the same model",
         f"Made, verified and timed by `{report['command']}` ({report['machine']}). Latency: one segment on "
-        "one thread, median, and relative to PyTorch in the same run. A segment is confident where PyTorch's "
-        f"highest score is at least {report['confident_from']:g}.",
+        "one thread, shortest of 20, and relative to PyTorch in the same run. A segment is confident where "
+        f"PyTorch's highest score is at least {report['confident_from']:g}.",
         _files(report["files"]),
         *_quantisation(report["files"]),
         *(part for evaluation in evaluations for part in _evaluation(evaluation)),
@@ -122,7 +122,8 @@ def _quantisation(files: Sequence[Mapping[str, Any]]) -> list[str]:
             continue
         text = (
             f"`{item['file']}`: calibrated on {item['calibration_segments']} segments of "
-            f"{item['calibrated_on']}; of {item['layers']} layers {len(item['kept_float'])} stay float."
+            f"{item['calibrated_on']}, a tensor's range being the {item['ranges']} of the batches' ranges; "
+            f"of {item['layers']} layers {len(item['kept_float'])} stay float."
         )
         parts += ["## Quantisation", text]
         if item["kept_float"]:

@@ -1,6 +1,7 @@
 """onnxruntime's own format: loads without an optimiser, also in a build that has only these operators."""
 
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def convert(source: Path, target: Path, *, keep_float16: bool = False) -> None:
 def write_required_operators(models: Sequence[Path], target: Path) -> None:
     """The list of operators that .ort files need, for `build.py --include_ops_by_config`."""
     logging.getLogger("ort_format_model.utils").setLevel(logging.WARNING)
-    create_config_from_models(models, target, enable_type_reduction=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it leaves the closing of files to chance
+        create_config_from_models(models, target, enable_type_reduction=True)
     lines = [line for line in target.read_text("utf-8").splitlines() if not line.startswith("#")]
     names = ", ".join(path.name for path in models)
     target.write_text("\n".join([f"# Operators and types of {names}", *lines, ""]), "utf-8")

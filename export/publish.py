@@ -21,7 +21,7 @@ from runtime.errors import ModelError, ParameterError
 from runtime.model import REGISTRY
 
 N_MADE_UP = 64  # segments that show parity where no recordings are given
-N_CALIBRATION = 400  # segments
+N_CALIBRATION = 600  # segments
 N_VERIFICATION = 1300  # segments: a thousand labelled ones, and music for none of the ten besides
 MIN_LABELLED = 1000  # segments; fewer could not tell a lost half point from chance
 
@@ -38,8 +38,6 @@ class Plan:
         Recordings that calibrate int8, as `segments.read` takes them; the validation split of manifests.
     verification : sequence of str
         Recordings that verify; the test split of manifests. Made-up segments if empty.
-    min_labelled : int
-        Least number of labelled segments to verify int8 with.
     evaluations : sequence of Path
         report.json files of `python -m training evaluate` for the model card.
     ort : bool
@@ -51,7 +49,6 @@ class Plan:
     precisions: Sequence[str] = ()
     calibration: Sequence[str] = ()
     verification: Sequence[str] = ()
-    min_labelled: int = MIN_LABELLED
     evaluations: Sequence[Path] = ()
     ort: bool = False
     default: bool = False
@@ -100,15 +97,22 @@ def publish(
     ModelError
         If something given cannot be read, or the folder cannot be written to.
     """
-    listed = registry.read(folder)
     card_evaluations = [card.read_evaluation(path) for path in plan.evaluations]
     name, width = deployable.name, deployable.segment_frames
     with _workshop(folder) as workshop:
+        listed = registry.read(folder)
         progress("reading segments")
         sets = [
             segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=width)
             for given in plan.verification
         ] or [segments.made_up(N_MADE_UP, segment_frames=width)]
+
+        n_labelled = sum(int(part.labelled.sum()) for part in sets)
+        if "int8" in plan.precisions and n_labelled < MIN_LABELLED:
+            raise ModelError(
+                f"{', '.join(plan.verification)}: {n_labelled} labelled segments; verifying int8 takes at "
+                f"least {MIN_LABELLED}. Make a longer corpus"
+            )
 
         progress("PyTorch to ONNX")
         fields = deployable.fields
@@ -118,7 +122,7 @@ def publish(
         if "float16" in plan.precisions:
             models["float16"] = quantise.to_float16(floating)
         if "int8" in plan.precisions:
-            models["int8"], notes["int8"] = _int8(floating, plan, sets, width, progress)
+            models["int8"], notes["int8"] = _int8(floating, plan, width, progress)
         paths = {precision: workshop / _file_name(name, precision) for precision in models}
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))
@@ -163,17 +167,10 @@ def publish(
 def _int8(
     floating: onnx.ModelProto,
     plan: Plan,
-    sets: Sequence[Segments],
     segment_frames: int,
     progress: Callable[[str], None],
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
     """The quantised model and how it came about, for the report."""
-    n_labelled = sum(int(part.labelled.sum()) for part in sets)
-    if n_labelled < plan.min_labelled:
-        raise ModelError(
-            f"{', '.join(plan.verification)}: {n_labelled} labelled segments; verifying int8 takes at least "
-            f"{plan.min_labelled}. Make a longer corpus"
-        )
     calibration = segments.joined(
         [
             segments.read(given, split="validation", n_wanted=N_CALIBRATION, segment_frames=segment_frames)
@@ -184,6 +181,7 @@ def _int8(
     return quantised.model, {
         "calibrated_on": calibration.source,
         "calibration_segments": len(calibration),
+        "ranges": quantised.ranges,
         "layers": quantised.n_layers,
         "kept_float": {name: quantised.harm[name] for name in quantised.kept_float},
     }
@@ -209,7 +207,11 @@ def _verified(
             for violation in verify.violations(comparison, verify.BOUNDS[precision])
         ]
         if broken:
-            raise verify.VerificationError(f"{path.name} is not the checkpoint's model: {'; '.join(broken)}")
+            remedy = "; calibrate with more, and more typical, recordings, or use --float16"
+            raise verify.VerificationError(
+                f"{path.name} is not the checkpoint's model: {'; '.join(broken)}"
+                f"{remedy if precision == 'int8' else ''}"
+            )
         data = path.read_bytes()
         files.append(
             {

@@ -1,6 +1,5 @@
 """Is the file still the model? The same segments through PyTorch and through the finished file."""
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -155,15 +154,15 @@ def violations(comparison: Comparison, bounds: Bounds) -> list[str]:
     return found
 
 
-def latencies(runs: Sequence[Callable[[], object]], *, repeats: int = 15) -> list[float]:
-    """Median seconds of each of several calls, taken in turns so that a busy machine hits all alike."""
+def latencies(runs: Sequence[Callable[[], object]], *, repeats: int = 20) -> list[float]:
+    """Shortest seconds of each of several calls, taken in turns so that a busy machine hits all alike."""
     times: list[list[float]] = [[] for _ in runs]
-    for _ in range(repeats + 2):
+    for _ in range(repeats):
         for run, taken in zip(runs, times, strict=True):
             start = time.perf_counter()
             run()
             taken.append(time.perf_counter() - start)
-    return [statistics.median(taken[2:]) for taken in times]  # the first two warm caches up
+    return [min(taken) for taken in times]
 
 
 def one_thread_latencies(network: Scores, files: Sequence[Path], segment: Float32) -> list[float]:

@@ -1,0 +1,93 @@
+"""What a checkpoint has to be, and what goes from it into the metadata."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from export.deployed import from_checkpoint
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ModelError, ParameterError, WhichdanceError
+from runtime.model import ModelInfo
+from training.models import front_end
+
+CheckpointMaker = Callable[..., Path]
+
+
+def test_metadata_satisfy_the_runtime(make_checkpoint: CheckpointMaker) -> None:
+    deployable = from_checkpoint(
+        make_checkpoint(), name="a-b_c.1", version="7", training_data="heard nothing", licence="CC0"
+    )
+    info = ModelInfo.from_metadata("x.onnx", deployable.fields)
+    assert (info.name, info.version, info.training_data, info.licence) == (
+        "a-b_c.1",
+        "7",
+        "heard nothing",
+        "CC0",
+    )
+    assert info.segment_frames == 224
+    assert "band's mean" in info.normalisation
+    assert "python -m export" in info.created_by
+
+
+def test_calibration_of_the_checkpoint_is_the_default(make_checkpoint: CheckpointMaker) -> None:
+    deployable = from_checkpoint(make_checkpoint())
+    assert deployable.name == "squeezenet1_1"
+    assert deployable.network.temperature == 1.5
+    assert deployable.fields["reject_threshold"] == "0.25"
+    deployable = from_checkpoint(make_checkpoint(), temperature=2, reject_threshold=0.5)
+    assert deployable.network.temperature == 2
+    assert deployable.fields["reject_threshold"] == "0.5"
+    deployable = from_checkpoint(make_checkpoint(calibration=None))
+    assert deployable.network.temperature == 1
+    assert deployable.fields["reject_threshold"] == ""
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"architecture": "lenet"}, "lenet"),
+        ({"architecture": "resnet18"}, "do not fit"),
+        ({"labels": ["salsa", "bachata"]}, "salsa"),
+        ({"labels": list(reversed(DANCE_KEYS))}, "in order"),
+        ({"front_end": front_end() | {"hop_length": 441}}, "hop_length = 441"),
+        ({"format": 99}, "no checkpoint"),
+    ],
+)
+def test_foreign_checkpoints_are_refused(
+    make_checkpoint: CheckpointMaker, entries: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(WhichdanceError, match=message):
+        from_checkpoint(make_checkpoint(**entries))
+
+
+def test_missing_and_damaged_checkpoints_are_refused(make_checkpoint: CheckpointMaker) -> None:
+    path = make_checkpoint()
+    with pytest.raises(ModelError, match="nowhere"):
+        from_checkpoint(path.with_name("nowhere.pt"))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match=path.name):
+        from_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("temperature", 0),
+        ("temperature", float("nan")),
+        ("temperature", float("inf")),
+        ("reject_threshold", 1.5),
+        ("reject_threshold", float("nan")),
+        ("name", "a/b"),
+        ("name", "../up"),
+        ("name", "model.onnx"),
+        ("name", ".."),
+        ("name", "-"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(
+    make_checkpoint: CheckpointMaker, option: str, value: object
+) -> None:
+    with pytest.raises(ParameterError, match=option):
+        from_checkpoint(make_checkpoint(), **{option: value})  # type: ignore[arg-type]
