@@ -155,9 +155,9 @@ def train(
     accelerator, devices, precision
         As for Lightning Fabric; `torchrun` sets devices by itself.
     report : callable
-        Called with a `Progress` after every batch.
+        Called with a `Progress` after every batch, in the first process.
     evaluated : callable
-        Called after every evaluation with its entry of the history.
+        Called after every evaluation with its entry of the history, in the first process.
 
     Returns
     -------
@@ -246,7 +246,8 @@ def train(
             busy += time.perf_counter() - started
             done += 1
             rate = done * settings.batch_size * fabric.world_size / busy
-            report(Progress(epoch - 1, done, _mean(losses), _mean(hits), rate, waited / busy))
+            if fabric.is_global_zero:
+                report(Progress(epoch - 1, done, _mean(losses), _mean(hits), rate, waited / busy))
 
         entry: dict[str, Any] = {"epoch": epoch, "loss": _mean(losses), "accuracy": _mean(hits)}
         state["history"].append(entry)
@@ -259,7 +260,7 @@ def train(
                 entry["waited"] = waited / busy
                 _checkpoint(run_dir, network, optimizer, settings, state)
                 evaluated(entry)
-            fabric.barrier()
+            state = fabric.broadcast(state)  # other processes wait here, and learn the best epoch
     return state
 
 

@@ -1,6 +1,7 @@
 """`train`: train a network on a manifest, or go on with an interrupted run."""
 
 import argparse
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -137,7 +138,8 @@ def run_training(
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns) as bar:
+    first_process = os.environ.get("RANK", "0") == "0"  # torchrun starts several
+    with Progress(*columns, disable=not first_process) as bar:
         task = bar.add_task("", total=settings.epochs)
 
         def report(progress: loop.Progress) -> None:
@@ -175,5 +177,6 @@ def run_training(
         bar.update(task, completed=state["epoch"])
     best = output / "best.pt"
     waited = state["history"][-1].get("waited", 0.0)
-    print(f"best epoch {state['best']['epoch']} in {best}; waited for data {waited:.1%} of the time")
+    if first_process:
+        print(f"best epoch {state['best']['epoch']} in {best}; waited for data {waited:.1%} of the time")
     return best
