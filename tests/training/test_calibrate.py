@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError
-from training.calibrate import calibrate, threshold_for
+from training.calibrate import COLLECTED, calibrate, fold_prior, threshold_for
+from training.models import build
 
 
 def overconfident(n=3_000, sharpness=3.0, seed=0):
@@ -45,6 +47,30 @@ def test_threshold():
     assert threshold_for(confidence, np.array([True, True, True, False]), 0.2) == 0.7
     assert threshold_for(confidence, np.array([True, False, True, True]), 0.25) == 0.6
     assert threshold_for(confidence, np.array([False, True, True, True]), 0.1) == 1.0
+
+
+def test_prior_is_bayes_rule():
+    torch.manual_seed(0)
+    network = build("rhythmogram", classes=11, branches=("mlp",)).eval()
+    power = torch.rand(4, 1, 224, 224)
+    with torch.inference_mode():
+        uniform = network(power).softmax(dim=1)
+        fold_prior(network, "collected")
+        shifted = network(power).softmax(dim=1)
+    expected = uniform * torch.tensor([*(np.array(COLLECTED) / np.mean(COLLECTED)), 1.0], dtype=torch.float32)
+    torch.testing.assert_close(shifted, expected / expected.sum(dim=1, keepdim=True), atol=1e-6, rtol=1e-4)
+
+
+def test_collections_are_those_of_the_thesis():
+    assert sum(COLLECTED) == 4_658 + 4_110  # the rows of table 4.1; its own total says 4 655
+    assert COLLECTED[DANCE_KEYS.index("paso_doble")] == min(COLLECTED)
+
+
+def test_prior_that_cannot_be():
+    with pytest.raises(ParameterError, match="prior must be one of"):
+        fold_prior(build("rhythmogram", branches=("mlp",)), "mine")
+    with pytest.raises(ParameterError, match="last layer"):
+        fold_prior(build("squeezenet1_1"), "collected")
 
 
 def test_nothing_to_calibrate_on():

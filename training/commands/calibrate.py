@@ -25,6 +25,12 @@ def add_parser(commands: Any) -> None:
         default=0.1,
         help="largest share of errors among accepted recordings (default: 0.1)",
     )
+    command.add_argument(
+        "--prior",
+        default="uniform",
+        choices=("uniform", "collected"),
+        help="how common the dances are: all alike, or as in the thesis's collections (default: uniform)",
+    )
     command.add_argument("--stride", type=int, default=200, help="frames between segments (default: 200)")
     command.set_defaults(func=_run)
 
@@ -35,6 +41,7 @@ def _run(args: argparse.Namespace) -> int:
     from training.scoring import network_runner, score_recordings
 
     network, checkpoint = models.load_checkpoint(args.checkpoint)
+    calibrate.fold_prior(network, args.prior)
     stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs).stored
     scores = score_recordings(network_runner(network), stored, stride=args.stride)
     calibration = calibrate.calibrate(scores, [s.recording.dance for s in stored], max_error=args.max_error)
@@ -44,7 +51,7 @@ def _run(args: argparse.Namespace) -> int:
         network,
         checkpoint["architecture"],
         checkpoint["options"],
-        calibration=calibration.to_dict(),
+        calibration=calibration.to_dict() | {"prior": args.prior},
         **kept,
     )
     for name, value in calibration.to_dict().items():
