@@ -2,15 +2,21 @@
 
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runtime.audio import SUFFIXES
 from runtime.classifier import Classifier, Prediction
 from runtime.errors import WhichdanceError
 from runtime.segments import DEFAULT_STRIDE
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 POLL_SECONDS = 0.2
 
@@ -112,68 +118,82 @@ def _classify(classifier: Classifier, path: str) -> Outcome:
         return Outcome(path, error=f"{path}: cannot be read ({error.strerror or error})")
 
 
-_classifier: Classifier  # of a worker process
-
-
-def _start_worker(model: str | None, threads: int | None, stride: int) -> None:
-    global _classifier
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
-    _classifier = Classifier(model, threads=threads, stride=stride)
-
-
-def _work(path: str) -> Outcome:
-    return _classify(_classifier, path)
-
-
 def _classify_on_processes(
     paths: Sequence[str], jobs: int, model: str | None, threads: int | None, stride: int
 ) -> Iterator[Outcome]:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor, wait
-    from concurrent.futures.process import BrokenProcessPool
+    """One thread per process, which hands it a path and waits for the outcome on a pipe of its own.
 
-    earlier = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(model, threads, stride),
-    )
+    `ProcessPoolExecutor` shares one pipe among all its processes: it waits forever if one of them is
+    killed while it writes, and gives up all recordings if one of them crashes the decoder.
+    """
+    import multiprocessing
+    from concurrent.futures import ThreadPoolExecutor, wait
+
+    context = multiprocessing.get_context("spawn")
+    if os.name == "posix":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()  # while it starts, it unblocks the signals that threads block
+    workers: list[tuple[BaseProcess, Connection]] = []
+    mine = threading.local()
+    stopping = threading.Event()
+
+    def start() -> "Connection":
+        ours, theirs = context.Pipe()
+        worker = context.Process(target=_serve, args=(theirs, model, threads, stride), daemon=True)
+        worker.start()
+        theirs.close()  # so that the pipe ends when the worker does
+        workers.append((worker, ours))
+        if stopping.is_set():
+            worker.terminate()
+        return ours
+
+    def ask(path: str) -> Outcome:
+        if not hasattr(mine, "connection"):
+            mine.connection = start()
+        try:
+            mine.connection.send(path)
+            outcome: Outcome = mine.connection.recv()
+        except (EOFError, OSError):
+            del mine.connection
+            return Outcome(path, error=f"{path}: the process that listened to it died; is memory short?")
+        return outcome
+
+    pool = ThreadPoolExecutor(jobs, "whichdance-job", initializer=_leave_interrupts_to_others)
     finished = False
     try:
-        with _interrupts_held_back():
-            futures = deque(pool.submit(_work, path) for path in paths)
-        for path in paths:
+        futures = deque(pool.submit(ask, path) for path in paths)
+        while futures:
             future = futures.popleft()
             while not wait([future], POLL_SECONDS).done:
-                pass  # Ctrl-C may have reached another thread, which cannot wake this one
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                outcome = Outcome(
-                    path, error=f"{path}: a process died before its answer; run it again with --jobs 1"
-                )
-            yield outcome
+                pass  # where a waiting thread cannot be interrupted, look up now and then
+            yield future.result()
         finished = True
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         if not finished:  # interrupted: do not wait for the recordings at hand
-            for child in multiprocessing.active_children():
-                if child not in earlier:
-                    child.terminate()
-        pool.shutdown(cancel_futures=True)
+            stopping.set()
+            for worker, _ in list(workers):
+                worker.terminate()
+        pool.shutdown()
+        for worker, connection in workers:
+            connection.close()
+            worker.join()
 
 
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Delay Ctrl-C while worker processes start.
+def _serve(connection: "Connection", model: str | None, threads: int | None, stride: int) -> None:
+    """Life of a worker process: outcomes for paths, until the parent closes the pipe or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    classifier = Classifier(model, threads=threads, stride=stride)
+    with suppress(EOFError, OSError):
+        while True:
+            connection.send(_classify(classifier, connection.recv()))
 
-    They inherit the blocked signal, and so print no traceback when Ctrl-C comes before they are ready.
+
+def _leave_interrupts_to_others() -> None:
+    """Block Ctrl-C in this thread: it goes to the main one.
+
+    Worker processes inherit that, and print no traceback when Ctrl-C comes before they are ready.
     """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
