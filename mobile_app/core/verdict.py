@@ -18,8 +18,8 @@ class Certainty(Enum):
 
 
 DEFAULT_THRESHOLD = 0.4  # confidence, for a model that states no threshold of its own
-PROBABLY_FROM = 0.55  # confidence
-QUITE_SURE_FROM = 0.8  # confidence, and
+PROBABLY_FROM = 1 / 3  # of the way from the threshold to certainty
+QUITE_SURE_FROM = 2 / 3  # of that way, and
 QUITE_SURE_SECONDS = 10.0  # s of music: one segment alone is never quite sure
 
 
@@ -63,14 +63,15 @@ def verdict(prediction: Prediction | None, *, threshold: float) -> Verdict:
     prediction : Prediction or None
         None while there is not enough music for a first segment.
     threshold : float
-        Confidence below which no dance is named, 0 to 1.
+        Confidence below which no dance is named, at least 0, less than 1.
     """
     if prediction is None:
         return Verdict(Certainty.LISTENING)
     confidence = prediction.scores[prediction.best]
     if confidence < threshold:
         return Verdict(Certainty.NOT_SURE, None, confidence)
-    if confidence >= QUITE_SURE_FROM and prediction.duration >= QUITE_SURE_SECONDS:
+    way = (confidence - threshold) / (1 - threshold)
+    if way >= QUITE_SURE_FROM and prediction.duration >= QUITE_SURE_SECONDS:
         return Verdict(Certainty.QUITE_SURE, prediction.best, confidence)
-    certainty = Certainty.PROBABLY if confidence >= PROBABLY_FROM else Certainty.COULD_BE
+    certainty = Certainty.PROBABLY if way >= PROBABLY_FROM else Certainty.COULD_BE
     return Verdict(certainty, prediction.best, confidence)

@@ -88,7 +88,7 @@ class HistoryScreen(Screen):
         tr = self.app.tr
         result = self.app.dance_name(entry.result) if entry.result else tr("Not sure")
         named = entry.name or (entry.source if entry.source != MICROPHONE else "")
-        facts = [named, when(entry.started, tr), clock(entry.duration)]
+        facts = [when(entry.started, tr), clock(entry.duration), named]
         return {
             "session": entry.id,
             "text": result,

@@ -174,7 +174,7 @@ class Banner(BoxLayout):
     serious = BooleanProperty(False)
     ink = ColorProperty("#000000")
     action = StringProperty()
-    on_action = ObjectProperty(None, allownone=True)
+    do = ObjectProperty(None, allownone=True)  # what the action does
 
 
 class Toast(Label):

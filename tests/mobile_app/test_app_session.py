@@ -392,7 +392,7 @@ def prediction(confidence: float, duration: float = 20.0) -> Prediction:
     [
         (0.3, 20, Certainty.NOT_SURE),
         (0.45, 20, Certainty.COULD_BE),
-        (0.6, 20, Certainty.PROBABLY),
+        (0.65, 20, Certainty.PROBABLY),
         (0.9, 20, Certainty.QUITE_SURE),
         (0.9, 6, Certainty.PROBABLY),
     ],

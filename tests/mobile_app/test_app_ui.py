@@ -486,7 +486,7 @@ def test_rotation_keeps_everything(hand: Hand, tone: ToneMaker) -> None:
     for size in [*SIZES.values(), SIZES["phone"]]:
         hand.resize(*size)
         hand.frames(5)
-        assert "Tango" in hand.texts()
+        assert "Tango" in hand.texts(), size
         assert hand.listen.wide == (size[0] > size[1])
         assert hand.app.root.rail == (size[0] > size[1])
         assert len(hand.widgets(NavItem)) == 4

@@ -1,0 +1,140 @@
+"""Slow: half an hour in ninety seconds, and a microphone that is none."""
+
+import gc
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from mobile_app.core.history import History
+from mobile_app.core.session import Options, Session, State
+from mobile_app.platform import desktop
+from mobile_app.platform.desktop import DesktopSystem
+from mobile_app.platform.file_source import FileSource
+from mobile_app.ui.app import WhichDanceApp
+from mobile_app.ui.drawings import RoundButton
+from runtime import Model
+from runtime.audio import read
+from tests.mobile_app.conftest import Screen
+from tests.mobile_app.driver import Driver
+
+ROOT = Path(__file__).parents[2]
+WALTZ = ROOT / "examples" / "viennese_waltz.ogg"
+
+pytestmark = pytest.mark.slow
+
+
+def shipped_model() -> Model:
+    if not (ROOT / "runtime" / "models" / "models.toml").exists():
+        pytest.skip("no model is shipped")
+    return Model.load(threads=1)
+
+
+@pytest.mark.timeout(300)
+def test_half_an_hour_at_twenty_times_real_time(history: History, screen: Screen, tmp_path: Path) -> None:
+    """Memory stays flat within 5 MB after the first minute, and no update is skipped."""
+    model = shipped_model()
+    samples, rate = read(WALTZ)
+    path = tmp_path / "half an hour.wav"
+    with soundfile.SoundFile(path, "w", rate, 1) as file:
+        for _ in range(round(1800 * rate / len(samples))):
+            file.write(samples)
+    session = Session(
+        lambda: FileSource(str(path), speed=20.0),
+        lambda: model,
+        history,
+        Options(43),
+        post=screen.post,
+        on_change=screen.changed,
+    )
+    process, memory = psutil.Process(), []
+    session.start()
+    next_minute = 60.0
+    while session.snapshot.state is not State.FINISHED:
+        screen.run()
+        time.sleep(0.01)
+        if session.snapshot.elapsed >= next_minute:
+            gc.collect()
+            memory.append(process.memory_info().rss / 1e6)
+            next_minute += 60
+    print("MB by the minute:", *(f"{megabytes:.1f}" for megabytes in memory))
+    assert session.snapshot.elapsed == pytest.approx(1800, abs=25)
+    assert session.snapshot.skipped == 0
+    assert len(memory) >= 29
+    assert max(memory) - memory[0] < 5
+    # Not one update is missing: a segment every 43 frames from the start to the end.
+    times = session.timeline.times
+    assert np.diff(times) == pytest.approx(43 * 512 / 22_050, abs=0.001)
+    assert times[0] == 0
+    assert times[-1] > 1790 - 25
+    assert len(history.timeline(history.entries()[0].id)) == len(times)
+
+
+@pytest.fixture
+def loudspeaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A pulseaudio with a sink that is a microphone's source; the command that plays a file into it."""
+    for tool in ("pulseaudio", "paplay"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed (Debian: pulseaudio pulseaudio-utils libasound2-plugins)")
+    socket = tmp_path / "pulse.socket"
+    modules = (
+        "module-null-sink sink_name=room rate=44100 channels=2",
+        "module-remap-source source_name=microphone master=room.monitor channels=1 master_channel_map=left",
+        f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
+    )
+    asound = tmp_path / "asound.conf"
+    asound.write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(asound))
+    monkeypatch.setenv("PULSE_SERVER", f"unix:{socket}")
+    monkeypatch.setenv("PULSE_SINK", "room")
+    monkeypatch.setenv("PULSE_SOURCE", "microphone")
+    command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-level=error"]
+    environment = os.environ | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    with subprocess.Popen([*command, *(f"--load={module}" for module in modules)], env=environment) as daemon:
+        deadline = time.monotonic() + 10
+        while not socket.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not socket.exists():
+            daemon.terminate()
+            pytest.skip("pulseaudio does not start here")
+        yield ["paplay", "--device=room"]
+        daemon.terminate()
+
+
+@pytest.mark.timeout(180)
+def test_through_a_virtual_microphone(loudspeaker: list[str], tmp_path: Path) -> None:
+    """The real adapters from end to end: PortAudio hears what paplay plays."""
+    model = shipped_model()
+    pytest.importorskip("sounddevice")
+    music = tmp_path / "waltz.wav"
+    samples, rate = read(WALTZ)
+    soundfile.write(music, 0.5 * np.tile(samples, 10), rate)
+    system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=tmp_path)
+    platform = desktop.platform(system)
+    app = WhichDanceApp(platform, tmp_path / "data", animated=False)
+    app._models[""] = model
+    driver = Driver(app)
+    with subprocess.Popen([*loudspeaker, str(music)]) as player:
+        time.sleep(1.0)
+        driver.tap(driver.find(kind=RoundButton))
+        driver.until(lambda: app.session is not None and app.session.snapshot.state is State.LISTENING)
+        began = time.monotonic()
+        driver.until(lambda: "Viennese Waltz" in driver.texts(), seconds=20)
+        took = time.monotonic() - began
+        driver.until(lambda: "Quite sure" in driver.texts(), seconds=40)
+        assert "Good level" in driver.texts()
+        player.terminate()
+    print(f"named after {took:.1f} s")
+    driver.tap(driver.find(kind=RoundButton))
+    driver.until(lambda: app.screen("listen").mode == "done")
+    [entry] = app.history.entries()
+    driver.close()
+    assert entry.dance == "viennese_waltz"
+    assert entry.source == "microphone"
