@@ -258,7 +258,7 @@ class _Band:
 
         `when` tells for each bar whether this pattern is played in it. A loose player leaves notes out.
         """
-        omission = 0.0 if role == "carpet" else 0.16 * self.looseness
+        omission = 0.0 if role == "carpet" else 0.2 * self.looseness
         for bar in range(self.n_bars):
             if not self.plays(role, bar) or not (when is None or when[bar]):
                 continue
@@ -626,7 +626,7 @@ class _Band:
         notes[:, 0] = start
         notes[:, 1] *= self.beat_seconds
         notes[:, 3] = np.clip(
-            notes[:, 3] * level * (1 - np.abs(rng.normal(0, 0.06 + 0.25 * self.looseness, len(start)))),
+            notes[:, 3] * level * (1 - np.abs(rng.normal(0, 0.06 + 0.3 * self.looseness, len(start)))),
             0.08,
             1,
         )

@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="A,B",
             help="all but these",
         )
+    parser.add_argument("--store", type=Path, help="also fill this spectrogram store, ready for training")
     parser.add_argument(
         "--listen", action="store_true",
         help=f"instead of a corpus, a sampler to check by ear and eye: one recording of each style with its "
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
             settings,
             recordings,
             jobs=args.jobs,
+            store=args.store,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(f"{args.folder}: {len(rows)} recordings, {sum(r.end for r in rows) / 3600:.1f} hours")

@@ -13,6 +13,7 @@ from runtime.atomic import replacing
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import SAMPLE_RATE
 from training.data.manifest import COLUMNS
+from training.data.store import Store, add_to_store
 
 from . import ambience, arrangement, mixing, rendering
 from .styles import LABELS, OTHER, REGIMES, load_all
@@ -172,14 +173,19 @@ def plan(hours: float, seconds: float, dances: tuple[str, ...], other_share: flo
     return [(d, i) for _, _, d, i in sorted(order)]
 
 
-def _write(settings: Settings, folder: Path, dance: str, index: int) -> Row:
-    """Make one recording and put its file in place; runs in a worker."""
+def _write(settings: Settings, folder: Path, store: Path | None, dance: str, index: int) -> Row:
+    """Make one recording, put its file in place and its spectrogram into the store; runs in a worker."""
     import soundfile
 
+    rendering.load(settings.soundfonts)
     samples, row, _ = record(settings, dance, index)
     (folder / dance).mkdir(exist_ok=True)
     with replacing(folder / row.path) as temporary:
         soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    if store is not None:
+        _, reason = add_to_store(store, folder / row.path)
+        if reason:
+            raise CorpusError(f"{folder / row.path}: not added to the store {store} ({reason})")
     return row
 
 
@@ -232,6 +238,7 @@ def make_corpus(
     recordings: list[tuple[str, int]],
     *,
     jobs: int = 1,
+    store: Path | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Row]:
     """Write recordings and `manifest.csv`; goes on where an earlier run with the same settings stopped.
@@ -241,6 +248,7 @@ def make_corpus(
     folder : made if missing
     recordings : (dance, index) pairs, as `plan` returns them
     jobs : processes; the result does not depend on it
+    store : spectrogram store (`training.data.store`) that gets every new recording as well
     progress : called with the number of recordings done and wanted
 
     Raises
@@ -257,12 +265,14 @@ def make_corpus(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
+    if store is not None:
+        store = Store(store).folder
     rows = _resume(folder, settings)
     present = {(r.dance, r.index) for r in rows}
     missing = [r for r in recordings if r not in present]
     progress(len(recordings) - len(missing), len(recordings))
     made: Iterator[Row] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(_write)(settings, folder, dance, index) for dance, index in missing
+        delayed(_write)(settings, folder, store, dance, index) for dance, index in missing
     )
     for count, row in enumerate(made, 1):
         rows.append(row)

@@ -17,7 +17,7 @@ from .styles import Range
 
 BALANCE_DB = {
     "drums": -3.0, "percussion": -6.0, "carpet": -8.0, "bass": -4.0, "chords": -5.0, "chords2": -8.0,
-    "lead": 0.0, "counter": -5.0,
+    "lead": 1.0, "counter": -4.0,
 }  # fmt: skip
 RHYTHM_SECTION = ("drums", "percussion", "carpet")
 SECTIONS = (

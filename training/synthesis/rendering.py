@@ -70,6 +70,16 @@ def find_soundfont(name: str) -> Path:
     )
 
 
+def load(names: tuple[str, ...], sample_rate: int = SAMPLE_RATE) -> None:
+    """Load soundfonts now rather than when first needed.
+
+    joblib takes a worker whose memory grows by 300 MB for one that leaks, and replaces it; it compares
+    with the worker's size after its first task, so all soundfonts have to be there by then.
+    """
+    for name in names:
+        _synth(name, sample_rate)
+
+
 @lru_cache
 def _synth(name: str, sample_rate: int) -> tuple[Any, int]:
     """One synthesizer per soundfont and process: loading takes seconds, playing does not."""

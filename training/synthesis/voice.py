@@ -38,6 +38,7 @@ def sing(notes: np.ndarray, n_samples: int, sample_rate: int, rng: np.random.Gen
     breath = rng.uniform(0.01, 0.08)
     brightness = butter(1, rng.uniform(1200, 4000), fs=sample_rate)
     hiss = butter(1, 3000, "high", fs=sample_rate, output="sos")
+    onsets: list[float] = []  # of consonants
     previous = notes[0, 2] if len(notes) else 60.0
     for start, length, pitch, loudness in notes:
         length = max(length * rng.uniform(0.8, 1.2), 0.12)
@@ -60,9 +61,15 @@ def sing(notes: np.ndarray, n_samples: int, sample_rate: int, rng: np.random.Gen
             ]
             y[first:last] += gain * lfilter([1 - radius], poles, source)[: last - first]
         if rng.random() < 0.6:
-            n = int(rng.uniform(0.02, 0.09) * sample_rate)
-            onset = max(0, first - n)
-            consonant = sosfilt(hiss, rng.standard_normal(n)) * np.hanning(n)
-            y[onset : onset + n] += 0.1 * rng.uniform(0.2, 1) * consonant
+            onsets.append(start - 0.05)
         previous = pitch
+    # words have consonants inside the notes too, where no beat is
+    n_inside = int(rng.poisson(rng.uniform(0.2, 1.2) * len(notes)))
+    if n_inside:
+        onsets += [float(t) for t in rng.choice(notes[:, 0], n_inside) + rng.uniform(0, 0.6, n_inside)]
+    for onset in onsets:
+        n = int(rng.uniform(0.02, 0.12) * sample_rate)
+        first = max(0, int(onset * sample_rate))
+        consonant = sosfilt(hiss, rng.standard_normal(n)) * np.hanning(n)
+        y[first : first + n] += (0.1 * rng.uniform(0.2, 1) * consonant)[: len(y) - first]
     return y[:n_samples].astype(np.float32)

@@ -8,6 +8,7 @@ import soundfile
 
 from runtime.errors import ParameterError
 from training.data.manifest import read_manifest
+from training.data.store import Store
 from training.synthesis.cli import main
 from training.synthesis.corpus import (
     MANIFEST,
@@ -73,6 +74,17 @@ def test_does_not_depend_on_jobs(corpus: Path, tmp_path: Path) -> None:
     for path in ("jive/jive_7_000000.flac", "rumba/rumba_7_000000.flac"):
         one, two = (soundfile.read(f / path)[0] for f in (corpus, tmp_path / "two"))
         np.testing.assert_array_equal(one, two)
+
+
+def test_fills_a_spectrogram_store(corpus: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    make_corpus(tmp_path / "corpus", SETTINGS, WANTED[:2], store=store)
+    assert len(list(store.rglob("*.npy"))) == 2
+    recordings = read_manifest(tmp_path / "corpus" / MANIFEST)
+    collection = Store(store).collect(recordings)
+    assert not collection.failed
+    assert len(collection.stored) + len(collection.short) == 2
+    assert len(list(store.rglob("*.npy"))) == 2  # nothing had to be computed again
 
 
 def test_refuses_other_settings_and_foreign_folders(corpus: Path, tmp_path: Path) -> None:
