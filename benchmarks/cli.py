@@ -15,38 +15,75 @@ from runtime.errors import WhichdanceError
 RESULTS = Path(__file__).with_name("results")
 PIPE_WIDTH = 120
 
-# Sub-command → what it measures, and its options beside --runs: name → (type, several values, help).
-# The option's default is that of the module's `run`.
-Option = tuple[Callable[[str], Any], bool, str]
-SECONDS: Option = (float, False, "length of the recording, s")
-MODEL: Option = (str, False, "name of a shipped model, or an .onnx file (default: the shipped one)")
-ARCHITECTURES: Option = (str, True, "networks to measure")
-BENCHMARKS: dict[str, tuple[str, dict[str, Option]]] = {
+
+def _whole(minimum: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not text.isdecimal() or int(text) < minimum:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {minimum}, got {text!r}")
+        return int(text)
+
+    return convert
+
+
+def _length(minimum: float) -> Callable[[str], float]:
+    def convert(text: str) -> float:
+        try:
+            length = float(text)
+        except ValueError:
+            length = 0.0
+        if not minimum <= length < float("inf"):
+            raise argparse.ArgumentTypeError(f"must be a length of at least {minimum:g}, got {text!r}")
+        return length
+
+    return convert
+
+
+# Options of the sub-commands: name → (type, several values, help). Defaults are those of the modules' `run`.
+OPTIONS: dict[str, tuple[Callable[[str], Any], bool, str]] = {
+    "architectures": (str, True, "networks to measure, as `python -m training train` knows them"),
+    "batch-size": (_whole(1), False, "images per batch"),
+    "batches": (_whole(1), False, "batches that count"),
+    "batch-sizes": (_whole(1), True, "segments per run of the network"),
+    "files": (_whole(0), False, "recordings in the folder; 0 leaves the folder out"),
+    "formats": (str, True, "file suffixes: mp3, flac, wav"),
+    "manifest": (str, False, "MANIFEST.csv[@SPLIT], labelled recordings (default: its test split)"),
+    "minutes": (_length(0.1), True, "lengths of the recordings"),
+    "model": (str, False, "name of a shipped model, or an .onnx file (default: the shipped one)"),
+    "noise": (str, False, "recording of a crowd (default: a generated one)"),
+    "recording": (str, False, "the recording (default: the first example)"),
+    "runs": (_whole(1), False, "measurements that the median is of"),
+    "sample-rates": (_whole(8000), True, "Hz"),
+    "seconds": (_length(6), False, "length of the recording, s"),
+    "threads": (_whole(1), False, "of the network"),
+}
+
+# Sub-command, a module of this package → what it measures, and its options.
+BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "frontend": (
         "mel spectrogram against librosa and against the FFT alone",
-        {"seconds": SECONDS, "sample-rates": (int, True, "Hz")},
+        ("seconds", "sample-rates", "runs"),
     ),
     "model": (
         "onnxruntime, float and int8, against torch, per network",
-        {"architectures": ARCHITECTURES, "batches": (int, True, "segments per run of the network")},
+        ("architectures", "batch-sizes", "runs"),
     ),
     "endtoend": (
         "a file to an answer, against decoding alone and against librosa with torch",
-        {"seconds": SECONDS, "model": MODEL, "files": (int, False, "recordings in the folder")},
+        ("seconds", "formats", "model", "files", "runs"),
     ),
-    "coldstart": (
-        "the command in a fresh process, against bare imports",
-        {"recording": (str, False, "default: the first example"), "model": MODEL},
+    "coldstart": ("the command in a fresh process, against bare imports", ("recording", "model", "runs")),
+    "live": ("latency, CPU share and memory of listening", ("seconds", "model", "threads")),
+    "memory": ("peak memory for short and long recordings", ("minutes", "model", "runs")),
+    "training": (
+        "images per second of the training loop, per network",
+        ("architectures", "batches", "batch-size"),
     ),
-    "live": (
-        "latency, CPU share and memory of listening",
-        {"seconds": SECONDS, "model": MODEL, "threads": (int, False, "of the network")},
-    ),
-    "memory": (
-        "peak memory for short and long recordings",
-        {"minutes": (float, True, "lengths of the recordings"), "model": MODEL},
+    "stress": (
+        "accuracy against noise, length, stride, sampling rate and codec",
+        ("manifest", "model", "noise"),
     ),
 }
+REQUIRED = "manifest"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,25 +104,17 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Measure whichdance on this machine, beside a peer measured in the same run.",
-        epilog="Example: python -m benchmarks frontend model --save",
+        epilog="Example: python -m benchmarks frontend --seconds 60 --figures figures",
     )
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (what, options) in BENCHMARKS.items():
         command = commands.add_parser(name, help=what, description=f"Measure: {what}.")
-        for option, (kind, several, explanation) in options.items():
-            command.add_argument(
-                f"--{option}",
-                type=kind,
-                nargs="+" if several else None,
-                default=argparse.SUPPRESS,
-                help=explanation,
-            )
-        command.add_argument(
-            "--runs", type=_positive, default=argparse.SUPPRESS, help="measurements that the median is of"
-        )
+        for option in options:
+            _add_option(command, option, required=option == REQUIRED)
         _add_output(command)
         command.set_defaults(run=_measure)
-    everything = commands.add_parser("all", help="all of them, as benchmarks/README.md shows them")
+    everything = commands.add_parser("all", help="all of them, with their defaults")
+    _add_option(everything, "manifest", required=True)
     _add_output(everything)
     everything.set_defaults(run=_measure)
     page = commands.add_parser("readme", help="write benchmarks/README.md anew from the results")
@@ -93,6 +122,18 @@ def parser() -> argparse.ArgumentParser:
     page.add_argument("-o", "--output", type=Path, default=RESULTS.with_name("README.md"))
     page.set_defaults(run=_readme)
     return result
+
+
+def _add_option(command: argparse.ArgumentParser, option: str, *, required: bool) -> None:
+    kind, several, explanation = OPTIONS[option]
+    command.add_argument(
+        f"--{option}",
+        type=kind,
+        nargs="+" if several else None,
+        required=required,
+        default=argparse.SUPPRESS,
+        help=explanation,
+    )
 
 
 def _add_output(command: argparse.ArgumentParser) -> None:
@@ -106,12 +147,6 @@ def _add_output(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="put the figures into this machine's JSON file in DIR (default: benchmarks/results)",
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return int(text)
 
 
 def _measure(args: argparse.Namespace) -> int:
@@ -144,7 +179,7 @@ def _measure(args: argparse.Namespace) -> int:
 def _section(name: str, args: argparse.Namespace) -> Section:
     """Run a benchmark with those of its options that were given."""
     _, options = BENCHMARKS[name]
-    names = [option.replace("-", "_") for option in (*options, "runs")]
+    names = [option.replace("-", "_") for option in options]
     given = {option: getattr(args, option) for option in names if hasattr(args, option)}
     section: Section = import_module(f"benchmarks.{name}").run(**given)
     return section

@@ -9,6 +9,7 @@ from benchmarks import networks
 from benchmarks.report import Column, Plot, Row, Section, Table, Target
 from benchmarks.sounds import write_music
 from benchmarks.timing import Spread, fresh_process, in_turn, ratios
+from runtime.audio import SOUNDFILE_SUFFIXES
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_SECONDS = 20.0  # of a generated recording, where there are no examples
@@ -30,7 +31,7 @@ def run(*, recording: str | None = None, model: str | None = None, runs: int = 1
     """
     with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary:
         folder = Path(temporary)
-        examples = sorted(EXAMPLES.glob("*.flac"))
+        examples = sorted(path for path in EXAMPLES.glob("*") if path.suffix in SOUNDFILE_SUFFIXES)
         if recording is None and not examples:
             path = write_music(folder / "music.flac", EXAMPLE_SECONDS, 44_100)
         else:

@@ -14,7 +14,7 @@ from runtime.batch import classify_all
 from runtime.classifier import Classifier
 
 SAMPLE_RATE = 48_000  # Hz
-SUFFIXES = (".mp3", ".flac", ".wav")
+FORMATS = ("mp3", "flac", "wav")
 DECODING, OURS, USUAL = "decoding alone", "whichdance", "librosa and torch"
 DECODING_TARGET = 1.8  # times the time of decoding an MP3 alone, at most
 WARM_TARGET, FRESH_TARGET = 3.0, 6.0  # times as fast as librosa and torch, at least
@@ -25,7 +25,7 @@ def run(
     *,
     seconds: float = 240,
     model: str | None = None,
-    suffixes: Sequence[str] = SUFFIXES,
+    formats: Sequence[str] = FORMATS,
     files: int = 200,
     runs: int = 9,
 ) -> Section:
@@ -37,8 +37,8 @@ def run(
         Length of a recording.
     model : str, optional
         The default shipped model if None.
-    suffixes : sequence of str
-        Formats.
+    formats : sequence of str
+        File suffixes.
     files : int
         Recordings in the folder; 0 leaves the folder out.
     runs : int
@@ -47,7 +47,7 @@ def run(
         folder = Path(temporary)
         model_path = networks.model_file(model, folder)
         checkpoint = str(networks.untrained_checkpoint(networks.architecture_of(model), folder))
-        recordings = {s: str(write_music(folder / f"music{s}", seconds, SAMPLE_RATE)) for s in suffixes}
+        recordings = {f: str(write_music(folder / f"music.{f}", seconds, SAMPLE_RATE)) for f in formats}
         rows, targets = _recordings(recordings, model_path, checkpoint, seconds, runs)
         tables = [_table("one recording", rows)]
         if files:
@@ -82,7 +82,7 @@ def _recordings(
     rows: list[Row] = []
     targets: list[Target] = []
     for suffix, path in recordings.items():
-        name = suffix[1:].upper()
+        name = suffix.upper()
         warm: dict[str, Callable[[], object]] = {
             DECODING: functools.partial(_decode, path),
             OURS: functools.partial(classifier.classify, path),
@@ -108,7 +108,7 @@ def _recordings(
             speed_up = ratios(times[USUAL], times[OURS]).median
             if state == "warm":
                 targets.append(Target(f"{name}, warm: speed over {USUAL}", speed_up, WARM_TARGET, True))
-                if suffix == ".mp3" and machine.cores() >= 2:
+                if suffix == "mp3" and machine.cores() >= 2:
                     over = ratios(times[OURS], times[DECODING]).median
                     targets.append(
                         Target("MP3, warm: time over decoding alone", over, DECODING_TARGET, False)

@@ -16,14 +16,13 @@ INT8_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "asimddp")  # instructions, as t
 def describe() -> dict[str, Any]:
     """CPU, cores, memory, system and versions; nothing that identifies the machine's owner."""
     import soundfile
-    import torch
 
     return {
         "cpu": cpu_name(),
         "cores": cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "int8_dot_products": any(flag in cpu_flags() for flag in INT8_DOT_PRODUCTS),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu": gpu_name(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES}
@@ -35,6 +34,13 @@ def describe() -> dict[str, Any]:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_name() -> str | None:
+    """The GPU that torch would use."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def cpu_name() -> str:

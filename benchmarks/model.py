@@ -29,7 +29,7 @@ MAX_SECONDS = 30.0  # per network, thread count and batch size
 def run(
     *,
     architectures: Sequence[str] = (*ARCHITECTURES, RHYTHMOGRAM),
-    batches: Sequence[int] = BATCHES,
+    batch_sizes: Sequence[int] = BATCHES,
     runs: int = 15,
 ) -> Section:
     """Measure shipped models, and architectures with random weights.
@@ -37,19 +37,19 @@ def run(
     Parameters
     ----------
     architectures : sequence of str
-    batches : sequence of int
+    batch_sizes : sequence of int
         Segments per run of the network.
     runs : int
         At most; slow networks get fewer, so that each case takes half a minute.
     """
     threads = sorted({1, machine.cores()})
-    segments = made_up(max(batches), segment_frames=SEGMENT_FRAMES).mel
+    segments = made_up(max(batch_sizes), segment_frames=SEGMENT_FRAMES).mel
     peaks = {n: peak_gflops(n) for n in threads}
     rows: list[Row] = []
     for subject in _subjects(architectures):
         work = networks.gflop(subject.torch)
         for n in threads:
-            for batch in batches:
+            for batch in batch_sizes:
                 rows.append(_measured(subject, work, n, segments[:batch], runs, peaks[n]))
     columns = (
         Column("network", "network"),
@@ -68,7 +68,7 @@ def run(
     return Section(
         name="model",
         title="Network: scores of a 5.2 s segment",
-        settings={"threads": threads, "batches": list(batches), "runs": f"up to {runs}"},
+        settings={"threads": threads, "batch_sizes": list(batch_sizes), "runs": f"up to {runs}"},
         tables=[
             Table("time per segment", columns, rows, Plot("network", "speed_up", "batch")),
             Table(

@@ -317,7 +317,8 @@ def save_results(
     folder.mkdir(parents=True, exist_ok=True)
     earlier = sorted(folder.glob(f"????-??-??-{slug}.json"))
     kept = read_results(earlier[-1])["sections"] if earlier else {}
-    fresh = {section.name: {"date": date} | section.to_dict() for section in sections}
+    stamp = {"date": date, "versions": machine["versions"]}
+    fresh = {section.name: stamp | section.to_dict() for section in sections}
     data = {"date": date, "machine": dict(machine), "sections": kept | fresh}
     path = folder / f"{date}-{slug}.json"
     with replacing(path) as temporary:

@@ -1,0 +1,101 @@
+"""Throughput of the training loop: images per second, and how much of the time it waits for data."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks import machine
+from benchmarks.report import Column, Plot, Row, Section, Table
+from benchmarks.sounds import write_music
+from runtime.dances import DANCE_KEYS
+from training.data.manifest import Recording
+from training.data.store import Store, Stored
+from training.loop import Progress, Settings, train
+from training.models import ARCHITECTURES, RHYTHMOGRAM
+
+SECONDS = 30.0  # length of a recording
+SAMPLE_RATE = 22_050  # Hz
+
+
+def run(
+    *, architectures: Sequence[str] = (*ARCHITECTURES, RHYTHMOGRAM), batches: int = 8, batch_size: int = 8
+) -> Section:
+    """Train architectures for a few batches on generated recordings, on the CPU and on a GPU if there is one.
+
+    Parameters
+    ----------
+    architectures : sequence of str
+    batches : int
+        That count; one before them warms up.
+    batch_size : int
+        Images per batch; the thesis takes 8.
+    """
+    accelerators = ["cpu"] + (["gpu"] if torch.cuda.is_available() else [])
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary:
+        folder = Path(temporary)
+        stored = _recordings(folder)
+        for architecture in architectures:
+            for accelerator in accelerators:
+                settings = Settings(
+                    architecture, batches_per_epoch=batches + 1, batch_size=batch_size, epochs=1
+                )
+                run_dir = folder / f"{architecture}-{accelerator}"
+                run_dir.mkdir()
+                rows.append(_measured(settings, stored, run_dir, accelerator))
+                for checkpoint in run_dir.iterdir():
+                    checkpoint.unlink()
+    columns = (
+        Column("network", "network"),
+        Column("device", "device"),
+        Column("images", "images per second"),
+        Column("waited", "waiting for data", "%"),
+    )
+    return Section(
+        name="training",
+        title="Training: throughput of the loop",
+        settings={
+            "threads": torch.get_num_threads(),
+            "loading_processes": 1,
+            "batches": batches,
+            "batch_size": batch_size,
+        },
+        tables=[Table("images of 224×224 per second", columns, rows, Plot("network", "images", "device"))],
+        notes=[
+            "A step is everything from cutting the batch to the optimiser; evaluation and checkpoints are "
+            "not counted, nor is the first batch.",
+            f"GPU: {machine.gpu_name() or 'none in this machine'}.",
+        ],
+    )
+
+
+def _recordings(folder: Path) -> Sequence[Stored]:
+    """One recording per dance with its spectrogram; to the loop's speed it is all the same what they play."""
+    recordings = [
+        Recording(write_music(folder / f"{key}.flac", SECONDS, SAMPLE_RATE, seed=i), key)
+        for i, key in enumerate(DANCE_KEYS)
+    ]
+    return Store(folder / "store").collect(recordings).stored
+
+
+def _measured(settings: Settings, stored: Sequence[Stored], run_dir: Path, accelerator: str) -> Row:
+    # (images, seconds, seconds waited) since the start, after each batch
+    totals: list[tuple[float, float, float]] = []
+
+    def note(progress: Progress) -> None:
+        images = progress.batches * settings.batch_size
+        busy = images / progress.images_per_second
+        totals.append((images, busy, progress.waited * busy))
+
+    options: dict[str, Any] = {"accelerator": accelerator, "devices": 1, "report": note}
+    train(settings, stored, (), run_dir, **options)
+    images, busy, waited = (last - first for first, last in zip(totals[0], totals[-1], strict=True))
+    return {
+        "network": settings.architecture,
+        "device": accelerator,
+        "images": images / busy,
+        "waited": waited / busy,
+    }
