@@ -1,10 +1,12 @@
 """The model card: what a model is for, what it was made from, how well it does, with the commands."""
 
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from export.deployed import versions
 from runtime.errors import ModelError
 
 PURPOSE = """\
@@ -188,6 +190,11 @@ def _confusions(data: Mapping[str, Any], least: float = 0.1) -> list[tuple[float
         if true != taken and part is not None and part >= least
     ]
     return sorted(found, key=lambda item: (-item[0], item[1], item[2]))
+
+
+def machine() -> str:
+    """Where latencies were measured: kind of processor and versions, nothing that names the machine."""
+    return f"{platform.machine()}, {versions('onnxruntime', 'torch', 'numpy')}"
 
 
 def share(accuracy: Mapping[str, Any], *, brief: bool = False) -> str:

@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     args = parser().parse_args(argv)
     try:
-        report = _export(args, command(argv))
+        report = _export(args, written_command("export", argv))
     except WhichdanceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -90,11 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def command(argv: Sequence[str]) -> str:
-    """The command as a reader of the card may repeat it: without the folders of this machine."""
+def written_command(module: str, argv: Sequence[str]) -> str:
+    """The command as a reader may repeat it: without the folders of this machine."""
     from export.segments import brief
 
-    return shlex.join(["python", "-m", "export", *(brief(word) for word in argv)])
+    return shlex.join(["python", "-m", module, *(brief(word) for word in argv)])
 
 
 def _export(args: argparse.Namespace, command: str) -> dict[str, Any]:

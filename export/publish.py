@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 import onnx
 
 from export import card, graph, ort_format, quantise, registry, segments, verify
-from export.deployed import Deployable, versions
+from export.deployed import Deployable
 from export.segments import Segments
 from runtime.errors import ModelError, ParameterError
 from runtime.model import REGISTRY
@@ -143,7 +142,7 @@ def publish(
             "temperature": deployable.network.temperature,
             "metadata": dict(fields),
             "command": command,
-            "machine": f"{platform.machine()}, {versions('onnxruntime', 'torch', 'numpy')}",
+            "machine": card.machine(),
             "confident_from": verify.CONFIDENT,
             "files": files,
         }

@@ -115,6 +115,7 @@ def to_int8(
     model: onnx.ModelProto,
     calibration: Segments,
     *,
+    search: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Quantised:
     """Static int8 quantisation, per output channel, of all layers that it does not hurt.
@@ -129,6 +130,8 @@ def to_int8(
         From `export.graph.to_onnx`.
     calibration : Segments
         Typical music, not that on which the result is verified.
+    search : bool
+        Look for the layers that hurt; False makes all of them int8, whatever that does.
     progress : callable
         Called with what is being done.
     """
@@ -146,7 +149,7 @@ def to_int8(
     progress("calibrating")
     tensors = {name: activation_ranges(model, calibration.mel, options) for name, options in RANGES.items()}
     best = min((attempt(ranges, ()) for ranges in RANGES), key=lambda q: q.comparison.mean_difference)
-    if _good(best.comparison):
+    if not search or _good(best.comparison):
         return best
 
     some = calibration.mel[:: max(1, len(calibration) // N_SENSITIVITY)]

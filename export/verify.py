@@ -165,7 +165,9 @@ def latencies(runs: Sequence[Callable[[], object]], *, repeats: int = 20) -> lis
     return [min(taken) for taken in times]
 
 
-def one_thread_latencies(network: Scores, files: Sequence[Path], segment: Float32) -> list[float]:
+def one_thread_latencies(
+    network: Scores, files: Sequence[Path], segment: Float32, *, repeats: int = 20
+) -> list[float]:
     """Seconds per segment on one thread: PyTorch first, then each file.
 
     Parameters
@@ -173,13 +175,15 @@ def one_thread_latencies(network: Scores, files: Sequence[Path], segment: Float3
     network : Scores
     files : sequence of Path
     segment : ndarray, shape (1, 1, 224, T)
+    repeats : int
     """
     threads = torch.get_num_threads()
     models = [Model.load(path, threads=1) for path in files]
     torch.set_num_threads(1)
     try:
         return latencies(
-            [lambda: torch_scores(network, segment), *(lambda m=m: m.run(segment) for m in models)]
+            [lambda: torch_scores(network, segment), *(lambda m=m: m.run(segment) for m in models)],
+            repeats=repeats,
         )
     finally:
         torch.set_num_threads(threads)
