@@ -70,7 +70,7 @@ def merged(language: str) -> "Catalog":
         locale=language,
         project="whichdance",
         version="1",
-        header_comment=f"# The app's texts: {LANGUAGES[language]}. Kept in step by `python -m mobile_app.catalogues`.",
+        header_comment=f"# {LANGUAGES[language]}. Kept in step by `python -m mobile_app.catalogues`.",
         msgid_bugs_address="the issue tracker",
         last_translator="The whichdance founders",
         language_team="whichdance",

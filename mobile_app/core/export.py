@@ -9,7 +9,8 @@ from mobile_app.core.history import Entry
 from runtime.dances import DANCE_KEYS
 
 COLUMNS = (
-    "id", "started", "source", "name", "duration", "dance", "best", "confidence", "truth", "tempo_mpm", "model",
+    "id", "started", "source", "name", "duration", "dance", "best", "confidence", "truth", "tempo_mpm",
+    "model",
 )  # fmt: skip
 
 

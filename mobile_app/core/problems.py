@@ -12,14 +12,16 @@ class Problem(Enum):
         "The app may not use the microphone. Tap the button to be asked again, or open a file instead."
     )
     PERMISSION_BLOCKED = mark(
-        "The microphone is switched off for this app. Allow it in the system settings, or open a file instead."
+        "The microphone is switched off for this app. "
+        "Allow it in the system settings, or open a file instead."
     )
     NO_MICROPHONE = mark("No microphone was found. Plug one in and try again, or open a file instead.")
     MICROPHONE_TAKEN = mark("Another app is using the microphone. Close it, then try again.")
     MICROPHONE_LOST = mark("The microphone was unplugged. Plug it in again, then go on.")
     PAUSED = mark("Paused while the app was in the background. Nothing is lost: just go on.")
     DISK_FULL = mark(
-        "The storage is full. This result is not lost while the app runs: free some space and it will be saved."
+        "The storage is full. This result is not lost while the app runs: "
+        "free some space and it will be saved."
     )
     FILE_UNREADABLE = mark("This file can't be read as music. Try another one (WAV, FLAC, MP3 or OGG).")
     TOO_SHORT = mark("That was too short to tell. Six seconds of music are enough.")

@@ -5,7 +5,6 @@ small Java stubs on a desktop's JVM.
 """
 
 import logging
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -41,6 +40,10 @@ INFO_OUTPUT_FORMAT_CHANGED = -2
 CODEC_TIMEOUT_US = 10_000
 PERMISSION_REQUEST, PICK_REQUEST, SAVE_REQUEST = 4101, 4102, 4103
 
+# Listeners live as long as the activity, which calls them: its references don't keep Python from
+# collecting them, and a call of a collected one ends the process.
+_KEPT: list[Any] = []
+
 
 @cache
 def _java(name: str) -> Any:
@@ -67,7 +70,7 @@ def _read(buffer: Any, n_bytes: int) -> bytes:
 
 
 def _from_pcm16(data: bytes, channels: int = 1) -> Samples:
-    samples = np.frombuffer(data, "<i2").astype(np.float32) / 32768
+    samples: Samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
     return samples.reshape(-1, channels).mean(axis=1, dtype=np.float32) if channels > 1 else samples
 
 
@@ -215,8 +218,8 @@ class Decoder:
         error: SourceError | None = None
         try:
             codec.start()
-            for data, time_us, channels in _decoded(extractor, codec, channels, self._stopped):
-                if not self._ring.offer(_from_pcm16(data, channels)):
+            for data, time_us, n_channels in _decoded(extractor, codec, channels, self._stopped):
+                if not self._ring.offer(_from_pcm16(data, n_channels)):
                     break
                 self._progress = min(1.0, time_us / duration_us) if duration_us else 0.0
         except jnius.JavaException as failure:
@@ -245,7 +248,7 @@ class Decoder:
 def _decoded(
     extractor: Any, codec: Any, channels: int, stopped: threading.Event
 ) -> Iterator[tuple[bytes, int, int]]:
-    """PCM of 16 bit, its time in microseconds, and the number of its channels, until the end of the stream."""
+    """PCM of 16 bit, its time in microseconds, and its number of channels, until the stream ends."""
     info = _java("android.media.MediaCodec$BufferInfo")()
     fed = False
     while not stopped.is_set():
@@ -315,15 +318,12 @@ class OrtEngine:
             result = self._session.run(inputs)
             try:
                 output = cast("ai.onnxruntime.OnnxTensor", result.get(0)).getByteBuffer()
-                scores = np.frombuffer(_read(output, output.remaining()), np.dtype("f4").newbyteorder(_ORDER))
+                scores = np.frombuffer(_read(output, output.remaining()), np.float32)
             finally:
                 result.close()
         finally:
             tensor.close()
         return scores.astype(np.float32).reshape(len(batch), -1)
-
-
-_ORDER = "<" if sys.byteorder == "little" else ">"  # onnxruntime hands out buffers in native order
 
 
 def load_model(name: str) -> Model:
@@ -340,10 +340,9 @@ class AndroidSystem:
         self._asked = False
         self._on_answer: Callable[[Permission], None] | None = None
         self._on_result: dict[int, Callable[[Any], None]] = {}
-        # Java's references to these don't keep Python from collecting them.
         self._permissions: Any = None
         self._results: Any = None
-        self._runnables: deque[Any] = deque(maxlen=16)
+        self._runnables: deque[Any] = deque(maxlen=16)  # until the other thread has run them
 
     def microphone_permission(self) -> Permission:
         """As in `System`."""
@@ -361,6 +360,7 @@ class AndroidSystem:
         self._asked = True
         if self._permissions is None:
             self._permissions = _listeners().permissions(self._answered)
+            _KEPT.append(self._permissions)
             _activity().addPermissionsCallback(self._permissions)
         _activity().requestPermissionsWithRequestCode([RECORD_AUDIO], PERMISSION_REQUEST)
 
@@ -450,6 +450,7 @@ class AndroidSystem:
     def _start(self, intent: Any, request: int, on_uri: Callable[[Any], None]) -> None:
         if self._results is None:
             self._results = _listeners().results(self._result)
+            _KEPT.append(self._results)
             _activity().registerActivityResultListener(self._results)
         self._on_result[request] = on_uri
         _activity().startActivityForResult(intent, request)
@@ -475,7 +476,7 @@ def _listeners() -> Any:
     from jnius import PythonJavaClass, java_method
 
     class Permissions(PythonJavaClass):
-        __javainterfaces__ = ["org/kivy/android/PythonActivity$PermissionsCallback"]
+        __javainterfaces__ = ["org/kivy/android/PythonActivity$PermissionsCallback"]  # noqa: RUF012
         __javacontext__ = "app"
 
         def __init__(self, callback: Callable[[int], None]) -> None:
@@ -487,7 +488,7 @@ def _listeners() -> Any:
             self.callback(request)
 
     class Results(PythonJavaClass):
-        __javainterfaces__ = ["org/kivy/android/PythonActivity$ActivityResultListener"]
+        __javainterfaces__ = ["org/kivy/android/PythonActivity$ActivityResultListener"]  # noqa: RUF012
         __javacontext__ = "app"
 
         def __init__(self, callback: Callable[[int, int, Any], None]) -> None:
@@ -499,7 +500,7 @@ def _listeners() -> Any:
             self.callback(request, result, intent)
 
     class Runnable(PythonJavaClass):
-        __javainterfaces__ = ["java/lang/Runnable"]
+        __javainterfaces__ = ["java/lang/Runnable"]  # noqa: RUF012
 
         def __init__(self, action: Callable[[], None]) -> None:
             super().__init__()

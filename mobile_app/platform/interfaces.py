@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mobile_app.core.problems import SourceError
-from mobile_app.core.ring import RingBuffer, Samples
+from mobile_app.core.ring import RingBuffer
 from runtime.model import InferenceEngine, Model
 
 __all__ = ["AudioSource", "InferenceEngine", "Permission", "Platform", "System"]

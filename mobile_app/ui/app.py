@@ -23,7 +23,7 @@ from mobile_app.core.session import Options, Session, State
 from mobile_app.core.settings import Settings
 from mobile_app.core.translations import Translator, clock, mark, supported
 from mobile_app.platform.interfaces import AudioSource, Permission, Platform
-from mobile_app.ui.dances import DancesScreen, DanceScreen
+from mobile_app.ui.dances import DanceScreen, DancesScreen
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.history import HistoryScreen, SessionScreen, when
 from mobile_app.ui.listen import ListenScreen

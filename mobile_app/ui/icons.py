@@ -4,14 +4,16 @@ A stroke is a list of points; the alpha of a pixel follows from its distance to 
 edges are smooth at every size without a drawing library.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import cos, pi, sin
 
 import numpy as np
 from kivy.graphics.texture import Texture
 from numpy.typing import NDArray
 
-Stroke = list[tuple[float, float]]
+Stroke = Sequence[tuple[float, float]]
 GRID = 24.0
 STROKE = 2.0  # width on the grid
 
@@ -28,7 +30,7 @@ def _dot(x: float, y: float) -> Stroke:
 
 
 def _gear() -> list[Stroke]:
-    teeth = [
+    teeth: list[Stroke] = [
         [(12 + r * cos(a), 12 + r * sin(a)) for r in (6.6, 8.6)]
         for a in (pi / 8 + k * pi / 4 for k in range(8))
     ]
@@ -85,7 +87,7 @@ def coverage(icon: str, size: int) -> NDArray[np.float32]:
     x, y = np.meshgrid(axis, axis)
     nearest = np.full((size, size), np.inf, np.float32)
     for stroke in ICONS[icon]:
-        for (x0, y0), (x1, y1) in zip(stroke, stroke[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(stroke):
             along_x, along_y = x1 - x0, y1 - y0
             length2 = max(along_x**2 + along_y**2, 1e-9)
             part = np.clip(((x - x0) * along_x + (y - y0) * along_y) / length2, 0, 1)

@@ -24,7 +24,7 @@ from mobile_app.core.level import Advice
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.translations import clock
 from mobile_app.core.verdict import Certainty
-from mobile_app.ui import drawings  # noqa: F401  (listen.kv uses its widgets)
+from mobile_app.ui import drawings
 from runtime.dances import DANCE_KEYS, dance
 
 Builder.load_file(str(Path(__file__).with_name("listen.kv")))

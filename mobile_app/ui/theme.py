@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from kivy.event import EventDispatcher
 from kivy.metrics import dp, sp
@@ -141,7 +142,13 @@ class Theme(EventDispatcher):
     body = NumericProperty()
     label = NumericProperty()
 
-    SIZES = {"display": 46, "headline": 26, "title": 19, "body": 16, "label": 14}  # sp at scale 1
+    SIZES: ClassVar[dict[str, int]] = {
+        "display": 46,
+        "headline": 26,
+        "title": 19,
+        "body": 16,
+        "label": 14,
+    }  # sp at scale 1
 
     def __init__(self, *, dark: bool = False, scale: float = 1.0) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """Drives the real app in a window without a screen: frames, taps, pictures."""
 
-from tests.mobile_app import headless  # isort: skip
+from tests.mobile_app import headless  # isort: skip  # noqa: F401
 
 import time
 from collections.abc import Callable, Iterator

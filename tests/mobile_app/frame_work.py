@@ -44,7 +44,11 @@ def main() -> int:
         timeline.extend([float(t) for t in range(n)], rng.dirichlet(np.ones(10) / 2, n).astype(np.float32))
         for whole in (False, True):
             view = TimelineView(
-                size=PHONE, timeline=timeline, names={d.key: d.name for d in DANCES}, now=float(n), whole=whole
+                size=PHONE,
+                timeline=timeline,
+                names={d.key: d.name for d in DANCES},
+                now=float(n),
+                whole=whole,
             )
             view.draw()
             redraw = milliseconds(view.draw)

@@ -61,7 +61,9 @@ class Studio:
         self.speed = SPEED
         soundfile.write(self.party, *party())
         system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
-        platform = Platform(system, self.microphone, FileSource, lambda name: Model.load(name or None, threads=1))
+        platform = Platform(
+            system, self.microphone, FileSource, lambda name: Model.load(name or None, threads=1)
+        )
         self.driver = Driver(WhichDanceApp(platform, folder / "data", animated=False), SHAPES["upright"])
         self.app = self.driver.app
         self.app.change_settings(language="en")

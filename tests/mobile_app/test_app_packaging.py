@@ -28,7 +28,7 @@ NETWORK = {
 
 
 @pytest.fixture(scope="module")
-def spec():  # noqa: ANN201
+def spec():
     buildozer = pytest.importorskip("buildozer")
     here = Path.cwd()
     os.chdir(APP)

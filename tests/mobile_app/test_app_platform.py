@@ -339,7 +339,7 @@ def test_android_engine_frees_what_it_takes(java: Java, tiny_model: Path) -> Non
 
 
 def test_android_engine_refuses_what_is_no_model(java: Java, make_tiny_model: ModelMaker) -> None:
-    with pytest.raises(ModelError, match="tiny.onnx"):
+    with pytest.raises(ModelError, match=r"tiny\.onnx"):
         android.load_model(str(make_tiny_model()))
 
 

@@ -45,7 +45,7 @@ class Bench:
         )
 
     @property
-    def snapshot(self):  # noqa: ANN201
+    def snapshot(self):
         return self.session.snapshot
 
     def start(self) -> HandSource:

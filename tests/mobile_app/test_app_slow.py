@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from mobile_app.core.history import History
-from mobile_app.core.session import Options, Session, State
+from mobile_app.core.session import RING_SECONDS, Options, Session, State
 from mobile_app.platform import desktop
 from mobile_app.platform.desktop import DesktopSystem
 from mobile_app.platform.file_source import FileSource
@@ -38,8 +38,12 @@ def shipped_model() -> Model:
 
 
 @pytest.mark.timeout(300)
-def test_half_an_hour_at_twenty_times_real_time(history: History, screen: Screen, tmp_path: Path) -> None:
+def test_half_an_hour_at_twenty_times_real_time(
+    history: History, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory stays flat within 5 MB after the first minute, and no update is skipped."""
+    # As many seconds by the clock to be late as there are at real time.
+    monkeypatch.setattr("mobile_app.core.session.RING_SECONDS", 20 * RING_SECONDS)
     model = shipped_model()
     samples, rate = read(WALTZ)
     path = tmp_path / "half an hour.wav"
@@ -90,12 +94,21 @@ def loudspeaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
         f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
     )
     asound = tmp_path / "asound.conf"
-    asound.write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n")
+    asound.write_text(
+        "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n"
+    )
     monkeypatch.setenv("ALSA_CONFIG_PATH", str(asound))
     monkeypatch.setenv("PULSE_SERVER", f"unix:{socket}")
     monkeypatch.setenv("PULSE_SINK", "room")
     monkeypatch.setenv("PULSE_SOURCE", "microphone")
-    command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-level=error"]
+    command = [
+        "pulseaudio",
+        "-n",
+        "--daemonize=no",
+        "--use-pid-file=no",
+        "--exit-idle-time=-1",
+        "--log-level=error",
+    ]
     environment = os.environ | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
     with subprocess.Popen([*command, *(f"--load={module}" for module in modules)], env=environment) as daemon:
         deadline = time.monotonic() + 10

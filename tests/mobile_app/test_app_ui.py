@@ -98,7 +98,7 @@ class Hand(Driver):
         super().__init__(WhichDanceApp(platform, folder / "data", animated=False), size)
 
     @property
-    def listen(self):  # noqa: ANN201
+    def listen(self):
         return self.app.screen("listen")
 
     def press(self) -> None:
