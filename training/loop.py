@@ -8,7 +8,7 @@ takes to go on to the very weights of an uninterrupted run.
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -167,58 +167,18 @@ def train(
     run_dir = Path(run_dir)
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
     fabric.launch()
-    torch.manual_seed(settings.seed)
-    last = run_dir / "last.pt"
-    checkpoint = models.read_checkpoint(last) if last.exists() else None
-    weights = {"weights": "random"} if checkpoint else {}  # pre-trained ones would be overwritten at once
-    network = models.build(settings.architecture, **{**settings.options, **weights})
-    trained = [p for p in network.parameters() if p.requires_grad]
-    if settings.weight_decay:
-        optimizer: torch.optim.Optimizer = torch.optim.AdamW(
-            trained, settings.lr, weight_decay=settings.weight_decay
-        )
-    else:
-        optimizer = torch.optim.Adam(trained, settings.lr)
-
-    state: dict[str, Any] = {
-        "settings": asdict(settings),
-        "data": fingerprint(training, validation),
-        "training_data": training_data or statement(training),
-        "epoch": 0,
-        "history": [],
-        "best": None,
-    }
-    if checkpoint:
-        state = _resumable(checkpoint["training"], state, run_dir)
-        network.load_state_dict(checkpoint["state_dict"])
-        optimizer.load_state_dict(checkpoint["optimizer"])
-        if state["epoch"] >= settings.epochs:
-            return state
+    network, optimizer, state = _start(settings, training, validation, run_dir)
+    state["training_data"] = training_data or statement(training)
+    if state["epoch"] >= settings.epochs:
+        return state
     wrapped, optimizer = fabric.setup(network, optimizer)
-
     labels = models.labels(settings.options.get("classes", 10))
-    batches = Batches(
-        training,
-        labels,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        rank=fabric.global_rank,
-        stretch=settings.stretch,
-    )
-    first_batch = state["epoch"] * settings.batches_per_epoch
     n_batches = settings.epochs * settings.batches_per_epoch
-    loader: Any = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(first_batch, n_batches),
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
-        generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
-    )
-    loader = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+    remaining = range(state["epoch"] * settings.batches_per_epoch, n_batches)
+    loader = _loader(settings, training, labels, remaining, rank=fabric.global_rank, workers=workers)
+    incoming = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
     augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
 
-    incoming: Iterator[tuple[Tensor, Tensor]] = iter(loader)
     done = 0
     busy = waited = 0.0
     for epoch in range(state["epoch"] + 1, settings.epochs + 1):
@@ -262,6 +222,63 @@ def train(
                 evaluated(entry)
             state = fabric.broadcast(state)  # other processes wait here, and learn the best epoch
     return state
+
+
+def _start(
+    settings: Settings, training: Sequence[Stored], validation: Sequence[Stored], run_dir: Path
+) -> tuple[nn.Module, torch.optim.Optimizer, dict[str, Any]]:
+    """Network, optimiser and state of a new run, or of the one in the folder."""
+    last = run_dir / "last.pt"
+    checkpoint = models.read_checkpoint(last) if last.exists() else None
+    weights = {"weights": "random"} if checkpoint else {}  # pre-trained ones would be overwritten at once
+    torch.manual_seed(settings.seed)
+    network = models.build(settings.architecture, **{**settings.options, **weights})
+    trained = [p for p in network.parameters() if p.requires_grad]
+    optimizer: torch.optim.Optimizer
+    if settings.weight_decay:
+        optimizer = torch.optim.AdamW(trained, settings.lr, weight_decay=settings.weight_decay)
+    else:
+        optimizer = torch.optim.Adam(trained, settings.lr)
+    state: dict[str, Any] = {
+        "settings": asdict(settings),
+        "data": fingerprint(training, validation),
+        "epoch": 0,
+        "history": [],
+        "best": None,
+    }
+    if checkpoint:
+        state = _resumable(checkpoint["training"], state, run_dir)
+        network.load_state_dict(checkpoint["state_dict"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    return network, optimizer, state
+
+
+def _loader(
+    settings: Settings,
+    training: Sequence[Stored],
+    labels: Sequence[str],
+    numbers: range,
+    *,
+    rank: int,
+    workers: int,
+) -> DataLoader[tuple[Tensor, Tensor]]:
+    """The batches of these numbers, loaded ahead by `workers` processes."""
+    batches = Batches(
+        training,
+        labels,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        rank=rank,
+        stretch=settings.stretch,
+    )
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        prefetch_factor=8 if workers else None,
+        generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
+    )
 
 
 def statement(recordings: Sequence[Stored]) -> str:
@@ -356,7 +373,7 @@ def _resumable(old: dict[str, Any], new: dict[str, Any], run_dir: Path) -> dict[
             f"{run_dir} holds a run that differs in {', '.join(changed)}; train into another folder, "
             "or take what that run had"
         )
-    return old | {name: new[name] for name in ("settings", "training_data")}
+    return old | {"settings": new["settings"]}
 
 
 def _mean(values: Sequence[float]) -> float:
