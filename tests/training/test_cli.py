@@ -1,4 +1,5 @@
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.cli import main
+from training.cli import main, parser
 from training.data.manifest import read_manifest
 
 DATA = ("corpus", "label", "download", "duplicates", "degrade", "features")
@@ -29,6 +30,22 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         main([*command.split(), "--help"])
     assert end.value.code == 0
     assert "usage:" in capsys.readouterr().out
+
+
+def commands_in_the_guide() -> list[str]:
+    """What stands behind `python -m training` in the code blocks of docs/training.md."""
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    return re.findall(r"python -m training (.*)", blocks)
+
+
+@pytest.mark.parametrize("command", commands_in_the_guide())
+def test_commands_in_the_guide_exist(command: str) -> None:
+    if command.endswith("--list"):
+        with pytest.raises(SystemExit, match="0"):
+            parser().parse_args(shlex.split(command))
+    else:
+        assert callable(parser().parse_args(shlex.split(command)).func)
 
 
 def test_wrong_usage_and_failures_have_different_statuses(
