@@ -23,7 +23,7 @@ from training.models import ARCHITECTURES, RHYTHMOGRAM
 BATCHES = (1, 16)
 TORCH_TARGET = 3.0  # a mobile float model's speed over torch's at batch 1, one thread
 MATRIX = 2048  # rows and columns of the product that measures the machine's peak
-MAX_SECONDS = 30.0  # per network, thread count and batch size
+MAX_SECONDS = 12.0  # per network, thread count and batch size
 
 
 def run(
@@ -40,7 +40,7 @@ def run(
     batch_sizes : sequence of int
         Segments per run of the network.
     runs : int
-        At most; slow networks get fewer, so that each case takes half a minute.
+        At most; slow networks get fewer, so that each case takes a dozen seconds.
     """
     threads = sorted({1, machine.cores()})
     segments = made_up(max(batch_sizes), segment_frames=SEGMENT_FRAMES).mel
@@ -113,7 +113,7 @@ def _measured(subject: Subject, work: float, threads: int, batch: np.ndarray, ru
         "network": subject.name,
         "threads": threads,
         "batch": len(batch),
-        **per_segment,
+        **{name: per_segment.get(name) for name in ("torch", "float", "int8")},
         "speed_up": ratios(times["torch"], times["float"]),
         "int8_speed_up": ratios(times["float"], times["int8"]) if "int8" in times else None,
         "gflops": gflops,

@@ -12,7 +12,7 @@ from runtime.errors import ParameterError
 
 TINY: dict[str, list[str]] = {
     "frontend": ["--seconds", "6", "--sample-rates", "22050", "48000", "--runs", "2"],
-    "model": ["--architectures", "mobilenet_v3_small", "--batch-sizes", "1", "2", "--runs", "2"],
+    "model": ["--architectures", "squeezenet1_1", "--batch-sizes", "2", "--runs", "1"],
     "endtoend": ["--seconds", "6", "--formats", "mp3", "--files", "2", "--runs", "1"],
     "coldstart": ["--runs", "2"],
     "live": ["--seconds", "6"],
