@@ -30,7 +30,8 @@ class PoolBands(nn.Module):
         super().__init__()
         if bands not in POOLINGS:
             raise ParameterError(f"bands must be one of {POOLINGS}, got {bands!r}")
-        self.mean = nn.AvgPool2d((N_MELS // bands, 1))
+        # A mean of one band would stay in exported graphs as a node that does nothing.
+        self.mean = nn.AvgPool2d((N_MELS // bands, 1)) if bands < N_MELS else nn.Identity()
 
     def forward(self, db: Tensor) -> Tensor:
         return self.mean(db)
