@@ -19,7 +19,7 @@ from runtime.model import INPUT, OUTPUT
 # The exporter's native opset: nothing is converted down, and every onnxruntime since 1.14 runs it, the
 # phones' packages included.
 OPSET = 18
-IR_VERSION = 9  # onnxruntime from 1.17; the exporter would write a newer one without need
+IR_VERSION = 8  # what such an onnxruntime reads; the exporter would write a newer one without need
 
 
 def to_onnx(network: Scores, *, segment_frames: int, fields: Mapping[str, str]) -> onnx.ModelProto:
