@@ -33,6 +33,7 @@ CHANNEL_IN_MONO, ENCODING_PCM_16BIT = 16, 2
 STATE_INITIALIZED, RECORDSTATE_RECORDING = 1, 3
 PERMISSION_GRANTED = 0
 FLAG_KEEP_SCREEN_ON = 0x80
+EDGE_TO_EDGE_SDK = 35
 UI_MODE_NIGHT_MASK, UI_MODE_NIGHT_YES = 0x30, 0x20
 RESULT_OK = -1
 BUFFER_FLAG_END_OF_STREAM = 4
@@ -459,6 +460,20 @@ class AndroidSystem:
         on_uri = self._on_result.get(request)
         if on_uri:
             on_uri(intent.getData() if result == RESULT_OK and intent else None)
+
+    def insets(self) -> tuple[float, float, float, float]:
+        """As in `System`: from Android 15 on, apps reach under the bars of status and navigation."""
+        if _java("android.os.Build$VERSION").SDK_INT < EDGE_TO_EDGE_SDK:
+            return 0.0, 0.0, 0.0, 0.0
+        found = _activity().getWindow().getDecorView().getRootWindowInsets()
+        if found is None:
+            return 0.0, 0.0, 0.0, 0.0
+        return (
+            float(found.getSystemWindowInsetLeft()),
+            float(found.getSystemWindowInsetTop()),
+            float(found.getSystemWindowInsetRight()),
+            float(found.getSystemWindowInsetBottom()),
+        )
 
     def prefers_dark(self) -> bool:
         """As in `System`."""

@@ -160,6 +160,10 @@ class DesktopSystem:
         """As in `System`: the app's own list of files serves."""
         return False
 
+    def insets(self) -> tuple[float, float, float, float]:
+        """As in `System`."""
+        return 0.0, 0.0, 0.0, 0.0
+
     def prefers_dark(self) -> bool:
         """As in `System`."""
         try:

@@ -101,6 +101,10 @@ class System(Protocol):
         """Let the user pick a recording with the system's dialogue; False where there is none."""
         ...
 
+    def insets(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the window in px that the system's own bars cover."""
+        ...
+
     def prefers_dark(self) -> bool:
         """True where the system is set to dark."""
         ...

@@ -149,13 +149,15 @@ class WhichDanceApp(App):
 
     def on_start(self) -> None:
         """Listen to keys and dropped files; play the recording that stands for the microphone."""
-        Window.bind(on_keyboard=self._on_key, on_drop_file=self._on_drop)
+        Window.bind(on_keyboard=self._on_key, on_drop_file=self._on_drop, size=self._inset)
+        Window.softinput_mode = "below_target"  # the keyboard must not cover what is being typed
+        self._inset()
         if self._source:
             self.listen()
 
     def on_stop(self) -> None:
         """Save what is going on."""
-        Window.unbind(on_keyboard=self._on_key, on_drop_file=self._on_drop)
+        Window.unbind(on_keyboard=self._on_key, on_drop_file=self._on_drop, size=self._inset)
         if self.session:
             self.session.stop()
         self.session = None
@@ -174,8 +176,12 @@ class WhichDanceApp(App):
     def on_resume(self) -> None:
         """The app is back: go on where it was interrupted."""
         self._apply_look()
+        self._inset()
         if self.session and self.session.snapshot.problem is Problem.PAUSED:
             self.resume_listening()
+
+    def _inset(self, *_: object) -> None:
+        self.root.insets = self.system.insets()
 
     def _on_key(self, _: object, key: int, *rest: object) -> bool:
         if key == 27:  # Escape, and Android's way back

@@ -375,6 +375,7 @@ def test_system_does_all_the_rest_without_fuss(system: System) -> None:
     system.keep_awake(False)
     system.share_text("whichdance", "Rumba · 93 %")
     assert isinstance(system.prefers_dark(), bool)
+    assert len(system.insets()) == 4
     assert system.language()[:1].isalpha()
 
 
@@ -443,6 +444,7 @@ def test_android_keeps_awake_vibrates_and_follows_the_system(java: Java) -> None
         build.SDK_INT, before = sdk, vibrator.total  # type: ignore[attr-defined]
         system.vibrate(60)
         assert vibrator.total == before + 60  # type: ignore[attr-defined]
+        assert system.insets() == ((1, 24, 2, 48) if sdk == 35 else (0, 0, 0, 0))
     configuration = activity.mActivity.getResources().getConfiguration()  # type: ignore[attr-defined]
     for mode, dark in ((0x21, True), (0x11, False)):
         configuration.uiMode = mode

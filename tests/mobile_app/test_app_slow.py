@@ -3,7 +3,9 @@
 import gc
 import os
 import shutil
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,26 @@ def test_half_an_hour_at_twenty_times_real_time(
     assert times[0] == 0
     assert times[-1] > 1790 - 25
     assert len(history.timeline(history.entries()[0].id)) == len(times)
+
+
+@pytest.mark.timeout(120)
+def test_the_command_plays_a_recording_as_if_it_were_the_microphone(tmp_path: Path) -> None:
+    shipped_model()
+    command = [sys.executable, "-m", "mobile_app.main", "--source", str(WALTZ), "--data", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT) as app:
+        deadline, named = time.monotonic() + 90, None
+        while named is None and time.monotonic() < deadline:
+            time.sleep(0.5)
+            assert app.poll() is None, "the app ended by itself"
+            if (tmp_path / "history.sqlite").exists():
+                with sqlite3.connect(tmp_path / "history.sqlite") as db:
+                    try:
+                        named = db.execute("SELECT source, dance FROM session").fetchone()
+                    except sqlite3.OperationalError:
+                        continue  # the tables are not there yet
+                db.close()
+        app.kill()
+    assert named == ("microphone", "viennese_waltz")
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import json
 import sqlite3
-import time
 import wave
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -57,6 +57,7 @@ class Phone(DesktopSystem):
         self.answer = Permission.GRANTED
         self.dark = False
         self.opened_settings = 0
+        self.bars = (0.0, 0.0, 0.0, 0.0)
         super().__init__(
             copy=self.shared.append, allow_sleep=lambda allow: self.awake.append(not allow), folder=folder
         )
@@ -77,6 +78,9 @@ class Phone(DesktopSystem):
 
     def prefers_dark(self) -> bool:
         return self.dark
+
+    def insets(self) -> tuple[float, float, float, float]:
+        return self.bars
 
     def language(self) -> str:
         return "en_GB"
@@ -615,6 +619,27 @@ def test_timeline_is_drawn_in_the_colour_of_the_dance(hand: Hand, tone: ToneMake
     assert found == pytest.approx(tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)), abs=3)
 
 
+def test_nothing_lies_under_the_bars_of_the_system(hand: Hand) -> None:
+    hand.phone.bars = (0.0, 30.0, 0.0, 50.0)
+    hand.resize(*SIZES["small phone"])
+    bar = hand.app.root.bar
+    assert bar.to_window(*bar.pos)[1] == pytest.approx(50)
+    screens = hand.app.screens
+    assert Window.height - screens.to_window(0, screens.top)[1] == pytest.approx(30)
+
+
+def test_with_the_shipped_model(tmp_path: Path) -> None:
+    """A Viennese waltz of the generated orchestra, through the microphone's path, with nothing replaced."""
+    waltz = Path(__file__).parents[2] / "examples" / "viennese_waltz.ogg"
+    hand = Hand(tmp_path, Model.load(threads=1))
+    hand.app.platform = replace(hand.app.platform, microphone=lambda: FileSource(str(waltz), speed=10.0))
+    hand.press()
+    hand.until(lambda: "Viennese Waltz" in hand.texts())
+    hand.until(lambda: hand.listen.mode == "done")
+    assert "Viennese Waltz" in hand.texts()
+    hand.close()
+
+
 def test_keys(hand: Hand, tone: ToneMaker) -> None:
     hand.app._on_key(None, 32)
     hand.hear(tone("samba", 2.0))
@@ -622,4 +647,3 @@ def test_keys(hand: Hand, tone: ToneMaker) -> None:
     assert hand.app._on_key(None, 27)
     assert hand.app.screens.current == "listen"
     assert not hand.app._on_key(None, 27)
-    assert time.monotonic()
