@@ -211,7 +211,9 @@ def write_low_quality_copies(
         path = folder / f"{i:06}-{original.path.stem}.flac"
         with replacing(path) as temporary:
             soundfile.write(temporary, np.clip(degraded, -1, 1), sample_rate, format="FLAC")
-        copies.append(replace(original, path=path, start=0.0, end=np.inf, source="low quality copy"))
+        copies.append(
+            replace(original, path=path, start=0.0, end=np.inf, source="low quality copy", tempo_bpm=None)
+        )
         progress(done, count)
     return copies
 

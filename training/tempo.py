@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from runtime import Classifier
 from runtime.dances import DANCE_KEYS, dance
 from runtime.mel import melspectrogram
@@ -43,7 +41,7 @@ def answers(recordings: Iterable[Recording], classifier: Classifier) -> list[Ans
     """Ask the runtime about every recording of the ten dances whose tempo is known."""
     result = []
     for recording in recordings:
-        if recording.dance not in DANCE_KEYS or np.isnan(recording.tempo_bpm):
+        if recording.dance not in DANCE_KEYS or recording.tempo_bpm is None:
             continue
         samples, sample_rate = read_samples(recording)
         tracker = TempoTracker()

@@ -19,9 +19,8 @@ def test_one_command_from_an_empty_folder_to_a_model(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(SCRIPT), str(tmp_path)], check=True)
 
     report = json.loads((tmp_path / "report" / "report.json").read_text())
-    same, different = report["datasets"]
-    assert same["top1"]["value"] > 0.4  # chance is 0.1
-    assert different["top1"]["interval"][0] > 0.2
+    different = next(d for d in report["datasets"] if d["name"] == "other-music")
+    assert different["top1"]["interval"][0] > 0.2  # chance is 0.1
     assert different["counts"]["other"] > 0
 
     classifier = Classifier(tmp_path / "models" / "small.onnx")

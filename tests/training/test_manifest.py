@@ -17,7 +17,7 @@ from training.data.manifest import (
 
 
 def test_round_trip_keeps_everything_and_makes_paths_relative(tmp_path: Path) -> None:
-    inside = Recording(tmp_path / "music" / "a, b.wav", "tango", "train", 'CD "1"', 1.5, 30.25)
+    inside = Recording(tmp_path / "music" / "a, b.wav", "tango", "train", 'CD "1"', 1.5, 30.25, 128.5)
     outside = Recording(Path("/elsewhere/c.mp3"), "other", "", "", 0.0, math.inf)
     write_manifest(tmp_path / "m.csv", [inside, outside])
     assert read_manifest(tmp_path / "m.csv") == [inside, outside]
@@ -27,7 +27,7 @@ def test_round_trip_keeps_everything_and_makes_paths_relative(tmp_path: Path) ->
 
 
 def test_extra_columns_and_missing_optional_ones_are_fine(tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text("tempo_bpm,dance,path\n120,jive,x.wav\n", encoding="utf-8-sig")
+    (tmp_path / "m.csv").write_text("metre,dance,path\n4/4,jive,x.wav\n", encoding="utf-8-sig")
     assert read_manifest(tmp_path / "m.csv") == [Recording(tmp_path / "x.wav", "jive")]
 
 

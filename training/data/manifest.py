@@ -23,7 +23,7 @@ from runtime.mel import Float32
 SPLITS = ("train", "validation", "test", "")
 ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
 OTHER = "other"
-COLUMNS = ("path", "dance", "split", "source", "start", "end")
+COLUMNS = ("path", "dance", "split", "source", "start", "end", "tempo_bpm")
 
 
 class ManifestError(WhichdanceError):
@@ -46,8 +46,8 @@ class Recording:
         Where it comes from.
     start, end : float
         Seconds; the part of the file that counts, `end` infinite for the rest of the file.
-    tempo_bpm : float
-        Beats per minute; nan where unknown.
+    tempo_bpm : float or None
+        Beats per minute; None where unknown.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Recording:
     source: str = ""
     start: float = 0.0
     end: float = math.inf
-    tempo_bpm: float = math.nan
+    tempo_bpm: float | None = None
 
 
 def read_manifest(path: str | Path) -> list[Recording]:
@@ -99,7 +99,7 @@ def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recordi
         source=cell("source"),
         start=number("start", 0.0),
         end=number("end", math.inf),
-        tempo_bpm=number("tempo_bpm", math.nan),
+        tempo_bpm=number("tempo_bpm", math.nan) if cell("tempo_bpm") else None,
     )
     if not cell("path"):
         raise ManifestError(f"{manifest}, line {line}: path is empty")
@@ -128,7 +128,8 @@ def write_manifest(path: str | Path, recordings: Iterable[Recording]) -> None:
             absolute = r.path.absolute()
             name = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
             end = "" if math.isinf(r.end) else r.end
-            writer.writerow([name.as_posix(), r.dance, r.split, r.source, r.start or "", end])
+            tempo = "" if r.tempo_bpm is None else r.tempo_bpm
+            writer.writerow([name.as_posix(), r.dance, r.split, r.source, r.start or "", end, tempo])
 
 
 def read_selection(text: str, *, split: str = "") -> list[Recording]:
