@@ -61,7 +61,7 @@ def untrained(architecture: str, folder: Path, *, int8: bool = False) -> Subject
     files["float"].write_bytes(to_bytes(model))
     if int8:
         with _quiet():
-            quantised = to_int8(model, made_up(2, segment_frames=SEGMENT_FRAMES))
+            quantised = to_int8(model, made_up(2, segment_frames=SEGMENT_FRAMES), search=False)
         files["int8"] = folder / f"{architecture}.int8.onnx"
         files["int8"].write_bytes(to_bytes(quantised.model))
     return Subject(architecture, deployable.network, files)
