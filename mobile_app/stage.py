@@ -1,6 +1,6 @@
 """Collects what the phone needs into one folder; for developers, not part of the phone's app.
 
-`python -m mobile_app.stage` fills `mobile_app/build/app`, the `source.dir` of buildozer.spec: the packages
+`python -m mobile_app.stage` fills `build/app`, the `source.dir` of buildozer.spec: the packages
 `runtime` and `mobile_app`, the shipped models, the compiled catalogues, a `main.py` (python-for-android
 starts a file of that name at the top), and the icons, which are drawn here.
 """
@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
-TARGET = ROOT / "mobile_app" / "build" / "app"
+TARGET = ROOT / "build" / "app"
 SUFFIXES = {".py", ".kv", ".mo", ".toml", ".onnx"}
 LEFT_OUT = {
-    "mobile_app/build",
     "mobile_app/catalogues.py",
     "mobile_app/stage.py",
     "mobile_app/platform/desktop.py",
