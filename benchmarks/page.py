@@ -18,7 +18,7 @@ What whichdance takes in time and memory, each figure beside a peer measured in 
 Measure your own machine:
 
 ```
-pip install -c constraints.txt '.[test]'
+pip install -c constraints.txt '.[bench]'
 python -m benchmarks frontend                         # one of the benchmarks below
 python -m benchmarks frontend --json > frontend.json
 python -m benchmarks endtoend --figures figures --save
