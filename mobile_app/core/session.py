@@ -35,6 +35,7 @@ RING_SECONDS = 8.0  # one segment and a half: what inference may be late before 
 CHUNK_SECONDS = 0.1  # what the worker takes at a time, so that the level meter lives
 SAVE_SECONDS = 5.0  # between two saves of a session that goes on
 SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
+NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped
 RETRY_SECONDS = 5.0  # a microphone that is lost again sooner is not replaced a second time
 
 LISTENING = verdict(None, threshold=0)
@@ -410,6 +411,7 @@ class _Worker:
         self._end: tuple[SourceError | None] | None = None
         self._stopping = False
         self._posted = False
+        self._skipped_at = -math.inf  # s of sound
         self._silent = 0  # samples of nothing but zeros, not yet told to the classifier
         self._saved_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="whichdance-worker", daemon=True)
@@ -474,6 +476,7 @@ class _Worker:
         segments = max(1, round(seconds * FRAME_RATE / classifier.stride))
         log.warning("inference fell behind: %d segment(s) skipped, %.1f s of sound", segments, seconds)
         classifier.gap(seconds)
+        self._skipped_at = self.news.elapsed + seconds
         self._tell(
             skipped=self.news.skipped + segments,
             elapsed=self.news.elapsed + seconds,
@@ -484,6 +487,9 @@ class _Worker:
         level = self._meter.push(samples)
         self._tell(level=level, elapsed=self.news.elapsed + len(samples) / self._rate)
         self._session.keep(samples, self._rate)
+        busy = self.news.notice is Notice.FALLING_BEHIND
+        if busy and self.news.elapsed - self._skipped_at > NOTICE_SECONDS:
+            self._tell(notice=None)
         if not samples.any():
             # No microphone hears perfect silence: it is muted, or another app holds it. Scores of
             # nothing would only spoil the mean.

@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from mobile_app.core import session
 from mobile_app.core.session import State
 from mobile_app.platform.desktop import DesktopSystem
 from mobile_app.platform.file_source import FileSource
@@ -57,6 +58,7 @@ class Studio:
     """
 
     def __init__(self, folder: Path) -> None:
+        session.RING_SECONDS *= SPEED  # as many seconds by the clock to be late as at real time
         self.party = folder / "party.wav"
         self.speed = SPEED
         soundfile.write(self.party, *party())
@@ -115,11 +117,11 @@ class Studio:
         app.listen()
         self.heard(2.0)
         self.shoot("listening-dark-upright")
+        self.heard(5.4)
+        self.shoot("not-sure-dark-upright")
         app.session.cancel()
         self.speed = SPEED
         app.listen()
-        self.heard(7)
-        self.shoot("not-sure-dark-upright")
         self.heard(62)
         self.everywhere("recognised")
         driver.resize(*SHAPES["tablet"])
