@@ -14,12 +14,13 @@ INT8_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "asimddp")  # instructions, as t
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores, memory, system and versions; nothing that identifies the machine's owner."""
+    """CPU, cores, how busy they are, memory, system and versions; nothing that tells whose machine it is."""
     import soundfile
 
     return {
         "cpu": cpu_name(),
         "cores": cores(),
+        "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "int8_dot_products": any(flag in cpu_flags() for flag in INT8_DOT_PRODUCTS),
         "gpu": gpu_name(),

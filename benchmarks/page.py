@@ -26,7 +26,8 @@ python -m benchmarks readme                           # this page anew
 ```
 
 Times are medians of the stated number of runs ± half the distance of the quartiles. Ratios are medians of
-the ratios within each run. `results/` holds one JSON file per machine, with everything shown here in full.
+the ratios within each run. A load average above the number of cores says that the machine had other work:
+then compare the ratios, not the times. `results/` holds one JSON file per machine, with everything shown here in full.
 """
 
 
@@ -61,6 +62,8 @@ def _machine(data: Mapping[str, Any], file: str) -> str:
         if name in sections:
             lines.append(markdown(Section.from_dict(sections[name])))
             measured = f"Measured on {sections[name]['date']}"
+            if (load := sections[name].get("load_average")) is not None:
+                measured += f"; load average afterwards {load:g} on {machine['cores']} cores"
             if sections[name]["versions"] != machine["versions"]:
                 measured += f" with {_versions(sections[name]['versions'])}"
             lines += [f"{measured}.", ""]

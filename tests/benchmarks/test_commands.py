@@ -47,7 +47,9 @@ def test_sub_command(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path
 ) -> None:
     data = measured(command, capsys, tiny_model, manifest)
-    assert {"cpu", "cores", "memory_gb", "gpu", "python", "versions", "blas"} <= set(data["machine"])
+    assert {"cpu", "cores", "load_average", "memory_gb", "gpu", "python", "versions", "blas"} <= set(
+        data["machine"]
+    )
     assert {"numpy", "onnxruntime", "librosa", "torch", "soundfile"} <= set(data["machine"]["versions"])
     section = data["sections"][command]
     assert section["name"] == command

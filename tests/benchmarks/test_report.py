@@ -10,7 +10,7 @@ from benchmarks.report import Column, Plot, Section, Table, Target, shown
 from benchmarks.timing import Spread
 from runtime.errors import WhichdanceError
 
-MACHINE = {"cpu": "abacus", "versions": {"numpy": "2"}}
+MACHINE = {"cpu": "abacus", "versions": {"numpy": "2"}, "load_average": 0.5}
 
 
 def section(name: str = "frontend") -> Section:
