@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 import torch
 from torch import nn
 
 from export import segments
+from export.deployed import from_checkpoint
+from export.graph import to_onnx
 from export.segments import Segments
 from runtime.dances import DANCE_KEYS
 from runtime.mel import SAMPLE_RATE
@@ -71,6 +74,13 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory, made_up: Segments)
 def checkpoint(make_checkpoint: CheckpointMaker) -> Path:
     """Path of a checkpoint with eleven classes, three equal channels and a calibration."""
     return make_checkpoint()
+
+
+@pytest.fixture(scope="session")
+def floating(checkpoint: Path) -> onnx.ModelProto:
+    """`checkpoint` as a float ONNX model."""
+    deployable = from_checkpoint(checkpoint)
+    return to_onnx(deployable.network, segment_frames=224, fields=deployable.fields)
 
 
 @pytest.fixture(scope="session")

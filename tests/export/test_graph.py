@@ -117,9 +117,12 @@ def test_file_holds_the_metadata_and_nothing_of_this_machine(
 def test_two_processes_write_the_same_bytes(checkpoint: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from export.deployed import from_checkpoint; from export.graph import *;"
+        "from export import quantise, segments;"
         "d = from_checkpoint(sys.argv[1]);"
         "m = to_onnx(d.network, segment_frames=d.segment_frames, fields=d.fields);"
-        "open(sys.argv[2], 'wb').write(to_bytes(m))"
+        "q = quantise.to_int8(m, segments.made_up(4, segment_frames=d.segment_frames), search=False);"
+        "models = (m, quantise.to_float16(m), q.model);"
+        "open(sys.argv[2], 'wb').write(b''.join(map(to_bytes, models)))"
     )
     root = Path(__file__).parents[2]
     runs = [

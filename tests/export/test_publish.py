@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 import runtime.model
@@ -129,6 +130,13 @@ def test_report_compares_every_file_on_the_test_split(exported: tuple[Path, dict
     assert files[0]["comparisons"][0]["max_difference"] < 1e-4
 
 
+@pytest.fixture
+def quick(floating: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the seconds that the exporter takes; the metadata are those of `checkpoint`."""
+    monkeypatch.setattr(publish.graph, "to_onnx", lambda network, **options: floating)
+
+
+@pytest.mark.usefixtures("quick")
 def test_another_model_joins_the_list(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text('[[models]]\nname = "old"\nfile = "old.onnx"\nsha256 = "0"\n')
     assert main([str(checkpoint), "-o", str(tmp_path), "--name", "new", "--default"]) == 0
@@ -137,6 +145,7 @@ def test_another_model_joins_the_list(checkpoint: Path, tmp_path: Path) -> None:
     assert models[1] == {"name": "old", "file": "old.onnx", "sha256": "0"}
 
 
+@pytest.mark.usefixtures("quick")
 def test_failed_verification_writes_nothing(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,8 +1,6 @@
 """float16 and int8: what is touched, what is not, and that harm is found by measuring it."""
 
 import copy
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,13 +8,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export import quantise
-from export.deployed import from_checkpoint
-from export.graph import to_bytes, to_onnx
+from export.graph import to_bytes
 from export.quantise import LAYERS, input_transform, scores_of, to_float16, to_int8
 from export.segments import Segments
 from export.verify import compare
-
-CheckpointMaker = Callable[..., Path]
 
 
 @pytest.fixture
@@ -24,12 +19,6 @@ def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Accept whatever quantising all layers gives."""
     monkeypatch.setattr(quantise, "TARGET_AGREEMENT", 0.0)
     monkeypatch.setattr(quantise, "TARGET_CONFIDENT", 0.0)
-
-
-@pytest.fixture(scope="module")
-def floating(make_checkpoint: CheckpointMaker) -> onnx.ModelProto:
-    deployable = from_checkpoint(make_checkpoint())
-    return to_onnx(deployable.network, segment_frames=224, fields=deployable.fields)
 
 
 def initializers(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
