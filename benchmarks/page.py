@@ -27,7 +27,8 @@ python -m benchmarks readme                           # this page anew
 
 Times are medians of the stated number of runs ± half the distance of the quartiles. Ratios are medians of
 the ratios within each run. A load average above the number of cores says that the machine had other work:
-then compare the ratios, not the times. `results/` holds one JSON file per machine, with everything shown here in full.
+then compare the ratios, not the times. `results/` holds one JSON file per machine, with everything shown here
+in full.
 """
 
 
