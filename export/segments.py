@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime import audio, mel
+from runtime import mel
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError
 from runtime.mel import FRAME_RATE, N_MELS, Float32
 from runtime.segments import windows
-from training.data.manifest import SPLITS, Recording, of_split, read_manifest
+from training.data.manifest import Recording, manifest_path, read_samples, read_selection
 from training.evaluate import ARRAY_LOWEST, ARRAY_STEP, array_dataset
 
 UNLABELLED = -1  # music for none of the ten dances, or no music at all
@@ -69,10 +69,8 @@ def read(given: str, *, split: str, n_wanted: int, segment_frames: int) -> Segme
     if given.endswith(".npz"):
         recordings, source = _of_spectrograms(given), Path(given).name
     else:
-        file, at, named = given.rpartition("@")
-        if not at or named not in (*SPLITS, "all"):
-            file, named = given, split
-        recordings, source = _of_manifest(Path(file), named, n_wanted), f"{brief(file)}@{named}"
+        selection = given if manifest_path(given) != Path(given) else f"{given}@{split}"
+        recordings, source = _of_manifest(selection, n_wanted), brief(selection)
     each = math.ceil(n_wanted / len(recordings))
     found: list[Float32] = []
     labels: list[int] = []
@@ -89,22 +87,16 @@ def read(given: str, *, split: str, n_wanted: int, segment_frames: int) -> Segme
 Recordings = list[tuple[str, Callable[[], Float32]]]  # dance, and what gives the frames (n_frames, 224)
 
 
-def _of_manifest(path: Path, split: str, n_wanted: int) -> Recordings:
-    listed = read_manifest(path)
-    chosen = listed if split == "all" else of_split(listed, split)
-    if not chosen:
-        raise ModelError(f"{path}: no recordings of split {split!r}; {path}@all takes all of them")
-    chosen = sorted(chosen, key=lambda r: (r.dance, str(r.path), r.start))
+def _of_manifest(selection: str, n_wanted: int) -> Recordings:
+    chosen = sorted(read_selection(selection), key=lambda r: (r.dance, str(r.path), r.start))
     if len(chosen) > n_wanted:
         chosen = [chosen[i * len(chosen) // n_wanted] for i in range(n_wanted)]
     return [(r.dance, partial(_frames, r)) for r in chosen]
 
 
 def _frames(recording: Recording) -> Float32:
-    samples, sample_rate = audio.read(recording.path)
-    first = round(recording.start * sample_rate)
-    last = None if math.isinf(recording.end) else round(recording.end * sample_rate)
-    return mel.melspectrogram(samples[first:last], sample_rate=sample_rate)
+    samples, sample_rate = read_samples(recording)
+    return mel.melspectrogram(samples, sample_rate=sample_rate)
 
 
 def _of_spectrograms(path: str) -> Recordings:

@@ -152,7 +152,9 @@ def read_selection(text: str, *, split: str = "") -> list[Recording]:
         return of_split(recordings, split) or recordings
     chosen = recordings if named == ALL else of_split(recordings, named)
     if not chosen:
-        raise ManifestError(f"{path} has no recordings in the split {named!r}")
+        raise ManifestError(
+            f"{path} has no recordings in the split {named!r}; {path}@{ALL} takes all of them"
+        )
     return chosen
 
 
