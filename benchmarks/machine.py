@@ -28,7 +28,9 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES}
         | {"libsndfile": soundfile.__libsndfile_version__},
-        "blas": sorted({f"{lib['internal_api']} {lib['version']}" for lib in threadpool_info()}),
+        "blas": sorted(
+            {f"{lib['internal_api']} {lib['version'] or ''}".strip() for lib in threadpool_info()}
+        ),
     }
 
 
