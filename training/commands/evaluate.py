@@ -16,7 +16,7 @@ def add_parser(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
         help="accuracies, confusion and calibration on named datasets",
-        description="Top-1 and top-2 accuracy with and without aggregation, with 95 %% Wilson intervals.",
+        description="Top-1 and top-2 accuracy with and without aggregation, with 95 % Wilson intervals.",
     )
     command.add_argument("model", type=Path, help="a checkpoint (.pt) or an exported model (.onnx)")
     command.add_argument(
