@@ -2,6 +2,7 @@
 
 from tests.mobile_app import headless  # isort: skip  # noqa: F401
 
+import os
 import shutil
 import subprocess
 import threading
@@ -22,6 +23,7 @@ from tests.conftest import ToneMaker
 
 RATE = 22_050
 JAVA = Path(__file__).with_name("java")
+OWN_PROCESS = "WHICHDANCE_TEST_JAVA"  # set where a Java machine may be started
 
 
 class HandSource:
@@ -124,7 +126,13 @@ def tone_file(tone: ToneMaker, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def java(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], object]:
-    """Android's classes as stubs, compiled and loaded; `java(name)` is one of them."""
+    """Android's classes as stubs, compiled and loaded; `java(name)` is one of them.
+
+    Only in a process of its own, which `test_android_adapters` starts: a Java machine takes over signals,
+    and the tests of other folders after it crash.
+    """
+    if os.environ.get(OWN_PROCESS) is None:
+        pytest.skip("runs in a process of its own, by test_android_adapters")
     if shutil.which("javac") is None:
         pytest.skip("javac is not installed (Debian: default-jdk-headless)")
     jnius_config = pytest.importorskip("jnius_config", reason="pyjnius is not installed")

@@ -1,5 +1,7 @@
 """One contract for every adapter: desktop, file, and Android's against Java stubs."""
 
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from mobile_app.platform.interfaces import AudioSource, Permission, System
 from runtime import LiveClassifier, Model, ModelError
 from runtime.model import InferenceEngine, ModelInfo, OnnxEngine
 from tests.conftest import ModelMaker, ToneMaker
+from tests.mobile_app.conftest import OWN_PROCESS
 
 Java = Callable[[str], object]
 RING_SECONDS = 4
@@ -459,3 +462,14 @@ def test_the_phone_needs_neither_onnxruntime_nor_soundfile() -> None:
         "import runtime, mobile_app.main, mobile_app.core.session, mobile_app.platform.android\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.skipif(OWN_PROCESS in os.environ, reason="is that process")
+@pytest.mark.skipif(shutil.which("javac") is None, reason="javac is not installed")
+def test_android_adapters() -> None:
+    """The tests above that need Java, in a process that has a Java machine."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    environment = os.environ | {OWN_PROCESS: "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", 1 skipped" in done.stdout.splitlines()[-1]  # this one
