@@ -124,7 +124,7 @@ class WhichDanceApp(App):
         self._settings_path = folder / "settings.json"
         self.settings: Settings = settings.load(self._settings_path)
         self._source = source
-        self._animated = animated
+        self.animated = animated
         self._models: dict[str, Model] = {}
         self._named: str | None = None  # the dance that the phone last buzzed for
         self._refresh = Clock.create_trigger(self._show_session, 0)
@@ -137,7 +137,7 @@ class WhichDanceApp(App):
         """Make the window's content."""
         shell = Shell()
         self.screens = shell.ids.screens
-        self.screens.transition = FadeTransition(duration=0.15) if self._animated else NoTransition()
+        self.screens.transition = FadeTransition(duration=0.15) if self.animated else NoTransition()
         self.screen("listen")
         for place, icon, text in PLACES:
             item = NavItem(place=place, icon=icon, text=self.tr(text), chosen=place == "listen")

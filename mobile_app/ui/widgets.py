@@ -206,6 +206,8 @@ class Sheet(ModalView):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.app = App.get_running_app()
+        if not self.app.animated:
+            self._anim_duration = 0  # Kivy's own fade of a modal view
 
     def add(self, *widgets: Widget) -> None:
         """Put widgets below what is there."""
