@@ -157,8 +157,8 @@ def test_three_hours_need_no_more_memory_than_three_minutes(tiny_model, tmp_path
         with soundfile.SoundFile(path, "w", 44_100, 1) as file:
             for _ in range(minutes):
                 file.write(noise)
-        out = subprocess.run(
-            [sys.executable, "-c", MEASURE, tiny_model, path], check=True, capture_output=True, text=True
-        ).stdout
-        peaks.append(int(out) / 1024)  # Linux counts in KiB
+        command = [sys.executable, "-c", MEASURE, tiny_model, path]
+        runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(3)]
+        # Linux counts in KiB; how far decoding gets ahead, and so the peak, varies by some MiB.
+        peaks.append(min(map(int, runs)) / 1024)
     assert peaks[1] - peaks[0] < 10
