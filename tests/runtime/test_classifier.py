@@ -140,14 +140,16 @@ def test_error_while_decoding_reaches_the_caller_and_ends_the_thread(classifier,
     assert not [t for t in threading.enumerate() if t.name == "whichdance-decode"]
 
 
+# VmHWM, since ru_maxrss of a child starts at what its parent had
 MEASURE = """
-import resource, sys, runtime
+import sys, runtime
 runtime.Classifier(sys.argv[1], threads=1).classify(sys.argv[2])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 def test_three_hours_need_no_more_memory_than_three_minutes(tiny_model, tmp_path):
     """Peak RSS in processes of their own; a three-hour recording may cost 10 MiB more, not gigabytes."""
     peaks = []
@@ -158,7 +160,7 @@ def test_three_hours_need_no_more_memory_than_three_minutes(tiny_model, tmp_path
             for _ in range(minutes):
                 file.write(noise)
         command = [sys.executable, "-c", MEASURE, tiny_model, path]
-        runs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(3)]
-        # Linux counts in KiB; how far decoding gets ahead, and so the peak, varies by some MiB.
-        peaks.append(min(map(int, runs)) / 1024)
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        peaks.append(int(out) / 1024)  # KiB
+    print(peaks)
     assert peaks[1] - peaks[0] < 10
