@@ -169,6 +169,11 @@ def _torchvision_network(
     if channels == 1:
         _one_channel(network)
     _replace_head(network, classes)
+    for module in network.modules():
+        # torchvision gives MobileNetV3 a momentum of 0.01, with which the running statistics of a run of
+        # some hundred batches still hold their initial values, and evaluation is at chance level.
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1
     return network
 
 

@@ -177,3 +177,13 @@ def test_options_are_checked(name: str, options: dict[str, Any], message: str) -
 def test_all_names_are_listed() -> None:
     assert set(models.architectures()) == {*ARCHITECTURES, *CONFIGURATIONS, "rhythmogram"}
     assert len(models.architectures()) == 9 + 11 + 1
+
+
+def test_running_statistics_keep_up_with_short_runs() -> None:
+    """After a hundred batches evaluation sees what training saw, in every network with batch normalisation."""
+    network = build("mobilenet_v3_small", channels=1)
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms
+    for norm in norms:
+        assert norm.momentum is not None
+        assert (1 - norm.momentum) ** 100 < 0.01
