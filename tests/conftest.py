@@ -95,7 +95,7 @@ def write_tiny_model(
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_counts() -> None:
-    """A shell starts its background jobs, as CI may be one, with Ctrl-C ignored, and children inherit that."""
+    """A shell starts background jobs, as CI may be one, with Ctrl-C ignored, and children inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
