@@ -180,7 +180,7 @@ def test_all_names_are_listed() -> None:
 
 
 def test_running_statistics_keep_up_with_short_runs() -> None:
-    """After a hundred batches evaluation sees what training saw, in every network with batch normalisation."""
+    """After a hundred batches evaluation sees what training saw."""
     network = build("mobilenet_v3_small", channels=1)
     norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert norms
