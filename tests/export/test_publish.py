@@ -162,7 +162,7 @@ def test_failed_verification_writes_nothing(
     [
         (["--int8"], "--calibrate and --verify"),
         (["--int8", "--calibrate", "{corpus}", "--verify", "{corpus}"], "at least 1000"),
-        (["--verify", "{corpus}@train"], "no recordings of split 'train'"),
+        (["--verify", "{corpus}@train"], "no recordings in the split 'train'"),
         (["--verify", "nowhere.csv"], "nowhere.csv"),
         (["--verify", "{shape}"], "mel_db"),
         (["--evaluation", "{corpus}"], "evaluation"),
