@@ -171,3 +171,16 @@ COLUMNS = ("Top-1 accuracy", "Top-2 accuracy", "Top-1 without aggregation")
 def accuracies(report: Report) -> tuple[Accuracy, ...]:
     """The numbers under `COLUMNS`."""
     return report.top1, report.top2, report.segment_top1
+
+
+def table_of_datasets(
+    name: str, title: str, reports: Mapping[str, Report], thesis: Mapping[str, tuple[str, tuple[float, ...]]]
+) -> Table:
+    """A row per dataset: those of the thesis beside its numbers, whether measured or not, others below."""
+    table = Table(name, title, "Dataset", COLUMNS)
+    for dataset, (row, numbers) in thesis.items():
+        table.add(row, accuracies(reports[dataset]) if dataset in reports else None, numbers)
+    for dataset, report in reports.items():
+        if dataset not in thesis:
+            table.add(dataset, accuracies(report), None)
+    return table

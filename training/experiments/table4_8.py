@@ -1,6 +1,6 @@
 """Table 4.8: our method on datasets of various origin and quality."""
 
-from training.experiments.setup import COLUMNS, Setup, Table, accuracies
+from training.experiments.setup import Setup, Table, table_of_datasets
 
 TITLE = "our method on various datasets"
 THESIS = {  # name for --dataset: row of the table, its numbers
@@ -18,10 +18,4 @@ def run(setup: Setup) -> Table:
     Datasets named as in `THESIS` meet the thesis's numbers, others stand below.
     """
     reports = setup.on_datasets(setup.our_method())
-    table = Table("table4.8", f"Table 4.8: {TITLE}", "Dataset", COLUMNS)
-    for name, (row, thesis) in THESIS.items():
-        table.add(row, accuracies(reports[name]) if name in reports else None, thesis)
-    for name, report in reports.items():
-        if name not in THESIS:
-            table.add(name, accuracies(report), None)
-    return table
+    return table_of_datasets("table4.8", f"Table 4.8: {TITLE}", reports, THESIS)

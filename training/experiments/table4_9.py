@@ -1,7 +1,7 @@
 """Table 4.9: as table 4.8, with low-quality recordings added to the training data."""
 
 from runtime.errors import ParameterError
-from training.experiments.setup import COLUMNS, Setup, Table, accuracies
+from training.experiments.setup import Setup, Table, table_of_datasets
 
 TITLE = "our method, trained with low-quality recordings added"
 THESIS = {  # name for --dataset: row of the table, its numbers
@@ -21,10 +21,4 @@ def run(setup: Setup) -> Table:
             "`python -m training degrade` makes some"
         )
     reports = setup.on_datasets(setup.our_method(extended=True))
-    table = Table("table4.9", f"Table 4.9: {TITLE}", "Dataset", COLUMNS)
-    for name, (row, thesis) in THESIS.items():
-        table.add(row, accuracies(reports[name]) if name in reports else None, thesis)
-    for name, report in reports.items():
-        if name not in THESIS:
-            table.add(name, accuracies(report), None)
-    return table
+    return table_of_datasets("table4.9", f"Table 4.9: {TITLE}", reports, THESIS)
