@@ -22,7 +22,9 @@ class RingBuffer:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._data: Samples = np.zeros(capacity, np.float32)
+        # Written to at once: the pages behind np.zeros are only promised, and would come one by one, at a
+        # page fault each in the audio callback, until the first time round.
+        self._data: Samples = np.full(capacity, 0, np.float32)
         self._start = 0
         self._count = 0
         self._dropped = 0

@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,14 @@ def test_offer_waits_for_room_and_loses_nothing() -> None:
         got += samples.tolist()
     writer.join()
     assert got == ramp(0, 1000).tolist()
+
+
+def test_ring_has_all_its_memory_from_the_start() -> None:
+    """Later it would come page by page, in the audio callback, and look like a leak."""
+    process, capacity = psutil.Process(), 16_000_000
+    before = process.memory_info().rss
+    ring = RingBuffer(capacity)
+    assert process.memory_info().rss - before > 0.9 * 4 * ring.capacity
 
 
 def test_a_closed_ring_takes_nothing_and_lets_a_waiting_writer_go() -> None:
