@@ -21,22 +21,8 @@ from torch import nn
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError
+from training.data.collections import PRIORS
 from training.metrics import expected_calibration_error
-
-# Recordings per dance in the two collections of the thesis together (tables 4.1 and 4.3), in class order.
-COLLECTED = (
-    711 + 455,
-    490 + 350,
-    112 + 53,
-    458 + 497,
-    658 + 470,
-    721 + 468,
-    421 + 507,
-    411 + 594,
-    395 + 464,
-    281 + 252,
-)
-PRIORS: dict[str, tuple[float, ...]] = {"uniform": (1.0,) * len(DANCE_KEYS), "collected": COLLECTED}
 
 HIGHEST_TEMPERATURE = 10.0  # and its inverse the lowest: beyond it the fit has gone astray
 MAX_ERROR = 0.1  # share of wrong answers among those given

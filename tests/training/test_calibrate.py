@@ -5,7 +5,8 @@ from scipy.special import softmax
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError
-from training.calibrate import COLLECTED, calibrate, fold_prior, threshold_for
+from training.calibrate import calibrate, fold_prior, threshold_for
+from training.data.collections import COLLECTED
 from training.models import build
 
 

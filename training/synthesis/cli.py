@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from runtime.errors import ParameterError, WhichdanceError
+from training.data.collections import PRIORS
 
 from .corpus import Settings, make_corpus, plan
 from .mixing import MIXES
@@ -48,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.15,
         help="share of what is none of the ten (default %(default)s)",
     )
+    parser.add_argument(
+        "--prior", choices=tuple(PRIORS), default="uniform",
+        help="collected: dances as common as in the two collections of the thesis (default %(default)s)",
+    )  # fmt: skip
     parser.add_argument(
         "--tempo", choices=(*REGIMES, "mixed"), default="mixed",
         help="strict: competition tempi as on ballroom albums (default %(default)s)",
@@ -113,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.folder is None:
         raise ParameterError("name the folder that the corpus goes to")
-    recordings = plan(args.hours, args.seconds, args.dances, args.other_share)
+    recordings = plan(args.hours, args.seconds, args.dances, args.other_share, args.prior)
 
     from rich.progress import (
         BarColumn,

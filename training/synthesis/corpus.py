@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from runtime.atomic import replacing
+from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import SAMPLE_RATE
+from training.data.collections import PRIORS
 from training.data.manifest import COLUMNS
 from training.data.store import Store, add_to_store
 
@@ -153,11 +155,16 @@ def record(
     return samples, row, performance
 
 
-def plan(hours: float, seconds: float, dances: tuple[str, ...], other_share: float) -> list[tuple[str, int]]:
+def plan(
+    hours: float, seconds: float, dances: tuple[str, ...], other_share: float, prior: str = "uniform"
+) -> list[tuple[str, int]]:
     """Which recordings make up a corpus: (dance, index) pairs, dances taking turns.
 
-    `other` gets `other_share` of the time where there are dances besides it; these share the rest evenly.
+    `other` gets `other_share` of the time where there are dances besides it; these share the rest as
+    `prior` says, one of `training.data.collections.PRIORS`.
     """
+    if prior not in PRIORS:
+        raise ParameterError(f"prior must be one of {', '.join(PRIORS)}, got {prior!r}")
     if hours <= 0:
         raise ParameterError(f"hours is {hours:g}; it must be more than 0")
     for dance in dances:
@@ -165,7 +172,9 @@ def plan(hours: float, seconds: float, dances: tuple[str, ...], other_share: flo
             raise ParameterError(f"no dance {dance!r}; known are {', '.join(LABELS)}")
     total = hours * 3600 / seconds
     real = [d for d in dances if d != OTHER]
-    shares = {d: (1 - (other_share if OTHER in dances else 0)) / len(real) for d in real}
+    common = {d: PRIORS[prior][DANCE_KEYS.index(d)] for d in real}
+    ten = 1 - (other_share if OTHER in dances else 0)
+    shares = {d: ten * common[d] / sum(common.values()) for d in real}
     if OTHER in dances:
         shares[OTHER] = other_share if real else 1.0
     counts = {d: max(1, round(total * share)) for d, share in shares.items()}

@@ -105,6 +105,15 @@ def test_plan_shares_the_time() -> None:
     assert wanted[:0] == []
 
 
+def test_plan_can_follow_how_common_the_dances_are() -> None:
+    wanted = plan(10, 30, ("jive", "paso_doble", "other"), 0.5, prior="collected")
+    counts = {d: sum(w[0] == d for w in wanted) for d in ("jive", "paso_doble", "other")}
+    assert counts["other"] == 600
+    assert counts["jive"] / counts["paso_doble"] == pytest.approx(840 / 165, rel=0.02)  # tables 4.1 and 4.3
+    with pytest.raises(ParameterError, match="uniform, collected"):
+        plan(10, 30, ("jive",), 0.2, prior="popular")
+
+
 def test_splits() -> None:
     splits = [split_of(i) for i in range(200)]
     assert splits.count("validation") == splits.count("test") == 10
