@@ -22,7 +22,8 @@ from runtime.mel import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Float32
 if TYPE_CHECKING:
     import soundfile
 
-BLOCK_SECONDS = 10.0  # audio decoded at a time: bounds memory whatever the length of the recording
+BLOCK_SECONDS = 15.0  # audio decoded at a time: bounds memory whatever the length of the recording
+FIRST_BLOCK_SECONDS = 5.0  # shorter, so that whoever works on the blocks in another thread begins soon
 
 # What a folder is searched for: libsndfile's common formats, then those that need ffmpeg.
 SOUNDFILE_SUFFIXES = frozenset(
@@ -129,7 +130,7 @@ def open_audio(
     path : path-like
         A file in any format of libsndfile or, with ffmpeg on PATH, of ffmpeg.
     block_seconds : float
-        Length of the blocks.
+        Length of the blocks; the first are shorter.
 
     Yields
     ------
@@ -172,7 +173,8 @@ def read(path: str | os.PathLike[str]) -> tuple[Float32, int]:
 def _soundfile_chunks(path: Path, file: "soundfile.SoundFile", block_seconds: float) -> Iterator[Float32]:
     import soundfile
 
-    frames = max(1, round(block_seconds * file.samplerate))
+    longest = max(1, round(block_seconds * file.samplerate))
+    frames = min(longest, round(FIRST_BLOCK_SECONDS * file.samplerate))
     while True:
         try:
             chunk = file.read(frames, dtype="float32", always_2d=True)
@@ -183,6 +185,7 @@ def _soundfile_chunks(path: Path, file: "soundfile.SoundFile", block_seconds: fl
         if not len(chunk):
             return
         yield chunk
+        frames = min(longest, 2 * frames)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from runtime.tempo import TempoTracker
 
 LIVE_STRIDE = 43  # frames: an update every second
 BATCH_SEGMENTS = 16  # segments per run of the network: bounds memory at small strides
-PREFETCH_BLOCKS = 2  # decoded blocks waiting for the front end
+PREFETCH_BLOCKS = 1  # decoded blocks waiting for the front end
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class Classifier:
     model : path-like, str or Model, optional
         Path of an .onnx file, name of a shipped model, or a loaded `Model`; the default shipped one if None.
     threads : int, optional
-        onnxruntime's threads within an operator.
+        onnxruntime's threads within an operator; if None one for each core but one, which decodes.
     stride : int
         Frames (23.2 ms) from one segment to the next. Shorter is slower and a little more accurate
         (thesis 3.3).

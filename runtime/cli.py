@@ -183,7 +183,8 @@ def _parser() -> argparse.ArgumentParser:
         "--threads",
         type=_whole(1),
         metavar="N",
-        help="threads of the network in each process (default: one per core; 1 with --jobs)",
+        help="threads of the network in each process (default: one per core but one, which decodes; "
+        "1 with --jobs)",
     )
 
     sorting = parser.add_argument_group("sort a collection")

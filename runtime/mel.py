@@ -200,7 +200,6 @@ class MelStream:
         # Kept from pass to pass: fresh arrays of this size cost more in page faults than the FFT itself.
         self._windowed = np.zeros((BLOCK_FRAMES, self.lengths.n_fft), np.float32)
         self._spectrum = np.empty((BLOCK_FRAMES, self.lengths.n_fft // 2 + 1), np.complex64)
-        self._squares = np.empty((BLOCK_FRAMES, max(g.columns.stop for g in self._groups)), np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -270,13 +269,14 @@ class MelStream:
         for done in range(0, len(frames), BLOCK_FRAMES):
             rows = frames[done : done + BLOCK_FRAMES]
             n = len(rows)
-            windowed, spectrum, squares = self._windowed[:n], self._spectrum[:n], self._squares[:n]
+            windowed, spectrum = self._windowed[:n], self._spectrum[:n]
             block = views[self._offsets(first + done, n)]
             np.multiply(block, self._window, out=windowed[:, : self.lengths.win_length])
             # With its default norm numpy's rfft computes float32 in double precision; "forward" keeps to
             # float32, three times as fast, and divides by n_fft, which the filters undo.
             np.fft.rfft(windowed, norm="forward", out=spectrum)  # type: ignore[arg-type]  # stub: complex128
-            np.square(spectrum.view(np.float32)[:, : squares.shape[1]], out=squares)
+            squares = spectrum.view(np.float32)[:, : self._groups[-1].columns.stop]
+            np.square(squares, out=squares)
             for group in self._groups:
                 np.matmul(squares[:, group.columns], group.weights, out=rows[:, group.bands])
         return frames

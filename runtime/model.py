@@ -132,7 +132,7 @@ class Model:
         model : path-like or str, optional
             A path to an .onnx file, or the name of a shipped model; the default shipped model if None.
         threads : int, optional
-            onnxruntime's threads within an operator; its own choice (one per core) if None.
+            As for `OnnxEngine`.
 
         Raises
         ------
@@ -158,11 +158,13 @@ class OnnxEngine:
     path : Path
         An .onnx or .ort file.
     threads : int, optional
-        Threads within an operator.
+        Threads within an operator; if None one for each core but one, which is left to decoding.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        if threads is not None and (threads != int(threads) or threads < 1):
+        if threads is None:
+            threads = max(1, _cores() - 1)
+        if threads != int(threads) or threads < 1:
             raise ParameterError(f"threads must be a whole number of at least 1, got {threads!r}")
         # Read when the library loads; audio and usage never leave the device.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -173,8 +175,7 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         # Threads that spin while they wait for work take the core on which the next block is decoded.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if threads is not None:
-            options.intra_op_num_threads = int(threads)
+        options.intra_op_num_threads = int(threads)
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 path.read_bytes(), options, providers=["CPUExecutionProvider"]
@@ -202,6 +203,11 @@ class OnnxEngine:
         """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
         scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
         return scores
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def shipped() -> dict[str, dict[str, Any]]:
@@ -236,7 +242,8 @@ def resolve(model: str | os.PathLike[str] | None = None) -> Path:
         raise ModelError(f"no model named {name!r}; shipped are {', '.join(models)}, or give a path")
     path = FOLDER / models[name]["file"]
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"{path}: the shipped model cannot be read; reinstall whichdance") from error
     if digest != models[name]["sha256"]:

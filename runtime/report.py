@@ -4,9 +4,7 @@ Every function here turns outcomes into pieces of text, lazily, so that the firs
 before the last recording has been heard.
 """
 
-import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -67,6 +65,8 @@ def tempo(prediction: Prediction) -> str:
 
 def json_list(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """A JSON list with one object per recording, one per line."""
+    import json
+
     yield "["
     for i, outcome in enumerate(outcomes):
         content = {"error": outcome.error} if outcome.prediction is None else outcome.prediction.to_dict()
@@ -191,6 +191,8 @@ def _ranked(scores: Iterable[float], top: int) -> list[tuple[str, float]]:
 
 
 def _csv_row(cells: Sequence[str]) -> str:
+    import csv
+
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(cells)
     return text.getvalue()

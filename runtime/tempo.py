@@ -69,14 +69,13 @@ class TempoTracker:
 
     def _onsets(self, frames: Float32) -> Float32:
         """Rise of level from frame to frame in dB, averaged within each of a few bands: (n_frames, 8)."""
-        pooled = frames.reshape(len(frames), POOLED_BANDS, N_MELS // POOLED_BANDS).sum(axis=2)
+        pooled = _summed(frames, N_MELS // POOLED_BANDS)
         self._loudest = max(self._loudest, float(pooled.max()), 1e-30)
         db = np.log(np.maximum(pooled, np.float32(self._loudest * DYNAMIC_RANGE)))
         before = self._last_db if len(self._last_db) else db[:1]
         rise = np.maximum(np.diff(db, axis=0, prepend=before), 0)
         self._last_db = db[-1:]
-        onsets: Float32 = rise.reshape(len(db), ONSET_BANDS, -1).mean(axis=2)
-        return onsets
+        return _summed(rise, POOLED_BANDS // ONSET_BANDS) / np.float32(POOLED_BANDS // ONSET_BANDS)
 
     def autocorrelation(self) -> NDArray[np.float64]:
         """Mean over bands of the normalised autocovariance at lags of 0…288 frames, shape (289,)."""
@@ -112,3 +111,11 @@ class TempoTracker:
         prior = -PRIOR_WEIGHT * (np.log2(mpm / centre) / PRIOR_OCTAVES) ** 2
         best = int(np.argmax(score / np.maximum(weights, 1) + prior))
         return Tempo(bpm=float(mpm[best] * dance.beats_per_bar), mpm=float(mpm[best]))
+
+
+def _summed(columns: Float32, group: int) -> Float32:
+    """Sums of `group` neighbouring columns; numpy's own sum over so short an axis is ten times slower."""
+    sums = columns[:, ::group].copy()
+    for i in range(1, group):
+        sums += columns[:, i::group]
+    return sums
