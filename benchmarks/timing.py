@@ -1,6 +1,7 @@
 """Wall-clock times of rivals, taken in turn, so that whatever disturbs the machine disturbs them alike."""
 
 import math
+import os
 import subprocess
 import sys
 import time
@@ -87,7 +88,10 @@ def fresh_process(arguments: Sequence[str]) -> str:
     WhichdanceError
         If it fails, with the last line that it printed on standard error.
     """
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
+    # As installed, a package has its bytecode before the first call; in a checkout the warm-up writes it.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise WhichdanceError(f"a measured process failed ({reason}): python {' '.join(arguments)}")
