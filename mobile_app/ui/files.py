@@ -4,12 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kivy.clock import Clock
+from kivy.metrics import dp
 from kivy.properties import StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.recycleview import RecycleView
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
-from mobile_app.ui.widgets import Sheet, Touchable, Words
+from mobile_app.ui.theme import SHEET_HEIGHT
+from mobile_app.ui.widgets import Note, Sheet, Touchable
 from runtime.audio import SUFFIXES
 
 
@@ -43,12 +46,21 @@ class FileSheet(Sheet):
     def __init__(self, folder: Path, on_pick: Callable[[str], None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._on_pick = on_pick
-        self.path_label = Words(font_size=self.app.theme.label, color=self.app.theme.muted)
-        self.rows = FileList(size_hint_y=None, height=self.app.root.height * 0.62)
+        self.path_label = Note()
+        self.rows = FileList(size_hint_y=None)
         self.rows.sheet = self
         self.add(self.path_label, self.rows)
         self.add_buttons((self.app.tr("Cancel"), "plain", self.dismiss))
+        self._fit = Clock.create_trigger(self.fit, -1)
+        self.ids.panel.bind(minimum_height=self._fit)
+        self.app.root.bind(height=self._fit)
+        self.fit()
         self.show(folder)
+
+    def fit(self, *_: object) -> None:
+        """Give the list the height that the other parts leave."""
+        others = self.ids.panel.minimum_height - self.rows.height
+        self.rows.height = max(dp(104), SHEET_HEIGHT * self.app.root.height - others)
 
     def show(self, folder: Path) -> None:
         """List a folder: the way up, folders, then sound files."""

@@ -50,6 +50,7 @@ class SessionRow(RecycleDataViewBehavior, Touchable, BoxLayout):
     session = NumericProperty(0)
     text = StringProperty()
     detail = StringProperty()
+    named = StringProperty()
     percent = StringProperty()
     value = NumericProperty(0)
     color = ColorProperty("#888888")
@@ -60,6 +61,7 @@ class HistoryScreen(Screen):
     """All sessions, the newest first."""
 
     rows = ListProperty()
+    any_named = BooleanProperty(False)
     waiting = StringProperty()
 
     def __init__(self, **kwargs: Any) -> None:
@@ -75,6 +77,7 @@ class HistoryScreen(Screen):
     def refresh(self, *_: object) -> None:
         """Read the history anew."""
         self.rows = [self._row(entry) for entry in self.app.history.entries()]
+        self.any_named = any(row["named"] for row in self.rows)
         unsaved = self.app.history.unsaved
         self.waiting = (
             self.app.tr.plural(
@@ -88,11 +91,11 @@ class HistoryScreen(Screen):
         tr = self.app.tr
         result = self.app.dance_name(entry.result) if entry.result else tr("Not sure")
         named = entry.name or (entry.source if entry.source != MICROPHONE else "")
-        facts = [when(entry.started, tr), clock(entry.duration), named]
         return {
             "session": entry.id,
             "text": result,
-            "detail": "  ·  ".join(fact for fact in facts if fact),
+            "detail": f"{when(entry.started, tr)}  ·  {clock(entry.duration)}",
+            "named": named,
             "percent": tr.percent(entry.confidence) if not entry.truth else "",
             "value": entry.confidence,
             "color": self.app.dance_colour(entry.result),
@@ -167,7 +170,8 @@ class SessionScreen(Screen):
         self.percent = tr.percent(entry.confidence) if entry.result == entry.best else ""
         self.confidence = entry.confidence if entry.result == entry.best else 0
         self.can_confirm = entry.dance is not None and entry.truth is None
-        facts = [when(entry.started, tr), clock(entry.duration)]
+        named = [text for text in (entry.name, entry.source if from_file else "") if text]
+        facts = [*named, when(entry.started, tr), clock(entry.duration)]
         facts.append(tr("from a file") if from_file else tr("microphone"))
         if entry.tempo_mpm:
             facts.append(tr("{tempo} bars a minute", tempo=round(entry.tempo_mpm)))

@@ -39,6 +39,16 @@ class Candidate(BoxLayout):
     percent = StringProperty()
     value = NumericProperty(0)
     color = ColorProperty("#888888")
+    stacked = BooleanProperty(False)
+
+    def on_stacked(self, _: object, stacked: bool) -> None:
+        """Put the bar below the words, or back between them."""
+        bar = self.ids.bar
+        bar.parent.remove_widget(bar)
+        if stacked:
+            self.add_widget(bar)
+        else:
+            self.ids.row.add_widget(bar, index=1)
 
 
 class Part(BoxLayout):
@@ -58,6 +68,8 @@ class Welcome(Part):
 
 class AnswerBox(Part):
     """The dance's name, large, with how sure the app is."""
+
+    low = BooleanProperty(False)  # little height: a telephone that lies
 
 
 class Meter(Part):
@@ -112,6 +124,7 @@ class ListenScreen(Screen):
             self.view.ids.candidates.add_widget(row)
         arrange = Clock.create_trigger(self.arrange, -1)
         self.bind(size=arrange, mode=arrange)
+        self.app.theme.bind(body=arrange)
         Clock.schedule_interval(self.tick, 1 / 30)
         self.refresh()
         self.arrange()
@@ -129,13 +142,21 @@ class ListenScreen(Screen):
             holder.add_widget(wanted)
             wanted.opacity = 0
             Animation(opacity=1, duration=0.2).start(wanted)
-        self.wide = self.width > self.height * 1.1 and self.width >= dp(480)
+        # Two columns need room for the words in each.
+        room = max(dp(480), 30 * self.app.theme.body)
+        self.wide = self.width > self.height * 1.1 and self.width >= room
         view, controls = self.view.ids, self.view.ids.controls
         home = view.left if self.wide else view.outer
         if controls.parent is not home:
             controls.parent.remove_widget(controls)
             home.add_widget(controls)
-        evidence_home = view.right if self.wide else view.upper
+        # What went wrong comes right after the answer, never before it: the answer stays in sight.
+        below_answer = view.upper.children.index(view.question) + 1
+        banner_home, place = (view.right, 1) if self.wide else (view.upper, below_answer)
+        if view.banner.parent is not banner_home:
+            view.banner.parent.remove_widget(view.banner)
+            banner_home.add_widget(view.banner, index=place)
+        evidence_home = view.right_scroll if self.wide else view.upper
         if view.evidence.parent is not evidence_home:
             view.evidence.parent.remove_widget(view.evidence)
             evidence_home.add_widget(view.evidence)

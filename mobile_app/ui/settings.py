@@ -11,7 +11,7 @@ from kivy.uix.screenmanager import Screen
 
 from mobile_app.core.settings import CHOICES
 from mobile_app.core.translations import LANGUAGES
-from mobile_app.ui.widgets import Card, ChoiceChip, ConfirmSheet, SwitchRow, Words
+from mobile_app.ui.widgets import Card, CardTitle, ChoiceChip, ConfirmSheet, Note, SwitchRow
 
 Builder.load_file(str(Path(__file__).with_name("settings.kv")))
 
@@ -91,10 +91,7 @@ class SettingsScreen(Screen):
         )
         self._card(
             tr("Privacy"),
-            Words(
-                text=tr("Everything stays on this device. The app has no access to the internet."),
-                color=app.theme.muted,
-            ),
+            Note(text=tr("Everything stays on this device. The app has no access to the internet.")),
             self._switch(
                 "keep_audio", tr("Keep the sound"), tr("You can play it in the history, and delete it there.")
             ),
@@ -102,9 +99,7 @@ class SettingsScreen(Screen):
 
     def _card(self, title: str, *rows: Any) -> None:
         card = Card(spacing=self.app.theme.body)
-        card.add_widget(
-            Words(text=title, bold=True, font_size=self.app.theme.title, color=self.app.theme.primary)
-        )
+        card.add_widget(CardTitle(text=title))
         for row in rows:
             card.add_widget(row)
         self.ids.cards.add_widget(card)

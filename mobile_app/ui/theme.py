@@ -14,6 +14,7 @@ from runtime.dances import DANCES
 TOUCH_TARGET = 48  # dp, the least width and height of whatever can be tapped
 WIDE = 600  # dp: from this width on, bottom bar becomes side rail and screens get two columns
 READABLE = 680  # dp: lists and texts grow no wider
+SHEET_HEIGHT = 0.92  # of the window's height, at most
 
 BLACK, WHITE = "#000000", "#ffffff"
 
@@ -142,13 +143,15 @@ class Theme(EventDispatcher):
     body = NumericProperty()
     label = NumericProperty()
 
+    # sp at scale 1. The body comes first: where a rule of Kivy's gives some words another size than the
+    # rule of their class does, both follow the theme, and the last that changes wins.
     SIZES: ClassVar[dict[str, int]] = {
+        "body": 16,
         "display": 46,
         "headline": 26,
         "title": 19,
-        "body": 16,
         "label": 14,
-    }  # sp at scale 1
+    }
 
     def __init__(self, *, dark: bool = False, scale: float = 1.0) -> None:
         super().__init__()

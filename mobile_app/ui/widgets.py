@@ -82,23 +82,44 @@ class Words(Label):
     """A text that wraps at its width and is as high as it needs."""
 
 
+class CardTitle(Words):
+    """What a card is about."""
+
+
+class Note(Words):
+    """A text that explains, less prominent."""
+
+
 class FitLabel(Label):
-    """One line, as large as `largest` allows, and smaller where it would not fit."""
+    """One line, as large as `largest` allows, and smaller where it would not fit.
+
+    Below `smallest` it ends in dots instead. With `wraps` it may have several lines, and only words are
+    kept whole.
+    """
 
     largest = NumericProperty(40)
+    smallest = NumericProperty(0)
+    wraps = BooleanProperty(False)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         fit = Clock.create_trigger(self.fit, -1)
-        for name in ("text", "width", "largest"):
+        for name in ("text", "width", "largest", "bold", "wraps"):
             self.fbind(name, fit)
         fit()
 
     def fit(self, *_: object) -> None:
         """Choose the size of the type."""
-        measure = CoreLabel(text=self.text, font_size=self.largest, bold=self.bold)
-        width = max(1.0, measure.get_extents(self.text)[0] * 1.02)
-        self.font_size = self.largest * min(1.0, self.width / width)
+        parts = self.text.split() if self.wraps else [self.text]
+        size = self.largest
+        for _ in range(4):  # widths are not quite proportional to sizes
+            measure = CoreLabel(font_size=size, bold=self.bold)
+            widest = max((measure.get_extents(part)[0] for part in parts), default=0)
+            if widest <= self.width or size <= self.smallest:
+                break
+            size = max(self.smallest, size * 0.98 * max(1.0, self.width) / widest)
+        self.font_size = size
+        self.shorten = size <= self.smallest and widest > self.width
 
 
 class Card(BoxLayout):
@@ -194,6 +215,28 @@ class ButtonRow(StackLayout):
     orientation = "rl-tb"
 
 
+class ButtonPair(BoxLayout):
+    """Buttons in the middle, beside each other where the room allows, else one above the other."""
+
+    room = NumericProperty(0)  # px
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._arrange = Clock.create_trigger(self.arrange, -1)
+        self.fbind("room", self._arrange)
+
+    def add_widget(self, widget: Widget, *args: Any, **kwargs: Any) -> None:
+        """As in Kivy; the button's width matters from now on."""
+        widget.fbind("width", self._arrange)
+        super().add_widget(widget, *args, **kwargs)
+        self._arrange()
+
+    def arrange(self, *_: object) -> None:
+        """Choose the direction."""
+        needed = sum(button.width + self.spacing for button in self.children)
+        self.orientation = "horizontal" if needed <= self.room else "vertical"
+
+
 class LineInput(TextInput):
     """One line of text."""
 
@@ -230,7 +273,7 @@ class ConfirmSheet(Sheet):
     def __init__(self, message: str, action: str, on_confirm: Callable[[], None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._on_confirm = on_confirm
-        self.add(Words(text=message, color=self.app.theme.muted))
+        self.add(Note(text=message))
         self.add_buttons((action, "danger", self.confirm), (self.app.tr("Keep it"), "tonal", self.dismiss))
 
     def confirm(self) -> None:

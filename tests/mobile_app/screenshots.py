@@ -150,6 +150,11 @@ class Studio:
             self.shoot(f"result-{language}-light-upright")
         app.change_settings(language="en", text_size="huge")
         self.shoot("result-huge-light-upright")
+        driver.resize(*SHAPES["lying"])
+        self.shoot("result-huge-light-lying")
+        driver.resize(*SHAPES["upright"])
+        app.go("settings")
+        self.shoot("settings-huge-light-upright")
         driver.close()
 
     def sheet(self, session: int) -> None:

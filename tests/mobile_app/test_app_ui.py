@@ -22,7 +22,7 @@ from mobile_app.platform.desktop import DesktopSystem
 from mobile_app.platform.file_source import FileSource
 from mobile_app.platform.interfaces import Permission, Platform
 from mobile_app.ui import theme
-from mobile_app.ui.app import WhichDanceApp
+from mobile_app.ui.app import SCREENS, WhichDanceApp
 from mobile_app.ui.drawings import MAX_COLUMNS, CountView, RoundButton, TimelineView
 from mobile_app.ui.files import FileRow
 from mobile_app.ui.widgets import (
@@ -167,7 +167,7 @@ def test_ranking_has_names_bars_and_percentages(hand: Hand, tone: ToneMaker) -> 
     assert values == sorted(values, reverse=True)
     for row in rows:
         assert row.percent == f"{round(100 * row.value)}%"
-        assert any(isinstance(child, Bar) for child in row.children)
+        assert any(isinstance(child, Bar) for child in row.walk(restrict=True))
 
 
 def test_not_sure_is_said_and_no_dance_is_named(hand: Hand) -> None:
@@ -376,6 +376,33 @@ def test_text_size(hand: Hand) -> None:
     before = hand.app.theme.body
     hand.app.change_settings(text_size="huge")
     assert hand.app.theme.body == pytest.approx(before * 1.45)
+
+
+def test_a_change_of_look_looks_as_after_a_restart(hand: Hand, tone: ToneMaker, tmp_path: Path) -> None:
+    def looks(hand: Hand) -> dict[tuple[str, str], set[tuple[object, ...]]]:
+        found: dict[tuple[str, str], set[tuple[object, ...]]] = {}
+        hand.resize(*SIZES["tablet"])  # one look after another, whatever has been built meanwhile
+        for name in SCREENS:
+            hand.app.show_session(1) if name == "session" else hand.app.go(name)
+            hand.frames(4)
+            for label in hand.widgets(Label):
+                look = (round(label.font_size, 2), *(round(part, 3) for part in label.color))
+                found.setdefault((name, label.text), set()).add(look)
+        return found
+
+    hand.recognise(tone("samba", 6.0))
+    hand.app.session = None
+    hand.listen.refresh()
+    before = looks(hand)
+    hand.app.change_settings(text_size="huge", theme="dark")
+    changed = looks(hand)
+    assert before.keys() == changed.keys()
+    hand.close()
+    again = Hand(tmp_path, hand.app._load_model())
+    restarted = looks(again)
+    again.close()
+    differing = {key: (changed[key], restarted[key]) for key in changed if changed[key] != restarted.get(key)}
+    assert differing == {}
 
 
 def test_sensitivity_and_update_rate_reach_the_session(hand: Hand, tone: ToneMaker) -> None:

@@ -1,0 +1,347 @@
+"""What is wrong with the layout on the screen: words that are cut, broken, shortened, or over each other.
+
+`python -m tests.mobile_app.layout` looks at every screen, in every state that changes its layout, in all
+languages, text sizes and shapes, and prints what it finds.
+"""
+
+from tests.mobile_app import headless  # isort: skip  # noqa: F401
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+from kivy.clock import Clock
+from kivy.core.text import Label as CoreLabel
+from kivy.core.window import Window
+from kivy.lang import Builder
+from kivy.metrics import sp
+from kivy.uix.label import Label
+from kivy.uix.scrollview import ScrollView
+from kivy.uix.widget import Widget
+
+from mobile_app.core.history import MICROPHONE, Draft
+from mobile_app.core.level import Advice, Level
+from mobile_app.core.problems import Notice, Problem
+from mobile_app.core.session import Session, Snapshot, State
+from mobile_app.core.settings import CHOICES
+from mobile_app.core.translations import LANGUAGES
+from mobile_app.core.verdict import Certainty, Verdict
+from mobile_app.platform.desktop import DesktopSystem
+from mobile_app.platform.file_source import FileSource
+from mobile_app.platform.interfaces import Platform
+from mobile_app.ui.app import WhichDanceApp
+from mobile_app.ui.files import FileSheet
+from mobile_app.ui.widgets import Touchable
+from runtime import Model, Prediction
+from runtime.dances import DANCE_KEYS
+from tests.mobile_app.driver import Driver, visible
+
+SHAPES = {
+    "phone": (411, 866),
+    "phone lying": (866, 411),
+    "small phone": (360, 640),
+    "small phone lying": (640, 360),
+    "tablet": (1280, 800),
+    "tablet upright": (800, 1280),
+}  # dp
+SLACK = 1.5  # px that rounding may cost
+OVERLAP = 3.0  # px, in both directions
+FILE_NAME = "07 - Orquesta de la Habana - Bésame mucho (remastered 2004).flac"
+SESSION_NAME = "Abschlussball der Tanzschule"
+OWN_WORDS = (FILE_NAME, SESSION_NAME)  # the user's, as long as they like: may end in dots
+LEAST_ANSWER = 26  # sp of the dance's name, however long it is
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where something is drawn, px of the window."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: "Box") -> bool:
+        """Do the two lie over each other?"""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return wide > OVERLAP and high > OVERLAP
+
+    def within(self, other: "Box") -> "Box":
+        """The part of it inside another one."""
+        return Box(
+            max(self.left, other.left),
+            max(self.bottom, other.bottom),
+            min(self.right, other.right),
+            min(self.top, other.top),
+        )
+
+
+def box(widget: Widget) -> Box:
+    """Where a widget lies."""
+    return Box(*widget.to_window(widget.x, widget.y), *widget.to_window(widget.right, widget.top))
+
+
+def drawn(label: Label) -> Box:
+    """Where the words of a label are drawn: around its middle, whatever its size."""
+    lines = label._label.get_cached_extents()
+    pad_x = label.padding[0] + label.padding[2]
+    widest = max((lines(line)[0] for line in label.text.split("\n")), default=0)
+    width = min(label.texture_size[0], widest + pad_x) if label.text_size[0] else label.texture_size[0]
+    height = label.texture_size[1]
+    if label.text_size[1]:  # as high as the widget: the words themselves are one line or wrapped lines of it
+        rows = max(1, len(label._label._cached_lines))
+        height = min(height, rows * lines(label.text or "X")[1] * label.line_height)
+    x, y = label.to_window(*label.center)
+    left = x - width / 2
+    if label.text_size[0]:
+        left += {"left": -1, "right": 1}.get(label.halign, 0) * (label.texture_size[0] - width) / 2
+    if label.text_size[1]:
+        y += {"bottom": -1, "top": 1}.get(label.valign, 0) * (label.texture_size[1] - height) / 2
+    return Box(left, y - height / 2, left + width, y + height / 2)
+
+
+def clip(widget: Widget) -> tuple[Box, bool]:
+    """The part of the window that may show a widget, and whether the user can scroll up and down in it."""
+    part, scrolls = Box(0, 0, *Window.size), False
+    parent = widget.parent
+    while parent is not None and parent is not Window:
+        if isinstance(parent, ScrollView):
+            part, scrolls = part.within(box(parent)), True
+        parent = parent.parent
+    return part, scrolls
+
+
+def name(widget: Widget) -> str:
+    """A widget in words."""
+    said = [child.text for child in widget.walk(restrict=True) if isinstance(child, Label) and child.text]
+    return f"{type(widget).__name__} {getattr(widget, 'hint', '') or ' | '.join(said)!r}"
+
+
+def defects() -> Iterator[str]:
+    """What is wrong with what the window shows now."""
+    widgets = list(visible(Window.children))
+    covered = [w for w in Window.children if hasattr(w, "overlay_color")]
+    if covered:  # a sheet: what lies under it does not matter
+        widgets = list(visible(covered[:1]))
+    labels = [w for w in widgets if isinstance(w, Label) and w.text.strip()]
+    for label in labels:
+        yield from _of_label(label)
+    solid: list[tuple[Widget, Box]] = [(label, drawn(label)) for label in labels]
+    solid += [(w, box(w)) for w in widgets if isinstance(w, Touchable) and not w.disabled]
+    for widget, place in solid:
+        part, scrolls = clip(widget)
+        if place.left < part.left - SLACK or place.right > part.right + SLACK:
+            yield f"{name(widget)}: beyond the edge, {place.left:.0f}…{place.right:.0f} of {part.right:.0f}"
+        if not scrolls and (place.bottom < part.bottom - SLACK or place.top > part.top + SLACK):
+            yield f"{name(widget)}: beyond top or bottom, {place.bottom:.0f}…{place.top:.0f}"
+    shown = [(widget, place.within(clip(widget)[0]), _line(widget)) for widget, place in solid]
+    for (one, here, above_one), (other, there, above_other) in combinations(shown, 2):
+        if here.meets(there) and one not in above_other and other not in above_one:
+            yield f"{name(one)} and {name(other)} lie over each other"
+
+
+def _line(widget: Widget) -> list[Widget]:
+    parents = []
+    while (parent := widget.parent) is not None and parent is not widget:
+        parents.append(parent)
+        widget = parent
+    return parents
+
+
+def _of_label(label: Label) -> Iterator[str]:
+    high, wide = label.texture_size[1], label.texture_size[0]
+    if high > label.height + SLACK:
+        yield f"{label.text!r}: {high} px high in {label.height:.0f}"
+    if wide > label.width + SLACK:
+        yield f"{label.text!r}: {wide} px wide in {label.width:.0f}"
+    if label.is_shortened and not any(text in label.text for text in OWN_WORDS):
+        yield f"{label.text!r}: shortened in {label.width:.0f} px"
+    if label.text_size[0] and not label.is_shortened:
+        room = label.text_size[0] - label.padding[0] - label.padding[2]
+        measure = CoreLabel(font_size=label.font_size, bold=label.bold)
+        for part in label.text.split() if label.max_lines != 1 else label.text.split("\n"):
+            if measure.get_extents(part)[0] > room + SLACK:
+                yield f"{label.text!r}: {part!r} does not fit into a line of {room:.0f} px"
+        if label.text_size[1]:
+            lines = len(label._label._cached_lines)
+            needed = lines * measure.get_extents("Xg")[1]
+            if needed > label.height + SLACK:
+                yield f"{label.text!r}: {lines} lines, {needed} px, in {label.height:.0f}"
+
+
+def scores(best: str) -> dict[str, float]:
+    """Mean scores with one dance far ahead."""
+    return {key: 0.91 if key == best else 0.01 for key in DANCE_KEYS}
+
+
+class Parade:
+    """The app in all its states, without a microphone."""
+
+    def __init__(self, driver: Driver, folder: Path) -> None:
+        self.driver, self.app, self.folder = driver, driver.app, folder
+        for index, key in enumerate(("viennese_waltz", "slow_foxtrot", None)):
+            draft = Draft(datetime.now(UTC), duration=3725.0 if index else 95.0, best=key or "tango")
+            draft.dance, draft.confidence = key, 0.87
+            draft.scores = scores(key or "tango")
+            draft.timeline.extend([float(t) for t in range(60)], np.full((60, 10), 0.1, np.float32))
+            draft.audio = "sound.wav" if index == 0 else None
+            if index == 1:
+                draft.source = FILE_NAME
+            self.app.history.save(draft)
+        self.entries = [entry.id for entry in self.app.history.entries()][::-1]
+        self.app.history.correct(self.entries[1], "cha_cha_cha")
+        self.app.history.rename(self.entries[1], SESSION_NAME)
+
+    def session(self, state: State, key: str | None = None, *, file: bool = False, **changes: object) -> None:
+        """Put a session into a state, and show it."""
+        source = FILE_NAME if file else MICROPHONE
+        self.app.session = None  # what it was must not be saved
+        session: Session = self.app._new_session(source, lambda: None)
+        prediction, verdict = None, Verdict(Certainty.LISTENING)
+        if key != "":
+            table = scores(key or "tango")
+            rows = np.tile(np.array([table[k] for k in DANCE_KEYS], np.float32), (60, 1))
+            times = tuple(float(t) for t in range(60))
+            best = key or "tango"
+            prediction = Prediction(key, table[best], best, table, times, rows, 5.2, 65.0)
+            verdict = Verdict(Certainty.QUITE_SURE if key else Certainty.NOT_SURE, key, table[best])
+            session.timeline.extend(times, rows)
+            session.draft.dance, session.draft.best, session.draft.id = key, best, self.entries[0]
+        session.snapshot = Snapshot(
+            state, prediction, verdict, Level(-20.0, Advice.SILENT), 3725.0, 5.2, 0.4, tempo_mpm=59.0
+        )
+        for attribute, value in changes.items():
+            object.__setattr__(session.snapshot, attribute, value)
+        self.app.session = session
+        self.app.go("listen")
+        self.app.screen("listen").refresh()
+        self.app.screen("listen").arrange()
+
+    def states(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Every state's name, and what leads there."""
+        app, last = self.app, self.entries[0]
+        long = max(Problem, key=lambda problem: len(app.tr(problem.sentence)))
+        notice = max(Notice, key=lambda notice: len(app.tr(notice.sentence)))
+        yield "welcome", lambda: self.session(State.IDLE, "")
+        yield "welcome, problem", lambda: self.session(State.FINISHED, "", problem=long)
+        yield (
+            "welcome, blocked",
+            lambda: self.session(State.FINISHED, "", problem=Problem.PERMISSION_BLOCKED),
+        )
+        yield "listening", lambda: self.session(State.LISTENING, "", tempo_mpm=None, elapsed=3.0)
+        yield "not sure yet", lambda: self.session(State.LISTENING, None, tempo_mpm=None)
+        for key in ("viennese_waltz", "slow_foxtrot", "cha_cha_cha", "rumba"):
+            yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
+        yield "recognised, notice", lambda: self.session(State.LISTENING, "viennese_waltz", notice=notice)
+        yield "paused", lambda: self.session(State.PAUSED, "slow_foxtrot", problem=Problem.PAUSED)
+        yield "paused early", lambda: self.session(State.PAUSED, "", problem=long)
+        yield "file", lambda: self.session(State.LISTENING, "viennese_waltz", file=True)
+        yield "result", lambda: self.session(State.FINISHED, "viennese_waltz")
+        yield "result, problem", lambda: self.session(State.FINISHED, "viennese_waltz", problem=long)
+        yield "result, not sure", lambda: self.session(State.FINISHED, None)
+
+        def corrected() -> None:
+            self.session(State.FINISHED, "viennese_waltz")
+            app.session.draft.id = self.entries[1]
+            app.screen("listen").refresh()
+
+        yield "result, corrected", corrected
+        yield "history", lambda: app.go("history")
+        for entry, words in zip(self.entries, ("", " corrected", " not sure"), strict=True):
+            yield f"session{words}", lambda entry=entry: app.show_session(entry)
+        yield "which dance", lambda: app.ask_dance(last)
+        yield "rename", lambda: app.screen("session").rename()
+        yield "delete", lambda: app.screen("session").delete()
+        yield "delete the sound", lambda: (app.show_session(last), app.screen("session").delete_sound())
+        yield "export", lambda: app.screen("history").ask_export()
+        yield (
+            "files",
+            lambda: FileSheet(self.folder, lambda _: None, title=app.tr("Open a file")).open(),
+        )
+        yield "dances", lambda: app.go("dances")
+        for key in DANCE_KEYS:
+            yield f"dance {key}", lambda key=key: app.show_dance(key)
+        yield "settings", lambda: app.go("settings")
+        yield "delete all", lambda: app.screen("settings").ask_forget()
+
+    def look(
+        self, languages: tuple[str, ...], text_sizes: tuple[str, ...], shapes: tuple[str, ...]
+    ) -> Iterator[str]:
+        """Defects in all states."""
+        for language, text_size, shape in product(languages, text_sizes, shapes):
+            self.app.change_settings(language=language, text_size=text_size)
+            self.driver.resize(*SHAPES[shape])
+            for state, go in self.states():
+                self.close_sheets()
+                go()
+                settle()
+                where = f"{state}, {language}, {text_size}, {shape}"
+                yield from (f"{where}: {defect}" for defect in defects())
+                if state == "file" or state.startswith(("recognised", "result")):
+                    yield from (f"{where}: {defect}" for defect in self.of_answer())
+        self.close_sheets()
+
+    def of_answer(self) -> Iterator[str]:
+        """Is the dance's name large, and in sight with its percentage without scrolling?"""
+        listen = self.app.screen("listen")
+        said = [label for label in self.driver.widgets(Label) if label.text]
+        answer = max(said, key=lambda label: label.font_size)
+        if answer.text != listen.answer or answer.font_size < sp(LEAST_ANSWER):
+            yield f"{listen.answer!r} is not large: {answer.text!r} in {answer.font_size:.0f} px"
+        percent = max(
+            (label for label in said if label.text == listen.percent),
+            key=lambda label: label.font_size,
+            default=answer,
+        )
+        # Where a small phone lies and the type is large, there is room for the answer alone.
+        room = listen.wide or listen.height > listen.width
+        banners = [label for label in said if room and listen.banner and label.text == listen.banner]
+        for label in (answer, percent, *banners):
+            part, _ = clip(label)
+            here = drawn(label)
+            if here != here.within(part):
+                yield f"{label.text!r} is not in sight: {here.bottom:.0f}…{here.top:.0f} of {part}"
+
+    def close_sheets(self) -> None:
+        """Close whatever lies over the screen."""
+        for widget in list(Window.children):
+            if widget is not self.app.root:
+                widget.dismiss(animation=False)
+
+
+def settle() -> None:
+    """Lay out what has changed, without drawing it."""
+    for _ in range(5):
+        Clock.tick()
+        Builder.sync()
+        Clock.tick_draw()
+        Builder.sync()
+
+
+def main() -> int:
+    """Print all defects."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / FILE_NAME).touch()
+        system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
+        platform = Platform(system, lambda: FileSource(""), FileSource, lambda _: Model.load(threads=1))
+        driver = Driver(WhichDanceApp(platform, folder / "data", animated=False))
+        parade = Parade(driver, folder)
+        count = 0
+        for defect in parade.look(tuple(LANGUAGES), CHOICES["text_size"], tuple(SHAPES)):
+            print(defect, flush=True)
+            count += 1
+        print(count, "defects")
+        driver.app.session = None
+        driver.close()
+    return 1 if count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
