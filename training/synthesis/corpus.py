@@ -274,9 +274,9 @@ def make_corpus(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
-    if store is not None:
-        store = Store(store).folder
     rows = _resume(folder, settings)
+    if store is not None:
+        store = Store(store).folder  # often within the folder, where `training train` looks for it
     present = {(r.dance, r.index) for r in rows}
     missing = [r for r in recordings if r not in present]
     progress(len(recordings) - len(missing), len(recordings))

@@ -77,7 +77,7 @@ def test_does_not_depend_on_jobs(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_fills_a_spectrogram_store(corpus: Path, tmp_path: Path) -> None:
-    store = tmp_path / "store"
+    store = tmp_path / "corpus" / "features"  # where training looks for it
     make_corpus(tmp_path / "corpus", SETTINGS, WANTED[:2], store=store)
     assert len(list(store.rglob("*.npy"))) == 2
     recordings = read_manifest(tmp_path / "corpus" / MANIFEST)
