@@ -32,7 +32,9 @@ def run(*, seconds: float = 3600, model: str | None = None, threads: int = 1) ->
         model_path = networks.model_file(model, folder)
         arguments = ["-m", "benchmarks.listening", model_path, str(sound), str(seconds), str(threads)]
         found = json.loads(fresh_process(arguments))
-    latency: list[Row] = [{key: found[key] for key in ("updates", "p50", "p99", "worst", "cpu_share")}]
+    latency: list[Row] = [
+        {key: found[key] for key in ("updates", "p50", "p99", "worst", "network", "cpu_share")}
+    ]
     memory: list[Row] = [{"heard": minutes, "rss": rss} for minutes, rss in found["memory"]]
     return Section(
         name="live",
@@ -52,6 +54,7 @@ def run(*, seconds: float = 3600, model: str | None = None, threads: int = 1) ->
                     Column("p50", "p50", "ms"),
                     Column("p99", "p99", "ms"),
                     Column("worst", "worst", "ms"),
+                    Column("network", "network alone, p50", "ms"),
                     Column("cpu_share", "CPU share of one core", "%"),
                 ),
                 latency,

@@ -270,6 +270,7 @@ def _draw_table(table: Table, axes: "Axes") -> None:
     if numeric:
         axes.set_xlabel(columns[plot.x].heading)
         axes.set_ylabel(label_y)
+        axes.set_ylim(bottom=0)
     else:
         axes.set_yticks([i + 0.4 - 0.4 / len(groups) for i in range(len(names))], names)
         axes.invert_yaxis()
