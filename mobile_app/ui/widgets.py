@@ -112,7 +112,7 @@ class FitLabel(Label):
         """Choose the size of the type."""
         parts = self.text.split() if self.wraps else [self.text]
         size = self.largest
-        for _ in range(4):  # widths are not quite proportional to sizes
+        for _attempt in range(4):  # widths are not quite proportional to sizes
             measure = CoreLabel(font_size=size, bold=self.bold)
             widest = max((measure.get_extents(part)[0] for part in parts), default=0)
             if widest <= self.width or size <= self.smallest:
