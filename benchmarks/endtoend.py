@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks import machine, networks, usual
 from benchmarks.report import Column, Plot, Row, Section, Table, Target
 from benchmarks.sounds import write_music
-from benchmarks.timing import Spread, fresh_process, in_turn, ratios
+from benchmarks.timing import MIN_RUNS, Spread, fresh_process, in_turn, ratios
 from runtime.audio import read
 from runtime.batch import classify_all
 from runtime.classifier import BATCH_SEGMENTS, Classifier
@@ -171,20 +171,26 @@ def _folder(folder: Path, model: str, n_files: int) -> Table:
         shutil.copy(first, music / f"{i:03}.mp3")
     paths = [str(path) for path in sorted(music.iterdir())]
     rows: list[Row] = []
-    for jobs in sorted({1, 2, machine.cores(), 2 * machine.cores()}):
-        call = functools.partial(_classify_folder, paths, model, jobs)
-        (taken,) = in_turn({"": call}, runs=1, warm_up=0)[""]
+    rivals: dict[str, Callable[[], object]] = {
+        str(jobs): functools.partial(_classify_folder, paths, model, jobs)
+        for jobs in sorted({1, 2, machine.cores(), 2 * machine.cores()})
+    }
+    times = in_turn(rivals, runs=MIN_RUNS, warm_up=0)
+    for jobs, taken in times.items():
+        median = Spread.of(taken).median
         rows.append(
             {
-                "jobs": jobs,
-                "time": taken,
-                "files": n_files / taken,
-                "real_time": n_files * FOLDER_SECONDS / taken,
+                "jobs": int(jobs),
+                "time": Spread.of(taken),
+                "relative": ratios(times["1"], taken),
+                "files": n_files / median,
+                "real_time": n_files * FOLDER_SECONDS / median,
             }
         )
     columns = (
         Column("jobs", "processes"),
         Column("time", "time", "s"),
+        Column("relative", "speed over one process", "×"),
         Column("files", "files per second"),
         Column("real_time", "real time", "×"),
     )
