@@ -51,7 +51,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary:
         folder = Path(temporary)
         model_path = networks.model_file(model, folder)
-        checkpoint = str(networks.untrained_checkpoint(networks.architecture_of(model), folder))
+        architecture, options = networks.built_as(model)
+        checkpoint = str(networks.untrained_checkpoint(architecture, folder, options))
         recordings = {f: str(write_music(folder / f"music.{f}", seconds, SAMPLE_RATE)) for f in formats}
         rows, targets, bounds = _recordings(recordings, model_path, checkpoint, seconds, runs)
         tables = [_table("one recording", rows)]
@@ -72,7 +73,7 @@ def run(
         notes=[
             "Decoding alone: soundfile reads the whole file as float32.",
             "Librosa and torch: librosa.load (which resamples to 22.05 kHz), librosa's mel spectrogram, and "
-            f"the same architecture ({networks.architecture_of(model)}) in torch with random weights, all "
+            f"the same network ({architecture}) in torch with random weights, all "
             "segments as one batch.",
             "A fresh process includes starting Python, all imports (for torch also torchvision, whose "
             "networks `training.models` builds on) and loading the model.",

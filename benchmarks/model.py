@@ -95,7 +95,7 @@ def _subjects(architectures: Sequence[str]) -> Iterator[Subject]:
     """One at a time: the largest network takes half a gigabyte."""
     with tempfile.TemporaryDirectory(prefix="whichdance-") as folder:
         if networks.any_shipped():
-            yield from networks.shipped_subjects(Path(folder))
+            yield from networks.shipped_subjects()
         for architecture in architectures:
             yield networks.untrained(architecture, Path(folder), int8=True)
 

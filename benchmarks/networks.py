@@ -4,9 +4,10 @@ Weights do not change how long a network takes, so nothing has to be trained for
 """
 
 import contextlib
+import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,22 +68,25 @@ def untrained(architecture: str, folder: Path, *, int8: bool = False) -> Subject
     return Subject(architecture, deployable.network, files)
 
 
-def untrained_checkpoint(architecture: str, folder: Path) -> Path:
+def untrained_checkpoint(architecture: str, folder: Path, options: Mapping[str, Any] | None = None) -> Path:
     """A checkpoint of an architecture with random weights, as training writes them."""
     path = folder / f"{architecture}.pt"
     if not path.exists():
         torch.manual_seed(0)
-        models.save_checkpoint(path, models.build(architecture), architecture, {})
+        built = {**(options or {}), "weights": "random"}
+        models.save_checkpoint(path, models.build(architecture, **built), architecture, built)
     return path
 
 
-def of_shipped(entry: dict[str, Any], files: dict[str, Path], folder: Path) -> Subject:
-    """A shipped model's files beside its architecture in PyTorch."""
-    network, _ = models.load_checkpoint(untrained_checkpoint(entry["architecture"], folder))
-    return Subject(entry["name"], Scores(network), files)
+def of_shipped(name: str, files: dict[str, Path]) -> Subject:
+    """A shipped model's files beside the same network, with random weights, in PyTorch."""
+    architecture, options = built_as(name)
+    torch.manual_seed(0)
+    network = models.build(architecture, **{**options, "weights": "random"})
+    return Subject(name, Scores(network.eval()), files)
 
 
-def shipped_subjects(folder: Path) -> Iterator[Subject]:
+def shipped_subjects() -> Iterator[Subject]:
     """The float models that this installation ships, each with its int8 file if there is one."""
     entries = shipped()
     for name, entry in entries.items():
@@ -90,7 +94,7 @@ def shipped_subjects(folder: Path) -> Iterator[Subject]:
             files = {"float": resolve(name)}
             if f"{name}-int8" in entries:
                 files["int8"] = resolve(f"{name}-int8")
-            yield of_shipped(entry, files, folder)
+            yield of_shipped(name, files)
 
 
 def any_shipped() -> bool:
@@ -98,12 +102,17 @@ def any_shipped() -> bool:
     return (FOLDER / REGISTRY).exists()
 
 
-def architecture_of(model: str | None) -> str:
-    """The architecture of a shipped model; the thesis's network for phones where the model is a file."""
+def built_as(model: str | None) -> tuple[str, dict[str, Any]]:
+    """Architecture and options of a shipped model; the thesis's network for phones where it is a file."""
     entries = shipped() if any_shipped() else {}
-    if model is None and entries:
-        return str(next(iter(entries.values()))["architecture"])
-    return str(entries[model]["architecture"]) if model in entries else MOBILE
+    name = next(iter(entries), None) if model is None else model
+    if name not in entries:
+        return MOBILE, {}
+    report = resolve(name).with_suffix(".json")
+    if not report.exists():
+        return str(entries[name]["architecture"]), {}
+    described = json.loads(report.read_text(encoding="utf-8"))
+    return str(described["architecture"]), dict(described["options"])
 
 
 def model_file(model: str | None, folder: Path) -> str:

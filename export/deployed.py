@@ -51,6 +51,8 @@ class Deployable:
     network : Scores
         In eval mode, on the CPU.
     name, architecture : str
+    options : dict
+        What `training.models.build` was given beside the architecture.
     labels : tuple of str
         Classes of the network, ten or, with 'other', eleven.
     segment_frames : int
@@ -61,6 +63,7 @@ class Deployable:
     network: Scores
     name: str
     architecture: str
+    options: dict[str, Any]
     labels: tuple[str, ...]
     segment_frames: int
     fields: dict[str, str]
@@ -130,6 +133,7 @@ def from_checkpoint(
         network=scores,
         name=name,
         architecture=str(checkpoint["architecture"]),
+        options=dict(checkpoint.get("options", {})),
         labels=labels,
         segment_frames=int(segment_frames),
         fields={

@@ -138,6 +138,7 @@ def publish(
         report: dict[str, Any] = {
             "name": name,
             "architecture": deployable.architecture,
+            "options": deployable.options,
             "classes": list(deployable.labels),
             "temperature": deployable.network.temperature,
             "metadata": dict(fields),
