@@ -1,4 +1,4 @@
-"""How the shipped model was made, from an empty folder: about an hour and a half on two cores.
+"""How the shipped model was made, from an empty folder: about two hours on two cores.
 
     python examples/train_shipped_model.py FOLDER [ARRAYS.npz]
 
@@ -7,8 +7,8 @@ Each line below is a command by itself; docs/training.md says what they do, and 
 calibration and the test hear instruments and a sound that the networks never heard. ARRAYS.npz, spectrograms
 of real songs (docs/results.md), are only ever used to evaluate.
 
-Model 1.0 heard the orchestra as it played at commit 74683e5; later versions of the styles play otherwise,
-and the weights then differ.
+Model 1.1 heard the orchestra as it played at commit fc733b2; where later versions of the styles play
+otherwise, the weights differ.
 """
 
 import subprocess
@@ -21,18 +21,20 @@ held_out = "--soundfonts fluidmono --mixes radio"
 trained = f"{folder}/train/manifest.csv --classes 11 --batch-size 64 --schedule onecycle --weight-decay 0.05"
 rhythm = "--architecture rhythmogram --lr 0.002 --dropout 0.3 --stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3"
 COMMANDS = f"""
-training corpus {folder}/train --hours 24 --seed 11 --seconds 16 --other-share 0.2
+training corpus {folder}/train --hours 32 --seed 21 --seconds 12 --other-share 0.2
     --without-soundfonts fluidmono --without-mixes radio
-training corpus {folder}/calibration --hours 2 --seed 12 --seconds 20 --other-share 0.2 {held_out}
-training corpus {folder}/test --hours 2 --seed 13 --seconds 20 --other-share 0.2 {held_out}
-training train {trained} {rhythm} -o {folder}/acf --branches acf --epochs 150 --evaluate-every 50
-training train {trained} {rhythm} -o {folder}/mel --branches mel --epochs 100 --evaluate-every 50
+training corpus {folder}/calibration --hours 2 --seed 22 --seconds 20 --other-share 0.2 {held_out}
+training corpus {folder}/test --hours 2 --seed 23 --seconds 20 --other-share 0.2 {held_out}
+training train {trained} {rhythm} -o {folder}/acf --branches acf --epochs 300 --evaluate-every 100
+training train {trained} {rhythm} -o {folder}/mel --branches mel --epochs 220 --evaluate-every 110
 training merge {folder}/acf/best.pt {folder}/mel/best.pt -o {folder}/merged.pt
-training calibrate {folder}/merged.pt {folder}/calibration/manifest.csv -o {folder}/rhythmogram.pt
-training evaluate {folder}/rhythmogram.pt test={folder}/test/manifest.csv@all {real} -o {folder}/report
+training calibrate {folder}/merged.pt {folder}/calibration/manifest.csv --prior collected
+    -o {folder}/rhythmogram.pt
+training evaluate {folder}/rhythmogram.pt held-out={folder}/test/manifest.csv@all {real} -o {folder}/report
 training tempo {folder}/test/manifest.csv@all
-export {folder}/rhythmogram.pt -o {folder}/models --name rhythmogram --version 1.0 --default
-    --verify {folder}/calibration/manifest.csv@all --evaluation {folder}/report/report.json
+export {folder}/rhythmogram.pt -o {folder}/models --name rhythmogram --version 1.1 --default
+    --int8 --calibrate {folder}/calibration/manifest.csv@all --verify {folder}/test/manifest.csv@all
+    --evaluation {folder}/report/report.json
 """
 
 for command in COMMANDS.strip().replace("\n    ", " ").splitlines():
