@@ -129,6 +129,12 @@ def _recordings(
                     f"{name}: {USUAL} take {bound:.2g} times as long as decoding alone; nothing that decodes "
                     "the file as soundfile does can be further ahead of them than that."
                 )
+                work = sum(Spread.of(times[part]).median for part in (FRONT_END, NETWORK))
+                allowed = Spread.of(times[USUAL]).median / WARM_TARGET
+                bounds.append(
+                    f"{name}: front end and network alone take {100 * work / allowed:.0f} % of the time in which "
+                    f"{USUAL} would be {WARM_TARGET:g} times slower; decoding runs beside them."
+                )
                 if suffix == "mp3" and machine.cores() >= 2:
                     over = ratios(times[OURS], times[DECODING]).median
                     targets.append(
