@@ -132,8 +132,8 @@ def _recordings(
                 work = sum(Spread.of(times[part]).median for part in (FRONT_END, NETWORK))
                 allowed = Spread.of(times[USUAL]).median / WARM_TARGET
                 bounds.append(
-                    f"{name}: front end and network alone take {100 * work / allowed:.0f} % of the time in which "
-                    f"{USUAL} would be {WARM_TARGET:g} times slower; decoding runs beside them."
+                    f"{name}: front end and network alone take {100 * work / allowed:.0f} % of the time in "
+                    f"which {USUAL} would be {WARM_TARGET:g} times slower; decoding runs beside them."
                 )
                 if suffix == "mp3" and machine.cores() >= 2:
                     over = ratios(times[OURS], times[DECODING]).median
