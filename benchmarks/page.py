@@ -25,6 +25,13 @@ python -m benchmarks endtoend --figures figures --save
 python -m benchmarks readme                           # this page anew
 ```
 
+Accuracy under stress needs recordings; those of the tables below are generated:
+
+```
+python -m training corpus CORPUS --hours 2.8 --seconds 245 --seed 20261122 --other-share 0
+python -m benchmarks stress --manifest CORPUS/manifest.csv@all --save
+```
+
 Times are medians of the stated number of runs ± half the distance of the quartiles. Ratios are medians of
 the ratios within each run. A load average above the number of cores says that the machine had other work:
 then compare the ratios, not the times. `results/` holds one JSON file per machine, with everything shown here
