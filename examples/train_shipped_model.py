@@ -5,7 +5,8 @@
 Each line below is a command by itself; docs/training.md says what they do, and `python -m training COMMAND
 --help` what each option means. One soundfont and one mix are kept out of the training corpus, so that
 calibration and the test hear instruments and a sound that the networks never heard. ARRAYS.npz, spectrograms
-of real songs (docs/results.md), are only ever used to evaluate.
+of real songs (docs/results.md), are only ever used to evaluate. The second model is the thesis's plain
+network for phones, for comparison.
 
 Model 1.1 heard the orchestra as it played at commit fc733b2; where later versions of the styles play
 otherwise, the weights differ.
@@ -19,12 +20,16 @@ folder = Path(sys.argv[1])
 real = f"real={sys.argv[2]}" if len(sys.argv) > 2 else ""
 held_out = "--soundfonts fluidmono --mixes radio"
 trained = f"{folder}/train/manifest.csv --classes 11 --batch-size 64 --schedule onecycle --weight-decay 0.05"
-rhythm = "--architecture rhythmogram --lr 0.002 --dropout 0.3 --stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3"
+augmented = "--lr 0.002 --stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3"
+rhythm = f"--architecture rhythmogram --dropout 0.3 {augmented}"
+plain = f"--architecture mobilenet_v3_small --normalisation band {augmented}"
 COMMANDS = f"""
 training corpus {folder}/train --hours 32 --seed 21 --seconds 12 --other-share 0.2
-    --without-soundfonts fluidmono --without-mixes radio
+    --without-soundfonts fluidmono --without-mixes radio --store {folder}/train/features
 training corpus {folder}/calibration --hours 2 --seed 22 --seconds 20 --other-share 0.2 {held_out}
+    --store {folder}/calibration/features
 training corpus {folder}/test --hours 2 --seed 23 --seconds 20 --other-share 0.2 {held_out}
+    --store {folder}/test/features
 training train {trained} {rhythm} -o {folder}/acf --branches acf --epochs 300 --evaluate-every 100
 training train {trained} {rhythm} -o {folder}/mel --branches mel --epochs 220 --evaluate-every 110
 training merge {folder}/acf/best.pt {folder}/mel/best.pt -o {folder}/merged.pt
@@ -35,6 +40,13 @@ training tempo {folder}/test/manifest.csv@all
 export {folder}/rhythmogram.pt -o {folder}/models --name rhythmogram --version 1.1 --default
     --int8 --calibrate {folder}/calibration/manifest.csv@all --verify {folder}/test/manifest.csv@all
     --evaluation {folder}/report/report.json
+training train {trained} {plain} -o {folder}/plain --epochs 24 --evaluate-every 24
+training calibrate {folder}/plain/best.pt {folder}/calibration/manifest.csv --prior collected
+    -o {folder}/mobilenet_v3_small.pt
+training evaluate {folder}/mobilenet_v3_small.pt held-out={folder}/test/manifest.csv@all {real}
+    -o {folder}/plain_report
+export {folder}/mobilenet_v3_small.pt -o {folder}/models --name mobilenet_v3_small
+    --verify {folder}/test/manifest.csv@all --evaluation {folder}/plain_report/report.json
 """
 
 for command in COMMANDS.strip().replace("\n    ", " ").splitlines():
