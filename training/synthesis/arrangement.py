@@ -14,8 +14,8 @@ LEAD_IN = (
 )
 DRUMS = "drums"  # the `player` of percussion tracks
 REGIME_SHARES = {"strict": 0.45, "loose": 0.35, "wide": 0.20}
-# Strict-tempo albums, too, have pieces outside their dance's usual tempi (`bpm` in onset_curves_dev.npz); what
-# is rare is the hardest to learn.
+# Strict-tempo albums, too, have pieces outside their dance's usual tempi (`bpm` in onset_curves_dev.npz);
+# what is rare is the hardest to learn.
 STRAY_SHARE = 0.15
 PROGRESSIONS: dict[str, tuple[str, ...]] = {
     "major": (
