@@ -1,12 +1,17 @@
 """The network alone: onnxruntime, float and int8, against PyTorch."""
 
 import functools
+import json
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -24,6 +29,11 @@ BATCHES = (1, 16)
 TORCH_TARGET = 3.0  # a mobile float model's speed over torch's at batch 1, one thread
 MATRIX = 2048  # rows and columns of the product that measures the machine's peak
 MAX_SECONDS = 12.0  # per network, thread count and batch size
+PROFILED = 200  # runs of which onnxruntime notes the time of every operator
+
+# Operators by what they are there for; all others compute what is neither a convolution nor a conversion.
+CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "ReorderInput", "ReorderOutput", "Transpose")
+KINDS = ("dense convolutions", "depthwise convolutions", "conversions", "others")
 
 
 def run(
@@ -46,7 +56,10 @@ def run(
     segments = made_up(max(batch_sizes), segment_frames=SEGMENT_FRAMES).mel
     peaks = {n: peak_gflops(n) for n in threads}
     rows: list[Row] = []
+    parts: list[Row] = []
     for subject in _subjects(architectures):
+        if "int8" in subject.files and subject.name in _mobile():
+            parts += _parts(subject, segments[:1])
         work = networks.gflop(subject.torch)
         for n in threads:
             for batch in batch_sizes:
@@ -64,6 +77,14 @@ def run(
         Column("of_peak", "of the peak", "%"),
     )
     peak_columns = (Column("threads", "threads"), Column("gflops", "GFLOP/s"))
+    part_columns = (
+        Column("network", "network"),
+        Column("kind", "operators"),
+        Column("number", "number, float"),
+        Column("float", "float", "ms"),
+        Column("number_int8", "number, int8"),
+        Column("int8", "int8", "ms"),
+    )
     peak_rows: list[Row] = [{"threads": n, "gflops": peak} for n, peak in peaks.items()]
     return Section(
         name="model",
@@ -74,6 +95,7 @@ def run(
             Table(
                 f"the machine's peak: product of {MATRIX}×{MATRIX} float32 matrices", peak_columns, peak_rows
             ),
+            Table("where the time goes: one segment on one thread", part_columns, parts),
         ],
         targets=list(_targets(rows)),
         notes=[
@@ -81,9 +103,16 @@ def run(
             "are the shipped models.",
             "GFLOP/s are those of onnxruntime in float, with the operations of convolutions and matrix "
             "products, two per multiply-add.",
+            f"Where the time goes: means of {PROFILED} runs by onnxruntime's profiler, which takes time "
+            "itself. Conversions are between float and int8, and between the layouts of tensors.",
             f"This CPU {'has' if has_int8() else 'lacks'} int8 dot products.",
         ],
     )
+
+
+def _mobile() -> set[str]:
+    """The networks for phones: what is shipped, and the thesis's."""
+    return {*(shipped() if networks.any_shipped() else {}), MOBILE, f"{MOBILE} (defaults)"}
 
 
 def has_int8() -> bool:
@@ -121,6 +150,63 @@ def _measured(subject: Subject, work: float, threads: int, batch: np.ndarray, ru
     }
 
 
+def _parts(subject: Subject, segment: np.ndarray) -> Iterator[Row]:
+    """Rows: the time of each kind of operator, in float and in int8."""
+    found = {precision: _profiled(path, segment) for precision, path in subject.files.items()}
+    for kind in KINDS:
+        number, seconds = found["float"][kind]
+        number_int8, seconds_int8 = found["int8"][kind]
+        yield {
+            "network": subject.name,
+            "kind": kind,
+            "number": number,
+            "float": seconds,
+            "number_int8": number_int8,
+            "int8": seconds_int8,
+        }
+
+
+def _profiled(path: Path, segment: np.ndarray) -> dict[str, tuple[int, float]]:
+    """Number of operators of each kind and their seconds per run, after onnxruntime's optimisations."""
+    with tempfile.TemporaryDirectory(prefix="whichdance-") as folder:
+        options = onnxruntime.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        for _ in range(PROFILED):
+            session.run(None, {"mel": segment})
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    depthwise = _depthwise(path)
+    numbers: Counter[str] = Counter()
+    microseconds: Counter[str] = Counter()
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            operator = event["args"]["op_name"]
+            if "Conv" in operator:
+                name = re.sub(r"(_token_\d+|_nchwc)?_kernel_time$", "", event["name"])
+                kind = KINDS[1] if name in depthwise else KINDS[0]
+            else:
+                kind = KINDS[2] if operator in CONVERSIONS else KINDS[3]
+            numbers[kind] += 1
+            microseconds[kind] += event["dur"]
+    return {kind: (round(numbers[kind] / PROFILED), microseconds[kind] / PROFILED / 1e6) for kind in KINDS}
+
+
+def _depthwise(path: Path) -> set[str]:
+    """By what onnxruntime names depthwise convolutions: their names or outputs, or those of a fused Relu."""
+    nodes = onnx.load(path).graph.node
+    grouped = [
+        node
+        for node in nodes
+        if node.op_type == "Conv" and any(a.name == "group" and a.i > 1 for a in node.attribute)
+    ]
+    outputs = {name for node in grouped for name in node.output}
+    fused = {name for node in nodes if outputs.intersection(node.input) for name in node.output}
+    return {node.name for node in grouped} | outputs | fused
+
+
 @contextmanager
 def torch_threads(threads: int) -> Iterator[None]:
     """torch on so many threads."""
@@ -144,9 +230,8 @@ def peak_gflops(threads: int) -> float:
 
 def _targets(rows: Sequence[Row]) -> Iterator[Target]:
     entries = shipped() if networks.any_shipped() else {}
-    mobile = {*entries, MOBILE}
     for row in rows:
-        if row["network"] not in mobile or row["threads"] != 1 or row["batch"] != 1:
+        if row["network"] not in _mobile() or row["threads"] != 1 or row["batch"] != 1:
             continue
         speed_up, int8 = row["speed_up"], row["int8_speed_up"]
         assert isinstance(speed_up, Spread)

@@ -65,7 +65,8 @@ def untrained(architecture: str, folder: Path, *, int8: bool = False) -> Subject
             quantised = to_int8(model, made_up(2, segment_frames=SEGMENT_FRAMES), search=False)
         files["int8"] = folder / f"{architecture}.int8.onnx"
         files["int8"].write_bytes(to_bytes(quantised.model))
-    return Subject(architecture, deployable.network, files)
+    name = f"{architecture} (defaults)" if any_shipped() and architecture in shipped() else architecture
+    return Subject(name, deployable.network, files)
 
 
 def untrained_checkpoint(architecture: str, folder: Path, options: Mapping[str, Any] | None = None) -> Path:

@@ -129,8 +129,15 @@ def _quantisation(files: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         parts += ["## Quantisation", text]
         if item["kept_float"]:
-            rows = [(f"`{layer}`", f"{harm:.1e}") for layer, harm in item["kept_float"].items()]
-            parts.append(table(("kept in float", "mean change of a score if it alone were int8"), rows))
+            rows = [
+                (f"`{layer}`", *(f"{noise[name]:.0f} dB" for name in ("scores", "weights", "input")))
+                for layer, noise in item["kept_float"].items()
+            ]
+            parts += [
+                "Signal to quantisation noise ratios by `onnxruntime.quantization.qdq_loss_debug`: of the "
+                "scores if that layer alone were int8, and of its weights and input.",
+                table(("kept in float", "scores", "weights", "input"), rows),
+            ]
     return parts
 
 

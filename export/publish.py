@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def _int8(
         "calibration_segments": len(calibration),
         "ranges": quantised.ranges,
         "layers": quantised.n_layers,
-        "kept_float": {name: quantised.harm[name] for name in quantised.kept_float},
+        "kept_float": {name: asdict(quantised.noise[name]) for name in quantised.kept_float},
     }
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, qdq_loss_debug
 from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
@@ -29,7 +29,8 @@ from runtime.model import INPUT, OUTPUT
 # and a product (squeeze-and-excitation) loses more than it gains: they stay float between int8 layers.
 LAYERS = ("Conv", "Gemm")
 OPERATORS = (*LAYERS, "Add", "Concat", "MaxPool", "Relu", "Reshape", "Split", "Transpose")
-N_SENSITIVITY = 64  # segments on which each layer's harm is measured
+N_SENSITIVITY = 64  # segments on which each layer's noise in the scores is measured
+N_ROUNDING = 8  # segments whose tensors are compared before and after rounding: all of them lie in memory
 
 # What int8 should reach on the calibration segments. Stricter than verification, which looks at others:
 # where 2.5 % of the answers change, chance alone moves top-1 of 1 000 segments by 0.4 points.
@@ -84,6 +85,24 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """What int8 does at a layer: signal to quantisation noise ratios in dB, by onnxruntime's debugging tools.
+
+    Attributes
+    ----------
+    scores : float
+        Of the network's scores, this layer alone being int8. Layers are chosen by it.
+    weights, input : float
+        Of the layer's own weights and input, which say where the noise comes from. They are no measure to
+        choose by: one outlying channel is most of a tensor's power, and hides that the others are lost.
+    """
+
+    scores: float
+    weights: float
+    input: float
+
+
+@dataclass(frozen=True)
 class Quantised:
     """An int8 model and how it came about.
 
@@ -94,9 +113,8 @@ class Quantised:
         Which of `RANGES` changes the scores least.
     kept_float : tuple of str
         Layers that stay float, the most harmful first.
-    harm : dict of str to float
-        Mean absolute change of the scores when this layer alone is int8; empty where none had to stay
-        float.
+    noise : dict of str to Noise
+        Of every layer; empty where none had to stay float.
     n_layers : int
         Layers in all.
     comparison : Comparison
@@ -106,7 +124,7 @@ class Quantised:
     model: onnx.ModelProto
     ranges: str
     kept_float: tuple[str, ...]
-    harm: dict[str, float]
+    noise: dict[str, Noise]
     n_layers: int
     comparison: Comparison
 
@@ -121,8 +139,8 @@ def to_int8(
     """Static int8 quantisation, per output channel, of all layers that it does not hurt.
 
     All layers are tried first. Where too many answers change on the calibration segments, every layer is
-    quantised alone, and the 1, 2, 4, 8, … that change the scores most are kept in float until few enough
-    change; at most half of the layers. Where even that changes too many, the best of them is returned.
+    quantised alone, and the 1, 2, 4, 8, … that leave most noise in the scores are kept in float until few
+    enough change; at most half of the layers. Where even that changes too many, the best of them is returned.
 
     Parameters
     ----------
@@ -139,12 +157,12 @@ def to_int8(
     nodes = [n.name for n in model.graph.node if n.op_type in OPERATORS and n.name not in transform]
     layers = [n.name for n in model.graph.node if n.op_type in LAYERS and n.name in nodes]
     reference = scores_of(model, calibration.mel)
-    harm: dict[str, float] = {}
+    noise: dict[str, Noise] = {}
 
     def attempt(ranges: str, kept: Sequence[str]) -> Quantised:
         quantised = _quantised(model, tensors[ranges], [name for name in nodes if name not in kept])
         comparison = compare(calibration, reference, scores_of(quantised, calibration.mel))
-        return Quantised(quantised, ranges, tuple(kept), harm, len(layers), comparison)
+        return Quantised(quantised, ranges, tuple(kept), noise, len(layers), comparison)
 
     progress("calibrating")
     tensors = {name: activation_ranges(model, calibration.mel, options) for name, options in RANGES.items()}
@@ -154,11 +172,12 @@ def to_int8(
 
     some = calibration.mel[:: max(1, len(calibration) // N_SENSITIVITY)]
     expected = scores_of(model, some)
+    local = rounding(model, best.model, some[:N_ROUNDING])
     for i, layer in enumerate(layers):
         progress(f"measuring layer {i + 1} of {len(layers)}")
         alone = _quantised(model, tensors[best.ranges], [layer])
-        harm[layer] = float(np.abs(scores_of(alone, some) - expected).mean())
-    worst = sorted(layers, key=lambda name: -harm[name])
+        noise[layer] = Noise(_decibels(expected, scores_of(alone, some)), *local[layer])
+    worst = sorted(layers, key=lambda name: noise[name].scores)
     n_kept = 1
     while n_kept <= len(layers) // 2:
         progress(f"keeping {n_kept} of {len(layers)} layers in float")
@@ -175,6 +194,34 @@ def _good(comparison: Comparison) -> bool:
     return comparison.agreement.value >= TARGET_AGREEMENT and (
         not confident.total or confident.value >= TARGET_CONFIDENT
     )
+
+
+_decibels = qdq_loss_debug.compute_signal_to_quantization_noice_ratio
+
+
+def rounding(
+    model: onnx.ModelProto, quantised: onnx.ModelProto, segments: Float32
+) -> dict[str, tuple[float, float]]:
+    """Per int8 layer, the signal to quantisation noise ratios of its weights and of its input, in dB."""
+    with tempfile.TemporaryDirectory() as folder:
+        floating, int8, watched = (str(Path(folder) / name) for name in ("float", "int8", "watched"))
+        Path(floating).write_bytes(to_bytes(model))
+        Path(int8).write_bytes(to_bytes(quantised))
+        matched = qdq_loss_debug.create_weight_matching(floating, int8)
+        qdq_loss_debug.modify_model_output_intermediate_tensors(
+            int8, watched, op_types_for_saving=["QuantizeLinear", "DequantizeLinear"]
+        )
+        tensors = qdq_loss_debug.collect_activations(watched, _Reader(segments))
+    of_weights = qdq_loss_debug.compute_weight_error(matched)
+    of_tensors = {
+        name: _decibels(pair["pre_qdq"], pair["post_qdq"])
+        for name, pair in qdq_loss_debug.create_activation_matching(tensors).items()
+    }
+    found = {}
+    for node in model.graph.node:
+        if node.op_type in LAYERS and node.input[1] in of_weights:
+            found[node.name] = (of_weights[node.input[1]], of_tensors[node.input[0]])
+    return found
 
 
 def scores_of(model: onnx.ModelProto, segments: Float32) -> Float32:

@@ -171,6 +171,8 @@ def train(
     state["training_data"] = training_data or statement(training)
     if state["epoch"] >= settings.epochs:
         return state
+    # The faster layout for convolutions, most of all on CPUs.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     wrapped, optimizer = fabric.setup(network, optimizer)
     labels = models.labels(settings.options.get("classes", 10))
     n_batches = settings.epochs * settings.batches_per_epoch

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 import runtime.model
-from export import publish, quantise, verify
+from export import card, ort_format, publish, quantise, verify
 from export.cli import main
 from export.segments import Segments
 from runtime.errors import ModelError
@@ -95,6 +95,14 @@ def test_runtime_finds_the_models_by_name(
         runtime.model.resolve("small-int8")
 
 
+def test_ort_files_are_reproducible(exported: tuple[Path, dict[str, object]], tmp_path: Path) -> None:
+    folder, _ = exported
+    for precision in ("", ".float16", ".int8"):
+        again = tmp_path / f"again{precision}.ort"
+        ort_format.convert(folder / f"small{precision}.onnx", again, keep_float16=bool("16" in precision))
+        assert again.read_bytes() == (folder / f"small{precision}.ort").read_bytes()
+
+
 def test_required_operators_are_listed(exported: tuple[Path, dict[str, object]]) -> None:
     text = (exported[0] / "small.required_operators.config").read_text()
     assert "QLinearConv" in text
@@ -114,6 +122,14 @@ def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None
     ):  # fmt: skip
         assert wanted in card
     assert str(folder.parent) not in card + (folder / "small.json").read_text()
+
+
+def test_card_lists_layers_kept_in_float() -> None:
+    noise = {"scores": 12.3, "weights": 40.1, "input": 35.6}
+    item = {"file": "small.int8.onnx", "calibrated_on": "a", "calibration_segments": 600, "ranges": "average"}
+    text = "\n".join(card._quantisation([{**item, "layers": 26, "kept_float": {"conv_3": noise}}]))
+    assert "of 26 layers 1 stay float" in text
+    assert "| `conv_3` | 12 dB | 40 dB | 36 dB |" in text
 
 
 def test_report_compares_every_file_on_the_test_split(exported: tuple[Path, dict[str, object]]) -> None:
