@@ -74,8 +74,8 @@ def run(
             "A step is everything from cutting the batch to the optimiser; evaluation and checkpoints are "
             "not counted, nor is the first batch. Median and quartiles of the batches.",
             "Bare steps: forward, backward and Adam in plain torch on one batch that lies ready, in the "
-            "same run. They keep torch's default layout of tensors; the loop takes `channels_last`, and so can "
-            "be faster than bare.",
+            "same run. They keep torch's default layout; the loop takes `channels_last`, so it can be "
+            "faster than bare.",
             f"GPU: {machine.gpu_name() or 'none in this machine'}.",
         ],
     )
