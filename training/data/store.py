@@ -10,11 +10,12 @@ the same spectrogram the later one replaces it by its equal.
 import hashlib
 import math
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -30,6 +31,8 @@ from training.data.manifest import Recording
 STEP = 0.5  # dB
 LOWEST = -80.0  # dB of the code 0; the code 255 is 47.5 dB, above anything that full-scale audio gives
 FORMAT = f"1 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STEP} {LOWEST}"
+
+GONE = -1  # in place of size and time of a file whose audio was not kept
 
 Codes = NDArray[np.uint8]
 
@@ -168,6 +171,15 @@ class Store:
     def _file(self, digest: str) -> Path:
         return spectrogram_file(self.folder, digest)
 
+    def keep_without_audio(self, digests: Mapping[Path, str]) -> None:
+        """Remember which spectrogram was of which file, for files that are not there any more."""
+        self._write_rows((str(path), GONE, GONE, digest) for path, digest in digests.items())
+
+    def without_audio(self, paths: Iterable[Path]) -> set[Path]:
+        """Which of these files were given to `keep_without_audio`."""
+        known = self._known_hashes(paths)
+        return {path for path in known if not path.exists() and self._file(known[path]).exists()}
+
     # Hashing a large collection takes as long as reading it; a file of unchanged size and time of last
     # change is taken to have the content that it had. Only this process writes the table.
 
@@ -184,18 +196,27 @@ class Store:
             rows = {row[0]: row[1:] for row in table.execute("SELECT path, size, mtime, hash FROM hashes")}
         known = {}
         for path in paths:
-            if str(path) in rows and path.exists():
-                size, mtime, digest = rows[str(path)]
-                if (path.stat().st_size, path.stat().st_mtime_ns) == (size, mtime):
+            if str(path) in rows:
+                *state, digest = rows[str(path)]
+                if state == _state(path):
                     known[path] = digest
         return known
 
-    def _remember(self, digests: dict[Path, str]) -> None:
+    def _remember(self, digests: Mapping[Path, str]) -> None:
+        self._write_rows((str(path), *_state(path), digest) for path, digest in digests.items())
+
+    def _write_rows(self, rows: Iterable[tuple[Any, ...]]) -> None:
         with closing(self._table()) as table, table:
-            table.executemany(
-                "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)",
-                [(str(p), p.stat().st_size, p.stat().st_mtime_ns, digest) for p, digest in digests.items()],
-            )
+            table.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", rows)
+
+
+def _state(path: Path) -> list[int]:
+    """Size and time of last change; `GONE` for a file that is not there."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return [GONE, GONE]
+    return [status.st_size, status.st_mtime_ns]
 
 
 def spectrogram_file(folder: Path, digest: str) -> Path:

@@ -73,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--store", type=Path, help="also fill this spectrogram store, ready for training")
     parser.add_argument(
+        "--no-audio", action="store_true",
+        help="with --store: keep spectrograms alone, a quarter of the space; such recordings can be trained "
+        "and evaluated on, not listened to",
+    )  # fmt: skip
+    parser.add_argument(
         "--listen", action="store_true",
         help=f"instead of a corpus, a sampler to check by ear and eye: one recording of each style with its "
         f"spectrogram and onset curve (folder: {LISTEN_FOLDER} unless given)",
@@ -116,6 +121,8 @@ def run(args: argparse.Namespace) -> int:
         make_sampler(folder, settings, args.dances)
         print(f"{folder}: one recording of each style with its picture")
         return 0
+    if args.no_audio and args.store is None:
+        raise ParameterError("--no-audio keeps nothing without --store FOLDER; name one")
     if args.folder is None:
         raise ParameterError("name the folder that the corpus goes to")
     recordings = plan(args.hours, args.seconds, args.dances, args.other_share, args.prior)
@@ -142,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
             recordings,
             jobs=args.jobs,
             store=args.store,
+            audio=not args.no_audio,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     print(f"{args.folder}: {len(rows)} recordings, {sum(r.end for r in rows) / 3600:.1f} hours")

@@ -182,20 +182,30 @@ def plan(
     return [(d, i) for _, _, d, i in sorted(order)]
 
 
-def _write(settings: Settings, folder: Path, store: Path | None, dance: str, index: int) -> Row:
-    """Make one recording, put its file in place and its spectrogram into the store; runs in a worker."""
+def _write(
+    settings: Settings, folder: Path, store: Path | None, audio: bool, dance: str, index: int
+) -> tuple[Row, str]:
+    """Make one recording, put its file in place and its spectrogram into the store; runs in a worker.
+
+    Returns its row and the spectrogram's hash, '' without a store. A file that is not to be kept is written
+    all the same, since the spectrogram of what was rounded to 16 bits is wanted, and bears its hash.
+    """
     import soundfile
 
     rendering.load(settings.soundfonts)
     samples, row, _ = record(settings, dance, index)
-    (folder / dance).mkdir(exist_ok=True)
-    with replacing(folder / row.path) as temporary:
+    path = folder / row.path
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as temporary:
         soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+    digest = ""
     if store is not None:
-        _, reason = add_to_store(store, folder / row.path)
+        digest, reason = add_to_store(store, path)
         if reason:
-            raise CorpusError(f"{folder / row.path}: not added to the store {store} ({reason})")
-    return row
+            raise CorpusError(f"{path}: not added to the store {store} ({reason})")
+    if not audio:
+        path.unlink()
+    return row, digest
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -219,8 +229,8 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         writer.writerows(astuple(row) for row in ordered)
 
 
-def _resume(folder: Path, settings: Settings) -> list[Row]:
-    """Rows of what an earlier run with the same settings left in the folder."""
+def _resume(folder: Path, settings: Settings, store: Store | None) -> list[Row]:
+    """Rows of what an earlier run with the same settings left in the folder, or in the store alone."""
     described = json.loads(json.dumps(asdict(settings)))
     marker = folder / SETTINGS
     if marker.exists():
@@ -238,7 +248,11 @@ def _resume(folder: Path, settings: Settings) -> list[Row]:
     with replacing(marker) as temporary:
         temporary.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
     manifest = folder / MANIFEST
-    return [r for r in read_rows(manifest) if (folder / r.path).exists()] if manifest.exists() else []
+    rows = {folder.absolute() / r.path: r for r in read_rows(manifest)} if manifest.exists() else {}
+    present = {path for path in rows if path.exists()}
+    if store:
+        present |= store.without_audio(rows)
+    return [row for path, row in rows.items() if path in present]
 
 
 def make_corpus(
@@ -248,6 +262,7 @@ def make_corpus(
     *,
     jobs: int = 1,
     store: Path | None = None,
+    audio: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Row]:
     """Write recordings and `manifest.csv`; goes on where an earlier run with the same settings stopped.
@@ -258,13 +273,18 @@ def make_corpus(
     recordings : (dance, index) pairs, as `plan` returns them
     jobs : processes; the result does not depend on it
     store : spectrogram store (`training.data.store`) that gets every new recording as well
+    audio : keep the audio files; without them the store alone has the recordings, and training is to use it
     progress : called with the number of recordings done and wanted
 
     Raises
     ------
     CorpusError
         if the folder holds something else.
+    ParameterError
+        if neither audio nor a store is wanted.
     """
+    if store is None and not audio:
+        raise ParameterError("without audio files a corpus needs a store for its spectrograms; name one")
     from joblib import Parallel, delayed
 
     for name in settings.soundfonts:
@@ -274,19 +294,27 @@ def make_corpus(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CorpusError(f"{folder}: cannot be made ({error.strerror}); choose another folder") from error
-    rows = _resume(folder, settings)
-    if store is not None:
-        store = Store(store).folder  # often within the folder, where `training train` looks for it
+    rows = _resume(folder, settings, Store(store) if store and store.exists() else None)
+    spectrograms = None if store is None else Store(store)  # often within the folder: training looks there
     present = {(r.dance, r.index) for r in rows}
     missing = [r for r in recordings if r not in present]
     progress(len(recordings) - len(missing), len(recordings))
-    made: Iterator[Row] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(_write)(settings, folder, store, dance, index) for dance, index in missing
+    where = None if spectrograms is None else spectrograms.folder
+    made: Iterator[tuple[Row, str]] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(_write)(settings, folder, where, audio, dance, index) for dance, index in missing
     )
-    for count, row in enumerate(made, 1):
+    digests: dict[Path, str] = {}
+
+    def write_down() -> None:
+        if spectrograms is not None and not audio:
+            spectrograms.keep_without_audio(digests)
+        write_rows(folder / MANIFEST, rows)
+
+    for count, (row, digest) in enumerate(made, 1):
         rows.append(row)
+        digests[folder.absolute() / row.path] = digest
         if count % MANIFEST_EVERY == 0:
-            write_rows(folder / MANIFEST, rows)
+            write_down()
         progress(len(recordings) - len(missing) + count, len(recordings))
-    write_rows(folder / MANIFEST, rows)
+    write_down()
     return rows

@@ -8,7 +8,7 @@ import soundfile
 
 from runtime.errors import ParameterError
 from training.data.manifest import read_manifest
-from training.data.store import Store
+from training.data.store import Store, spectrogram
 from training.synthesis.cli import main
 from training.synthesis.corpus import (
     MANIFEST,
@@ -74,6 +74,31 @@ def test_does_not_depend_on_jobs(corpus: Path, tmp_path: Path) -> None:
     for path in ("jive/jive_7_000000.flac", "rumba/rumba_7_000000.flac"):
         one, two = (soundfile.read(f / path)[0] for f in (corpus, tmp_path / "two"))
         np.testing.assert_array_equal(one, two)
+
+
+def test_straight_into_the_store(corpus: Path, tmp_path: Path) -> None:
+    store = tmp_path / "corpus" / "features"
+    make_corpus(tmp_path / "corpus", SETTINGS, WANTED[:2], store=store, audio=False)
+    assert not list(tmp_path.rglob("*.flac"))
+    recordings = read_manifest(tmp_path / "corpus" / "manifest.csv")
+    collection = Store(store).collect(recordings, min_frames=1)
+    assert not collection.failed
+    with_audio = {r.path.name: r.path for r in read_manifest(corpus / "manifest.csv")}
+    for stored in collection.stored:
+        expected = spectrogram(with_audio[stored.recording.path.name])
+        np.testing.assert_array_equal(np.load(stored.file), expected)
+
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.npy")}
+    rows = make_corpus(tmp_path / "corpus", SETTINGS, WANTED[:3], store=store, audio=False)  # goes on
+    assert len(rows) == 3
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(list(store.rglob("*.npy"))) == 3
+
+
+def test_neither_audio_nor_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="needs a store"):
+        make_corpus(tmp_path / "corpus", SETTINGS, WANTED[:1], audio=False)
+    assert not (tmp_path / "corpus").exists()
 
 
 def test_fills_a_spectrogram_store(corpus: Path, tmp_path: Path) -> None:
