@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import machine, report
 from benchmarks.report import Section
-from runtime.errors import WhichdanceError
+from runtime.errors import ParameterError, WhichdanceError
 
 RESULTS = Path(__file__).with_name("results")
 PIPE_WIDTH = 120
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.run(args))
     except WhichdanceError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import WhichdanceError
+from runtime.errors import ParameterError, WhichdanceError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = _export(args, written_command("export", argv))
     except WhichdanceError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from runtime.errors import WhichdanceError
+from runtime.errors import ParameterError, WhichdanceError
 from training.commands import (
     baseline,
     calibrate,
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.func(args) or 0)
     except WhichdanceError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ParameterError) else 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

@@ -78,7 +78,7 @@ def test_train_evaluate_and_plot(manifest: Path, tmp_path: Path, capsys: pytest.
     assert {p.name for p in report.iterdir()} == {"report.json", "confusion-clicks.png", "confusion-held.png"}
     assert main(["plot", "curves", str(run / "last.pt"), "-o", str(tmp_path / "c.png")]) == 0
     assert (tmp_path / "c.png").stat().st_size > 1000
-    assert main(["evaluate", str(run / "best.pt"), str(manifest), str(manifest)]) == 1
+    assert main(["evaluate", str(run / "best.pt"), str(manifest), str(manifest)]) == 2
     assert "same name" in capsys.readouterr().err
 
 

@@ -82,9 +82,9 @@ def test_what_is_missing_is_said(tmp_path: Path, manifest: Path, capsys: pytest.
     for module in (table4_9, figure4_9):
         with pytest.raises(ParameterError, match="--extend"):
             module.run(setup)
-    assert main(["experiment", "table9.9", str(manifest), "-o", str(tmp_path)]) == 1
+    assert main(["experiment", "table9.9", str(manifest), "-o", str(tmp_path)]) == 2
     assert "there are table4.4" in capsys.readouterr().err
-    assert main(["experiment", "table4.7", str(manifest), "-o", str(tmp_path), "--only", "DenseNet"]) == 1
+    assert main(["experiment", "table4.7", str(manifest), "-o", str(tmp_path), "--only", "DenseNet"]) == 2
     assert "no row DenseNet" in capsys.readouterr().err
 
 
