@@ -112,6 +112,35 @@ def _confusion(axes: "Axes", matrix: NDArray[np.float64], title: str) -> None:
     axes.set_title(title, loc="left", parse_math=False)
 
 
+def risk_coverage(datasets: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Share of errors among the accepted recordings against the share that is accepted.
+
+    Parameters
+    ----------
+    datasets : sequence of dict
+        `datasets` of a report.json of `python -m training evaluate`; a dot marks the model's threshold.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    for i, data in enumerate(datasets):
+        curve = np.array(data["risk_coverage"])
+        accepted, errors = 100 * curve[:, 1], 100 * (1 - curve[:, 2])
+        n = data["top1"]["total"]
+        axes.step(accepted, errors, where="post", color=f"C{i}", label=f"{data['name']}, {n} recordings")
+        if data["threshold"] is not None and data["accepted_top1"]["value"] is not None:
+            wrong = 100 * (1 - data["accepted_top1"]["value"])
+            axes.plot(100 * data["coverage"]["value"], wrong, "o", color=f"C{i}")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, None)
+    axes.set_xlabel("accepted, % of the recordings of the ten dances")
+    axes.set_ylabel("wrong, % of the accepted")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
 def accuracy_against_noise(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> "Figure":
     """Accuracy on the synthetic noisy test set against α (figures 4.7, 4.9).
 

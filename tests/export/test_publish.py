@@ -202,7 +202,10 @@ def test_bad_input_is_one_clear_error(
     shape = tmp_path / "shape.npz"
     np.savez(shape, mel_db=np.zeros((2, 1, 128, 300), np.uint8), labels=["tango", "jive"])
     words = [word.format(corpus=corpus, shape=shape) for word in options]
-    assert main([str(checkpoint), "-o", str(tmp_path / "out"), *words]) in (1, 2)  # 2 if a parameter was wrong, and not a file
+    assert main([str(checkpoint), "-o", str(tmp_path / "out"), *words]) in (
+        1,
+        2,
+    )  # 2 if a parameter was wrong, and not a file
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ from matplotlib.figure import Figure
 
 from runtime import Classifier, mel
 from training import plots
+from training.cli import main
 from training.evaluate import statistics
 from training.metrics import Accuracy
 
@@ -35,6 +37,31 @@ def test_confusion_matrices_print_shares_and_leave_absent_classes_empty() -> Non
     texts = [text.get_text() for text in figure.axes[1].texts]
     assert texts == ["0.50", "0.50", "1.00"]
     assert figure.axes[0].get_title(loc="left") == "x, with aggregation"
+
+
+def test_risk_falls_with_coverage_where_confidence_is_right(tmp_path: Path) -> None:
+    scores = np.zeros((4, 1, 10), np.float32)  # three sure and right, one unsure and wrong
+    scores[:3, 0, 0] = 0.9, 0.8, 0.7
+    scores[3, 0, :2] = 0.2, 0.3
+    report = statistics("x", ("cha_cha_cha",) * 4, list(scores), threshold=0.5)
+    figure = plots.risk_coverage([report.to_dict()])
+    curve, threshold = figure.axes[0].get_lines()
+    assert curve.get_xdata().tolist() == [25, 50, 75, 100]
+    assert curve.get_ydata().tolist() == [0, 0, 0, 25]
+    assert (threshold.get_xdata().tolist(), threshold.get_ydata().tolist()) == ([75], [0])
+
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"datasets": [report.to_dict()]}))
+    assert main(["plot", "risk", str(path), "-o", str(tmp_path / "risk.svg")]) == 0
+    assert "75" in (tmp_path / "risk.svg").read_text()
+
+
+def test_no_report_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("[]")
+    assert main(["plot", "risk", str(path), "-o", str(tmp_path / "risk.svg")]) == 1
+    assert "report.json: no report.json of" in capsys.readouterr().err
+    assert not (tmp_path / "risk.svg").exists()
 
 
 def test_accuracy_against_noise() -> None:
