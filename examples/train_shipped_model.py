@@ -45,7 +45,7 @@ training calibrate {folder}/plain/best.pt {folder}/calibration/manifest.csv --pr
     -o {folder}/mobilenet_v3_small.pt
 training evaluate {folder}/mobilenet_v3_small.pt held-out={folder}/test/manifest.csv@all {real}
     -o {folder}/plain_report
-export {folder}/mobilenet_v3_small.pt -o {folder}/models --name mobilenet_v3_small
+export {folder}/mobilenet_v3_small.pt -o {folder}/models --name mobilenet_v3_small --version 1.1
     --verify {folder}/test/manifest.csv@all --evaluation {folder}/plain_report/report.json
 """
 
