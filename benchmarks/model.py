@@ -105,6 +105,7 @@ def run(
             "products, two per multiply-add.",
             f"Where the time goes: means of {PROFILED} runs by onnxruntime's profiler, which takes time "
             "itself. Conversions are between float and int8, and between the layouts of tensors.",
+            *_reasons(parts),
             f"This CPU {'has' if has_int8() else 'lacks'} int8 dot products.",
         ],
     )
@@ -164,6 +165,18 @@ def _parts(subject: Subject, segment: np.ndarray) -> Iterator[Row]:
             "number_int8": number_int8,
             "int8": seconds_int8,
         }
+
+
+def _reasons(parts: Sequence[Row]) -> Iterator[str]:
+    """In words, per network, what int8 gains and what it loses."""
+    for name in dict.fromkeys(str(row["network"]) for row in parts):
+        rows = {str(row["kind"]): row for row in parts if row["network"] == name}
+        changes = {
+            kind: 1e3 * (float(row["int8"]) - float(row["float"]))  # type: ignore[arg-type]
+            for kind, row in rows.items()
+        }
+        told = ", ".join(f"{kind} {change:+.2f} ms" for kind, change in changes.items())
+        yield f"{name}: what int8 changes, of one segment: {told}; together {sum(changes.values()):+.2f} ms."
 
 
 def _profiled(path: Path, segment: np.ndarray) -> dict[str, tuple[int, float]]:
