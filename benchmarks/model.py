@@ -21,7 +21,7 @@ from benchmarks.report import Column, Plot, Row, Section, Table, Target
 from benchmarks.timing import Spread, in_turn, ratios
 from export.segments import made_up
 from export.verify import torch_scores
-from runtime.model import OnnxEngine, shipped
+from runtime.model import INPUT, OnnxEngine, shipped
 from runtime.segments import SEGMENT_FRAMES
 from training.models import ARCHITECTURES, RHYTHMOGRAM
 
@@ -189,7 +189,7 @@ def _profiled(path: Path, segment: np.ndarray) -> dict[str, tuple[int, float]]:
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         for _ in range(PROFILED):
-            session.run(None, {"mel": segment})
+            session.run(None, {INPUT: segment})
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
     depthwise = _depthwise(path)
     numbers: Counter[str] = Counter()

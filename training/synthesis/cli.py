@@ -121,8 +121,6 @@ def run(args: argparse.Namespace) -> int:
         make_sampler(folder, settings, args.dances)
         print(f"{folder}: one recording of each style with its picture")
         return 0
-    if args.no_audio and args.store is None:
-        raise ParameterError("--no-audio keeps nothing without --store FOLDER; name one")
     if args.folder is None:
         raise ParameterError("name the folder that the corpus goes to")
     recordings = plan(args.hours, args.seconds, args.dances, args.other_share, args.prior)

@@ -284,7 +284,9 @@ def make_corpus(
         if neither audio nor a store is wanted.
     """
     if store is None and not audio:
-        raise ParameterError("without audio files a corpus needs a store for its spectrograms; name one")
+        raise ParameterError(
+            "a corpus without audio files needs a store for its spectrograms; name one (--store)"
+        )
     from joblib import Parallel, delayed
 
     for name in settings.soundfonts:
@@ -308,6 +310,7 @@ def make_corpus(
     def write_down() -> None:
         if spectrograms is not None and not audio:
             spectrograms.keep_without_audio(digests)
+            digests.clear()
         write_rows(folder / MANIFEST, rows)
 
     for count, (row, digest) in enumerate(made, 1):
