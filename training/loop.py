@@ -53,6 +53,10 @@ class Settings:
         See `training.sampler.Batches`.
     tilt, noise, mask : float
         See `training.augment.Augmentation`.
+    teacher : str
+        Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''.
+    distil : float
+        Share of the teacher in the loss, 0 to 1.
     """
 
     architecture: str = "densenet161"
@@ -70,11 +74,15 @@ class Settings:
     tilt: float = 0.0
     noise: float = 0.0
     mask: float = 0.0
+    teacher: str = ""
+    distil: float = 0.7
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batches_per_epoch", "batch_size", "evaluate_every"):
             if getattr(self, name) < 1:
                 raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.distil <= 1:
+            raise ParameterError(f"distil must be from 0 to 1, got {self.distil}")
         if not self.lr > 0:
             raise ParameterError(f"lr must be above 0, got {self.lr}")
         if self.schedule not in SCHEDULES:
@@ -92,6 +100,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {  # progress 0…1 -> share of
 }
 
 
+SOFTENING = 2.0  # temperature of distillation
 SETTINGS_OF_METHOD = tuple(f.name for f in fields(Settings) if f.name not in ("architecture", "options"))
 
 
@@ -175,6 +184,7 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     wrapped, optimizer = fabric.setup(network, optimizer)
     labels = models.labels(settings.options.get("classes", 10))
+    teacher = _teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
     n_batches = settings.epochs * settings.batches_per_epoch
     remaining = range(state["epoch"] * settings.batches_per_epoch, n_batches)
     loader = _loader(settings, training, labels, remaining, rank=fabric.global_rank, workers=workers)
@@ -196,6 +206,9 @@ def train(
             power = 10 ** (augment(codes * STEP + LOWEST) / 10)
             log_probabilities = functional.log_softmax(wrapped(power).float(), dim=1)
             loss = _loss(log_probabilities, targets, settings.label_smoothing)
+            if teacher:
+                taught = distillation_loss(log_probabilities, teacher(power))
+                loss = (1 - settings.distil) * loss + settings.distil * taught
             fabric.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
@@ -313,6 +326,36 @@ def _loss(log_probabilities: Tensor, targets: Tensor, smoothing: float) -> Tenso
     return (1 - smoothing) * loss - smoothing * log_probabilities.mean() if smoothing else loss
 
 
+def _teacher(path: str, labels: Sequence[str], device: torch.device) -> Callable[[Tensor], Tensor]:
+    """The logits of a trained network, as a function of mel power."""
+    network, checkpoint = models.load_checkpoint(path)
+    if tuple(checkpoint["labels"]) != tuple(labels):
+        raise ParameterError(
+            f"teacher {path} tells {len(checkpoint['labels'])} classes apart, this network {len(labels)}; "
+            "set classes to the teacher's"
+        )
+    network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return lambda power: network(power).float()
+
+
+def distillation_loss(log_probabilities: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Divergence of the network from its teacher, both softened (Hinton, Vinyals and Dean 2015, section 2).
+
+    Parameters
+    ----------
+    log_probabilities, teacher_logits : Tensor, shape (n, classes)
+
+    Returns
+    -------
+    Tensor
+        Kullback–Leibler divergence in nats at temperature 2, times its square: gradients stay as large as
+        those of the labels.
+    """
+    softened = functional.log_softmax(log_probabilities / SOFTENING, dim=1)
+    target = functional.softmax(teacher_logits / SOFTENING, dim=1)
+    return SOFTENING**2 * functional.kl_div(softened, target, reduction="batchmean")
+
+
 def evaluate(
     network: nn.Module, recordings: Sequence[Stored], labels: Sequence[str], device: torch.device
 ) -> dict[str, float]:
@@ -363,10 +406,9 @@ def _checkpoint(
 
 def _resumable(old: dict[str, Any], new: dict[str, Any], run_dir: Path) -> dict[str, Any]:
     """The state of the interrupted run, if it had the same data and settings, but perhaps for `epochs`."""
+    earlier = asdict(Settings()) | old["settings"]  # settings that came later had no effect then
     changed = [
-        name
-        for name in new["settings"]
-        if name != "epochs" and old["settings"].get(name) != new["settings"][name]
+        name for name in new["settings"] if name != "epochs" and earlier[name] != new["settings"][name]
     ]
     if old.get("data", new["data"]) != new["data"]:
         changed.append("the recordings")

@@ -221,6 +221,29 @@ def test_loss_is_the_negative_log_likelihood() -> None:
     assert loop._loss(log_probabilities, targets, 0.1) == pytest.approx(smooth.item(), rel=1e-5)
 
 
+def test_distillation_loss_is_a_divergence() -> None:
+    teacher = torch.tensor([[2.0, 0.0, -2.0]])
+    assert loop.distillation_loss(teacher.log_softmax(1), teacher) == pytest.approx(0, abs=1e-6)
+    uniform = torch.zeros(1, 3).log_softmax(1)
+    p = (teacher / 2).softmax(1)
+    assert loop.distillation_loss(uniform, teacher) == pytest.approx(4 * float((p * (3 * p).log()).sum()))
+
+
+def test_a_network_comes_near_its_teacher(splits: Splits, tmp_path: Path, uninterrupted: Path) -> None:
+    teacher = str(uninterrupted / "last.pt")
+    plain = {"tilt": 0.0, "noise": 0.0, "mask": 0.0, "stretch": 0.0, "seed": 5}
+    settings = replace(TINY, epochs=12, evaluate_every=12, teacher=teacher, distil=1.0, **plain)
+    history = run(settings, splits, tmp_path / "taught")["history"]
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+
+
+def test_a_teacher_of_other_classes_is_refused(splits: Splits, tmp_path: Path, uninterrupted: Path) -> None:
+    options = {**TINY.options, "classes": 11}
+    settings = replace(TINY, teacher=str(uninterrupted / "last.pt"), options=options)
+    with pytest.raises(ParameterError, match=r"teacher .*last.pt tells 10 classes apart, this network 11"):
+        run(settings, splits, tmp_path / "taught")
+
+
 def test_schedules() -> None:
     progress = [i / 100 for i in range(101)]
     assert {SCHEDULES["constant"](p) for p in progress} == {1.0}
@@ -240,7 +263,14 @@ def test_divergence_is_reported(splits: Splits, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("epochs", 0), ("batch_size", 0), ("lr", 0.0), ("lr", float("nan")), ("schedule", "step")],
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("lr", 0.0),
+        ("lr", float("nan")),
+        ("schedule", "step"),
+        ("distil", 1.5),
+    ],
 )
 def test_settings_are_checked(name: str, value: Any) -> None:
     with pytest.raises(ParameterError, match=name):

@@ -75,6 +75,13 @@ def add_method(command: argparse.ArgumentParser) -> None:
     method.add_argument(
         "--mask", type=float, default=0.0, metavar="P", help="probability of SpecAugment's masks"
     )
+    method.add_argument(
+        "--teacher",
+        default="",
+        metavar="CHECKPOINT",
+        help="a larger network, or several merged, to learn from",
+    )
+    method.add_argument("--distil", type=float, default=0.7, help="share of the teacher in the loss")
 
 
 def add_machine(command: argparse.ArgumentParser) -> None:
