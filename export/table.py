@@ -34,8 +34,8 @@ CONFIDENCE = 8.0  # how far a stand-in's classes lie apart, in deviations of its
 BY_COST = (RHYTHMOGRAM, *sorted(ARCHITECTURES, key=lambda name: name.startswith(("vgg", "dense", "resnext"))))
 
 HEADER = (
-    "architecture", "trained", "file", "size", "latency", "of PyTorch", "same answer", "confident ones",
-    "mean difference", "layers kept float",
+    "architecture", "trained", "file", "size", "latency", "of PyTorch", "same answer", "confident",
+    "difference", "kept float",
 )  # fmt: skip
 
 
@@ -189,7 +189,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = written_command("export.table", argv)
 
     def finished(so_far: list[tuple[str, ...]]) -> None:
-        text = f"`{command}`, one thread on {card.machine()}:\n\n{card.table(HEADER, so_far)}"
+        wrapped = command.replace(" --", " \\\n  --")
+        text = f"```\n{wrapped}\n```\n\nOne thread on {card.machine()}:\n\n{card.table(HEADER, so_far)}"
         if args.into:
             put_into(args.into, text)
         print(f"{so_far[-1][0]} done", file=sys.stderr)
