@@ -29,7 +29,7 @@ FIXED_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # catalogues change only with the
 def texts() -> dict[Text, set[str]]:
     """All texts that are shown, and the files where they stand."""
     found: dict[Text, set[str]] = {}
-    for folder in (FOLDER, FOLDER / "core", FOLDER / "platform", FOLDER / "ui"):
+    for folder in (FOLDER, FOLDER / "core", FOLDER / "devices", FOLDER / "ui"):
         for path in sorted(folder.iterdir()):
             source = path.read_text(encoding="utf-8") if path.suffix in (".py", ".kv") else ""
             inside = _in_python(source) if path.suffix == ".py" else IN_KV.findall(source)

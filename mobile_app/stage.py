@@ -20,9 +20,8 @@ SUFFIXES = {".py", ".kv", ".mo", ".toml", ".onnx"}
 LEFT_OUT = {
     "mobile_app/catalogues.py",
     "mobile_app/stage.py",
-    "mobile_app/platform/desktop.py",
-    "runtime/cli.py",
-    "runtime/plot.py",
+    "mobile_app/devices/desktop.py",
+    "runtime/command",
 }
 MAIN = '''"""What python-for-android starts."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_app.core import recording
-from mobile_app.core.problems import Problem
+from mobile_app.core.problems import Problem, StorageError
 from mobile_app.core.timeline import Timeline
 from runtime.dances import DANCE_KEYS
 
@@ -108,20 +108,6 @@ class Entry:
     def result(self) -> str | None:
         """The dance: what the user says, else what the app named, else None."""
         return self.truth or self.dance
-
-
-class StorageError(Exception):
-    """The history can't be written.
-
-    Parameters
-    ----------
-    problem : Problem
-        What to tell the user.
-    """
-
-    def __init__(self, problem: Problem, detail: str) -> None:
-        super().__init__(detail)
-        self.problem = problem
 
 
 class History:

@@ -3,6 +3,7 @@
 from enum import Enum
 
 from mobile_app.core.translations import mark
+from runtime.errors import WhichdanceError
 
 
 class Problem(Enum):
@@ -50,7 +51,7 @@ class Notice(Enum):
         return self.value
 
 
-class SourceError(Exception):
+class SourceError(WhichdanceError):
     """An audio source can't start, or can't go on.
 
     Parameters
@@ -63,4 +64,20 @@ class SourceError(Exception):
 
     def __init__(self, problem: Problem, detail: str = "") -> None:
         super().__init__(f"{problem.name}: {detail}" if detail else problem.name)
+        self.problem = problem
+
+
+class StorageError(WhichdanceError):
+    """The history can't be written.
+
+    Parameters
+    ----------
+    problem : Problem
+        What to tell the user.
+    detail : str
+        What the system said, for the log.
+    """
+
+    def __init__(self, problem: Problem, detail: str) -> None:
+        super().__init__(detail)
         self.problem = problem

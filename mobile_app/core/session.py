@@ -18,14 +18,14 @@ from enum import Enum
 
 import numpy as np
 
-from mobile_app.core.history import MICROPHONE, Draft, History, StorageError
+from mobile_app.core.history import MICROPHONE, Draft, History
+from mobile_app.core.interfaces import AudioSource
 from mobile_app.core.level import Level, LevelMeter
-from mobile_app.core.problems import Notice, Problem, SourceError
+from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.recording import WavWriter
 from mobile_app.core.ring import RingBuffer, Samples
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Verdict, threshold, verdict
-from mobile_app.platform.interfaces import AudioSource
 from runtime import LiveClassifier, Model, Prediction, WhichdanceError
 from runtime.mel import FRAME_RATE
 

@@ -2,9 +2,10 @@
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+
+from runtime.atomic import replacing
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ STRIDE_FRAMES = {"calm": 215, "normal": 86, "lively": 43}  # 5, 2 and 1 s betwee
 
 
 @dataclass(frozen=True)
-class Settings:
+class Preferences:
     """One set of choices; where there is a list to choose from, it is in `CHOICES`.
 
     Attributes
@@ -46,7 +47,7 @@ class Settings:
     keep_audio: bool = False
     vibrate: bool = True
 
-    def changed(self, **values: object) -> "Settings":
+    def changed(self, **values: object) -> "Preferences":
         """A copy with some choices changed; ValueError if a value is not on offer."""
         for name, value in values.items():
             if not _fits(name, value):
@@ -57,29 +58,31 @@ class Settings:
 def _fits(name: str, value: object) -> bool:
     if name in CHOICES:
         return value in CHOICES[name]
-    kinds = {field.name: type(field.default) for field in fields(Settings)}
+    kinds = {field.name: type(field.default) for field in fields(Preferences)}
     return name in kinds and isinstance(value, kinds[name])
 
 
-def load(path: Path) -> Settings:
+def load(path: Path) -> Preferences:
     """The choices in a file; what is missing, damaged or unknown there falls back to the default."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Settings()
+        return Preferences()
     except (OSError, ValueError) as error:
         log.warning("settings in %s can't be read (%s); using the defaults", path, error)
-        return Settings()
+        return Preferences()
     if not isinstance(stored, dict):
-        return Settings()
-    return Settings(**{name: value for name, value in stored.items() if _fits(name, value)})
+        return Preferences()
+    return Preferences(**{name: value for name, value in stored.items() if _fits(name, value)})
 
 
-def save(settings: Settings, path: Path) -> None:
-    """Write the choices; the file is the old or the new one at any moment, never half of it."""
-    temporary = path.with_suffix(".part")
-    try:
+def save(settings: Preferences, path: Path) -> None:
+    """Write the choices; the file is the old or the new one at any moment, never half of it.
+
+    Raises
+    ------
+    OSError, WhichdanceError
+        If it can't be written.
+    """
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -17,12 +17,12 @@ from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.screenmanager import FadeTransition, NoTransition, Screen
 
 from mobile_app.core import export, settings
-from mobile_app.core.history import MICROPHONE, Entry, History, StorageError
-from mobile_app.core.problems import Problem
+from mobile_app.core.history import MICROPHONE, Entry, History
+from mobile_app.core.interfaces import AudioSource, Permission, Platform
+from mobile_app.core.problems import Problem, StorageError
 from mobile_app.core.session import Options, Session, State
-from mobile_app.core.settings import Settings
+from mobile_app.core.settings import Preferences
 from mobile_app.core.translations import Translator, clock, mark, supported
-from mobile_app.platform.interfaces import AudioSource, Permission, Platform
 from mobile_app.ui.dances import DanceScreen, DancesScreen
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.history import HistoryScreen, SessionScreen, when
@@ -30,7 +30,7 @@ from mobile_app.ui.listen import ListenScreen
 from mobile_app.ui.settings import SettingsScreen
 from mobile_app.ui.theme import DANCE_COLOURS, Theme
 from mobile_app.ui.widgets import DanceSheet, NavItem
-from runtime import Model, ModelError
+from runtime import Model, ModelError, WhichdanceError
 from runtime.dances import DANCE_KEYS, DANCES
 from runtime.model import shipped
 
@@ -122,7 +122,7 @@ class WhichDanceApp(App):
         self.history = History(folder)
         self.session: Session | None = None
         self._settings_path = folder / "settings.json"
-        self.settings: Settings = settings.load(self._settings_path)
+        self.settings: Preferences = settings.load(self._settings_path)
         self._source = source
         self.animated = animated
         self._models: dict[str, Model] = {}
@@ -256,7 +256,7 @@ class WhichDanceApp(App):
 
     def _microphone(self) -> AudioSource:
         if self._source:
-            from mobile_app.platform.file_source import FileSource
+            from mobile_app.devices.file_source import FileSource
 
             return FileSource(self._source, speed=1.0)
         return self.platform.microphone()
@@ -424,7 +424,7 @@ class WhichDanceApp(App):
         before, self.settings = self.settings, self.settings.changed(**values)
         try:
             settings.save(self.settings, self._settings_path)
-        except OSError as error:
+        except (OSError, WhichdanceError) as error:
             log.error("settings not saved: %s", error)
             self.toast(self.tr("The storage is full: the setting holds only until the app is closed."))
         self._apply_look()

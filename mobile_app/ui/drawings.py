@@ -34,8 +34,9 @@ from kivy.uix.widget import Widget
 
 from mobile_app.core.timeline import Float32, Timeline
 from mobile_app.ui.icons import icon_texture
-from mobile_app.ui.theme import DANCE_COLOURS, ink_on
+from mobile_app.ui.theme import DANCE_COLOURS
 from mobile_app.ui.widgets import Touchable
+from runtime.colour import ink_on
 from runtime.dances import DANCE_KEYS
 
 MAX_COLUMNS = 240  # of the timeline, however long it is and however wide the screen

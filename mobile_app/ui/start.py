@@ -27,12 +27,12 @@ def start(source: str | None = None, folder: Path | None = None) -> int:
     from mobile_app.ui.app import WhichDanceApp
 
     if kivy_platform == "android":
-        from mobile_app.platform import android
+        from mobile_app.devices import android
 
         platform = android.platform()
         folder = folder or Path(os.environ["ANDROID_PRIVATE"]) / "whichdance"
     else:
-        from mobile_app.platform import desktop
+        from mobile_app.devices import desktop
 
         system = desktop.DesktopSystem(
             copy=Clipboard.copy, allow_sleep=lambda allow: setattr(Window, "allow_screensaver", allow)

@@ -7,16 +7,14 @@ from typing import ClassVar
 from kivy.event import EventDispatcher
 from kivy.metrics import dp, sp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty
-from kivy.utils import get_color_from_hex
 
+from runtime.colour import contrast
 from runtime.dances import DANCES
 
 TOUCH_TARGET = 48  # dp, the least width and height of whatever can be tapped
 WIDE = 600  # dp: from this width on, bottom bar becomes side rail and screens get two columns
 READABLE = 680  # dp: lists and texts grow no wider
 SHEET_HEIGHT = 0.92  # of the window's height, at most
-
-BLACK, WHITE = "#000000", "#ffffff"
 
 
 @dataclass(frozen=True)
@@ -80,25 +78,6 @@ TEXT_ON = tuple(
     + [("primary", ground) for ground in ("background", "surface", "raised")]
     + [("primary_ink", "primary"), ("soft_ink", "soft"), ("surface", "text")]
 )
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of '#rrggbb', 0 to 1 (WCAG 2.2)."""
-    channels = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in get_color_from_hex(colour)[:3]
-    ]
-    return float(0.2126 * channels[0] + 0.7152 * channels[1] + 0.0722 * channels[2])
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast of two colours, 1 to 21 (WCAG 2.2)."""
-    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dim + 0.05)
-
-
-def ink_on(ground: str) -> str:
-    """Black or white, whichever reads better on a colour; at least 4.58:1 on any."""
-    return max((BLACK, WHITE), key=lambda ink: contrast(ink, ground))
 
 
 def _lifted(colour: str, ground: str) -> str:

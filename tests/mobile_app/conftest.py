@@ -22,7 +22,7 @@ from runtime import Model
 from tests.conftest import ToneMaker
 
 RATE = 22_050
-JAVA = Path(__file__).with_name("java")
+JAVA = Path(__file__).with_name("devices") / "java"
 OWN_PROCESS = "WHICHDANCE_TEST_JAVA"  # set where a Java machine may be started
 
 

@@ -25,15 +25,15 @@ from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
 from mobile_app.core.history import MICROPHONE, Draft
+from mobile_app.core.interfaces import Platform
 from mobile_app.core.level import Advice, Level
 from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.settings import CHOICES
 from mobile_app.core.translations import LANGUAGES
 from mobile_app.core.verdict import Certainty, Verdict
-from mobile_app.platform.desktop import DesktopSystem
-from mobile_app.platform.file_source import FileSource
-from mobile_app.platform.interfaces import Platform
+from mobile_app.devices.desktop import DesktopSystem
+from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.widgets import Touchable

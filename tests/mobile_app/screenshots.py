@@ -20,10 +20,10 @@ import soundfile
 from PIL import Image
 
 from mobile_app.core import session
+from mobile_app.core.interfaces import Platform
 from mobile_app.core.session import State
-from mobile_app.platform.desktop import DesktopSystem
-from mobile_app.platform.file_source import FileSource
-from mobile_app.platform.interfaces import Platform
+from mobile_app.devices.desktop import DesktopSystem
+from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from runtime import Model
 from runtime.audio import read

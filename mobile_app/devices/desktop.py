@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mobile_app.core.interfaces import AudioSource, Permission, Platform
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.translations import mark
-from mobile_app.platform.file_source import FileSource
-from mobile_app.platform.interfaces import AudioSource, Permission, Platform
+from mobile_app.devices.file_source import FileSource
 from runtime.model import Model
 
 log = logging.getLogger(__name__)

@@ -15,11 +15,11 @@ import onnx
 import pytest
 import soundfile
 
+from mobile_app.core.interfaces import AudioSource, Permission, System
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer, Samples
-from mobile_app.platform import android, desktop
-from mobile_app.platform.file_source import FileSource
-from mobile_app.platform.interfaces import AudioSource, Permission, System
+from mobile_app.devices import android, desktop
+from mobile_app.devices.file_source import FileSource
 from runtime import LiveClassifier, Model, ModelError
 from runtime.model import InferenceEngine, ModelInfo, OnnxEngine
 from tests.conftest import ModelMaker, ToneMaker
@@ -459,9 +459,9 @@ def test_the_phone_needs_neither_onnxruntime_nor_soundfile() -> None:
         "import sys\n"
         "for name in ('onnxruntime', 'soundfile', 'sounddevice', 'scipy', 'rich', 'matplotlib', 'kivy'):\n"
         "    sys.modules[name] = None\n"
-        "import runtime, mobile_app.main, mobile_app.core.session, mobile_app.platform.android\n"
+        "import runtime, mobile_app.main, mobile_app.core.session, mobile_app.devices.android\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
 
 
 @pytest.mark.skipif(OWN_PROCESS in os.environ, reason="is that process")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mobile_app.core.interfaces import Permission, Platform
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer, Samples
-from mobile_app.platform.interfaces import Permission, Platform
 from runtime.errors import ModelError
 from runtime.mel import Float32
 from runtime.model import INPUT, Model, ModelInfo, resolve

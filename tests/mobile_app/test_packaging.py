@@ -110,7 +110,7 @@ def test_the_stage_holds_the_app_and_starts_from_its_main(tmp_path: Path) -> Non
         "sys.path[:0] = ['.']\n"
         "import mobile_app, platform\n"
         "assert mobile_app.__file__.startswith(sys.argv[1]) and platform.python_version()\n"
-        "import mobile_app.core.session, mobile_app.platform.android, mobile_app.core.translations as t\n"
+        "import mobile_app.core.session, mobile_app.devices.android, mobile_app.core.translations as t\n"
         "print(t.Translator('de')('Settings'))\n"
     )
     folder = tmp_path / "app"

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from mobile_app.core import export, recording, settings
-from mobile_app.core.history import Draft, History, StorageError
-from mobile_app.core.problems import Problem
+from mobile_app.core.history import Draft, History
+from mobile_app.core.problems import Problem, StorageError
 from mobile_app.core.recording import WavWriter
-from mobile_app.core.settings import Settings
+from mobile_app.core.settings import Preferences
 from runtime.dances import DANCE_KEYS
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
@@ -123,7 +123,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from tests.mobile_app.test_app_data import *
+from tests.mobile_app.core.test_history import *
 history = History(Path({folder!r}))
 writer = WavWriter(history.audio_folder / "sound.wav", 8000)
 number = 0
@@ -137,7 +137,7 @@ while True:
 
 
 def test_killed_at_any_moment(tmp_path: Path) -> None:
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     for delay in (0.0, 0.013, 0.05):
         folder = tmp_path / str(delay)
         folder.mkdir()
@@ -214,31 +214,31 @@ def test_a_wav_cut_off_by_a_crash_is_mended(tmp_path: Path) -> None:
 
 def test_settings_survive_and_bad_ones_fall_back(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"
-    assert settings.load(path) == Settings()
-    chosen = Settings().changed(theme="dark", language="cs", keep_audio=True, sensitivity="careful")
+    assert settings.load(path) == Preferences()
+    chosen = Preferences().changed(theme="dark", language="cs", keep_audio=True, sensitivity="careful")
     settings.save(chosen, path)
     assert settings.load(path) == chosen
     path.write_text('{"theme": "pink", "text_size": "huge", "keep_audio": "yes", "unknown": 1}')
-    assert settings.load(path) == Settings(text_size="huge")
+    assert settings.load(path) == Preferences(text_size="huge")
     for damaged in ("{", "[1, 2]", "\x00"):
         path.write_text(damaged)
-        assert settings.load(path) == Settings()
+        assert settings.load(path) == Preferences()
     with pytest.raises(ValueError, match="theme can't be 'pink'"):
-        Settings().changed(theme="pink")
+        Preferences().changed(theme="pink")
     with pytest.raises(ValueError, match="colour"):
-        Settings().changed(colour="red")
+        Preferences().changed(colour="red")
 
 
 def test_saving_settings_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "settings.json"
-    settings.save(Settings(theme="dark"), path)
+    settings.save(Preferences(theme="dark"), path)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="No space"):
-        settings.save(Settings(theme="light"), path)
+        settings.save(Preferences(theme="light"), path)
     assert settings.load(path).theme == "dark"
     assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobile_app.core.history import Draft, History, StorageError
+from mobile_app.core.history import Draft, History
 from mobile_app.core.level import Advice
-from mobile_app.core.problems import Notice, Problem, SourceError
+from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.session import TRANSITIONS, Event, Options, Session, State
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Certainty, threshold, verdict
-from mobile_app.platform.file_source import FileSource
+from mobile_app.devices.file_source import FileSource
 from runtime import Model, ModelError, Prediction
 from runtime.dances import DANCE_KEYS
 from runtime.mel import Float32

@@ -14,9 +14,9 @@ import soundfile
 
 from mobile_app.core.history import History
 from mobile_app.core.session import RING_SECONDS, Options, Session, State
-from mobile_app.platform import desktop
-from mobile_app.platform.desktop import DesktopSystem
-from mobile_app.platform.file_source import FileSource
+from mobile_app.devices import desktop
+from mobile_app.devices.desktop import DesktopSystem
+from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from mobile_app.ui.drawings import RoundButton
 from runtime import Model

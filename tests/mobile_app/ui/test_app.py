@@ -14,13 +14,13 @@ from kivy.core.window import Window
 from kivy.metrics import dp
 from kivy.uix.label import Label
 
-from mobile_app.core.history import Draft, StorageError
-from mobile_app.core.problems import Notice, Problem, SourceError
+from mobile_app.core.history import Draft
+from mobile_app.core.interfaces import Permission, Platform
+from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.session import State
 from mobile_app.core.timeline import Timeline
-from mobile_app.platform.desktop import DesktopSystem
-from mobile_app.platform.file_source import FileSource
-from mobile_app.platform.interfaces import Permission, Platform
+from mobile_app.devices.desktop import DesktopSystem
+from mobile_app.devices.file_source import FileSource
 from mobile_app.ui import theme
 from mobile_app.ui.app import SCREENS, WhichDanceApp
 from mobile_app.ui.drawings import MAX_COLUMNS, CountView, RoundButton, TimelineView
@@ -38,6 +38,7 @@ from mobile_app.ui.widgets import (
     Touchable,
 )
 from runtime import Model
+from runtime.colour import contrast, ink_on
 from runtime.dances import DANCES
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource
@@ -567,18 +568,18 @@ def test_closing_the_app_saves_what_goes_on(tmp_path: Path, model: Model, tone: 
 def test_contrast_of_all_text() -> None:
     pairs = list(theme.text_pairs())
     assert len(pairs) == 2 * len(theme.TEXT_ON)
-    poor = [pair for pair in pairs if theme.contrast(pair[3], pair[4]) < 4.5]
+    poor = [pair for pair in pairs if contrast(pair[3], pair[4]) < 4.5]
     assert poor == []
-    assert theme.contrast("#000000", "#ffffff") == pytest.approx(21)
-    assert theme.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
 def test_names_in_the_timeline_can_be_read() -> None:
     for dark, colours in theme.DANCE_COLOURS.items():
         for colour in colours.values():
-            assert theme.contrast(theme.ink_on(colour), colour) >= 4.5
+            assert contrast(ink_on(colour), colour) >= 4.5
             if dark:
-                assert theme.contrast(colour, theme.DARK.raised) >= theme.SHAPE_CONTRAST
+                assert contrast(colour, theme.DARK.raised) >= theme.SHAPE_CONTRAST
 
 
 @pytest.mark.parametrize("text_size", ["small", "huge"])
@@ -657,7 +658,7 @@ def test_nothing_lies_under_the_bars_of_the_system(hand: Hand) -> None:
 
 def test_with_the_shipped_model(tmp_path: Path) -> None:
     """A Viennese waltz of the generated orchestra, through the microphone's path, with nothing replaced."""
-    waltz = Path(__file__).parents[2] / "examples" / "viennese_waltz.ogg"
+    waltz = Path(__file__).parents[3] / "examples" / "viennese_waltz.ogg"
     hand = Hand(tmp_path, Model.load(threads=1))
     hand.app.platform = replace(hand.app.platform, microphone=lambda: FileSource(str(waltz), speed=10.0))
     hand.press()
