@@ -10,6 +10,8 @@ from runtime.dances import DANCE_KEYS, DANCES, Dance, dance
 from runtime.errors import AudioError, ModelError, ParameterError, WhichdanceError
 from runtime.model import Model
 
+__version__ = "0.1.0"  # the one place; pyproject.toml and buildozer.spec read it here
+
 __all__ = [
     "DANCES",
     "DANCE_KEYS",
@@ -22,6 +24,7 @@ __all__ = [
     "ParameterError",
     "Prediction",
     "WhichdanceError",
+    "__version__",
     "classify",
     "dance",
 ]

@@ -1,0 +1,71 @@
+"""The package by its own name, and what is built from the tree."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import runtime
+import whichdance
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(*arguments: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_it_offers_what_the_runtime_offers() -> None:
+    assert all(getattr(whichdance, name) is getattr(runtime, name) for name in runtime.__all__)
+    assert set(whichdance.__all__) == set(runtime.__all__)
+    assert whichdance.__version__ == runtime.__version__
+
+
+def test_the_command_by_the_name_of_the_package() -> None:
+    assert python("-m", "whichdance", "--version", cwd=ROOT).split()[-1] == whichdance.__version__
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git tracks or would track: no leftovers of earlier builds."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, cwd=ROOT
+    )
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    copy = tmp_path_factory.mktemp("tree")
+    for name in listing.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, copy / name)
+    return copy
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_the_sdist_builds_the_wheel_that_the_tree_builds(tree: Path, tmp_path: Path) -> None:
+    build = ("-m", "build", "--no-isolation", "--outdir")
+    python(*build, str(tmp_path / "tree"), "--wheel", ".", cwd=tree)
+    shutil.rmtree(tree / "build", ignore_errors=True)
+    for leftover in tree.glob("*.egg-info"):
+        shutil.rmtree(leftover)
+    python(*build, str(tmp_path / "sdist"), ".", cwd=tree)  # the sdist, then the wheel from it alone
+    [by_tree], [by_sdist] = ((tmp_path / folder).glob("*.whl") for folder in ("tree", "sdist"))
+    assert by_tree.name == by_sdist.name
+    first, second = contents(by_tree), contents(by_sdist)
+    assert sorted(first) == sorted(second)
+    assert [name for name in first if first[name] != second[name]] == []
+
+    carried = {f"{p.relative_to(tree)}" for p in (tree / "runtime" / "models").iterdir()}
+    carried |= {"whichdance/__init__.py", "runtime/py.typed", "whichdance/py.typed"}
+    assert carried - set(first) == set()
+    tops = {name.split("/")[0] for name in first}
+    assert not tops & {"tests", "docs", "examples"}

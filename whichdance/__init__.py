@@ -1,0 +1,12 @@
+"""whichdance by its own name: everything that `runtime` offers.
+
+>>> import whichdance
+>>> whichdance.classify("examples/viennese_waltz.ogg").dance
+'viennese_waltz'
+"""
+
+import runtime
+from runtime import *  # noqa: F403
+
+__all__: list[str] = []
+__all__ += runtime.__all__
