@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = (*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"))
+WRITTEN_BY_COMMANDS = ("benchmarks/README.md", "runtime/models/")  # as wide as their figures
+NOT_OURS = {"build", "dist", "venv", "node_modules"}
+PAGES = [
+    page
+    for pattern in ("*.md", "docs/**/*.md", "[a-z]*/**/README.md")
+    for page in ROOT.glob(pattern)
+    if not page.relative_to(ROOT).as_posix().startswith(WRITTEN_BY_COMMANDS)
+    and not NOT_OURS.intersection(page.relative_to(ROOT).parts)
+]
 LONGEST = 119  # characters
 
 
