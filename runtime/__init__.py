@@ -1,5 +1,7 @@
 """whichdance on the device: which ballroom dance is this music for? numpy and onnxruntime, no network.
 
+Examples
+--------
 >>> import runtime
 >>> runtime.classify("examples/viennese_waltz.ogg").dance
 'viennese_waltz'

@@ -1,5 +1,7 @@
 """whichdance by its own name: everything that `runtime` offers.
 
+Examples
+--------
 >>> import whichdance
 >>> whichdance.classify("examples/viennese_waltz.ogg").dance
 'viennese_waltz'

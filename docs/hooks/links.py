@@ -34,4 +34,5 @@ def on_page_markdown(markdown: str, config: MkDocsConfig, **_: object) -> str:
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The link to the repository in the page's head."""
     config.repo_url = REPOSITORY
+    config.repo_name = REPOSITORY.split("/", 3)[3]
     return config
