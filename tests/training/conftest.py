@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 from training.data.manifest import Recording, write_manifest
-from training.data.store import Store, Stored
+from training.data.store import Store, Stored, decode
 
 SAMPLE_RATE = 22_050
 CLICKS = {  # beats per minute, Hz of the accented beat, beats per bar
@@ -76,3 +77,9 @@ def stored(manifest: Path) -> tuple[Stored, ...]:
 def splits(stored: tuple[Stored, ...]) -> dict[str, list[Stored]]:
     """`stored` by split."""
     return {name: [s for s in stored if s.recording.split == name] for name in set(SPLITS)}
+
+
+@pytest.fixture(scope="session")
+def power(stored: tuple[Stored, ...]) -> torch.Tensor:
+    """Segments of mel power, shape (3, 1, 224, 224)."""
+    return torch.from_numpy(np.stack([decode(s.codes())[:224].T[None] for s in stored[::5]]))
