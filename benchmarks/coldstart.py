@@ -14,7 +14,9 @@ from runtime.audio import SOUNDFILE_SUFFIXES
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_SECONDS = 20.0  # of a generated recording, where there are no examples
 IMPORTS, PYTHON, COMMAND = "importing numpy, onnxruntime, soundfile", "python -c pass", "whichdance RECORDING"
-RUN_COMMAND = "import sys; from runtime.cli import main; sys.exit(main())"  # what the installed script does
+RUN_COMMAND = (
+    "import sys; from runtime.command.cli import main; sys.exit(main())"  # what the installed script does
+)
 TARGET = 2.0  # times the time of the bare imports, at most
 
 

@@ -11,11 +11,12 @@ from benchmarks.report import Column, Plot, Row, Section, Table, Target
 from benchmarks.sounds import write_music
 from benchmarks.timing import MIN_RUNS, Spread, fresh_process, in_turn, ratios
 from runtime.audio import read
-from runtime.batch import classify_all
-from runtime.classifier import BATCH_SEGMENTS, Classifier
+from runtime.classifier import Classifier
+from runtime.command.batch import classify_all
 from runtime.mel import Float32, melspectrogram
 from runtime.model import Model
 from runtime.segments import windows
+from runtime.session import BATCH_SEGMENTS
 
 SAMPLE_RATE = 48_000  # Hz
 FORMATS = ("mp3", "flac", "wav")

@@ -110,7 +110,7 @@ def torch_scores(network: Scores, segments: Float32) -> Float32:
 def file_scores(path: Path, segments: Float32) -> Float32:
     """Scores (n, 10) of a model file in the runtime, whose checks of the file it must pass."""
     model = Model.load(path, threads=torch.get_num_threads())
-    return np.concatenate([model.run(segments[i : i + BATCH]) for i in range(0, len(segments), BATCH)])
+    return np.concatenate([model.engine.run(segments[i : i + BATCH]) for i in range(0, len(segments), BATCH)])
 
 
 def compare(segments: Segments, reference: Float32, scores: Float32) -> Comparison:
@@ -182,7 +182,7 @@ def one_thread_latencies(
     torch.set_num_threads(1)
     try:
         return latencies(
-            [lambda: torch_scores(network, segment), *(lambda m=m: m.run(segment) for m in models)],
+            [lambda: torch_scores(network, segment), *(lambda m=m: m.engine.run(segment) for m in models)],
             repeats=repeats,
         )
     finally:

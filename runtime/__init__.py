@@ -7,23 +7,28 @@ Examples
 'viennese_waltz'
 """
 
-from runtime.classifier import Classifier, LiveClassifier, Prediction, classify
-from runtime.dances import DANCE_KEYS, DANCES, Dance, dance
+from runtime.classifier import Classifier, LiveClassifier, classify
+from runtime.dances import DANCE_KEYS, DANCES, OTHER, REGISTRY, Dance, dance
 from runtime.errors import AudioError, ModelError, ParameterError, WhichdanceError
 from runtime.model import Model
+from runtime.prediction import Outcome, Part, Prediction
 
 __version__ = "0.1.0"  # the one place; pyproject.toml and buildozer.spec read it here
 
 __all__ = [
     "DANCES",
     "DANCE_KEYS",
+    "OTHER",
+    "REGISTRY",
     "AudioError",
     "Classifier",
     "Dance",
     "LiveClassifier",
     "Model",
     "ModelError",
+    "Outcome",
     "ParameterError",
+    "Part",
     "Prediction",
     "WhichdanceError",
     "__version__",

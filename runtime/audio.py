@@ -5,14 +5,16 @@ through ffmpeg, where that is on PATH.
 """
 
 import os
+import queue
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import soundfile
 
 BLOCK_SECONDS = 15.0  # audio decoded at a time: bounds memory whatever the length of the recording
+PREFETCH_BLOCKS = 1  # decoded blocks waiting for the front end
 FIRST_BLOCK_SECONDS = 5.0  # shorter, so that whoever works on the blocks in another thread begins soon
 
 # What a folder is searched for: libsndfile's common formats, then those that need ffmpeg.
@@ -230,3 +233,38 @@ def _last_line(log: IO[bytes]) -> str:
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines()
     return lines[-1].split(": ")[-1] if lines else "ffmpeg found no audio in it"
+
+
+def prefetched(blocks: Iterable[Float32]) -> Iterator[Float32]:
+    """The same blocks, decoded in a thread while the caller works on the one before."""
+    done = object()
+    stop = threading.Event()
+    waiting: queue.Queue[Any] = queue.Queue(PREFETCH_BLOCKS)
+
+    def put(item: Any) -> None:
+        while not stop.is_set():
+            try:
+                return waiting.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def decode() -> None:
+        try:
+            for block in blocks:
+                put(block)
+                if stop.is_set():
+                    return
+            put(done)
+        except BaseException as error:  # handed on to the caller's thread
+            put(error)
+
+    thread = threading.Thread(target=decode, name="whichdance-decode", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not done:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()

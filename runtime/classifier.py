@@ -1,151 +1,21 @@
-"""The pipeline put together: from a file, from samples, from a spectrogram, from a microphone."""
+"""The public ways in: from a file, from samples, from a spectrogram, from a microphone."""
 
 import os
-import queue
-import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime import mel
-from runtime.aggregate import RunningMean
-from runtime.audio import open_audio
-from runtime.dances import DANCE_KEYS, DANCES
+from runtime.audio import open_audio, prefetched
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
-from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS, SegmentStream, check_stride, padded
-from runtime.tempo import TempoTracker
+from runtime.prediction import Prediction
+from runtime.segments import DEFAULT_STRIDE, check_stride
+from runtime.session import Aggregation, Dances, Listening, PlayingMusic, WholeRecording
 
 LIVE_STRIDE = 43  # frames: an update every second
-BATCH_SEGMENTS = 16  # segments per run of the network: bounds memory at small strides
-PREFETCH_BLOCKS = 1  # decoded blocks waiting for the front end
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a recording was taken for.
-
-    Attributes
-    ----------
-    dance : str or None
-        Key of the dance, or None where the model is not sure (its confidence is below the model's
-        reject threshold).
-    confidence : float
-        Score of `best`, 0 to 1.
-    best : str
-        The dance with the highest score, even where `dance` is None.
-    scores : dict of str to float
-        Mean score of each of the ten dances, in class order. A model that knows 'none of the ten'
-        gives scores that sum to less than one; the rest is the score of none of them.
-    segment_times : tuple of float
-        Start of each segment, s.
-    segment_scores : ndarray, shape (n_segments, 10), float32
-    segment_seconds : float
-        Length of a segment, s.
-    duration : float
-        Length of the recording, s.
-    padded : bool
-        True where the recording was shorter than one segment and was repeated to fill it.
-    tempo_bpm, tempo_mpm : float or None
-        Beats per minute, and measures (bars) per minute, as `dance` is counted. None where `dance` is
-        None or the recording is too short (4 s) to tell.
-    metre : str or None
-        Time signature of `dance`.
-    """
-
-    dance: str | None
-    confidence: float
-    best: str
-    scores: dict[str, float]
-    segment_times: tuple[float, ...]
-    segment_scores: Float32
-    segment_seconds: float
-    duration: float
-    padded: bool = False
-    tempo_bpm: float | None = None
-    tempo_mpm: float | None = None
-    metre: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as plain Python objects that `json` accepts."""
-        segments = [
-            {"start": t, "end": t + self.segment_seconds, "scores": dict(zip(DANCE_KEYS, row, strict=True))}
-            for t, row in zip(self.segment_times, self.segment_scores.tolist(), strict=True)
-        ]
-        return {
-            "dance": self.dance,
-            "confidence": self.confidence,
-            "best": self.best,
-            "scores": dict(self.scores),
-            "duration": self.duration,
-            "padded": self.padded,
-            "tempo_bpm": self.tempo_bpm,
-            "tempo_mpm": self.tempo_mpm,
-            "metre": self.metre,
-            "segments": segments,
-        }
-
-
-class _Session:
-    """One recording on its way through the pipeline: frames in, Prediction out."""
-
-    def __init__(self, model: Model, stride: int) -> None:
-        self.model = model
-        self.segments = SegmentStream(model.info.segment_frames, stride)
-        self.mean = RunningMean(len(DANCE_KEYS))
-        self.tempo = TempoTracker()
-        self.times: list[float] = []
-        self.scores: list[Float32] = []
-
-    def push(self, frames: Float32) -> int:
-        """Classify the segments that these frames complete; return how many."""
-        self.tempo.push(frames)
-        windows, times = self.segments.push(frames)
-        for first in range(0, len(windows), BATCH_SEGMENTS):
-            self._add(windows[first : first + BATCH_SEGMENTS])
-        self.times += times
-        return len(times)
-
-    def _add(self, windows: Float32) -> None:
-        scores = self.model.run(windows)
-        self.mean.update(scores)
-        self.scores.append(scores)
-
-    def prediction(self, duration: float) -> Prediction:
-        """The state so far; a recording shorter than one segment is classified from one padded segment."""
-        short = not self.times
-        if short:
-            if duration < MIN_SECONDS:
-                raise AudioError(
-                    f"the recording is {duration:.2f} s long; it must be at least {MIN_SECONDS:g} s, "
-                    "and a few bars more give a surer answer"
-                )
-            self._add(padded(self.segments.pending, self.segments.segment_frames).T[None, None])
-            self.times.append(0.0)
-        mean = self.mean.mean
-        best = int(np.argmax(mean))
-        confidence = float(mean[best])
-        threshold = self.model.info.reject_threshold
-        named = None if threshold is not None and confidence < threshold else DANCES[best]
-        tempo = self.tempo.estimate(named) if named else None
-        return Prediction(
-            dance=named.key if named else None,
-            confidence=confidence,
-            best=DANCE_KEYS[best],
-            scores=dict(zip(DANCE_KEYS, mean.tolist(), strict=True)),
-            segment_times=tuple(self.times),
-            segment_scores=np.concatenate(self.scores),
-            segment_seconds=self.model.info.segment_frames / FRAME_RATE,
-            duration=duration,
-            padded=short,
-            tempo_bpm=tempo.bpm if tempo else None,
-            tempo_mpm=tempo.mpm if tempo else None,
-            metre=named.metre if named else None,
-        )
 
 
 class Classifier:
@@ -160,6 +30,14 @@ class Classifier:
     stride : int
         Frames (23.2 ms) from one segment to the next. Shorter is slower and a little more accurate
         (thesis 3.3).
+    min_confidence : float, optional
+        Probability from which a dance is named, 0 to 1; what the model was calibrated for if None.
+    aggregation : {'evidence', 'mean'}
+        From segments to the recording: evidence that follows the music (`runtime.evidence`), or the
+        thesis's mean (3.3) over all of it.
+    dances : {'all', 'ten'}
+        'ten' answers with the thesis's ten dances only; whatever else the model knows counts as none of
+        them.
 
     Examples
     --------
@@ -175,9 +53,20 @@ class Classifier:
         *,
         threads: int | None = None,
         stride: int = DEFAULT_STRIDE,
+        min_confidence: float | None = None,
+        aggregation: Aggregation = "evidence",
+        dances: Dances = "all",
     ) -> None:
-        self.stride = check_stride(stride)
-        self.model = model if isinstance(model, Model) else Model.load(model, threads=threads)
+        self.listening = _listening(model, threads, stride, min_confidence, aggregation, dances)
+
+    @property
+    def model(self) -> Model:
+        return self.listening.model
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Keys of the dances that may be answered."""
+        return self.listening.labels
 
     def classify(self, path: str | os.PathLike[str]) -> Prediction:
         """Classify a recording in a file; memory does not grow with its length.
@@ -187,11 +76,11 @@ class Classifier:
         AudioError
             If the file cannot be decoded, holds samples that are not finite, or is shorter than 2 s.
         """
-        session = _Session(self.model, self.stride)
+        session = WholeRecording(self.listening)
         n_samples = 0
         with open_audio(path) as reader:
             stream = MelStream(reader.sample_rate)
-            for block in _prefetched(reader.blocks()):
+            for block in prefetched(reader.blocks()):
                 n_samples += len(block)
                 session.push(stream.push(block))
         session.push(stream.flush())
@@ -208,7 +97,7 @@ class Classifier:
         if not np.isfinite(samples).all():
             bad = int(np.flatnonzero(~np.isfinite(samples))[0])
             raise AudioError(f"samples[{bad}] is not a finite number")
-        session = _Session(self.model, self.stride)
+        session = WholeRecording(self.listening)
         session.push(mel.melspectrogram(samples, sample_rate=sample_rate))
         return session.prediction(len(samples) / sample_rate)
 
@@ -217,22 +106,24 @@ class Classifier:
         frames = np.asarray(frames, dtype=np.float32)
         if frames.ndim != 2 or frames.shape[1] != mel.N_MELS:
             raise ParameterError(f"frames must have shape (n_frames, {mel.N_MELS}), got {frames.shape}")
-        session = _Session(self.model, self.stride)
+        session = WholeRecording(self.listening)
         session.push(frames)
         return session.prediction(len(frames) / FRAME_RATE)
 
 
 class LiveClassifier:
-    """Tells the dance while the music plays: the incremental mean of the thesis, section 3.4.
+    """Tells the dance while the music plays, and follows it from dance to dance.
 
     Parameters
     ----------
     sample_rate : int
         Hz, of the samples that will be pushed.
-    model, threads :
+    model, threads, min_confidence, dances :
         As for `Classifier`.
     stride : int
         Frames from one segment to the next; 43 gives an update every second.
+    aggregation : {'evidence', 'mean'}
+        Evidence that follows the music, or the thesis's incremental mean (3.4), which never lets go.
     """
 
     def __init__(
@@ -242,22 +133,33 @@ class LiveClassifier:
         model: str | os.PathLike[str] | Model | None = None,
         threads: int | None = None,
         stride: int = LIVE_STRIDE,
+        min_confidence: float | None = None,
+        aggregation: Aggregation = "evidence",
+        dances: Dances = "all",
     ) -> None:
         self.sample_rate = sample_rate
         self._stream = MelStream(sample_rate)
-        self.stride = check_stride(stride)
-        self.model = model if isinstance(model, Model) else Model.load(model, threads=threads)
+        self.listening = _listening(model, threads, stride, min_confidence, aggregation, dances)
         self.reset()
 
+    @property
+    def model(self) -> Model:
+        return self.listening.model
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Keys of the dances that may be answered."""
+        return self.listening.labels
+
     def reset(self) -> None:
-        """Forget the music so far: a new dance begins."""
+        """Forget the music so far: a new recording begins."""
         self._stream.reset()
-        self._session = _Session(self.model, self.stride)
+        self._session = PlayingMusic(self.listening)
         self._seconds_before = 0.0  # of the recording, up to the last gap
         self._n_samples = 0  # since then
 
     def gap(self, seconds: float = 0.0, *, sample_rate: int | None = None) -> None:
-        """Tell that sound is missing here: no segment will span the gap, and the mean goes on.
+        """Tell that sound is missing here: no segment will span the gap, and what was heard still counts.
 
         Parameters
         ----------
@@ -270,8 +172,7 @@ class LiveClassifier:
         self._n_samples = 0
         self.sample_rate = self.sample_rate if sample_rate is None else sample_rate
         self._stream = MelStream(self.sample_rate)
-        self._session.segments.reset(round(self._seconds_before * FRAME_RATE))
-        self._session.tempo.gap()
+        self._session.gap(round(self._seconds_before * FRAME_RATE))
 
     def push(self, samples: ArrayLike) -> Prediction | None:
         """Take the next samples from the microphone.
@@ -313,40 +214,34 @@ def classify(
         Frames (23.2 ms) from one segment to the next.
     model : path-like, str or Model, optional
         The default shipped model if None.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be decoded or is too short.
     """
     return Classifier(model, stride=stride).classify(path)
 
 
-def _prefetched(blocks: Iterable[Float32]) -> Iterator[Float32]:
-    """The same blocks, decoded in a thread while the caller works on the one before."""
-    done = object()
-    stop = threading.Event()
-    waiting: queue.Queue[Any] = queue.Queue(PREFETCH_BLOCKS)
-
-    def put(item: Any) -> None:
-        while not stop.is_set():
-            try:
-                return waiting.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def decode() -> None:
-        try:
-            for block in blocks:
-                put(block)
-                if stop.is_set():
-                    return
-            put(done)
-        except BaseException as error:  # handed on to the caller's thread
-            put(error)
-
-    thread = threading.Thread(target=decode, name="whichdance-decode", daemon=True)
-    thread.start()
-    try:
-        while (item := waiting.get()) is not done:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()
+def _listening(
+    model: str | os.PathLike[str] | Model | None,
+    threads: int | None,
+    stride: int,
+    min_confidence: float | None,
+    aggregation: Aggregation,
+    dances: Dances,
+) -> Listening:
+    """Check what a classifier was asked for, and load its model."""
+    if min_confidence is not None and not 0 <= min_confidence <= 1:  # nan is not, either
+        raise ParameterError(f"min_confidence must be from 0 to 1, got {min_confidence!r}")
+    for name, value, known in (
+        ("aggregation", aggregation, get_args(Aggregation)),
+        ("dances", dances, get_args(Dances)),
+    ):
+        if value not in known:
+            raise ParameterError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    loaded = model if isinstance(model, Model) else Model.load(model, threads=threads)
+    listening = Listening(loaded, check_stride(stride), min_confidence, aggregation, dances)
+    if not listening.labels:
+        raise ParameterError(f"dances='ten': the model {loaded.info.name!r} knows none of the ten")
+    return listening

@@ -1,13 +1,16 @@
-"""The ten dances as data. The order of `DANCES` is the class order of every model."""
+"""The dances that we know facts of, as data. Which of them a model knows is data of the model."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 WDSF = "WDSF Competition Rules, tempi for all competitions (bars per minute)"
+SOCIAL = "usual tempi at social dances and festivals; no rule fixes them"
+OTHER = "other"  # label of music that is none of a model's dances
 
 
 @dataclass(frozen=True)
 class Dance:
-    """One ballroom dance.
+    """One dance.
 
     Attributes
     ----------
@@ -15,56 +18,86 @@ class Dance:
         Class label, as used in models, manifests and JSON.
     name : str
         Display name.
-    category : str
-        'Latin' or 'Standard'.
-    metre : str
+    family : str
+        'Latin' or 'Standard' of the thesis's ten; of social dances 'Caribbean', 'Swing', 'Country' or
+        'Social'; '' where nothing is known.
+    metre : str or None
         Time signature that the dance is counted in.
-    beats_per_bar : int
+    beats_per_bar : int or None
         Beats in one bar (measure) of that metre.
-    mpm_min, mpm_max : float
-        Competition tempo in bars (measures) per minute, after `source`.
-    mpm_low, mpm_high : float
+    mpm_min, mpm_max : float or None
+        Usual tempo in bars (measures) per minute, after `source`; in competition for the ten.
+    mpm_low, mpm_high : float or None
         Tempo in bars per minute that music danced to in practice stays within, from slow social
-        dancing to fast pop songs; wider than the competition range on both sides.
+        dancing to fast pop songs; wider than the usual range on both sides.
     source : str
         Where `mpm_min` and `mpm_max` come from.
     colour : str
-        '#rrggbb', one of ten that colour-blind people can tell apart: Paul Tol's 'muted' scheme, with
-        a violet in place of its pale grey, which vanishes on white paper.
+        '#rrggbb'. Those of the ten can be told apart by colour-blind people: Paul Tol's 'muted' scheme,
+        with a violet in place of its pale grey, which vanishes on white paper.
+    thesis : bool
+        Whether it is one of the thesis's ten.
     """
 
     key: str
     name: str
-    category: str
-    metre: str
-    beats_per_bar: int
-    mpm_min: float
-    mpm_max: float
-    mpm_low: float
-    mpm_high: float
-    source: str
-    colour: str
+    family: str = ""
+    metre: str | None = None
+    beats_per_bar: int | None = None
+    mpm_min: float | None = None
+    mpm_max: float | None = None
+    mpm_low: float | None = None
+    mpm_high: float | None = None
+    source: str = ""
+    colour: str = "#777777"
+    thesis: bool = False
 
 
 DANCES: tuple[Dance, ...] = (
-    Dance("cha_cha_cha", "Cha Cha Cha", "Latin", "4/4", 4, 30, 32, 23, 34, WDSF, "#CC6677"),
-    Dance("jive", "Jive", "Latin", "4/4", 4, 42, 44, 31, 50, WDSF, "#332288"),
-    Dance("paso_doble", "Paso Doble", "Latin", "2/4", 2, 60, 62, 48, 68, WDSF, "#DDCC77"),
-    Dance("quickstep", "Quickstep", "Standard", "4/4", 4, 50, 52, 42, 57, WDSF, "#117733"),
-    Dance("rumba", "Rumba", "Latin", "4/4", 4, 25, 27, 18, 32, WDSF, "#88CCEE"),
-    Dance("samba", "Samba", "Latin", "2/4", 2, 50, 52, 40, 60, WDSF, "#882255"),
-    Dance("slow_foxtrot", "Slow Foxtrot", "Standard", "4/4", 4, 28, 30, 23, 36, WDSF, "#44AA99"),
-    Dance("slow_waltz", "Slow Waltz", "Standard", "3/4", 3, 28, 30, 23, 42, WDSF, "#999933"),
-    Dance("tango", "Tango", "Standard", "4/4", 4, 31, 33, 25, 37, WDSF, "#AA4499"),
-    Dance("viennese_waltz", "Viennese Waltz", "Standard", "3/4", 3, 58, 60, 43, 68, WDSF, "#8769FF"),
+    Dance("cha_cha_cha", "Cha Cha Cha", "Latin", "4/4", 4, 30, 32, 23, 34, WDSF, "#CC6677", True),
+    Dance("jive", "Jive", "Latin", "4/4", 4, 42, 44, 31, 50, WDSF, "#332288", True),
+    Dance("paso_doble", "Paso Doble", "Latin", "2/4", 2, 60, 62, 48, 68, WDSF, "#DDCC77", True),
+    Dance("quickstep", "Quickstep", "Standard", "4/4", 4, 50, 52, 42, 57, WDSF, "#117733", True),
+    Dance("rumba", "Rumba", "Latin", "4/4", 4, 25, 27, 18, 32, WDSF, "#88CCEE", True),
+    Dance("samba", "Samba", "Latin", "2/4", 2, 50, 52, 40, 60, WDSF, "#882255", True),
+    Dance("slow_foxtrot", "Slow Foxtrot", "Standard", "4/4", 4, 28, 30, 23, 36, WDSF, "#44AA99", True),
+    Dance("slow_waltz", "Slow Waltz", "Standard", "3/4", 3, 28, 30, 23, 42, WDSF, "#999933", True),
+    Dance("tango", "Tango", "Standard", "4/4", 4, 31, 33, 25, 37, WDSF, "#AA4499", True),
+    Dance("viennese_waltz", "Viennese Waltz", "Standard", "3/4", 3, 58, 60, 43, 68, WDSF, "#8769FF", True),
 )
+"""The thesis's ten, in the order of its models' classes."""
+
 DANCE_KEYS: tuple[str, ...] = tuple(d.key for d in DANCES)
+
+_SOCIAL: tuple[Dance, ...] = (
+    Dance("bachata", "Bachata", "Caribbean", "4/4", 4, 30, 36, 26, 40, SOCIAL, "#B5651D"),
+    Dance("salsa", "Salsa", "Caribbean", "4/4", 4, 40, 52, 35, 62, SOCIAL, "#D62728"),
+    Dance("merengue", "Merengue", "Caribbean", "2/4", 2, 65, 80, 55, 95, SOCIAL, "#FF7F0E"),
+    Dance("cumbia", "Cumbia", "Caribbean", "2/4", 2, 42, 54, 36, 62, SOCIAL, "#C49C94"),
+    Dance("zouk", "Zouk", "Caribbean", "4/4", 4, 18, 25, 15, 29, SOCIAL, "#17A2B8"),
+    Dance("west_coast_swing", "West Coast Swing", "Swing", "4/4", 4, 22, 30, 19, 34, SOCIAL, "#6B6ECF"),
+    Dance("discofox", "Discofox", "Social", "4/4", 4, 28, 33, 25, 38, SOCIAL, "#E377C2"),
+    Dance("nightclub_two_step", "Nightclub Two Step", "Social", "4/4", 4, 14, 19, 12, 24, SOCIAL, "#7F9DB9"),
+    Dance("country_two_step", "Country Two Step", "Country", "4/4", 4, 40, 48, 33, 54, SOCIAL, "#8C6D31"),
+    Dance("country_triple_two", "Triple Two", "Country", "4/4", 4, 20, 28, 17, 32, SOCIAL, "#637939"),
+    Dance("polka", "Polka", "Country", "2/4", 2, 55, 62, 48, 75, SOCIAL, "#31A354"),
+)
+REGISTRY: dict[str, Dance] = {d.key: d for d in (*DANCES, *_SOCIAL)}
 
 
 def dance(key: str) -> Dance:
-    """The dance with this class label; KeyError where there is none."""
-    return DANCES[DANCE_KEYS.index(key)] if key in DANCE_KEYS else _unknown(key)
+    """The dance with this class label; of one that we know nothing of, only its name."""
+    return REGISTRY.get(key) or Dance(key, key.replace("_", " ").title())
 
 
-def _unknown(key: str) -> Dance:
-    raise KeyError(f"no dance {key!r}; the ten are {', '.join(DANCE_KEYS)}")
+def label_problem(labels: Iterable[str]) -> str | None:
+    """Why these cannot be the labels of a model's dances, in words; None where they can."""
+    labels = list(labels)
+    for label in labels:
+        if not label or not label.replace("_", "").replace("-", "").isalnum():
+            return f"{label!r} is no label; letters, digits, '_' and '-' make one"
+        if label == OTHER:
+            return f"{OTHER!r} is what a model answers beside its dances, not one of them"
+    if len(set(labels)) < len(labels):
+        return "a label stands twice"
+    return None if labels else "there are none"

@@ -8,20 +8,21 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from runtime import mel
-from runtime.dances import DANCE_KEYS
+from runtime.dances import label_problem
 from runtime.errors import ModelError, ParameterError
+from runtime.evidence import EvidenceSettings
 from runtime.mel import Float32
 
 FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
-OUTPUT = "scores"  # float32 (batch, 10), softmax scores in the order of DANCE_KEYS
+OUTPUT = "scores"  # float32 (batch, n_labels), softmax scores; what they lack of one is none of the dances
 FOLDER = Path(__file__).with_name("models")
 REGISTRY = "models.toml"
 
@@ -30,7 +31,7 @@ class InferenceEngine(Protocol):
     """Whatever computes scores from segments: onnxruntime here, its Java package on a phone."""
 
     def run(self, batch: Float32) -> Float32:
-        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
         ...
 
 
@@ -41,23 +42,30 @@ class ModelInfo:
     Attributes
     ----------
     name, version : str
+    labels : tuple of str
+        The dances that the model knows, in the order of its outputs.
     segment_frames : int
         Width of the network's input in frames.
     normalisation : str
         What the graph does to the mel power, in words.
     training_data, licence, created_by : str
     reject_threshold : float or None
-        Confidence below which the model abstains; None where it was never calibrated.
+        Mean score below which the model abstains where the thesis's mean is asked for; None where it was
+        never calibrated.
+    evidence : EvidenceSettings
+        How its scores amount to an answer; defaults where it was never calibrated.
     """
 
     name: str
     version: str
+    labels: tuple[str, ...]
     segment_frames: int
     normalisation: str
     training_data: str
     licence: str
     created_by: str
     reject_threshold: float | None
+    evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
 
     @classmethod
     def from_metadata(cls, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> "ModelInfo":
@@ -76,7 +84,7 @@ class ModelInfo:
             If a field is missing, malformed, or disagrees with this runtime's front end.
         """
 
-        def field(key: str) -> str:
+        def text(key: str) -> str:
             if key not in metadata:
                 raise ModelError(
                     f"{path}: metadata field {key!r} is missing; export the model with `python -m export`"
@@ -85,7 +93,6 @@ class ModelInfo:
 
         expected: dict[str, str | float] = {
             "format_version": FORMAT_VERSION,
-            "labels": ",".join(DANCE_KEYS),
             "sample_rate": mel.SAMPLE_RATE,
             "n_fft": mel.N_FFT,
             "hop_length": mel.HOP_LENGTH,
@@ -94,25 +101,34 @@ class ModelInfo:
             "fmax": mel.FMAX,
         }
         for key, value in expected.items():
-            found = field(key)
+            found = text(key)
             same = found == value if isinstance(value, str) else _number(path, key, found) == value
             if not same:
                 raise ModelError(f"{path}: metadata field {key!r} is {found!r}, this runtime has {value!r}")
-        segment_frames = _number(path, "segment_frames", field("segment_frames"))
+        segment_frames = _number(path, "segment_frames", text("segment_frames"))
         if segment_frames != int(segment_frames) or segment_frames < 1:
             raise ModelError(
                 f"{path}: metadata field 'segment_frames' is {segment_frames:g}, not a whole number"
             )
-        threshold = field("reject_threshold")
+        labels = tuple(text("labels").split(","))
+        if problem := label_problem(labels):
+            raise ModelError(f"{path}: metadata field 'labels' is {metadata['labels']!r}: {problem}")
+        threshold = text("reject_threshold")
+        try:
+            evidence = EvidenceSettings.from_json(metadata.get("evidence") or "{}")
+        except ValueError as error:
+            raise ModelError(f"{path}: metadata field 'evidence' is malformed ({error})") from error
         return cls(
-            name=field("name"),
-            version=field("version"),
+            name=text("name"),
+            version=text("version"),
+            labels=labels,
             segment_frames=int(segment_frames),
-            normalisation=field("normalisation"),
-            training_data=field("training_data"),
-            licence=field("licence"),
-            created_by=field("created_by"),
+            normalisation=text("normalisation"),
+            training_data=text("training_data"),
+            licence=text("licence"),
+            created_by=text("created_by"),
             reject_threshold=_number(path, "reject_threshold", threshold) if threshold else None,
+            evidence=evidence,
         )
 
 
@@ -146,8 +162,16 @@ class Model:
         return cls(info, engine)
 
     def run(self, batch: Float32) -> Float32:
-        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
-        return self.engine.run(batch)
+        """Scores of segments (n, 1, 224, segment_frames) of mel power.
+
+        Returns
+        -------
+        ndarray, shape (n, n_labels + 1)
+            In the order of `info.labels`; last what they lack of one: none of the dances.
+        """
+        scores = self.engine.run(batch)
+        rest = np.maximum(1 - scores.sum(axis=1, keepdims=True), 0)
+        return np.concatenate([scores, rest], axis=1)
 
 
 class OnnxEngine:
@@ -190,7 +214,7 @@ class OnnxEngine:
     def check(self, info: ModelInfo) -> None:
         """ModelError unless inputs and outputs are as the metadata and the contract say."""
         wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, info.segment_frames])
-        wanted_out = (OUTPUT, "tensor(float)", [len(DANCE_KEYS)])
+        wanted_out = (OUTPUT, "tensor(float)", [len(info.labels)])
         for kind, nodes, wanted in (
             ("input", self._session.get_inputs(), wanted_in),
             ("output", self._session.get_outputs(), wanted_out),
@@ -200,7 +224,7 @@ class OnnxEngine:
                 raise ModelError(f"{self.path}: its {kind} is {found}, this runtime needs {[wanted]}")
 
     def run(self, batch: Float32) -> Float32:
-        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
         scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
         return scores
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.atomic import replacing
-from runtime.classifier import Prediction
 from runtime.dances import DANCES
 from runtime.mel import FMAX, FMIN, FRAME_RATE, N_MELS, Float32, hz_to_mel
+from runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -183,7 +183,7 @@ def spectrogram_and_scores(frames: Float32, prediction: Prediction, *, title: st
         Of the same recording.
     title : str
     """
-    from runtime.plot import figure as score_figure
+    from runtime.command.plot import figure as score_figure
 
     figure = score_figure(prediction, title=title)
     width, height = figure.get_size_inches()

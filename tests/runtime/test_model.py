@@ -15,7 +15,8 @@ def test_load_and_run(tiny_model):
     assert model.info.segment_frames == 224
     assert model.info.reject_threshold is None
     scores = model.run(SEGMENTS)
-    assert scores.shape == (3, 10)
+    assert scores.shape == (3, 11)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-6)
     assert scores.dtype == np.float32
 
 
@@ -30,7 +31,15 @@ def test_a_view_may_be_passed(tiny_model):
     ("field", "value"),
     [
         ("format_version", "2"),
-        ("labels", "waltz,tango"),
+        ("labels", "tango,tango"),
+        ("labels", "tango,,rumba"),
+        ("labels", "tango,other"),
+        ("evidence", "{"),
+        ("evidence", '{"weight": 0}'),
+        ("evidence", '{"weight": "much"}'),
+        ("evidence", '{"wait": 1}'),
+        ("evidence", '{"name_at": 0.3, "release_at": 0.4}'),
+        ("evidence", '{"name_at": NaN}'),
         ("sample_rate", "16000"),
         ("n_fft", "1024"),
         ("hop_length", "many"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import DANCE_KEYS, DANCES, dance
+from runtime.dances import DANCE_KEYS, DANCES, REGISTRY, Dance, dance
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def test_import_is_light():
         "mutagen",
         "sounddevice",
     )
-    code = f"import sys, runtime, runtime.cli; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, runtime, runtime.command.cli; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert out.stdout == "[]\n"
 
@@ -54,12 +54,24 @@ def test_ten_dances_in_the_order_of_the_thesis():
 @pytest.mark.parametrize("d", DANCES, ids=DANCE_KEYS)
 def test_dance_is_consistent(d):
     assert dance(d.key) is d
-    assert d.category in ("Latin", "Standard")
+    assert d.family in ("Latin", "Standard")
+    assert d.thesis
     assert d.metre.startswith(str(d.beats_per_bar))
     assert d.mpm_low < d.mpm_min < d.mpm_max < d.mpm_high
     assert d.source
 
 
-def test_unknown_dance_lists_the_ten():
-    with pytest.raises(KeyError, match=r"salsa.*cha_cha_cha"):
-        dance("salsa")
+@pytest.mark.parametrize("d", [d for d in REGISTRY.values() if not d.thesis], ids=lambda d: d.key)
+def test_social_dance_is_consistent(d):
+    assert d.metre.startswith(str(d.beats_per_bar))
+    assert d.mpm_low < d.mpm_min < d.mpm_max < d.mpm_high <= 2 * d.mpm_low
+    assert d.family not in ("", "Latin", "Standard")
+
+
+def test_the_ten_come_first_and_colours_differ():
+    assert tuple(REGISTRY)[:10] == DANCE_KEYS
+    assert len({d.colour for d in REGISTRY.values()}) == len(REGISTRY)
+
+
+def test_of_an_unknown_dance_its_name_is_known():
+    assert dance("lindy_hop") == Dance("lindy_hop", "Lindy Hop")

@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _curves(args: argparse.Namespace) -> int:
-    from runtime.plot import check_plot_path
+    from runtime.command.plot import check_plot_path
     from training import plots
     from training.models import read_checkpoint
 
@@ -44,8 +44,8 @@ def _curves(args: argparse.Namespace) -> int:
 def _risk(args: argparse.Namespace) -> int:
     import json
 
+    from runtime.command.plot import check_plot_path
     from runtime.errors import WhichdanceError
-    from runtime.plot import check_plot_path
     from training import plots
 
     check_plot_path(args.output)
@@ -62,7 +62,7 @@ def _risk(args: argparse.Namespace) -> int:
 
 def _scores(args: argparse.Namespace) -> int:
     from runtime import Classifier, audio, mel
-    from runtime.plot import check_plot_path
+    from runtime.command.plot import check_plot_path
     from training import plots
 
     check_plot_path(args.output)

@@ -15,9 +15,9 @@ from typing import Any
 
 from runtime.atomic import replacing
 from runtime.audio import open_audio
-from runtime.classifier import Prediction
 from runtime.dances import dance
 from runtime.errors import WhichdanceError
+from runtime.prediction import Prediction
 
 DANCE = "DANCE"
 BPM = "BPM"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.atomic import replacing
-from runtime.classifier import Prediction
-from runtime.dances import DANCES, Dance, dance
+from runtime.command.report import clock, percent
+from runtime.dances import OTHER, Dance, dance
 from runtime.errors import ParameterError, WhichdanceError
-from runtime.report import clock, percent
+from runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,9 +82,11 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
     from matplotlib.figure import Figure
 
     times, scores = _curves(prediction)
-    order = sorted(DANCES, key=lambda one: -prediction.scores[one.key])  # the largest area at the bottom
-    rest = np.clip(1 - scores.sum(axis=1), 0, 1)
-    layers = np.column_stack([scores[:, [DANCES.index(one) for one in order]], rest])
+    keys = list(prediction.scores)
+    # the largest area at the bottom, none of them on top
+    order = [dance(key) for key in sorted(keys[:-1], key=lambda key: -prediction.scores[key])]
+    rest = np.clip(scores[:, -1], 0, 1)
+    layers = np.column_stack([scores[:, [keys.index(one.key) for one in order]], rest])
     edges = np.column_stack([np.zeros(len(times)), np.cumsum(layers, axis=1)])
 
     fig = Figure(figsize=(10, 4.4), layout="constrained")
@@ -108,7 +110,7 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
             edgecolor="#BBBBBB",
             hatch=NONE_HATCH,
             linewidth=0,
-            label=f"none of the ten  {percent(1 - sum(prediction.scores.values()))}",
+            label=f"none of these  {percent(prediction.scores[OTHER])}",
         )
     _style(axes, times)
     _titles(axes, prediction, title)
@@ -132,7 +134,7 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
 
 
 def _curves(prediction: Prediction) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Times of the curve's corners, s, and the scores there, shape (n_times, 10)."""
+    """Times of the curve's corners, s, and the scores there, shape (n_times, n_classes)."""
     middles = np.array(prediction.segment_times) + prediction.segment_seconds / 2
     stride = middles[1] - middles[0] if len(middles) > 1 else prediction.segment_seconds
     times = np.concatenate([[middles[0] - stride / 2], middles, [middles[-1] + stride / 2]])

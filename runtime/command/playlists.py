@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from runtime.atomic import replacing
-from runtime.batch import Outcome
-from runtime.dances import DANCES
+from runtime.dances import DANCES, OTHER, dance
 from runtime.errors import WhichdanceError
+from runtime.prediction import Outcome
 
 NOT_SURE = "Not sure"
 
@@ -15,8 +15,8 @@ NOT_SURE = "Not sure"
 def write_playlists(outcomes: Iterable[Outcome], folder: str | os.PathLike[str]) -> list[Path]:
     """Write one M3U8 per dance, and one for 'not sure', into a folder.
 
-    All eleven are written, empty ones too, so that none is left over from an earlier run. Entries are
-    relative to the folder: music and playlists can move together.
+    One for each dance of the model is written, empty ones too, so that none is left over from an earlier
+    run. Entries are relative to the folder: music and playlists can move together.
 
     Parameters
     ----------
@@ -38,6 +38,9 @@ def write_playlists(outcomes: Iterable[Outcome], folder: str | os.PathLike[str])
     entries: dict[str | None, list[str]] = {dance.key: [] for dance in DANCES} | {None: []}
     for outcome in outcomes:
         if outcome.prediction is not None:
+            for label in outcome.prediction.scores:
+                if label != OTHER:
+                    entries.setdefault(label, [])
             entries[outcome.prediction.dance].append(
                 _entry(outcome.path, outcome.prediction.duration, folder)
             )
@@ -45,10 +48,9 @@ def write_playlists(outcomes: Iterable[Outcome], folder: str | os.PathLike[str])
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WhichdanceError(f"{folder}: the folder cannot be made ({error.strerror})") from error
-    names = {dance.key: dance.name for dance in DANCES} | {None: NOT_SURE}
     written = []
     for key, lines in entries.items():
-        path = folder / f"{names[key]}.m3u8"
+        path = folder / f"{NOT_SURE if key is None else dance(key).name}.m3u8"
         # surrogateescape: names of files that are not UTF-8 go into the playlist byte by byte.
         with replacing(path) as temporary:
             temporary.write_text(

@@ -6,37 +6,18 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.audio import SUFFIXES
-from runtime.classifier import Classifier, Prediction
+from runtime.classifier import Classifier
 from runtime.errors import WhichdanceError
-from runtime.segments import DEFAULT_STRIDE
+from runtime.prediction import Outcome
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
 POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one recording: a prediction, or the error that stood in its way.
-
-    Attributes
-    ----------
-    path : str
-        As the user gave it, or below the folder that the user gave.
-    prediction : Prediction or None
-    error : str or None
-        One line that names the file.
-    """
-
-    path: str
-    prediction: Prediction | None = None
-    error: str | None = None
 
 
 def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
@@ -77,20 +58,21 @@ def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
 def classify_all(
     paths: Sequence[str],
     *,
-    model: str | None = None,
-    threads: int | None = None,
-    stride: int = DEFAULT_STRIDE,
     jobs: int = 1,
+    threads: int | None = None,
+    **options: Any,
 ) -> Generator[Outcome, None, None]:
     """Classify recordings; the outcomes come in the order of `paths`, each as soon as it is known.
 
     Parameters
     ----------
     paths : sequence of str
-    model, threads, stride :
-        As for `Classifier`. With several processes each has one thread unless `threads` says otherwise.
     jobs : int
         Number of processes, at least 1.
+    threads : int, optional
+        As for `Classifier`; if None and with several processes, one for each.
+    **options :
+        As for `Classifier`.
 
     Raises
     ------
@@ -99,11 +81,12 @@ def classify_all(
     """
     if threads is None and jobs > 1:
         threads = 1
-    classifier = Classifier(model, threads=threads, stride=stride)
+    options["threads"] = threads
+    classifier = Classifier(**options)
     jobs = min(jobs, len(paths))
     if jobs > 1:
         del classifier  # it has shown that the model loads; each process loads its own
-        yield from _classify_on_processes(paths, jobs, model, threads, stride)
+        yield from _classify_on_processes(paths, jobs, options)
     else:
         for path in paths:
             yield _classify(classifier, path)
@@ -118,9 +101,7 @@ def _classify(classifier: Classifier, path: str) -> Outcome:
         return Outcome(path, error=f"{path}: cannot be read ({error.strerror or error})")
 
 
-def _classify_on_processes(
-    paths: Sequence[str], jobs: int, model: str | None, threads: int | None, stride: int
-) -> Iterator[Outcome]:
+def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, Any]) -> Iterator[Outcome]:
     """One thread per process, which hands it a path and waits for the outcome on a pipe of its own.
 
     `ProcessPoolExecutor` shares one pipe among all its processes: it waits forever if one of them is
@@ -140,7 +121,7 @@ def _classify_on_processes(
 
     def start() -> "Connection":
         ours, theirs = context.Pipe()
-        worker = context.Process(target=_serve, args=(theirs, model, threads, stride), daemon=True)
+        worker = context.Process(target=_serve, args=(theirs, options), daemon=True)
         worker.start()
         theirs.close()  # so that the pipe ends when the worker does
         workers.append((worker, ours))
@@ -181,10 +162,10 @@ def _classify_on_processes(
             worker.join()
 
 
-def _serve(connection: "Connection", model: str | None, threads: int | None, stride: int) -> None:
+def _serve(connection: "Connection", options: dict[str, Any]) -> None:
     """Life of a worker process: outcomes for paths, until the parent closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
-    classifier = Classifier(model, threads=threads, stride=stride)
+    classifier = Classifier(**options)
     with suppress(EOFError, OSError):
         while True:
             connection.send(_classify(classifier, connection.recv()))

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.classifier import LIVE_STRIDE, LiveClassifier, Prediction
+from runtime.classifier import LIVE_STRIDE, LiveClassifier
+from runtime.command.report import answer, clock, percent, summary
 from runtime.errors import AudioError, WhichdanceError
 from runtime.mel import Float32
 from runtime.model import Model
-from runtime.report import answer, clock, percent, summary
+from runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

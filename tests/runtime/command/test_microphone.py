@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from runtime import LiveClassifier, Model, cli, live
+from runtime import LiveClassifier, Model
+from runtime.command import cli, microphone
 from runtime.errors import AudioError, WhichdanceError
 
 SAMPLE_RATE = 22_050
@@ -38,7 +39,7 @@ def _terminal(**options: object) -> Console:
 
 def test_the_screen_follows_the_music(classifier, tone):
     console = _terminal()
-    prediction = live.show(classifier, _blocks(tone("tango", 8)), console, top=2)
+    prediction = microphone.show(classifier, _blocks(tone("tango", 8)), console, top=2)
     screen = console.file.getvalue()
     assert prediction.dance == "tango"
     assert "Collecting the first five seconds" in screen
@@ -49,7 +50,9 @@ def test_the_screen_follows_the_music(classifier, tone):
 
 def test_ctrl_c_ends_it_with_the_answer_so_far_and_the_cursor_back(classifier, tone):
     console = _terminal()
-    prediction = live.show(classifier, _blocks(tone("jive", 7), then=KeyboardInterrupt()), console, top=3)
+    prediction = microphone.show(
+        classifier, _blocks(tone("jive", 7), then=KeyboardInterrupt()), console, top=3
+    )
     screen = console.file.getvalue()
     assert prediction.dance == "jive"
     assert screen.rfind("\x1b[?25h") > screen.rfind("\x1b[?25l") >= 0
@@ -58,30 +61,30 @@ def test_ctrl_c_ends_it_with_the_answer_so_far_and_the_cursor_back(classifier, t
 def test_an_error_brings_the_cursor_back_too(classifier, tone):
     console = _terminal()
     with pytest.raises(AudioError):
-        live.show(classifier, _blocks(tone("jive", 1), then=AudioError("unplugged")), console, top=3)
+        microphone.show(classifier, _blocks(tone("jive", 1), then=AudioError("unplugged")), console, top=3)
     screen = console.file.getvalue()
     assert screen.rfind("\x1b[?25h") > screen.rfind("\x1b[?25l") >= 0
 
 
 def test_silence_is_pointed_out(classifier):
     console = _terminal()
-    live.show(classifier, _blocks(np.zeros(SAMPLE_RATE, np.float32)), console, top=3)
+    microphone.show(classifier, _blocks(np.zeros(SAMPLE_RATE, np.float32)), console, top=3)
     assert "silent; is the microphone muted?" in console.file.getvalue()
 
 
 def test_without_a_terminal_there_is_a_line_per_answer(classifier, tone):
     console = Console(file=io.StringIO(), width=100)
-    live.show(classifier, _blocks(tone("samba", 9)), console, top=3)
+    microphone.show(classifier, _blocks(tone("samba", 9)), console, top=3)
     lines = console.file.getvalue().splitlines()
-    assert lines[0].split() == ["0:05", "Samba", "94", "%"]
+    assert lines[0].split() == ["0:05", "Samba", "85", "%"]
     assert len(lines) == 4
 
 
 def test_enter_starts_anew(classifier, tone, monkeypatch):
     presses = iter([False] * 70 + [True])
-    monkeypatch.setattr(live, "_enter_pressed", lambda: next(presses, False))
+    monkeypatch.setattr(microphone, "_enter_pressed", lambda: next(presses, False))
     samples = np.concatenate([tone("samba", 7), tone("rumba", 7)])
-    prediction = live.show(classifier, _blocks(samples), _terminal(), top=3)
+    prediction = microphone.show(classifier, _blocks(samples), _terminal(), top=3)
     assert prediction.dance == "rumba"
     assert prediction.confidence > 0.9
 
@@ -90,10 +93,10 @@ def test_enter_is_noticed_on_a_terminal(monkeypatch):
     master, slave = pty.openpty()
     with open(slave) as keyboard, open(master, "wb", buffering=0) as fingers:
         monkeypatch.setattr(sys, "stdin", keyboard)
-        assert not live._enter_pressed()
+        assert not microphone._enter_pressed()
         fingers.write(b"\n")
-        assert live._enter_pressed()
-        assert not live._enter_pressed()
+        assert microphone._enter_pressed()
+        assert not microphone._enter_pressed()
 
 
 def _sound_card(
@@ -149,12 +152,12 @@ def test_the_command_listens_until_ctrl_c(tiny_model, tone, monkeypatch, capsys)
     assert cli.main(["--live", "--device", "3", "--model", str(tiny_model)]) == 0
     assert asked == [3]
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split() == ["0:05", "Quickstep", "94", "%"]
+    assert out.splitlines()[0].split() == ["0:05", "Quickstep", "85", "%"]
     assert "━" in out
 
 
 def test_too_little_music_is_a_failure(tiny_model, monkeypatch, capsys):
-    monkeypatch.setattr(live, "listen", lambda *_, **__: None)
+    monkeypatch.setattr(microphone, "listen", lambda *_, **__: None)
     assert cli.main(["--live", "--model", str(tiny_model)]) == 1
     assert capsys.readouterr().err == "whichdance: there was not enough music for an answer\n"
 
@@ -167,8 +170,8 @@ def test_a_device_that_does_not_exist_is_named(tiny_model, monkeypatch, capsys):
 
 def test_a_microphone_that_falls_silent_for_good_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", _sound_card(lambda _: None)[0])
-    monkeypatch.setattr(live, "PATIENCE_SECONDS", 0.01)
-    with live.microphone() as (sample_rate, blocks):
+    monkeypatch.setattr(microphone, "PATIENCE_SECONDS", 0.01)
+    with microphone.microphone() as (sample_rate, blocks):
         assert sample_rate == 44_100
         with pytest.raises(AudioError, match="stopped giving sound"):
             next(blocks)
@@ -176,5 +179,5 @@ def test_a_microphone_that_falls_silent_for_good_is_an_error(monkeypatch):
 
 def test_without_sounddevice_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with pytest.raises(WhichdanceError, match=r"pip install 'whichdance\[mic\]'"), live.microphone():
+    with pytest.raises(WhichdanceError, match=r"pip install 'whichdance\[mic\]'"), microphone.microphone():
         pass

@@ -11,11 +11,11 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
-from runtime import cli, plot
-from runtime.classifier import Prediction
-from runtime.dances import DANCE_KEYS, DANCES
+from runtime.command import cli, plot
+from runtime.dances import DANCE_KEYS, DANCES, OTHER
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
+from runtime.prediction import Prediction
 
 
 def _prediction(n_segments: int = 40, stride: int = 43, none_of_the_ten: float = 0.0) -> Prediction:
@@ -24,13 +24,15 @@ def _prediction(n_segments: int = 40, stride: int = 43, none_of_the_ten: float =
     logits[:, 9] += np.linspace(-2, 5, n_segments)
     logits[:, 7] += 2
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True) * (1 - none_of_the_ten)
+    scores = np.column_stack([scores, np.full(n_segments, none_of_the_ten)])
     mean = scores.mean(axis=0)
-    best = DANCE_KEYS[int(mean.argmax())]
+    best = DANCE_KEYS[int(mean[:-1].argmax())]
     return Prediction(
         dance=best,
-        confidence=float(mean.max()),
+        verdict="dance",
+        confidence=float(mean[:-1].max()),
         best=best,
-        scores=dict(zip(DANCE_KEYS, mean.tolist(), strict=True)),
+        scores=dict(zip((*DANCE_KEYS, OTHER), mean.tolist(), strict=True)),
         segment_times=tuple(i * stride / FRAME_RATE for i in range(n_segments)),
         segment_scores=scores.astype(np.float32),
         segment_seconds=224 / FRAME_RATE,

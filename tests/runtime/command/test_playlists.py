@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import cli
+from runtime.command import cli
 from runtime.dances import DANCES
 
 
@@ -49,7 +49,7 @@ def test_playlists_move_with_the_music(lists, tmp_path):
 def test_not_sure_has_its_own(make_tiny_model, sound, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     sound("#1 hit.wav", "samba")
-    model = make_tiny_model(reject_threshold="0.99")
+    model = make_tiny_model(evidence='{"name_at": 0.999, "release_at": 0.4}')
     assert cli.main(["--model", str(model), "--playlists", ".", "#1 hit.wav"]) == 0
     assert _entries(tmp_path / "Not sure.m3u8") == ["./#1 hit.wav"]
     assert _entries(tmp_path / "Samba.m3u8") == []

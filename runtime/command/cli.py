@@ -9,18 +9,19 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from runtime import report
 from runtime.atomic import replacing
-from runtime.batch import Outcome, classify_all, find_recordings
-from runtime.classifier import LIVE_STRIDE, Prediction
+from runtime.classifier import LIVE_STRIDE
+from runtime.command import report
+from runtime.command.batch import classify_all, find_recordings
 from runtime.dances import DANCES
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
+from runtime.prediction import Outcome, Prediction
 from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS
 
 if TYPE_CHECKING:
@@ -270,13 +271,13 @@ def _check_usage(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
     if not args.paths:
         parser.error("no recordings given; name files or folders")
     if args.plot:
-        from runtime.plot import check_plot_path
+        from runtime.command.plot import check_plot_path
 
         check_plot_path(args.plot)
         if not Path(args.plot).absolute().parent.is_dir():
             raise WhichdanceError(f"{args.plot}: cannot be written (no such folder)")
     if args.write_tags:
-        from runtime.tags import check_mutagen
+        from runtime.command.tags import check_mutagen
 
         check_mutagen()
 
@@ -299,6 +300,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         model=args.model,
         threads=args.threads,
         stride=args.stride or DEFAULT_STRIDE,
+        min_confidence=args.min_confidence,
         jobs=args.jobs,
     )
     with closing(heard):
@@ -308,7 +310,7 @@ def _run(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     if log.interrupted:
         return INTERRUPTED
     if args.playlists:
-        from runtime.playlists import write_playlists
+        from runtime.command.playlists import write_playlists
 
         write_playlists(log.outcomes, args.playlists)
     return FAILED if log.failed else ANSWERED
@@ -327,14 +329,12 @@ def _handled(args: argparse.Namespace, outcomes: Iterable[Outcome], log: _Log) -
     """The same outcomes; does with each what the options ask for, and ends early on Ctrl-C."""
     try:
         for outcome in outcomes:
-            if outcome.prediction is not None and args.min_confidence is not None:
-                outcome = replace(outcome, prediction=_doubted(outcome.prediction, args.min_confidence))
             if outcome.prediction is None:
                 log.failed = True
                 _say(str(outcome.error))
             else:
                 if args.plot:
-                    from runtime.plot import save_plot
+                    from runtime.command.plot import save_plot
 
                     save_plot(outcome.prediction, args.plot, title=Path(outcome.path).name)
                 if args.write_tags and not _tag(args, outcome.path, outcome.prediction):
@@ -346,16 +346,9 @@ def _handled(args: argparse.Namespace, outcomes: Iterable[Outcome], log: _Log) -
         log.interrupted = True
 
 
-def _doubted(prediction: Prediction, min_confidence: float) -> Prediction:
-    """'Not sure' if the confidence is below the user's own threshold."""
-    if prediction.confidence >= min_confidence:
-        return prediction
-    return replace(prediction, dance=None, tempo_bpm=None, tempo_mpm=None, metre=None)
-
-
 def _tag(args: argparse.Namespace, path: str, prediction: Prediction) -> bool:
     """Write tags and say what was done; False if it failed."""
-    from runtime.tags import tag_values, write_tags
+    from runtime.command.tags import tag_values, write_tags
 
     least = TAG_CONFIDENCE if args.min_confidence is None else args.min_confidence
     if prediction.dance is None or prediction.confidence < least:
@@ -464,7 +457,7 @@ def _with_progress_bar(
 
 
 def _listen(args: argparse.Namespace) -> int:
-    from runtime.live import listen
+    from runtime.command.microphone import listen
 
     top = args.top or 3
     prediction = listen(

@@ -16,10 +16,11 @@ import soundfile
 from mutagen.id3 import ID3, TBPM, TIT2, TXXX
 from mutagen.mp4 import MP4
 
-from runtime import audio, cli, tags
-from runtime.classifier import Prediction
+from runtime import audio
+from runtime.command import cli, tags
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
+from runtime.prediction import Prediction
 
 VALUES = {"DANCE": "Cha Cha", "BPM": "124"}
 SUFFIXES = [".flac", ".ogg", ".opus", ".mp3", ".wav", ".aiff", ".m4a"]
@@ -65,7 +66,7 @@ def recording(tmp_path, tone):
 
 
 def _samples_hash(path: Path) -> str:
-    """Of all channels, unlike the check of `runtime.tags` itself; m4a needs ffmpeg there and here."""
+    """Of all channels, unlike the check of `runtime.command.tags` itself; m4a needs ffmpeg there and here."""
     if path.suffix == ".m4a":
         return hashlib.sha256(audio.read(path)[0].tobytes()).hexdigest()
     return hashlib.sha256(soundfile.read(path, dtype="float64")[0].tobytes()).hexdigest()
@@ -192,7 +193,7 @@ def test_a_write_that_changes_the_sound_is_undone(recording, monkeypatch):
 
 KILLED = """
 import os, signal, sys
-from runtime import tags
+from runtime.command import tags
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[2] == "before the tags": tags._write = die
 elif sys.argv[2] == "half a file":
@@ -221,6 +222,7 @@ def _prediction(key: str, **more: object) -> Prediction:
     scores = {one: 0.9 if one == key else 0.01 for one in DANCE_KEYS}
     options = {"dance": key, "tempo_bpm": 123.6, "tempo_mpm": 30.9, "metre": "4/4"} | more
     return Prediction(
+        verdict="not sure" if options["dance"] is None else "dance",
         confidence=0.9,
         best=key,
         scores=scores,
@@ -279,16 +281,16 @@ def test_the_command_keeps_existing_values(whichdance, sound):
 
 def test_the_command_writes_only_above_the_confidence(whichdance, sound):
     path = sound("song.flac", "tango", 12.0)
-    status, lines = whichdance("--min-confidence", "0.99", path)
+    status, lines = whichdance("--min-confidence", "0.999", path)
     assert status == 0
-    assert "no tags, its confidence is only 0.94" in lines[0]
+    assert "no tags, its confidence is only 0.99" in lines[0]
     assert "DANCE" not in _found(path)
 
 
 def test_without_a_threshold_the_command_wants_a_half(make_tiny_model, sound, capsys, monkeypatch):
     path = sound("song.flac", "tango", 12.0)
     model = make_tiny_model(none_of_the_ten=True)
-    monkeypatch.setattr(cli, "TAG_CONFIDENCE", 0.95)
+    monkeypatch.setattr(cli, "TAG_CONFIDENCE", 0.999)
     cli.main(["--model", str(model), "--write-tags", str(path)])
     assert "no tags" in capsys.readouterr().err
     assert "DANCE" not in _found(path)

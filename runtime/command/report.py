@@ -5,24 +5,19 @@ before the last recording has been heard.
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from runtime.batch import Outcome
-from runtime.classifier import Prediction
-from runtime.dances import DANCE_KEYS, DANCES, dance
+from runtime.dances import OTHER, REGISTRY, dance
+from runtime.prediction import Outcome, Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-CSV_COLUMNS = (
-    *("path", "dance", "confidence", "best", "duration", "padded", "tempo_bpm", "tempo_mpm", "metre"),
-    *DANCE_KEYS,
-    "error",
-)
-CSV_TIMELINE_COLUMNS = ("path", "start", "end", *DANCE_KEYS, "error")
+CSV_COLUMNS = ("path", "dance", "confidence", "best", "duration", "padded", "tempo_bpm", "tempo_mpm", "metre")
+CSV_TIMELINE_COLUMNS = ("path", "start", "end")
 
-NONE_OF_THE_TEN = "none of the ten"
+NONE_OF_THESE = "none of these"
 BAR_WIDTH = 24  # characters
 PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 
@@ -44,12 +39,25 @@ def percent(score: float) -> str:
 
 def ranked(prediction: Prediction, top: int) -> list[tuple[str, float]]:
     """Display names and scores of the best dances, the best first; equal scores in class order."""
-    return _ranked(prediction.scores.values(), top)
+    return [(name(key), score) for key, score in prediction.ranked(top)]
+
+
+def name(key: str) -> str:
+    """Display name of a class."""
+    return NONE_OF_THESE if key == OTHER else dance(key).name
 
 
 def answer(prediction: Prediction) -> str:
-    """The dance's name, or 'not sure'."""
-    return "not sure" if prediction.dance is None else dance(prediction.dance).name
+    """The dance's name, or what is known instead."""
+    match prediction.verdict:
+        case "dance":
+            return dance(prediction.best).name
+        case "either":
+            return " or ".join(dance(key).name for key in (prediction.best, *prediction.also))
+        case "none":
+            return NONE_OF_THESE
+        case verdict:
+            return verdict
 
 
 def tempo(prediction: Prediction) -> str:
@@ -76,43 +84,65 @@ def json_list(outcomes: Iterable[Outcome]) -> Iterator[str]:
 
 
 def csv_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """One row per recording, columns `CSV_COLUMNS`; what is not known stays empty."""
-    yield _csv_row(CSV_COLUMNS)
-    for outcome in outcomes:
-        prediction = outcome.prediction
-        if prediction is None:
-            yield _csv_row([outcome.path, *[""] * (len(CSV_COLUMNS) - 2), outcome.error or ""])
-            continue
-        yield _csv_row(
-            [
-                outcome.path,
-                prediction.dance or "",
-                f"{prediction.confidence:.4f}",
-                prediction.best,
-                f"{prediction.duration:.2f}",
-                str(prediction.padded).lower(),
-                "" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.1f}",
-                "" if prediction.tempo_mpm is None else f"{prediction.tempo_mpm:.1f}",
-                prediction.metre or "",
-                *(f"{score:.4f}" for score in prediction.scores.values()),
-                "",
-            ]
-        )
+    """One row per recording: `CSV_COLUMNS`, a column per class, error; what is not known stays empty."""
+
+    def rows(prediction: Prediction) -> Iterator[list[str]]:
+        yield [
+            prediction.dance or "",
+            f"{prediction.confidence:.4f}",
+            prediction.best,
+            f"{prediction.duration:.2f}",
+            str(prediction.padded).lower(),
+            "" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.1f}",
+            "" if prediction.tempo_mpm is None else f"{prediction.tempo_mpm:.1f}",
+            prediction.metre or "",
+            *(f"{score:.4f}" for score in prediction.scores.values()),
+        ]
+
+    return _csv(outcomes, CSV_COLUMNS, rows)
 
 
 def csv_timeline_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """One row per segment, columns `CSV_TIMELINE_COLUMNS`, times in seconds."""
-    yield _csv_row(CSV_TIMELINE_COLUMNS)
-    for outcome in outcomes:
-        prediction = outcome.prediction
-        if prediction is None:
-            yield _csv_row([outcome.path, *[""] * (len(CSV_TIMELINE_COLUMNS) - 2), outcome.error or ""])
-            continue
+    """One row per segment: `CSV_TIMELINE_COLUMNS`, a column per class, error; times in seconds."""
+
+    def rows(prediction: Prediction) -> Iterator[list[str]]:
         for start, scores in zip(prediction.segment_times, prediction.segment_scores, strict=True):
             end = start + prediction.segment_seconds
-            yield _csv_row(
-                [outcome.path, f"{start:.3f}", f"{end:.3f}", *(f"{score:.4f}" for score in scores), ""]
-            )
+            yield [f"{start:.3f}", f"{end:.3f}", *(f"{score:.4f}" for score in scores)]
+
+    return _csv(outcomes, CSV_TIMELINE_COLUMNS, rows)
+
+
+def _csv(
+    outcomes: Iterable[Outcome], columns: Sequence[str], rows: Callable[[Prediction], Iterable[list[str]]]
+) -> Iterator[str]:
+    """A header, then the rows of each outcome behind its path.
+
+    The classes are those of the first prediction, since all are by one model; failures before it wait.
+    """
+    waiting: list[Outcome] = []
+    header: list[str] | None = None
+    for outcome in outcomes:
+        if outcome.prediction is None and header is None:
+            waiting.append(outcome)
+            continue
+        if outcome.prediction is not None and header is None:
+            header = [*columns, *outcome.prediction.scores, "error"]
+            yield _csv_row(header)
+            yield from (_csv_failure(one, header) for one in waiting)
+        assert header is not None
+        if outcome.prediction is None:
+            yield _csv_failure(outcome, header)
+        else:
+            yield from (_csv_row([outcome.path, *row, ""]) for row in rows(outcome.prediction))
+    if header is None:
+        header = [*columns, "error"]
+        yield _csv_row(header)
+        yield from (_csv_failure(one, header) for one in waiting)
+
+
+def _csv_failure(outcome: Outcome, header: Sequence[str]) -> str:
+    return _csv_row([outcome.path, *[""] * (len(header) - 2), outcome.error or ""])
 
 
 def answers(outcomes: Iterable[Outcome], top: int, *, ascii_only: bool = False) -> Iterator[str]:
@@ -125,7 +155,7 @@ def answers(outcomes: Iterable[Outcome], top: int, *, ascii_only: bool = False) 
 
 def timelines(outcomes: Iterable[Outcome], top: int) -> Iterator[str]:
     """The best scores of each segment of each recording."""
-    width = max(len(one.name) for one in DANCES)
+    width = max(len(one.name) for one in REGISTRY.values())
     for outcome in outcomes:
         prediction = outcome.prediction
         if prediction is None:
@@ -133,7 +163,8 @@ def timelines(outcomes: Iterable[Outcome], top: int) -> Iterator[str]:
         yield f"{outcome.path}  ({clock(prediction.duration)})\n"
         for start, scores in zip(prediction.segment_times, prediction.segment_scores.tolist(), strict=True):
             span = f"{clock(start)}-{clock(start + prediction.segment_seconds)}"
-            best = (f"{name:{width}} {percent(score):>5}" for name, score in _ranked(scores, top))
+            order = sorted(zip(prediction.scores, scores, strict=True), key=lambda pair: -pair[1])
+            best = (f"{name(key):{width}} {percent(score):>5}" for key, score in order[:top])
             yield f"{span:>13}  {'  '.join(best)}\n"
 
 
@@ -170,24 +201,22 @@ def table(outcomes: Iterable[Outcome], console: "Console", top: int) -> Iterator
 
 def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> str:
     """The answer, the tempo, and the best dances with bars and percentages, in several lines."""
-    lines = ["Not sure. It is closest to:" if prediction.dance is None else answer(prediction)]
+    lines = [
+        "Not sure. It is closest to:"
+        if prediction.verdict == "not sure"
+        else answer(prediction).capitalize()
+        if prediction.dance is None
+        else answer(prediction)
+    ]
     lines += [line for line in [tempo(prediction)] if line]
     if prediction.padded:
         lines.append("Less than one segment was heard; a few bars more give a surer answer.")
     rows = ranked(prediction, top)
-    rest = 1 - sum(prediction.scores.values())
-    if rest > 0.005:
-        rows.append((NONE_OF_THE_TEN, rest))
-    width = max(len(name) for name, _ in rows)
-    for name, score in rows:
+    width = max(len(one) for one, _ in rows)
+    for one, score in rows:
         bar = ("#" if ascii_only else "━") * round(BAR_WIDTH * score)
-        lines.append(f"  {name:{width}}  {bar:{BAR_WIDTH}} {percent(score):>5}")
+        lines.append(f"  {one:{width}}  {bar:{BAR_WIDTH}} {percent(score):>5}")
     return "\n".join(lines)
-
-
-def _ranked(scores: Iterable[float], top: int) -> list[tuple[str, float]]:
-    order = sorted(zip(DANCE_KEYS, scores, strict=True), key=lambda pair: -pair[1])
-    return [(dance(key).name, score) for key, score in order[:top]]
 
 
 def _csv_row(cells: Sequence[str]) -> str:

@@ -1,0 +1,143 @@
+"""What a recording was taken for: frozen data that the pipeline makes and everybody else reads."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from runtime.mel import Float32
+
+Verdict = Literal["dance", "either", "none", "not sure", "silence"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a recording in one dance.
+
+    Attributes
+    ----------
+    start, end : float
+        s.
+    dance : str or None
+        Its key; None where it is none of the model's dances, or the model is not sure.
+    confidence : float
+        Probability of what is answered (of `dance`, or of the likeliest state where that is None), 0 to 1.
+    tempo_bpm, tempo_mpm : float or None
+        Beats and measures (bars) per minute.
+    """
+
+    start: float
+    end: float
+    dance: str | None
+    confidence: float
+    tempo_bpm: float | None = None
+    tempo_mpm: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a recording was taken for.
+
+    Attributes
+    ----------
+    dance : str or None
+        Key of the dance, the one that fills most of the music; of music that plays, the one that plays
+        now. None unless `verdict` is 'dance'.
+    verdict : str
+        'dance'; 'either', where `best` and `also` together are sure enough; 'none', where it is none of
+        the model's dances; 'not sure'; 'silence', where there is no music at all.
+    confidence : float
+        Probability of what is answered, 0 to 1: of `best`, or of none of the dances where that is the
+        verdict.
+    best : str
+        The likeliest dance, also where `dance` is None.
+    also : tuple of str
+        Dances that fit nearly as well as `best`, the better first.
+    scores : dict of str to float
+        Probability of each of the model's dances in its order, and of none of them ('other') last. They
+        sum to one. Of a whole recording they are shares of its time.
+    parts : tuple of Part
+        In order; one for an ordinary song, several for a medley. Of music that plays: the set list so
+        far, whose last part goes on.
+    since : float or None
+        Of music that plays: where in the recording the current dance began, s.
+    segment_times : tuple of float
+        Start of each segment, s. Of music that plays: of those that came with this update.
+    segment_scores : ndarray, shape (n_segments, n_dances + 1), float32
+        The network's scores in the order of `scores`.
+    segment_seconds : float
+        Length of a segment, s.
+    duration : float
+        Length of the recording, s.
+    padded : bool
+        True where the recording was shorter than one segment and was repeated to fill it.
+    tempo_bpm, tempo_mpm : float or None
+        Beats per minute, and measures (bars) per minute, as `dance` is counted. None where `dance` is
+        None or the music is too short (4 s) to tell.
+    metre : str or None
+        Time signature of `dance`.
+    warnings : tuple of str
+        What of the recording could not be heard, in words.
+    """
+
+    dance: str | None
+    verdict: Verdict
+    confidence: float
+    best: str
+    scores: dict[str, float]
+    segment_times: tuple[float, ...]
+    segment_scores: Float32
+    segment_seconds: float
+    duration: float
+    also: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    since: float | None = None
+    padded: bool = False
+    tempo_bpm: float | None = None
+    tempo_mpm: float | None = None
+    metre: str | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def ranked(self, top: int | None = None) -> list[tuple[str, float]]:
+        """Keys and scores, the best first, none of the dances ('other') among them; ties in class order."""
+        return sorted(self.scores.items(), key=lambda pair: -pair[1])[:top]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain Python objects that `json` accepts."""
+        content = {name: value for name, value in vars(self).items() if not name.startswith("segment_")}
+        content["scores"] = dict(self.scores)
+        content["also"] = list(self.also)
+        content["warnings"] = list(self.warnings)
+        content["parts"] = [vars(part) | {} for part in self.parts]
+        content["segments"] = [
+            {"start": t, "end": t + self.segment_seconds, "scores": dict(zip(self.scores, row, strict=True))}
+            for t, row in zip(self.segment_times, self.segment_scores.tolist(), strict=True)
+        ]
+        return content
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prediction):
+            return NotImplemented
+        mine, theirs = vars(self) | {"segment_scores": None}, vars(other) | {"segment_scores": None}
+        return mine == theirs and np.array_equal(self.segment_scores, other.segment_scores)
+
+    def __hash__(self) -> int:
+        return hash((self.dance, self.confidence, self.duration, self.segment_times))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one recording: a prediction, or the error that stood in its way.
+
+    Attributes
+    ----------
+    path : str
+        As the user gave it, or below the folder that the user gave.
+    prediction : Prediction or None
+    error : str or None
+        One line that names the file.
+    """
+
+    path: str
+    prediction: Prediction | None = None
+    error: str | None = None
