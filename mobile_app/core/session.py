@@ -27,6 +27,7 @@ from mobile_app.core.ring import RingBuffer, Samples
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Verdict, threshold, verdict
 from runtime import LiveClassifier, Model, Prediction, WhichdanceError
+from runtime.dances import DANCE_KEYS
 from runtime.mel import FRAME_RATE
 
 log = logging.getLogger(__name__)
@@ -353,8 +354,7 @@ class Session:
         draft = self.draft
         limit = threshold(self._options.sensitivity, model.info.reject_threshold)
         judged = verdict(prediction, threshold=limit)
-        known = len(draft.timeline)
-        draft.timeline.extend(prediction.segment_times[known:], prediction.segment_scores[known:])
+        draft.timeline.extend(prediction.segment_times, prediction.segment_scores[:, : len(DANCE_KEYS)])
         draft.duration, draft.dance, draft.best = prediction.duration, judged.dance, prediction.best
         draft.confidence, draft.scores = prediction.confidence, dict(prediction.scores)
         draft.tempo_mpm = getattr(prediction, "tempo_mpm", None)  # only some runtimes tell the tempo

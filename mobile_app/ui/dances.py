@@ -44,7 +44,7 @@ class DancesScreen(Screen):
         for category, title in (("Standard", tr("Standard")), ("Latin", tr("Latin"))):
             rows.add_widget(Section(text=title))
             for each in DANCES:
-                if each.category == category:
+                if each.family == category:
                     rows.add_widget(self._row(each.key))
 
     def _row(self, key: str) -> DanceRow:
@@ -91,7 +91,7 @@ class DanceScreen(Screen):
         """Show the dance in the present language."""
         tr, each, lesson = self.app.tr, dance(self.key), LESSONS[self.key]
         self.name_of_dance = self.app.dance_name(self.key)
-        self.category = tr("Latin") if each.category == "Latin" else tr("Standard")
+        self.category = tr("Latin") if each.family == "Latin" else tr("Standard")
         self.metre = each.metre
         self.tempo = f"{each.mpm_min:.0f}–{each.mpm_max:.0f}"
         self.beats = f"{each.mpm_min * each.beats_per_bar:.0f}–{each.mpm_max * each.beats_per_bar:.0f}"

@@ -209,7 +209,9 @@ class Parade:
             rows = np.tile(np.array([table[k] for k in DANCE_KEYS], np.float32), (60, 1))
             times = tuple(float(t) for t in range(60))
             best = key or "tango"
-            prediction = Prediction(key, table[best], best, table, times, rows, 5.2, 65.0)
+            prediction = Prediction(
+                key, "dance" if key else "not sure", table[best], best, table, times, rows, 5.2, 65.0
+            )
             verdict = Verdict(Certainty.QUITE_SURE if key else Certainty.NOT_SURE, key, table[best])
             session.timeline.extend(times, rows)
             session.draft.dance, session.draft.best, session.draft.id = key, best, self.entries[0]

@@ -385,7 +385,7 @@ def test_every_transition_is_defined_or_refused(bench: Bench) -> None:
 def prediction(confidence: float, duration: float = 20.0) -> Prediction:
     scores = dict.fromkeys(DANCE_KEYS, (1 - confidence) / 9) | {"tango": confidence}
     rows = np.array([list(scores.values())], np.float32)
-    return Prediction("tango", confidence, "tango", scores, (0.0,), rows, 5.2, duration)
+    return Prediction("tango", "dance", confidence, "tango", scores, (0.0,), rows, 5.2, duration)
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ def test_every_dance_has_its_page(hand: Hand) -> None:
     for dance in DANCES:
         hand.app.show_dance(dance.key)
         hand.frames(3)
-        assert {dance.name, dance.metre, dance.category} <= hand.texts()
+        assert {dance.name, dance.metre, dance.family} <= hand.texts()
 
 
 # A recording
