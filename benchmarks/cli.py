@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report
+from benchmarks.catalogue import BENCHMARKS, REQUIRED
 from benchmarks.report import Section
 from runtime.errors import ParameterError, WhichdanceError
 
@@ -56,34 +57,6 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], bool, str]] = {
     "seconds": (_length(6), False, "length of the recording, s"),
     "threads": (_whole(1), False, "of the network"),
 }
-
-# Sub-command, a module of this package → what it measures, and its options.
-BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "frontend": (
-        "mel spectrogram against librosa and against the FFT alone",
-        ("seconds", "sample-rates", "runs"),
-    ),
-    "model": (
-        "onnxruntime, float and int8, against torch, per network",
-        ("architectures", "batch-sizes", "runs"),
-    ),
-    "endtoend": (
-        "a file to an answer, against decoding alone and against librosa with torch",
-        ("seconds", "formats", "model", "files", "runs"),
-    ),
-    "coldstart": ("the command in a fresh process, against bare imports", ("recording", "model", "runs")),
-    "live": ("latency, CPU share and memory of listening", ("seconds", "model", "threads")),
-    "memory": ("peak memory for short and long recordings", ("minutes", "model", "runs")),
-    "training": (
-        "images per second of the training loop, per network",
-        ("architectures", "batches", "batch-size"),
-    ),
-    "stress": (
-        "accuracy against noise, length, stride, sampling rate and codec",
-        ("manifest", "model", "noise"),
-    ),
-}
-REQUIRED = "manifest"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

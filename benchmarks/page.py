@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cli import BENCHMARKS
+from benchmarks.catalogue import BENCHMARKS
 from benchmarks.report import Section, markdown, read_results
 from runtime.atomic import replacing
 from runtime.errors import WhichdanceError

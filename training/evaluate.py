@@ -1,8 +1,7 @@
 """Evaluation of a trained network on named datasets (thesis 4.1, 4.4, 4.6)."""
 
-import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS, DANCES
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
@@ -302,26 +300,3 @@ def percent(share: float) -> str:
 
 def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def write_reports(folder: str | Path, reports: Iterable[Report], *, model: str) -> Path:
-    """Write `report.json` and the confusion matrices of every dataset into a folder."""
-    from training import plots
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    reports = list(reports)
-    for report in reports:
-        plots.save(plots.confusion_matrices(report), folder / f"confusion-{_file_name(report.name)}.png")
-    path = folder / "report.json"
-    with replacing(path) as temporary:
-        content = {"model": model, "datasets": [report.to_dict() for report in reports]}
-        temporary.write_text(json.dumps(content, indent=1) + "\n")
-    return path
-
-
-def _file_name(name: str) -> str:
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
-    if not safe.strip("-."):
-        raise ParameterError(f"dataset name {name!r} has no letter or digit to name a file by")
-    return safe

@@ -41,6 +41,7 @@ def _run(args: argparse.Namespace) -> int:
 
     from runtime.segments import check_stride
     from training import evaluate
+    from training.reports import write_reports
 
     if args.threads:
         torch.set_num_threads(args.threads)
@@ -62,7 +63,7 @@ def _run(args: argparse.Namespace) -> int:
         if line := evaluate.rejection_line(report):
             console.print(line, highlight=False)
     if args.output:
-        console.print(f"written: {evaluate.write_reports(args.output, reports, model=args.model.name)}")
+        console.print(f"written: {write_reports(args.output, reports, model=args.model.name)}")
     return 0
 
 
