@@ -15,6 +15,7 @@ from training.commands import (
     evaluate,
     experiment,
     label,
+    manifest,
     merge,
     plot,
     tempo,
@@ -41,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="python -m training", description="Training, data and evaluation.")
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
-        *(corpus, label, download, duplicates, degrade, collection),  # data
+        *(corpus, label, manifest, download, duplicates, degrade, collection),  # data
         *(train, merge, calibrate, evaluate, tempo, experiment, baseline, plot),  # networks
     ):
         module.add_parser(commands)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from training.cli import main, parser
-from training.data.manifest import read_manifest
+from training.data.manifest import Recording, read_manifest, write_manifest
 
-DATA = ("corpus", "label", "download", "duplicates", "degrade", "features")
+DATA = ("corpus", "label", "manifest", "download", "duplicates", "degrade", "features")
 COMMANDS = (*DATA, "train", "calibrate", "evaluate", "experiment", "baseline", "plot")
 TINY = "--architecture rhythmogram --width 0.25 --epochs 2 --batches-per-epoch 2 --batch-size 4"
 TINY += " --evaluate-every 1 --workers 0 --threads 1 --accelerator cpu --devices 1"
@@ -122,9 +122,67 @@ def test_label_duplicates_and_features(
     ]
     assert main([*command, "--threshold", "0.999", *store]) == 0
     assert "pairs per second" in capsys.readouterr().out
-    assert len(pairs.read_text().splitlines()) == 1 + 7 + 2  # every recording itself, and the copy twice
-    with pytest.raises(Exception, match="lists no recordings"):
-        read_manifest(cleaned)
+    assert len(pairs.read_text().splitlines()) == 1 + 2  # the copy and its original, both ways round
+    assert len(read_manifest(cleaned)) == 6  # one of the two stays
+
+
+def test_duplicates_write_the_whole_manifest(
+    tmp_path: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read_manifest(manifest)
+    tested = next(r for r in rows if r.split == "test")
+    copy = tmp_path / "copy.wav"
+    shutil.copy(tested.path, copy)
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(tested.path.read_bytes()[:100])
+    music = tmp_path / "music.csv"
+    write_manifest(
+        music, [*rows, Recording(copy, tested.dance, "train"), Recording(broken, tested.dance, "train")]
+    )
+    cleaned = tmp_path / "clean.csv"
+    command = ["duplicates", f"{music}@train", f"{music}@test", "-o", str(cleaned), "--threshold", "0.99"]
+    assert main([*command, "--store", str(tmp_path / "store")]) == 0
+    assert f"left out: {broken}" in capsys.readouterr().err
+    kept = read_manifest(cleaned)
+    assert {r.path for r in kept} == {r.path for r in rows} | {broken}
+    assert {s: sum(r.split == s for r in kept) for s in ("train", "validation", "test")} == {
+        "train": 10,
+        "validation": 3,
+        "test": 3,
+    }
+
+
+def test_label_without_a_match_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "Moon River.mp3").touch()
+    output = tmp_path / "m.csv"
+    assert main(["label", "names", str(tmp_path), "-o", str(output)]) == 1
+    assert "no recording got a label" in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_labelling_again_moves_no_recording(tmp_path: Path, write_clicks: Callable[..., None]) -> None:
+    (tmp_path / "Rumba").mkdir()
+    for i in range(12):
+        (tmp_path / "Rumba" / f"{i}.wav").touch()
+    command = [
+        "label",
+        "folders",
+        str(tmp_path),
+        "-o",
+        str(tmp_path / "m.csv"),
+        "--validation",
+        "3",
+        "--test",
+        "3",
+    ]
+    assert main(command) == 0
+    before = {r.path: r.split for r in read_manifest(tmp_path / "m.csv")}
+    for i in range(40):
+        (tmp_path / "Rumba" / f"new {i}.wav").touch()
+    assert main(command) == 0
+    after = {r.path: r.split for r in read_manifest(tmp_path / "m.csv")}
+    assert len(after) == 52
+    assert {path: after[path] for path in before} == before
 
 
 def test_baseline(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,6 +204,7 @@ def test_download_says_what_failed(
         return path
 
     monkeypatch.setattr(download, "fetch", fetch)
+    monkeypatch.setattr(download, "items", lambda link: [link])
     (tmp_path / "links.csv").write_text("url,dance\nhttp://x/good,jive\nhttp://x/bad,jive\n")
     assert (
         main(["download", str(tmp_path / "links.csv"), "-o", str(tmp_path / "out"), "--format", "wav"]) == 1

@@ -71,6 +71,63 @@ def test_extended_ballroom_is_mapped_as_in_the_thesis(tmp_path: Path) -> None:
         imports.extended_ballroom(tmp_path)
 
 
+def test_folder_names_of_other_collections(tmp_path: Path) -> None:
+    names = {
+        "Wiener Walzer": "viennese_waltz",
+        "Cha-Cha-Cha (Latin)": "cha_cha_cha",
+        "Rumba-American": "rumba",
+        "Rumba-Misc": "rumba",
+        "Langsamer Walzer": "slow_waltz",
+        "Valčík": "viennese_waltz",
+    }
+    for name in names:
+        touch(tmp_path / name / "a.wav")
+    recordings, unknown = imports.folder_per_class(tmp_path)
+    assert {r.path.parent.name: r.dance for r in recordings} == names
+    assert unknown == []
+
+
+def test_aliases(tmp_path: Path) -> None:
+    for name in ("ST – Langsam", "Waltz", "Misc"):
+        touch(tmp_path / name / "a.wav")
+    file = tmp_path / "aliases.toml"
+    file.write_text('"st langsam" = "slow_foxtrot"\nWaltz = "viennese_waltz"\n')
+    recordings, unknown = imports.folder_per_class(tmp_path, imports.read_aliases(file))
+    assert {r.path.parent.name: r.dance for r in recordings} == {
+        "ST – Langsam": "slow_foxtrot",
+        "Waltz": "viennese_waltz",
+    }
+    assert unknown == ["Misc"]
+    file.write_text('Walzer = "waltz"\n')
+    with pytest.raises(WhichdanceError, match=r"aliases\.toml: 'Walzer' is 'waltz', not one of cha_cha_cha"):
+        imports.read_aliases(file)
+    with pytest.raises(WhichdanceError, match="cannot be read"):
+        imports.read_aliases(tmp_path / "no.toml")
+
+
+def test_extended_ballroom_has_tempo_artist_album_and_repetitions(tmp_path: Path) -> None:
+    for name in imports.EXTENDED_BALLROOM:
+        touch(tmp_path / name / f"{name}.mp3")
+    for id in ("100", "200", "300"):
+        touch(tmp_path / "Chacha" / f"{id}.mp3")
+    (tmp_path / "extendedballroom_v1.1.xml").write_text(
+        """<?xml version="1.0"?><root><Chacha>
+        <song id="100" title="Sway" artist="B &amp; C" album="Gold" bpm="124.5" hash="x"/>
+        <song id="200" title="Sway" artist="D" album="Tin" bpm="" version="100"/>
+        <song id="300" title="Sway" artist="D" album="Tin" bpm="120" exact="200"/>
+        </Chacha></root>"""
+    )
+    found = {r.path.stem: r for r in imports.extended_ballroom(tmp_path)[0]}
+    assert found["100"].tempo_bpm == 124.5
+    assert dict(found["100"].more) == {"title": "Sway", "artist": "B & C", "album": "Gold"}
+    assert found["200"].tempo_bpm is None
+    assert {found[id].group for id in ("100", "200", "300")} == {"Extended Ballroom 100"}
+    assert found["Tango"].group == ""
+    (tmp_path / "extendedballroom_v1.1.xml").write_text("<root>")
+    with pytest.raises(WhichdanceError, match=r"v1\.1\.xml cannot be read as XML"):
+        imports.extended_ballroom(tmp_path)
+
+
 def test_ballroom_by_mirdata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     genres = ["chachacha", "rumba-american", "rumba-misc", "waltz", "viennesewaltz"]
     tracks = {g: SimpleNamespace(genre=g, audio_path=str(touch(tmp_path / g / "a.wav"))) for g in genres}

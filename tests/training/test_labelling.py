@@ -69,6 +69,12 @@ def test_every_source_has_its_own_expressions(tmp_path: Path) -> None:
         ("[[source]]\nname = 'x'\npatterns.jive = '('", "expression for jive is wrong"),
         ("[[source]]\nfiles = 'x'", "needs a name"),
         ("nonsense", "cannot be read"),
+        (
+            "[[source]]\nname = 'x'\npattern.tango = 'p'",
+            "source x: unknown key 'pattern'; known are name, files",
+        ),
+        ("[[source]]\nname = 'x'\nfile = 'p'", "unknown key 'file'"),
+        ("[[source]]\nname = 'x'\n[[sources]]\nname = 'y'", "unknown key 'sources'"),
     ],
 )
 def test_errors_in_rules(tmp_path: Path, content: str, message: str) -> None:
@@ -76,3 +82,11 @@ def test_errors_in_rules(tmp_path: Path, content: str, message: str) -> None:
     with pytest.raises(WhichdanceError, match=message) as error:
         read_sources(tmp_path / "rules.toml")
     assert "rules.toml" in str(error.value)
+
+
+def test_a_source_without_files_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("[[source]]\nname = 'x'\nfiles = 'chanel/*'\n")
+    (tmp_path / "channel").mkdir()
+    result = label([tmp_path / "channel" / "tango.mp3"], tmp_path, read_sources(tmp_path / "rules.toml"))
+    assert [source.name for source in result.unused] == ["x"]
+    assert result.labelled == []

@@ -3,11 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from runtime.dances import DANCE_KEYS
 from training.data.manifest import (
     ManifestError,
     Recording,
-    assign_splits,
     manifest_path,
     read_manifest,
     read_samples,
@@ -28,7 +26,11 @@ def test_round_trip_keeps_everything_and_makes_paths_relative(tmp_path: Path) ->
 
 def test_extra_columns_and_missing_optional_ones_are_fine(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("metre,dance,path\n4/4,jive,x.wav\n", encoding="utf-8-sig")
-    assert read_manifest(tmp_path / "m.csv") == [Recording(tmp_path / "x.wav", "jive")]
+    recordings = read_manifest(tmp_path / "m.csv")
+    assert recordings == [Recording(tmp_path / "x.wav", "jive")]
+    assert recordings[0].column("metre") == "4/4"
+    write_manifest(tmp_path / "n.csv", recordings)  # and what this program doesn't know is not lost
+    assert read_manifest(tmp_path / "n.csv")[0].column("metre") == "4/4"
 
 
 @pytest.mark.parametrize(
@@ -63,21 +65,31 @@ def test_selection_by_split(manifest: Path) -> None:
     assert manifest_path("./a@b.csv@test") == Path("a@b.csv")
 
 
+def test_a_tree_moves_with_its_manifest(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    (old / "music").mkdir(parents=True)
+    (old / "lists").mkdir()
+    (old / "music" / "a.wav").touch()
+    write_manifest(old / "lists" / "m.csv", [Recording(old / "music" / "a.wav", "jive")])
+    old.rename(tmp_path / "new")
+    path = read_manifest(tmp_path / "new" / "lists" / "m.csv")[0].path
+    assert path == tmp_path / "new" / "music" / "a.wav"
+    assert path.exists()
+
+
+def test_other_rows_never_take_the_place_of_a_split(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "m.csv", [Recording(tmp_path / "x.wav", "jive", "train")])
+    with pytest.raises(ManifestError, match=r"no recordings in the split 'test', only in train \(1\)"):
+        read_selection(str(tmp_path / "m.csv"), split="test")
+    write_manifest(tmp_path / "m.csv", [Recording(tmp_path / "x.wav", "jive")])
+    with pytest.raises(ManifestError, match=r"names no splits at all; .*m\.csv@all takes all"):
+        read_selection(str(tmp_path / "m.csv"), split="test")
+
+
 def test_empty_split_is_an_error(tmp_path: Path) -> None:
     write_manifest(tmp_path / "m.csv", [Recording(tmp_path / "x.wav", "jive", "train")])
     with pytest.raises(ManifestError, match="no recordings in the split 'test'"):
         read_selection(f"{tmp_path / 'm.csv'}@test")
-
-
-def test_assigned_splits_are_balanced_and_seeded() -> None:
-    recordings = [Recording(Path(f"{d}{i}.wav"), d) for d in DANCE_KEYS for i in range(20)]
-    first = assign_splits(recordings, seed=1)
-    assert first == assign_splits(recordings, seed=1)
-    assert first != assign_splits(recordings, seed=2)
-    assert [r.path for r in first] == [r.path for r in recordings]
-    for dance in DANCE_KEYS:
-        splits = [r.split for r in first if r.dance == dance]
-        assert (splits.count("validation"), splits.count("test"), splits.count("train")) == (6, 6, 8)
 
 
 def test_samples_of_a_part(manifest: Path) -> None:

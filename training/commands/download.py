@@ -14,7 +14,11 @@ def add_parser(commands: Any) -> None:
         description="Skips what is there and tries again what failed, so the same command resumes. Only "
         "download what its licence and your law allow.",
     )
-    command.add_argument("links", type=Path, help="CSV file: url, and where known dance, split, source")
+    command.add_argument(
+        "links",
+        type=Path,
+        help="CSV file: url (also of a channel, playlist or feed), and where known dance, split, source",
+    )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     command.add_argument("--format", default="flac", choices=("flac", "wav"))
     command.set_defaults(func=_run)
@@ -30,13 +34,18 @@ def _run(args: argparse.Namespace) -> int:
     with Progress() as bar:
         task = bar.add_task("download", total=len(links))
 
-        def progress(done: int, link: download.Link) -> None:
-            bar.update(task, completed=done)
+        def progress(done: int, total: int, link: download.Link) -> None:
+            bar.update(task, completed=done, total=total)
             if link.error:
                 bar.console.print(f"failed: {link.url}: {link.error}", highlight=False, markup=False)
 
         finished = download.download(
-            links, args.output, audio_format=args.format, fetch=download.fetch, progress=progress
+            links,
+            args.output,
+            audio_format=args.format,
+            fetch=download.fetch,
+            items=download.items,
+            progress=progress,
         )
     failed = sum(bool(link.error) for link in finished)
     labelled = download.recordings(finished, args.output)

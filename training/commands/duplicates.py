@@ -19,13 +19,17 @@ def add_parser(commands: Any) -> None:
     """Arguments of `duplicates`."""
     command = commands.add_parser(
         "duplicates",
-        help="find recordings that two sets share, and write the first set without them",
+        help="find recordings that two sets share, and write the first set's manifest without them",
         description="Correlates spectrograms over shifts in time (thesis 3.5.4).",
     )
     command.add_argument("first", help="MANIFEST.csv[@SPLIT] to be cleaned, say the training data")
     command.add_argument("second", help="MANIFEST.csv[@SPLIT] to be kept, say the test data")
     command.add_argument(
-        "-o", "--output", type=Path, metavar="MANIFEST", help="the first set without duplicates"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="MANIFEST",
+        help="the first set's whole manifest, all its splits, without the duplicates in the first set",
     )
     command.add_argument("--pairs", type=Path, metavar="CSV", help="write the pairs that were found")
     command.add_argument("--threshold", type=float, default=0.7, help="least correlation (default: 0.7)")
@@ -41,8 +45,9 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
+    from runtime.errors import ParameterError
     from training.data import duplicates
-    from training.data.manifest import manifest_path, read_selection, write_manifest
+    from training.data.manifest import manifest_path, read_manifest, read_selection, write_manifest
 
     stored = [
         collect(read_selection(text), store_of(args, manifest_path(text)), args.jobs).stored
@@ -74,9 +79,16 @@ def _run(args: argparse.Namespace) -> int:
     if args.pairs:
         _write_pairs(args.pairs, pairs)
     if args.output:
-        kept = duplicates.without_duplicates(read_selection(args.first), pairs)
+        every = read_manifest(manifest_path(args.first))
+        kept = duplicates.without_duplicates(every, pairs)
+        if not kept:
+            raise ParameterError(
+                f"all {len(every)} recordings of {args.first} are duplicates; nothing is written"
+            )
         write_manifest(args.output, kept)
-        print(f"{len(kept)} recordings kept in {args.output}")
+        print(
+            f"{len(every) - len(kept)} of {len(every)} recordings left out, {len(kept)} kept in {args.output}"
+        )
     return 0
 
 

@@ -27,17 +27,56 @@ def add_parser(commands: Any) -> None:
     command.add_argument("-o", "--output", type=Path, required=True, metavar="MANIFEST")
     command.add_argument("--rules", type=Path, help="TOML file of expressions per source, for `names`")
     command.add_argument(
-        "--validation", type=int, default=0, metavar="N", help="recordings per dance to set apart"
+        "--alias",
+        type=Path,
+        metavar="FILE",
+        help='TOML file of further folder names, for `folders`: "Wiener Walzer" = "viennese_waltz"',
     )
-    command.add_argument("--test", type=int, default=0, metavar="N", help="recordings per dance to set apart")
-    command.add_argument("--seed", type=int, default=0, help="of the choice of those")
+    add_splits(command)
     command.set_defaults(func=_run)
 
 
+def add_splits(command: argparse.ArgumentParser) -> None:
+    """The arguments --validation, --test, --seed and --group."""
+    group = command.add_argument_group("splits")
+    for split in ("validation", "test"):
+        group.add_argument(
+            f"--{split}",
+            type=float,
+            default=0,
+            metavar="N",
+            help="to set apart: recordings per dance (6), or a share of all groups (0.1)",
+        )
+    group.add_argument("--seed", type=int, default=0, help="of the choice of those")
+    group.add_argument(
+        "--group",
+        metavar="KIND",
+        help="what stays in one split: album, artist or song (by column or tag), folder, file, or a column",
+    )
+
+
+def with_splits(args: argparse.Namespace, recordings: "list[Recording]") -> "list[Recording]":
+    """Groups and splits as the arguments say; a manifest that is replaced keeps its splits."""
+    from training.data.manifest import read_manifest
+    from training.data.splits import assign_splits, group_by, splits_of
+
+    if args.group:
+        recordings = group_by(recordings, args.group)
+    if not (args.validation or args.test):
+        return recordings
+    kept = splits_of(read_manifest(args.output)) if args.output.exists() else {}
+    if kept:
+        print(f"{args.output} is there: what it has keeps its split")
+    result = assign_splits(recordings, validation=args.validation, test=args.test, seed=args.seed, kept=kept)
+    for dance in sorted({r.dance for r in result} - {r.dance for r in result if r.split == "train"}):
+        print(f"{dance}: no recordings left to train on")
+    return result
+
+
 def _run(args: argparse.Namespace) -> int:
-    from runtime.errors import ParameterError
+    from runtime.errors import ParameterError, WhichdanceError
     from training.data import imports
-    from training.data.manifest import assign_splits, counts, write_manifest
+    from training.data.manifest import counts, write_manifest
 
     recordings: list[Recording]
     if args.how == "ballroom":
@@ -45,17 +84,19 @@ def _run(args: argparse.Namespace) -> int:
     elif args.folder is None:
         raise ParameterError(f"`label {args.how}` needs the folder of the recordings")
     elif args.how == "folders":
-        recordings, unknown = imports.folder_per_class(args.folder)
+        aliases = imports.read_aliases(args.alias) if args.alias else {}
+        recordings, unknown = imports.folder_per_class(args.folder, aliases)
         for name in unknown:
-            print(f"left out: {name} is named after no dance")
+            print(f"left out: {name} is named after no dance; --alias FILE can tell which it is")
     elif args.how == "extended-ballroom":
         recordings, differences = imports.extended_ballroom(args.folder)
         for line in differences:
             print(line)
     else:
         recordings = _by_names(args)
-    if args.validation or args.test:
-        recordings = assign_splits(recordings, validation=args.validation, test=args.test, seed=args.seed)
+    if not recordings:
+        raise WhichdanceError(f"{args.folder}: no recording got a label; nothing is written")
+    recordings = with_splits(args, recordings)
     write_manifest(args.output, recordings)
     if args.how != "names":
         for dance, n in counts(recordings).items():
@@ -73,5 +114,7 @@ def _by_names(args: argparse.Namespace) -> "list[Recording]":
         print(f"conflicting: {path.name} ({', '.join(dances)})")
     for path in result.unmatched:
         print(f"no match: {path.name}")
+    for source in result.unused:
+        print(f"source {source.name!r} has no file: nothing below {args.folder} is {source.files!r}")
     print(result.report())
     return result.labelled

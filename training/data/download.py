@@ -1,16 +1,20 @@
 """Recordings from a list of links, by yt-dlp and ffmpeg (thesis 3.5.1).
 
-The list is a CSV file with a column `url` and, where they are known, `dance`, `split` and `source`.
+The list is a CSV file with a column `url` and, where they are known, `dance`, `split` and `source`. A link
+to many recordings (a channel, a playlist, a podcast's RSS feed) becomes a row per recording, with its title.
 What became of each link is kept in `downloads.csv` beside the recordings: a later run skips what is
 there and tries again what failed.
 """
 
 import csv
+import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS
@@ -32,6 +36,8 @@ class Link:
     Attributes
     ----------
     url, dance, split, source : str
+    title : str
+        Of the recording, where a channel, playlist or feed names it.
     path : str
         The recording, relative to the folder; '' as long as there is none.
     error : str
@@ -42,6 +48,7 @@ class Link:
     dance: str = ""
     split: str = ""
     source: str = ""
+    title: str = ""
     path: str = ""
     error: str = ""
 
@@ -101,10 +108,7 @@ def fetch(url: str, folder: Path, audio_format: str) -> Path:
     ------
     DownloadError
     """
-    try:
-        yt_dlp = import_module("yt_dlp")
-    except ImportError as error:
-        raise WhichdanceError("downloading needs yt-dlp: pip install 'whichdance[training]'") from error
+    yt_dlp = _yt_dlp()
     if shutil.which("ffmpeg") is None:
         raise WhichdanceError("downloading needs ffmpeg on PATH to convert what comes")
     options = {
@@ -114,19 +118,76 @@ def fetch(url: str, folder: Path, audio_format: str) -> Path:
         "noplaylist": True,
         "continuedl": True,
         "windowsfilenames": True,
-        "quiet": True,
-        "noprogress": True,
-        "no_warnings": True,
-        "logger": _Silent(),
+        **QUIET,
     }
     try:
         with yt_dlp.YoutubeDL(options) as downloader:
             info = downloader.extract_info(url)
             return Path(info["requested_downloads"][0]["filepath"])
     except yt_dlp.utils.YoutubeDLError as error:
-        raise DownloadError(str(error).removeprefix("ERROR: ").splitlines()[0]) from error
+        raise DownloadError(_reason(error)) from error
     except (KeyError, IndexError, TypeError) as error:
         raise DownloadError("is no single video or audio file") from error
+
+
+def items(link: Link) -> list[Link]:
+    """The recordings behind a link, a row each: itself, or all of a channel, playlist or feed.
+
+    Parameters
+    ----------
+    link : Link
+
+    Returns
+    -------
+    list of Link
+        With the link's dance and split, and its source or else the channel's title.
+
+    Raises
+    ------
+    DownloadError
+    """
+    yt_dlp = _yt_dlp()
+    options = {"extract_flat": "in_playlist", "skip_download": True, "noplaylist": True, **QUIET}
+    try:
+        with yt_dlp.YoutubeDL(options) as downloader:
+            found = _entries(downloader, link.url, link.source, depth=0)
+    except yt_dlp.utils.YoutubeDLError as error:
+        raise DownloadError(_reason(error)) from error
+    if found is None:
+        return [link]
+    rows = {url: replace(link, url=url, title=title, source=source) for url, title, source in found}
+    return list(rows.values())
+
+
+def _entries(downloader: Any, url: str, source: str, depth: int) -> list[tuple[str, str, str]] | None:
+    """(url, title, source) of what a list holds; None for a single recording.
+
+    A channel is a list of lists: its videos, its live streams, its shorts.
+    """
+    info = downloader.extract_info(url, download=False) or {}
+    if info.get("_type") not in ("playlist", "multi_video"):
+        return None
+    source = source or str(info.get("title") or url)
+    found: list[tuple[str, str, str]] = []
+    for entry in info.get("entries") or ():
+        if not entry or not (address := entry.get("url") or entry.get("webpage_url")):
+            continue
+        is_list = entry.get("_type") == "playlist" or "playlist" in str(entry.get("ie_key", "")).lower()
+        nested = _entries(downloader, address, source, depth + 1) if is_list and depth < MAX_DEPTH else None
+        address = import_module("yt_dlp.utils").unsmuggle_url(address)[0]
+        found += nested if nested is not None else [(address, str(entry.get("title") or ""), source)]
+    return found
+
+
+def _yt_dlp() -> Any:
+    try:
+        return import_module("yt_dlp")
+    except ImportError as error:
+        raise WhichdanceError("downloading needs yt-dlp: pip install 'whichdance[training]'") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).removeprefix("ERROR: ").splitlines()[0]
 
 
 class _Silent:
@@ -139,13 +200,18 @@ class _Silent:
     def error(self, message: str) -> None: ...
 
 
+QUIET = {"quiet": True, "noprogress": True, "no_warnings": True, "logger": _Silent()}
+MAX_DEPTH = 3  # of lists in lists
+
+
 def download(
     links: Sequence[Link],
     folder: str | Path,
     *,
     audio_format: str = "flac",
     fetch: Callable[[str, Path, str], Path] = fetch,
-    progress: Callable[[int, Link], None] = lambda done, link: None,
+    items: Callable[[Link], list[Link]] = items,
+    progress: Callable[[int, int, Link], None] = lambda done, total, link: None,
 ) -> list[Link]:
     """Fetch all links that are not there yet; one that fails is noted and does not stop the others.
 
@@ -158,8 +224,10 @@ def download(
         'flac' or 'wav'.
     fetch : callable
         `fetch(url, folder, audio_format)`.
+    items : callable
+        `items(link)` gives the recordings behind a link. Channels grow: they are asked anew at every run.
     progress : callable
-        Called with the number of links done and the last one.
+        Called with the number of recordings done, that of all that are known of, and the last one.
 
     Returns
     -------
@@ -168,31 +236,53 @@ def download(
     """
     if audio_format not in FORMATS:
         raise WhichdanceError(f"the format must be one of {', '.join(FORMATS)}, got {audio_format!r}")
-    folder = Path(folder)
+    folder = Path(folder).absolute()  # yt-dlp names the files absolutely
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / LOG
     earlier = {link.url: link for link in read_links(log)} if log.exists() else {}
     result: dict[str, Link] = dict(earlier)
-    for done, link in enumerate(links, 1):
+    waiting = deque(links)
+    expanded: set[str] = set()
+    finished: dict[str, Link] = {}
+    while waiting:
+        link = waiting.popleft()
+        if link.url in finished:
+            continue
         path = earlier[link.url].path if link.url in earlier else ""
+        title = link.title or (earlier[link.url].title if link.url in earlier else "")
         error = ""
         if not (path and (folder / path).exists()):
+            path = ""
             target = folder / (link.dance or "unlabelled")
-            target.mkdir(exist_ok=True)
             try:
-                path = fetch(link.url, target, audio_format).relative_to(folder).as_posix()
+                if link.url not in expanded:
+                    found = items(link)
+                    expanded.update(item.url for item in found)
+                    if [item.url for item in found] != [link.url]:
+                        result.pop(link.url, None)
+                        waiting.extendleft(reversed(found))
+                        continue
+                target.mkdir(exist_ok=True)
+                fetched = fetch(link.url, target, audio_format)
+                path = Path(os.path.abspath(fetched)).relative_to(folder).as_posix()
             except DownloadError as failure:
-                path, error = "", str(failure)
-        result[link.url] = Link(link.url, link.dance, link.split, link.source, path, error)
+                error = str(failure)
+        finished[link.url] = result[link.url] = replace(link, title=title, path=path, error=error)
         _write_log(log, list(result.values()))
-        progress(done, result[link.url])
-    return [result[link.url] for link in links]
+        progress(len(finished), len(finished) + len(waiting), finished[link.url])
+    return list(finished.values())
 
 
 def recordings(links: Sequence[Link], folder: str | Path) -> list[Recording]:
     """The downloaded recordings whose dance is known."""
     return [
-        Recording(Path(folder) / link.path, link.dance, link.split, link.source or link.url)
+        Recording(
+            Path(folder) / link.path,
+            link.dance,
+            link.split,
+            link.source or link.url,
+            more=(("title", link.title),) if link.title else (),
+        )
         for link in links
         if link.path and link.dance
     ]

@@ -8,7 +8,8 @@ longer one is cut, and
     corr(a, b) = Σ (a - mean a)(b - mean b) / sqrt(Σ (a - mean a)² · Σ (b - mean b)²)
 
 over all bands and the w common frames. The highest over shifts of 0 to 200 frames, of either of the two,
-is compared with a threshold of 0.7.
+is compared with a threshold of 0.7. A few frames correlate by chance: w is at least a segment of 224 frames,
+or half of the shorter recording where that is less.
 
 All shifts of all pairs come from one product per frequency: with X_i(f), Y_j(f) the Fourier transforms
 over time of all bands, zero-padded, Σ over bands of X_i(f)·conj(Y_j(f)) is the transform of the sums of
@@ -18,6 +19,7 @@ products at every shift. Means and squares over the overlap are differences of c
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 
 from runtime.errors import ParameterError
 from runtime.mel import N_MELS, Float32
+from runtime.segments import SEGMENT_FRAMES
 from training.data.manifest import Recording
 from training.data.store import LOWEST, STEP, Stored
 
@@ -32,6 +35,7 @@ MAX_SHIFT = 200  # frames, 4.6 s (thesis)
 THRESHOLD = 0.7  # (thesis)
 BLOCK = 32  # recordings of each set at a time: bounds memory to some 100 MB per minute of their length
 DYNAMIC_RANGE = 80.0  # dB
+MIN_OVERLAP = SEGMENT_FRAMES
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def find_duplicates(
                     [spectrogram(s) for s in a], [spectrogram(s) for s in b], max_shift
                 )
                 for i, j in np.argwhere(correlation >= threshold):
+                    if a[i].recording == b[j].recording:  # a set compared with itself
+                        continue
                     found.append(
                         Pair(a[i].recording, b[j].recording, float(correlation[i, j]), int(shift[i, j]))
                     )
@@ -154,7 +160,7 @@ def best_correlations(
     start_1 = np.maximum(shifts, 0)
     start_2 = np.maximum(-shifts, 0)
     width = np.minimum(lengths_1[:, None, None] - start_1, lengths_2[None, :, None] - start_2)
-    overlaps = width > 0
+    overlaps = width >= _least_overlap(np.minimum(lengths_1[:, None, None], lengths_2[None, :, None]))
     width = np.maximum(width, 1)
     sum_1, squares_1 = _sums_over_overlap(first, start_1[None, None], width)
     sum_2, squares_2 = _sums_over_overlap(second, start_2[None, None], width.transpose(1, 0, 2))
@@ -167,6 +173,11 @@ def best_correlations(
     )
     best = correlation.argmax(axis=2)
     return np.take_along_axis(correlation, best[:, :, None], axis=2)[:, :, 0], shifts[best]
+
+
+def _least_overlap(shorter: Any) -> Any:
+    """Frames that must overlap, of the length of the shorter recording."""
+    return np.minimum(MIN_OVERLAP, np.maximum(1, shorter // 2))
 
 
 def _transforms(spectrograms: Sequence[Float32], length: int) -> NDArray[np.complex64]:
@@ -198,7 +209,7 @@ def direct_correlation(a: Float32, b: Float32, max_shift: int = MAX_SHIFT) -> tu
     for shift in range(-max_shift, max_shift + 1):
         shifted_a, shifted_b = a[:, max(shift, 0) :], b[:, max(-shift, 0) :]
         width = min(shifted_a.shape[1], shifted_b.shape[1])
-        if width < 1:
+        if width < _least_overlap(min(a.shape[1], b.shape[1])):
             continue
         x = shifted_a[:, :width] - shifted_a[:, :width].mean(dtype=np.float64)
         y = shifted_b[:, :width] - shifted_b[:, :width].mean(dtype=np.float64)
@@ -210,6 +221,12 @@ def direct_correlation(a: Float32, b: Float32, max_shift: int = MAX_SHIFT) -> tu
 
 
 def without_duplicates(recordings: Sequence[Recording], pairs: Sequence[Pair]) -> list[Recording]:
-    """The recordings of the first set that are in no pair."""
-    duplicates = {pair.first for pair in pairs}
+    """The recordings without those of the first set that the second one has, too.
+
+    Of two recordings that are each in both sets one stays.
+    """
+    duplicates: set[Recording] = set()
+    for pair in pairs:
+        if pair.second not in duplicates:
+            duplicates.add(pair.first)
     return [r for r in recordings if r not in duplicates]

@@ -1,26 +1,53 @@
 """Manifests of collections that are labelled already: folders per class, and two public data sets."""
 
+import math
 import re
+import tomllib
+import unicodedata
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from xml.etree import ElementTree
 
 from runtime.audio import SUFFIXES
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
 from training.data.manifest import OTHER, Recording, counts
 
-# Other names of the ten dances, as folders are called; compared without case, blanks and punctuation.
+LABELS = (*DANCE_KEYS, OTHER)
+
+# Other names of the ten dances, as folders are called in English, German, French, Italian, Spanish, Czech;
+# compared without case, accents, blanks, punctuation and what stands in brackets.
 FOLDER_NAMES: dict[str, str] = {
     **{key.replace("_", ""): key for key in DANCE_KEYS},
     "chacha": "cha_cha_cha",
+    "paso": "paso_doble",
+    "rhumba": "rumba",
     "rumbainternational": "rumba",
+    "rumbaamerican": "rumba",
+    "rumbamisc": "rumba",
     "foxtrot": "slow_foxtrot",
+    "foxtrott": "slow_foxtrot",
     "slowfox": "slow_foxtrot",
+    "slowfoxtrott": "slow_foxtrot",
     "waltz": "slow_waltz",
+    "walzer": "slow_waltz",
     "englishwaltz": "slow_waltz",
+    "englischerwalzer": "slow_waltz",
+    "langsamerwalzer": "slow_waltz",
+    "valselente": "slow_waltz",
+    "valzerlento": "slow_waltz",
+    "valslento": "slow_waltz",
+    "anglickywaltz": "slow_waltz",
     "vienneswaltz": "viennese_waltz",
     "viennawaltz": "viennese_waltz",
+    "wienerwalzer": "viennese_waltz",
+    "wienerwaltz": "viennese_waltz",
+    "valseviennoise": "viennese_waltz",
+    "valzerviennese": "viennese_waltz",
+    "valsvienes": "viennese_waltz",
+    "valcik": "viennese_waltz",
     OTHER: OTHER,
 }
 
@@ -67,13 +94,35 @@ BALLROOM: dict[str, str] = {
 }
 
 
-def folder_per_class(folder: str | Path) -> tuple[list[Recording], list[str]]:
+def read_aliases(path: str | Path) -> dict[str, str]:
+    """Further names of dances, from a TOML file of lines like `"Wiener Walzer" = "viennese_waltz"`.
+
+    Raises
+    ------
+    WhichdanceError
+        Naming the file and what is wrong.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise WhichdanceError(f"{path} cannot be read ({error})") from error
+    for name, dance in content.items():
+        if dance not in LABELS:
+            raise WhichdanceError(f"{path}: {name!r} is {dance!r}, not one of {', '.join(LABELS)}")
+    return {_plain(name): dance for name, dance in content.items()}
+
+
+def folder_per_class(
+    folder: str | Path, aliases: Mapping[str, str] | None = None
+) -> tuple[list[Recording], list[str]]:
     """Recordings below folders that are named after dances.
 
     Parameters
     ----------
     folder : str or Path
         Holds a folder per dance, as 'Cha Cha', 'viennese_waltz' or 'Slow Foxtrot'.
+    aliases : mapping of str to str, optional
+        Further names, as `read_aliases` gives them; they win over `FOLDER_NAMES`.
 
     Returns
     -------
@@ -86,10 +135,14 @@ def folder_per_class(folder: str | Path) -> tuple[list[Recording], list[str]]:
     WhichdanceError
         If no folder is named after a dance.
     """
-    names = {child.name: FOLDER_NAMES.get(_plain(child.name)) for child in _folders(folder)}
+    dances = FOLDER_NAMES | dict(aliases or {})
+    names = {child.name: dances.get(_plain(child.name)) for child in _folders(folder)}
     known = {name: dance for name, dance in names.items() if dance}
     if not known:
-        raise WhichdanceError(f"{folder} holds no folder named after a dance, as {', '.join(DANCE_KEYS[:3])}")
+        raise WhichdanceError(
+            f"{folder} holds no folder named after a dance, as {', '.join(DANCE_KEYS[:3])}; other names are "
+            "told by --alias FILE"
+        )
     return _recordings(folder, known, "folder"), sorted(set(names) - set(known))
 
 
@@ -99,7 +152,9 @@ def extended_ballroom(folder: str | Path) -> tuple[list[Recording], list[str]]:
     Parameters
     ----------
     folder : str or Path
-        Holds `Chacha`, `Foxtrot`, and so on.
+        Holds `Chacha`, `Foxtrot`, and so on. Where `extendedballroom_v1.1.xml` lies there too, recordings
+        have the tempo, title, artist and album that it knows, and what it calls a repetition of a song
+        (another version, the same take, karaoke) is in one group with that song.
 
     Returns
     -------
@@ -114,6 +169,9 @@ def extended_ballroom(folder: str | Path) -> tuple[list[Recording], list[str]]:
             f"{folder} is not the folder of Extended Ballroom: it lacks {', '.join(sorted(missing))}"
         )
     recordings = _recordings(folder, EXTENDED_BALLROOM, "Extended Ballroom")
+    descriptions = sorted(Path(folder).glob("extendedballroom*.xml"))
+    if descriptions:
+        recordings = _described(recordings, descriptions[-1])
     found = counts(recordings)
     differences = [
         f"{dance}: {found.get(dance, 0)} recordings, table 4.3 has {expected}"
@@ -164,8 +222,57 @@ def _folders(folder: str | Path) -> list[Path]:
     return sorted(child for child in Path(folder).iterdir() if child.is_dir())
 
 
+REPETITIONS = ("version", "exact", "time", "karaoke")  # attributes that name another song's id
+
+
+def _described(recordings: list[Recording], xml: Path) -> list[Recording]:
+    """With what the XML file of Extended Ballroom says: a node per genre, in it a node per song."""
+    try:
+        root = ElementTree.parse(xml).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise WhichdanceError(f"{xml} cannot be read as XML ({error})") from error
+    songs = {song.get("id", ""): song for genre in root for song in genre}
+    original = {
+        id: next((other for name in REPETITIONS if (other := song.get(name, "")) in songs), "")
+        for id, song in songs.items()
+    }
+    repeated = set(original.values())
+
+    def group(id: str) -> str:
+        seen = {id}
+        while original.get(id) and original[id] not in seen:
+            id = original[id]
+            seen.add(id)
+        return f"Extended Ballroom {id}" if len(seen) > 1 or id in repeated else ""
+
+    described = []
+    for recording in recordings:
+        song = songs.get(recording.path.stem)
+        if song is not None:
+            cells = ((name, song.get(name, "").strip()) for name in ("title", "artist", "album"))
+            recording = replace(
+                recording,
+                tempo_bpm=_tempo(song.get("bpm")),
+                group=group(recording.path.stem),
+                more=tuple(cell for cell in cells if cell[1]),
+            )
+        described.append(recording)
+    return described
+
+
+def _tempo(text: str | None) -> float | None:
+    try:
+        bpm = float(text or "nan")
+    except ValueError:
+        return None
+    return bpm if math.isfinite(bpm) and bpm > 0 else None
+
+
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    """'Cha-Cha-Cha (Latin)' to 'chachacha'."""
+    outside = re.sub(r"[(\[{].*?[)\]}]", "", name)
+    decomposed = unicodedata.normalize("NFKD", outside or name)
+    return re.sub(r"[^a-z0-9]", "", "".join(c for c in decomposed if not unicodedata.combining(c)).lower())
 
 
 def _recordings(folder: str | Path, names: Mapping[str, str], source: str) -> list[Recording]:

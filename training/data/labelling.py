@@ -6,7 +6,7 @@ Every source, say a video channel, has its own expressions, since every one name
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -58,11 +58,14 @@ class Labelling:
         Files whose name matches expressions of several dances, with the dances; left out.
     unmatched : list of Path
         Files whose name matches none, or that belong to no source; left out.
+    unused : list of Source
+        Sources that no file belongs to, perhaps misspelt.
     """
 
     labelled: list[Recording]
     conflicting: list[tuple[Path, tuple[str, ...]]]
     unmatched: list[Path]
+    unused: list[Source] = field(default_factory=list)
 
     def report(self) -> str:
         """Counts, a line each."""
@@ -98,6 +101,9 @@ def read_sources(path: str | Path) -> list[Source]:
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         tables = content["source"]
+        _check_keys(content, ("source",), str(path))
+        for table in tables:
+            _check_keys(table, ("name", "files", "patterns"), f"{path}, source {table['name']}")
         return [
             Source(
                 table["name"],
@@ -112,6 +118,13 @@ def read_sources(path: str | Path) -> list[Source]:
         raise WhichdanceError(
             f"{path}: each [[source]] needs a name, and may have files and patterns"
         ) from error
+
+
+def _check_keys(table: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
+    """A misspelt key would else be passed over, and the defaults label the files."""
+    for key in table:
+        if key not in known:
+            raise WhichdanceError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
 
 
 def _compiled(patterns: Mapping[str, str], where: str) -> dict[str, re.Pattern[str]]:
@@ -138,6 +151,7 @@ def label(files: Iterable[Path], folder: Path, sources: Iterable[Source]) -> Lab
     sources : iterable of Source
     """
     sources = list(sources)
+    unused = list(sources)
     result = Labelling([], [], [])
     for file in files:
         relative = file.relative_to(folder).as_posix()
@@ -149,6 +163,9 @@ def label(files: Iterable[Path], folder: Path, sources: Iterable[Source]) -> Lab
             result.conflicting.append((file, found))
         else:
             result.unmatched.append(file)
+        if source in unused:
+            unused.remove(source)
+    result.unused.extend(unused)
     return result
 
 

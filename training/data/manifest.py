@@ -2,16 +2,17 @@
 
 Columns: `path` (relative to the manifest, or absolute), `dance` (a class label, or 'other' for music to
 none of the ten dances), `split` ('train', 'validation', 'test', or empty), `source` (free text), and
-optionally `start` and `end` in seconds where only a part of the file counts and `tempo_bpm`, the true
-tempo in beats per minute. Other columns are ignored.
+optionally `start` and `end` in seconds where only a part of the file counts, `tempo_bpm`, the true
+tempo in beats per minute, and `group`, what must stay in one split (`training.data.splits`). Other columns
+(title, artist, album, licence…) are kept when a manifest is read and written again.
 """
 
 import csv
 import math
-import random
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime import audio
@@ -23,7 +24,10 @@ from runtime.mel import Float32
 SPLITS = ("train", "validation", "test", "")
 ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
 OTHER = "other"
-COLUMNS = ("path", "dance", "split", "source", "start", "end", "tempo_bpm")
+COLUMNS = ("path", "dance", "split", "source", "start", "end", "tempo_bpm")  # of every manifest
+GROUP = "group"
+KNOWN = (*COLUMNS, GROUP)
+STEPS_UP = 2  # folders that a relative path may go up
 
 
 class ManifestError(WhichdanceError):
@@ -48,6 +52,10 @@ class Recording:
         Seconds; the part of the file that counts, `end` infinite for the rest of the file.
     tempo_bpm : float or None
         Beats per minute; None where unknown.
+    group : str
+        Recordings of one group (an album, an artist, a song) stay in one split; '' if it stands alone.
+    more : tuple of (str, str)
+        Cells of further columns; two recordings that differ in these alone are equal.
     """
 
     path: Path
@@ -57,6 +65,12 @@ class Recording:
     start: float = 0.0
     end: float = math.inf
     tempo_bpm: float | None = None
+    group: str = ""
+    more: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def column(self, name: str) -> str:
+        """The cell of a further column, '' where there is none."""
+        return dict(self.more).get(name, "")
 
 
 def read_manifest(path: str | Path) -> list[Recording]:
@@ -93,13 +107,15 @@ def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recordi
             raise ManifestError(f"{manifest}, line {line}: {name} is {cell(name)!r}, not a number") from None
 
     recording = Recording(
-        path=manifest.parent.absolute() / cell("path"),
+        path=Path(os.path.abspath(manifest.parent / cell("path"))),
         dance=cell("dance"),
         split=cell("split"),
         source=cell("source"),
         start=number("start", 0.0),
         end=number("end", math.inf),
         tempo_bpm=number("tempo_bpm", math.nan) if cell("tempo_bpm") else None,
+        group=cell(GROUP),
+        more=tuple((k, v.strip()) for k, v in row.items() if k and isinstance(v, str) and k not in KNOWN),
     )
     if not cell("path"):
         raise ManifestError(f"{manifest}, line {line}: path is empty")
@@ -119,17 +135,33 @@ def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recordi
 
 
 def write_manifest(path: str | Path, recordings: Iterable[Recording]) -> None:
-    """Write a manifest atomically; paths below its folder become relative to it."""
+    """Write a manifest atomically.
+
+    Paths near its folder become relative to it, so that both can move together; those farther away stay
+    absolute, so that the manifest can move alone.
+    """
+    recordings = list(recordings)
     folder = Path(path).absolute().parent
+    more = list(dict.fromkeys(name for r in recordings for name, _ in r.more))
+    groups = [GROUP] if any(r.group for r in recordings) else []
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS, *groups, *more])
         for r in recordings:
-            absolute = r.path.absolute()
-            name = absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute
             end = "" if math.isinf(r.end) else r.end
             tempo = "" if r.tempo_bpm is None else r.tempo_bpm
-            writer.writerow([name.as_posix(), r.dance, r.split, r.source, r.start or "", end, tempo])
+            cells = [_relative(r.path, folder), r.dance, r.split, r.source, r.start or "", end, tempo]
+            writer.writerow([*cells, *([r.group] if groups else []), *(r.column(name) for name in more)])
+
+
+def _relative(path: Path, folder: Path) -> str:
+    absolute = Path(os.path.abspath(path))  # without '..', links as they are
+    if absolute.is_relative_to(folder):
+        return absolute.relative_to(folder).as_posix()
+    for up, parent in enumerate(list(folder.parents)[:STEPS_UP], 1):
+        if absolute.is_relative_to(parent) and parent != Path(parent.anchor):
+            return "../" * up + absolute.relative_to(parent).as_posix()
+    return absolute.as_posix()
 
 
 def read_selection(text: str, *, split: str = "") -> list[Recording]:
@@ -139,23 +171,35 @@ def read_selection(text: str, *, split: str = "") -> list[Recording]:
     ----------
     text : str
     split : str
-        Taken where the text names none, if the manifest has such recordings; else all are.
+        Taken where the text names none; all recordings if ''.
 
     Raises
     ------
     ManifestError
-        If the split that the text names is empty.
+        If that split is empty: other rows never take its place.
     """
     path, named = _selection(text)
     recordings = read_manifest(path)
-    if not named:
-        return of_split(recordings, split) or recordings
+    named = named or split or ALL
     chosen = recordings if named == ALL else of_split(recordings, named)
     if not chosen:
+        there = ", ".join(f"{name} ({n})" for name, n in Counter(r.split for r in recordings).items() if name)
         raise ManifestError(
-            f"{path} has no recordings in the split {named!r}; {path}@{ALL} takes all of them"
+            f"{path} has no recordings in the split {named!r}"
+            + (f", only in {there}" if there else "; it names no splits at all")
+            + f"; {path}@{ALL} takes all of them"
         )
     return chosen
+
+
+def check_splits(path: str | Path, recordings: Sequence[Recording], *splits: str) -> None:
+    """ManifestError if one of the splits has no recordings; to be called before hours of work."""
+    missing = [name for name in splits if not of_split(recordings, name)]
+    if missing:
+        raise ManifestError(
+            f"{path} has no recordings in the split {' and in the split '.join(map(repr, missing))}; "
+            "`python -m training manifest split` assigns splits"
+        )
 
 
 def manifest_path(text: str) -> Path:
@@ -178,31 +222,6 @@ def read_samples(recording: Recording) -> tuple[Float32, int]:
 def of_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
     """The recordings of one split."""
     return [r for r in recordings if r.split == split]
-
-
-def assign_splits(
-    recordings: Sequence[Recording], *, validation: int = 6, test: int = 6, seed: int = 0
-) -> list[Recording]:
-    """Put so many recordings of each dance into the validation and test splits, the rest into train.
-
-    Parameters
-    ----------
-    recordings : sequence of Recording
-    validation, test : int
-        Recordings per dance; the thesis takes 6 each (section 4.2.2).
-    seed : int
-    """
-    generator = random.Random(seed)
-    order = sorted(range(len(recordings)), key=lambda i: (str(recordings[i].path), recordings[i].start))
-    generator.shuffle(order)
-    taken: Counter[str] = Counter()
-    result = list(recordings)
-    for i in order:
-        rank = taken[recordings[i].dance]
-        taken[recordings[i].dance] += 1
-        split = "validation" if rank < validation else "test" if rank < validation + test else "train"
-        result[i] = replace(recordings[i], split=split)
-    return result
 
 
 def counts(recordings: Iterable[Recording]) -> dict[str, int]:
