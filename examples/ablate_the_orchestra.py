@@ -21,7 +21,6 @@ from pathlib import Path
 
 from runtime.dances import DANCE_KEYS
 from training.data.manifest import of_split, read_manifest, write_manifest
-from training.evaluate import with_interval
 from training.metrics import Accuracy
 
 REAL_CURVES = 1883  # that the transfer script tests on
@@ -139,7 +138,7 @@ def on_songs(args: argparse.Namespace, key: str, manifest: Path) -> tuple[str, .
     datasets = json.loads((folder / "report" / "report.json").read_text(encoding="utf-8"))["datasets"]
     held_out, real = datasets
     shares = (held_out["top1"], real["top1"], real["top2"], real["segment_top1"])
-    return (*(with_interval(Accuracy(s["right"], s["total"])) for s in shares), f"{real['others_auc']:.3f}")
+    return (*(str(Accuracy(s["right"], s["total"])) for s in shares), f"{real['others_auc']:.3f}")
 
 
 def run(command: str) -> None:
@@ -161,7 +160,7 @@ def on_curves(script: Path, manifest: Path) -> tuple[str, str]:
         printed.write_text(done.stdout, encoding="utf-8")
     text = printed.read_text(encoding="utf-8")
     shares = (float(number) for number in re.findall(r"top-[12] ([\d.]+)", text))
-    first, second = (with_interval(Accuracy(round(share * REAL_CURVES), REAL_CURVES)) for share in shares)
+    first, second = (str(Accuracy(round(share * REAL_CURVES), REAL_CURVES)) for share in shares)
     return first, second
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from export.deployed import versions
 from runtime.errors import ModelError
+from training.metrics import Accuracy, percent
 
 PURPOSE = """\
 Tells which of ten ballroom dances a piece of music is for, from segments of {seconds:.1f} s, on a phone or a
@@ -206,11 +207,8 @@ def machine() -> str:
 
 def share(accuracy: Mapping[str, Any], *, brief: bool = False) -> str:
     """A share in percent with its interval and the number that it is of."""
-    if accuracy["value"] is None:
-        return "–"
-    percent = f"{100 * accuracy['value']:.1f} %"
-    low, high = accuracy["interval"]
-    return percent if brief else f"{percent} [{100 * low:.1f}, {100 * high:.1f}] of {accuracy['total']}"
+    known = Accuracy(accuracy["right"], accuracy["total"])
+    return percent(known.value) if brief or not known.total else f"{known} of {known.total}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -82,19 +82,10 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain objects that `json` accepts."""
-        values: dict[str, Any] = {}
-        for key, value in vars(self).items():
-            if isinstance(value, Accuracy):
-                shown = value.total > 0
-                values[key] = {
-                    "right": value.right,
-                    "total": value.total,
-                    "value": value.value if shown else None,
-                    "interval": list(value.interval) if shown else None,
-                }
-            else:
-                values[key] = value
-        return values
+        return {
+            key: value.to_dict() if isinstance(value, Accuracy) else value
+            for key, value in vars(self).items()
+        }
 
 
 def torch_scores(network: Scores, segments: Float32) -> Float32:

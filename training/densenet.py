@@ -1,13 +1,13 @@
 """The eleven DenseNet-161 configurations of thesis section 4.5.2 (table 4.7), by name."""
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
 
 from training.torchvision_import import models
+from training.weights import load_pretrained
 
 GROWTH_RATE = 48  # channels that each layer adds (thesis 3.2.1)
 BLOCKS = (6, 12, 36, 24)  # layers in the four dense blocks (thesis 3.2.1)
@@ -64,9 +64,8 @@ def build(
     configuration: Configuration,
     classes: int,
     *,
-    weights: Any,
+    weights: str | Path,
     dropout: float,
-    load: Callable[[nn.Module, str, Any], None],
 ) -> nn.Module:
     """DenseNet-161 in one of the configurations, frozen parameters with `requires_grad` False.
 
@@ -76,14 +75,12 @@ def build(
     classes : int
         Outputs of the classification layer.
     weights : str or Path
-        'random', 'imagenet' or a file, handed to `load`.
+        'random', 'imagenet' or a file, as of `training.weights.load_pretrained`.
     dropout : float
         After each 3×3 convolution.
-    load : callable
-        `load(network, 'densenet161', weights)` puts pre-trained weights into the network.
     """
     network: Any = models.densenet161(weights=None, drop_rate=dropout)
-    load(network, "densenet161", weights)
+    load_pretrained(network, "densenet161", weights)
     features = network.features
     if configuration.new_block is not None:
         network.features.denseblock4 = _dense_block(configuration.new_block, dropout)
@@ -138,10 +135,3 @@ def _freeze_all_but(network: Any, trained_layers: int, *, whole_block: bool) -> 
     block = list(network.features.denseblock4.children())
     for layer in block[len(block) - trained_layers :]:
         layer.requires_grad_(True)
-
-
-def rename_old_keys(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys of torchvision's densenet weights as its code has them today: 'norm.1' was renamed 'norm1'."""
-    return {
-        re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)", r"\1\2", key): value for key, value in state.items()
-    }

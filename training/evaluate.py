@@ -15,7 +15,7 @@ from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
 from training.data.store import Stored, decode
-from training.metrics import Accuracy
+from training.metrics import Accuracy, percent
 from training.scoring import Run, network_runner, score_windows
 
 if TYPE_CHECKING:
@@ -149,12 +149,7 @@ class Report:
 
         def plain(value: Any) -> Any:
             if isinstance(value, Accuracy):
-                return {
-                    "value": plain(value.value),
-                    "interval": [plain(bound) for bound in value.interval],
-                    "right": value.right,
-                    "total": value.total,
-                }
+                return value.to_dict()
             if isinstance(value, np.ndarray | list | tuple):
                 return [plain(item) for item in value]
             if isinstance(value, float | np.floating):
@@ -244,7 +239,7 @@ def summary(reports: Sequence[Report]) -> "Table":
         table.add_row(
             r.name,
             str(r.top1.total),
-            *(with_interval(a) for a in (r.top1, r.top2, r.segment_top1, r.segment_top2)),
+            *(str(a) for a in (r.top1, r.top2, r.segment_top1, r.segment_top2)),
             _number(r.calibration_error),
             _number(r.others_auc),
         )
@@ -283,19 +278,6 @@ def rejection_line(report: Report) -> str:
     if report.others_rejected.total:
         line += f"; {percent(report.others_rejected.value)} of other music is rejected"
     return line
-
-
-def with_interval(accuracy: Accuracy) -> str:
-    """'96.7 % [88.6, 99.1]'."""
-    if not accuracy.total:
-        return "–"
-    low, high = accuracy.interval
-    return f"{percent(accuracy.value)} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def percent(share: float) -> str:
-    """'96.7 %', '–' for nan."""
-    return "–" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _number(value: float) -> str:

@@ -28,6 +28,7 @@ from training.data.store import LOWEST, STEP, Stored
 from training.metrics import aggregate, top_k
 from training.sampler import Batches
 from training.scoring import network_runner, score_recordings
+from training.weights import read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ def _start(
 ) -> tuple[nn.Module, torch.optim.Optimizer, dict[str, Any]]:
     """Network, optimiser and state of a new run, or of the one in the folder."""
     last = run_dir / "last.pt"
-    checkpoint = models.read_checkpoint(last) if last.exists() else None
+    checkpoint = read_checkpoint(last) if last.exists() else None
     weights = {"weights": "random"} if checkpoint else {}  # pre-trained ones would be overwritten at once
     torch.manual_seed(settings.seed)
     network = models.build(settings.architecture, **{**settings.options, **weights})

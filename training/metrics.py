@@ -3,11 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Z_95 = 1.959964  # of the two-sided 95 % normal interval
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,30 @@ class Accuracy:
         """95 % interval after Wilson (1927), which stays within 0 to 1 also for few answers."""
         if not self.total:
             return math.nan, math.nan
-        n, p, z = self.total, self.value, Z_95
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, centre - half), min(1.0, centre + half)
+        interval = binomtest(self.right, self.total).proportion_ci(0.95, method="wilson")
+        return float(interval.low), float(interval.high)
+
+    def __str__(self) -> str:
+        """'96.7 % [88.6, 99.1]', or '–' of nothing."""
+        if not self.total:
+            return percent(self.value)
+        low, high = self.interval
+        return f"{percent(self.value)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+    def to_dict(self) -> dict[str, Any]:
+        """`right`, `total`, `value` and `interval` as `json` takes them, the latter two None of nothing."""
+        known = self.total > 0
+        return {
+            "right": self.right,
+            "total": self.total,
+            "value": self.value if known else None,
+            "interval": list(self.interval) if known else None,
+        }
+
+
+def percent(share: float) -> str:
+    """'96.7 %', '–' for nan."""
+    return "–" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def top_k(scores: NDArray[np.floating], truth: NDArray[np.integer], k: int) -> Accuracy:

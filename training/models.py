@@ -20,8 +20,8 @@ from training import densenet
 from training.inputs import input_image
 from training.rhythmogram import RhythmNet
 from training.torchvision_import import models as torchvision_models
+from training.weights import CHECKPOINT_FORMAT, is_checkpoint, load_pretrained, load_state, read_checkpoint
 
-CHECKPOINT_FORMAT = 1
 OTHER = "other"  # the eleventh class: music for none of the ten dances
 ARCHITECTURES = (
     "densenet161",
@@ -141,7 +141,6 @@ def build(
                 n_classes,
                 weights=weights if configuration.pretrained else "random",
                 dropout=densenet.DROPOUT if dropout is None else dropout,
-                load=load_imagenet,
             )
             channels = configuration.channels
         elif architecture in ARCHITECTURES:
@@ -152,7 +151,7 @@ def build(
             )
         network = SpectrogramClassifier(image, backbone, channels)
     if weights not in ("random", "imagenet") and is_checkpoint(weights):
-        _load_state(network, read_checkpoint(weights)["state_dict"], weights)
+        load_state(network, read_checkpoint(weights)["state_dict"], weights)
     return network
 
 
@@ -165,7 +164,7 @@ def _torchvision_network(
     elif dropout is not None and not name.startswith(("res", "shufflenet")):
         options["dropout"] = dropout
     network = torchvision_models.get_model(name, weights=None, **options)
-    load_imagenet(network, name, weights)
+    load_pretrained(network, name, weights)
     if channels == 1:
         _one_channel(network)
     _replace_head(network, classes)
@@ -175,27 +174,6 @@ def _torchvision_network(
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
     return network
-
-
-def load_imagenet(network: nn.Module, name: str, weights: str | Path) -> None:
-    """Put pre-trained weights, torchvision's or those in a file, into a network of 1000 classes."""
-    if weights == "random":
-        return
-    if weights == "imagenet":
-        try:
-            state = torchvision_models.get_model_weights(name).DEFAULT.get_state_dict(progress=True)
-        except Exception as error:  # urllib, ssl and the file system all have their own
-            raise ModelError(
-                f"ImageNet weights of {name} cannot be downloaded ({error}); download them elsewhere and "
-                "give their path, or use weights='random'"
-            ) from error
-    elif is_checkpoint(weights):
-        return  # of a network with our own head: loaded once that is in place
-    else:
-        state = _load(weights)
-    if name == "densenet161":
-        state = densenet.rename_old_keys(state)
-    _load_state(network, state, weights)
 
 
 def _first_convolution(network: nn.Module) -> tuple[nn.Module, str, nn.Conv2d]:
@@ -293,37 +271,5 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     """
     checkpoint = read_checkpoint(path)
     network = build(checkpoint["architecture"], **checkpoint["options"])
-    _load_state(network, checkpoint["state_dict"], path)
+    load_state(network, checkpoint["state_dict"], path)
     return network.eval(), checkpoint
-
-
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """The dictionary in a checkpoint of ours."""
-    checkpoint = _load(path)
-    if checkpoint.get("format") != CHECKPOINT_FORMAT or "architecture" not in checkpoint:
-        raise ModelError(f"{path} is no checkpoint written by `python -m training train` of this version")
-    return checkpoint
-
-
-def is_checkpoint(path: str | Path) -> bool:
-    """Whether the file is a checkpoint of ours rather than a bare state dict."""
-    return "format" in _load(path)
-
-
-def _load(path: str | Path) -> dict[str, Any]:
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ModelError(f"{path} does not exist") from error
-    except Exception as error:  # zipfile, pickle and torch each have their own
-        raise ModelError(f"{path} cannot be read as PyTorch weights ({error})") from error
-    if not isinstance(loaded, dict):
-        raise ModelError(f"{path} holds no dictionary of weights")
-    return loaded
-
-
-def _load_state(network: nn.Module, state: Mapping[str, Any], path: str | Path) -> None:
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise ModelError(f"the weights in {path} do not fit {type(network).__name__}: {error}") from error

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from training.densenet import CONFIGURATIONS, rename_old_keys
+from training.densenet import CONFIGURATIONS
 from training.experiments.table4_7 import THESIS
 from training.models import build
+from training.weights import rename_old_keys
 
 FULL = 28_681_000 - 2208 * 1000 - 1000 + 2208 * 10 + 10  # DenseNet-161 with ten classes
 HEAD = 2208 * 10 + 10

@@ -34,7 +34,7 @@ def test_table_4_6_end_to_end(manifest: Path, tmp_path: Path, capsys: pytest.Cap
     assert cells["ResNet-18"][3:] == ["96.7 %", "100.0 %", "89.9 %"]
     assert all("[" in cell for cell in cells["ResNet-18"][:3])
     content = json.loads((out / "table4.6.json").read_text())
-    assert content["rows"][1]["ours"][0]["n"] == 3  # recordings of the test split
+    assert content["rows"][1]["ours"][0]["total"] == 3  # recordings of the test split
 
     before = (out / "runs" / "resnet18" / "last.pt").stat().st_mtime_ns
     assert main(command) == 0  # what is trained is not trained again

@@ -15,6 +15,7 @@ from runtime.errors import ParameterError, WhichdanceError
 from training import loop, models
 from training.data.store import Stored
 from training.loop import SCHEDULES, Settings, train
+from training.weights import read_checkpoint
 
 TINY = Settings(
     architecture="rhythmogram",
@@ -38,7 +39,7 @@ def run(settings: Settings, splits: Splits, folder: Path, **options: Any) -> dic
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
-    return models.read_checkpoint(path)["state_dict"]
+    return read_checkpoint(path)["state_dict"]
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -61,7 +62,7 @@ def test_defaults_are_the_thesiss() -> None:
 
 def test_checkpoints_and_history(uninterrupted: Path) -> None:
     assert sorted(p.name for p in uninterrupted.iterdir()) == ["best.pt", "last.pt"]
-    training = models.read_checkpoint(uninterrupted / "last.pt")["training"]
+    training = read_checkpoint(uninterrupted / "last.pt")["training"]
     assert [entry["epoch"] for entry in training["history"]] == [1, 2, 3, 4]
     evaluated = [entry for entry in training["history"] if "validation" in entry]
     assert [entry["epoch"] for entry in evaluated] == [2, 4]
@@ -115,12 +116,12 @@ def test_killed_and_started_again_gives_the_same_weights(
                 break
         time.sleep(0.1)
     assert process.returncode == -signal.SIGKILL
-    assert models.read_checkpoint(folder / "last.pt")["training"]["epoch"] == 2
+    assert read_checkpoint(folder / "last.pt")["training"]["epoch"] == 2
     state = run(TINY, splits, folder)
     assert state["epoch"] == 4
     assert same(weights(folder / "last.pt"), weights(uninterrupted / "last.pt"))
     assert same(weights(folder / "best.pt"), weights(uninterrupted / "best.pt"))
-    before, after = (models.read_checkpoint(f / "last.pt") for f in (uninterrupted, folder))
+    before, after = (read_checkpoint(f / "last.pt") for f in (uninterrupted, folder))
     assert [e["loss"] for e in after["training"]["history"]] == [
         e["loss"] for e in before["training"]["history"]
     ]

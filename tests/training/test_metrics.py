@@ -2,7 +2,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from training import metrics
@@ -10,14 +9,28 @@ from training.metrics import Accuracy
 
 
 @pytest.mark.parametrize(("right", "total"), [(0, 5), (3, 10), (58, 60), (60, 60), (900, 4110)])
-def test_wilson_interval(right: int, total: int) -> None:
-    expected = binomtest(right, total).proportion_ci(0.95, method="wilson")
-    assert Accuracy(right, total).interval == pytest.approx((expected.low, expected.high), abs=1e-6)
+def test_the_interval_holds_the_shares_that_the_answers_do_not_contradict(right: int, total: int) -> None:
+    """Wilson's definition: at a bound, what was seen is 1.96 standard deviations from what is expected."""
+    accuracy = Accuracy(right, total)
+    for bound in accuracy.interval:
+        deviation = 1.959964 * math.sqrt(bound * (1 - bound) / total)
+        assert abs(accuracy.value - bound) == pytest.approx(deviation, abs=1e-6)
+    assert accuracy.interval[0] <= accuracy.value <= accuracy.interval[1]
+    assert accuracy.interval[0] < accuracy.interval[1]
+
+
+def test_an_accuracy_describes_itself() -> None:
+    assert str(Accuracy(58, 60)) == "96.7 % [88.6, 99.1]"
+    assert Accuracy(58, 60).to_dict() == {
+        "right": 58, "total": 60, "value": 58 / 60, "interval": list(Accuracy(58, 60).interval),
+    }  # fmt: skip
 
 
 def test_accuracy_of_nothing_is_unknown() -> None:
     assert math.isnan(Accuracy(0, 0).value)
     assert all(math.isnan(bound) for bound in Accuracy(0, 0).interval)
+    assert str(Accuracy(0, 0)) == "–"
+    assert Accuracy(0, 0).to_dict() == {"right": 0, "total": 0, "value": None, "interval": None}
 
 
 SCORES = np.array([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3], [0.4, 0.35, 0.25], [0.1, 0.2, 0.7]])

@@ -30,7 +30,6 @@ def _run(args: argparse.Namespace) -> int:
     from runtime.errors import WhichdanceError
     from training import baseline, metrics, plots
     from training.data.manifest import of_split, read_manifest
-    from training.evaluate import with_interval
 
     recordings = [r for r in read_manifest(args.manifest) if r.dance in DANCE_KEYS]
     read = {}
@@ -46,7 +45,7 @@ def _run(args: argparse.Namespace) -> int:
     truth = np.array([DANCE_KEYS.index(r.dance) for r in read["test"]])
     top1, top2 = metrics.top_k(scores, truth, 1), metrics.top_k(scores, truth, 2)
     print(f"trained on {len(read['train'])} recordings, tested on {len(truth)}")
-    print(f"top-1 accuracy {with_interval(top1)} (thesis: 40 %), top-2 accuracy {with_interval(top2)}")
+    print(f"top-1 accuracy {top1} (thesis: 40 %), top-2 accuracy {top2}")
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
         matrix = metrics.confusion_matrix(scores, truth, len(DANCE_KEYS))

@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 def _curves(args: argparse.Namespace) -> int:
     from runtime.command.plot import check_plot_path
     from training import plots
-    from training.models import read_checkpoint
+    from training.weights import read_checkpoint
 
     check_plot_path(args.output)
     history = read_checkpoint(args.checkpoint)["training"]["history"]

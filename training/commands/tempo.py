@@ -36,10 +36,7 @@ def _run(args: argparse.Namespace) -> int:
     table = Table("", *tempo.accuracy(answers), title="Tempo within 4 % of the truth")
     parts = [(d.name, [a for a in answers if a.dance == d.key]) for d in DANCES]
     for name, part in [*parts, ("all", answers)]:
-        cells = []
-        for share in tempo.accuracy(part).values():
-            low, high = share.interval
-            cells.append(f"{share.value:.1%} of {share.total} [{low:.1%}, {high:.1%}]" if share.total else "")
-        table.add_row(name, *cells)
+        shares = tempo.accuracy(part).values()
+        table.add_row(name, *(f"{share} of {share.total}" if share.total else "" for share in shares))
     Console().print(table)
     return 0

@@ -10,8 +10,8 @@ from runtime.atomic import replacing
 from runtime.errors import ParameterError
 from training.data.manifest import Recording
 from training.data.store import Stored
-from training.evaluate import Dataset, Report, evaluate, load_runner, percent, stored_dataset, with_interval
-from training.metrics import Accuracy
+from training.evaluate import Dataset, Report, evaluate, load_runner, stored_dataset
+from training.metrics import Accuracy, percent
 from training.scoring import Run
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
@@ -139,7 +139,7 @@ class Table:
         for row, ours, thesis in self.rows:
             cells = [row]
             for accuracy, highest in zip(ours, best, strict=True):
-                text = with_interval(accuracy) if accuracy else "–"
+                text = str(accuracy) if accuracy else "–"
                 cells.append(f"**{text}**" if self.bold and accuracy and accuracy.value == highest else text)
             if compared:
                 cells += ["–" if value is None else percent(value / 100) for value in thesis]
@@ -152,7 +152,7 @@ class Table:
         content = [
             {
                 "row": row,
-                "ours": [a and {"value": a.value, "interval": a.interval, "n": a.total} for a in ours],
+                "ours": [a and a.to_dict() for a in ours],
                 "thesis": thesis,
             }
             for row, ours, thesis in self.rows
