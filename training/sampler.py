@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import N_MELS
 from runtime.segments import SEGMENT_FRAMES
 from training.data.store import Codes, Stored
+
+DRAWS = 100  # before a class is taken for silent
 
 
 class Batches(Dataset[tuple[Tensor, Tensor]]):
@@ -67,10 +69,21 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         targets = np.empty(self.batch_size, np.int64)
         for i in range(self.batch_size):
             label, recordings = self.classes[rng.integers(len(self.classes))]
-            recording = recordings[rng.integers(len(recordings))]
             targets[i] = label
-            images[i, 0] = self._segment(recording, rng).T
+            images[i, 0] = self._audible_segment(recordings, rng).T
         return torch.from_numpy(images), torch.from_numpy(targets)
+
+    def _audible_segment(self, recordings: Sequence[Stored], rng: np.random.Generator) -> Codes:
+        """A segment of a random recording that is not digital silence, which has no dance."""
+        for _ in range(DRAWS):
+            recording = recordings[rng.integers(len(recordings))]
+            segment = self._segment(recording, rng)
+            if segment.any():
+                return segment
+        raise WhichdanceError(
+            f"{DRAWS} random segments labelled {recording.recording.dance} were all digital silence, "
+            f"the last one of {recording.recording.path}; take such recordings out of the manifest"
+        )
 
     def _segment(self, recording: Stored, rng: np.random.Generator) -> Codes:
         length = self.segment_frames

@@ -43,9 +43,9 @@ def commands_in_the_guide() -> list[str]:
 def test_commands_in_the_guide_exist(command: str) -> None:
     if command.endswith("--list"):
         with pytest.raises(SystemExit, match="0"):
-            parser().parse_args(shlex.split(command))
+            parser().parse_args(shlex.split(command, comments=True))
     else:
-        assert callable(parser().parse_args(shlex.split(command)).func)
+        assert callable(parser().parse_args(shlex.split(command, comments=True)).func)
 
 
 def test_wrong_usage_and_failures_have_different_statuses(

@@ -1,12 +1,16 @@
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch.utils.data import DataLoader
 
-from runtime.errors import ParameterError
-from training.data.store import Stored
+from runtime.errors import ParameterError, WhichdanceError
+from training.data.manifest import Recording
+from training.data.store import Store, Stored
 from training.sampler import Batches, resample
 
 LABELS = ("rumba", "quickstep", "viennese_waltz")
@@ -82,3 +86,17 @@ def test_parameters_are_checked(splits: dict[str, list[Stored]]) -> None:
         Batches(splits["train"], LABELS, batch_size=0)
     with pytest.raises(ParameterError, match="stretch"):
         Batches(splits["train"], LABELS, stretch=0.9)
+
+
+def test_digital_silence_is_not_trained_on(tmp_path: Path, write_clicks: Callable[..., None]) -> None:
+    write_clicks(tmp_path / "a.wav", "rumba", seconds=12)
+    samples, rate = soundfile.read(tmp_path / "a.wav")
+    samples[: 8 * rate] = 0
+    soundfile.write(tmp_path / "late.wav", samples, rate)
+    soundfile.write(tmp_path / "silent.wav", 0 * samples, rate)
+    recordings = [Recording(tmp_path / f"{name}.wav", "rumba") for name in ("late", "silent")]
+    late, silent = Store(tmp_path / "store").collect(recordings).stored
+    images, _ = Batches([late, silent], LABELS, batch_size=64)[0]
+    assert images.flatten(1).any(dim=1).all()
+    with pytest.raises(WhichdanceError, match=r"all digital silence.*silent\.wav"):
+        Batches([silent], LABELS)[0]

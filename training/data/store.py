@@ -1,7 +1,8 @@
 """The spectrogram store: every recording's mel spectrogram, computed once and kept memory-mapped.
 
-A spectrogram is a .npy file of one byte per value, dB in steps of 0.5: 9.6 kB per second of music. Its
-name is a hash of the audio file's content and of the front end's parameters, so a changed file or a
+A spectrogram is a .npy file of one byte per value, dB in steps of 0.5 down from its loudest point: 9.6 kB
+per second of music. The level of a recording carries no dance, and every network here takes it out again: a
+quiet copy of a recording has the same spectrogram, 127 dB from its loudest point down. Its name is a hash of the audio file's content and of the front end's parameters, so a changed file or a
 changed front end never meets an old spectrogram, and a copied or renamed file never costs twice.
 Files appear by renaming: a crash half-way leaves nothing that counts, and of two processes that compute
 the same spectrogram the later one replaces it by its equal.
@@ -9,6 +10,7 @@ the same spectrogram the later one replaces it by its equal.
 
 import hashlib
 import math
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -19,6 +21,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from runtime import audio
@@ -29,8 +32,9 @@ from runtime.segments import SEGMENT_FRAMES
 from training.data.manifest import Recording
 
 STEP = 0.5  # dB
-LOWEST = -80.0  # dB of the code 0; the code 255 is 47.5 dB, above anything that full-scale audio gives
-FORMAT = f"1 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STEP} {LOWEST}"
+LOWEST = -80.0  # dB that the code 0 stands for; the loudest point of a recording is 47.5 dB, the code 255
+HIGHEST = LOWEST + 255 * STEP
+FORMAT = f"2 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STEP} {LOWEST}"
 
 GONE = -1  # in place of size and time of a file whose audio was not kept
 
@@ -38,13 +42,17 @@ Codes = NDArray[np.uint8]
 
 
 def encode(power: Float32) -> Codes:
-    """Mel power to codes: (dB + 80) / 0.5, rounded, 0 to 255."""
-    db = 10 * np.log10(np.maximum(power, 10 ** (LOWEST / 10)))
-    return np.clip(np.rint((db - LOWEST) / STEP), 0, 255).astype(np.uint8)
+    """Mel power of a whole recording to codes: its loudest point is 255, each code less 0.5 dB, silence 0."""
+    loudest = float(power.max(initial=0.0))
+    if loudest <= 0:
+        return np.zeros(power.shape, np.uint8)
+    relative = np.maximum(power / np.float32(loudest), np.float32(10 ** ((LOWEST - HIGHEST) / 10)))
+    codes: Codes = np.rint(255 + 10 * np.log10(relative) / STEP).astype(np.uint8)
+    return codes
 
 
 def decode(codes: Codes) -> Float32:
-    """Codes to mel power."""
+    """Codes to mel power, the loudest point of each recording at 47.5 dB."""
     return _POWER[codes]
 
 
@@ -137,23 +145,24 @@ class Store:
         """
         paths = sorted({r.path for r in recordings})
         known = self._known_hashes(paths)
-        unknown = [path for path in paths if not (path in known and self._file(known[path]).exists())]
+        lengths = {path: n for path in paths if path in known and (n := _length(self._file(known[path])))}
+        reasons = self._known_reasons(paths)
+        unknown = [path for path in paths if path not in lengths and path not in reasons]
         work = (joblib.delayed(add_to_store)(self.folder, path) for path in unknown)
         progress(len(paths) - len(unknown), len(paths))
-        reasons: dict[Path, str] = {}
         results = joblib.Parallel(n_jobs=jobs, return_as="generator")(work)
+        broken: dict[Path, str] = {}
         for done, (path, (digest, reason)) in enumerate(zip(unknown, results, strict=True), 1):
             if reason:
-                reasons[path] = reason
+                broken[path] = reason
             else:
                 known[path] = digest
+                lengths[path] = _length(self._file(digest))
             progress(len(paths) - len(unknown) + done, len(paths))
         self._remember({path: known[path] for path in unknown if path in known})
+        self._remember_reasons(broken)
+        reasons |= broken
 
-        lengths: dict[Path, int] = {}
-        for path in paths:
-            if path not in reasons:
-                lengths[path] = len(np.load(self._file(known[path]), mmap_mode="r"))
         stored: list[Stored] = []
         short: list[Stored] = []
         failed: list[tuple[Recording, str]] = []
@@ -189,6 +198,10 @@ class Store:
             "CREATE TABLE IF NOT EXISTS hashes "
             "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, hash TEXT)"
         )
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS broken "
+            "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, decoders TEXT, reason TEXT)"
+        )
         return connection
 
     def _known_hashes(self, paths: Iterable[Path]) -> dict[Path, str]:
@@ -201,6 +214,20 @@ class Store:
                 if state == _state(path):
                     known[path] = digest
         return known
+
+    # So do broken files, as long as what decodes them is the same.
+
+    def _known_reasons(self, paths: Iterable[Path]) -> dict[Path, str]:
+        with closing(self._table()) as table:
+            query = "SELECT path, size, mtime, reason FROM broken WHERE decoders = ?"
+            rows = {row[0]: row[1:] for row in table.execute(query, (decoders(),))}
+        states = ((path, rows[str(path)]) for path in paths if str(path) in rows)
+        return {path: reason for path, (*state, reason) in states if state == _state(path)}
+
+    def _remember_reasons(self, reasons: Mapping[Path, str]) -> None:
+        rows = [(str(p), *_state(p), decoders(), reason) for p, reason in reasons.items() if p.is_file()]
+        with closing(self._table()) as table, table:
+            table.executemany("INSERT OR REPLACE INTO broken VALUES (?, ?, ?, ?, ?)", rows)
 
     def _remember(self, digests: Mapping[Path, str]) -> None:
         self._write_rows((str(path), *_state(path), digest) for path, digest in digests.items())
@@ -217,6 +244,20 @@ def _state(path: Path) -> list[int]:
     except FileNotFoundError:
         return [GONE, GONE]
     return [status.st_size, status.st_mtime_ns]
+
+
+def _length(file: Path) -> int:
+    """Frames of a spectrogram; 0 if it is not there or was damaged, and has to be computed anew."""
+    try:
+        return len(np.load(file, mmap_mode="r"))
+    except (OSError, ValueError, EOFError):
+        return 0
+
+
+@lru_cache(maxsize=1)
+def decoders() -> str:
+    """What decodes audio on this machine; with another one, a file may be whole that was broken before."""
+    return f"{soundfile.__libsndfile_version__} {'with' if shutil.which('ffmpeg') else 'without'} ffmpeg"
 
 
 def spectrogram_file(folder: Path, digest: str) -> Path:
@@ -238,7 +279,7 @@ def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
         content.update(FORMAT.encode())
         digest = content.hexdigest()
         target = spectrogram_file(folder, digest)
-        if not target.exists():
+        if not _length(target):
             codes = spectrogram(path)
             target.parent.mkdir(exist_ok=True)
             with replacing(target) as temporary, temporary.open("wb") as file:
@@ -252,5 +293,5 @@ def spectrogram(path: Path) -> Codes:
     """Codes of a whole audio file by the runtime's front end, shape (n_frames, 224)."""
     with audio.open_audio(path) as reader:
         stream = MelStream(reader.sample_rate)
-        blocks = [encode(stream.push(samples)) for samples in reader.blocks()]
-    return np.concatenate([*blocks, encode(stream.flush())])
+        blocks = [stream.push(samples) for samples in reader.blocks()]
+    return encode(np.concatenate([*blocks, stream.flush()]))
