@@ -76,7 +76,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     def _audible_segment(self, recordings: Sequence[Stored], rng: np.random.Generator) -> Codes:
         """A segment of a random recording that is not digital silence, which has no dance."""
         for _ in range(DRAWS):
-            recording = recordings[rng.integers(len(recordings))]
+            recording = recordings[int(rng.integers(len(recordings)))]
             segment = self._segment(recording, rng)
             if segment.any():
                 return segment

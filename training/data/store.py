@@ -2,8 +2,9 @@
 
 A spectrogram is a .npy file of one byte per value, dB in steps of 0.5 down from its loudest point: 9.6 kB
 per second of music. The level of a recording carries no dance, and every network here takes it out again: a
-quiet copy of a recording has the same spectrogram, 127 dB from its loudest point down. Its name is a hash of the audio file's content and of the front end's parameters, so a changed file or a
-changed front end never meets an old spectrogram, and a copied or renamed file never costs twice.
+quiet copy of a recording has the same spectrogram, 127 dB from its loudest point down. Its name is a
+hash of the audio file's content and of the front end's parameters, so a changed file or a changed front end
+never meets an old spectrogram, and a copied or renamed file never costs twice.
 Files appear by renaming: a crash half-way leaves nothing that counts, and of two processes that compute
 the same spectrogram the later one replaces it by its equal.
 """
