@@ -2,7 +2,6 @@
 
 import argparse
 import datetime
-import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -11,19 +10,10 @@ from typing import Any
 from benchmarks import machine, report
 from benchmarks.catalogue import BENCHMARKS, REQUIRED
 from benchmarks.report import Section
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.command.exits import run, whole
 
 RESULTS = Path(__file__).with_name("results")
 PIPE_WIDTH = 120
-
-
-def _whole(minimum: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        if not text.isdecimal() or int(text) < minimum:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {minimum}, got {text!r}")
-        return int(text)
-
-    return convert
 
 
 def _length(minimum: float) -> Callable[[str], float]:
@@ -42,34 +32,26 @@ def _length(minimum: float) -> Callable[[str], float]:
 # Options of the sub-commands: name → (type, several values, help). Defaults are those of the modules' `run`.
 OPTIONS: dict[str, tuple[Callable[[str], Any], bool, str]] = {
     "architectures": (str, True, "networks to measure, as `python -m training train` knows them"),
-    "batch-size": (_whole(1), False, "images per batch"),
-    "batches": (_whole(1), False, "batches that count"),
-    "batch-sizes": (_whole(1), True, "segments per run of the network"),
-    "files": (_whole(0), False, "recordings in the folder; 0 leaves the folder out"),
+    "batch-size": (whole(1), False, "images per batch"),
+    "batches": (whole(1), False, "batches that count"),
+    "batch-sizes": (whole(1), True, "segments per run of the network"),
+    "files": (whole(0), False, "recordings in the folder; 0 leaves the folder out"),
     "formats": (str, True, "file suffixes: mp3, flac, wav"),
     "manifest": (str, False, "MANIFEST.csv[@SPLIT], labelled recordings (default: its test split)"),
     "minutes": (_length(0.1), True, "lengths of the recordings"),
     "model": (str, False, "name of a shipped model, or an .onnx file (default: the shipped one)"),
     "noise": (str, False, "recording of a crowd (default: a generated one)"),
     "recording": (str, False, "the recording (default: the first example)"),
-    "runs": (_whole(1), False, "measurements that the median is of"),
-    "sample-rates": (_whole(8000), True, "Hz"),
+    "runs": (whole(1), False, "measurements that the median is of"),
+    "sample-rates": (whole(8000), True, "Hz"),
     "seconds": (_length(6), False, "length of the recording, s"),
-    "threads": (_whole(1), False, "of the network"),
+    "threads": (whole(1), False, "of the network"),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; exit status 0, 1 for failures that the message explains, 2 for wrong usage."""
-    args = parser().parse_args(argv)
-    try:
-        return int(args.run(args))
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    """Run the command line; returns the exit status."""
+    return run(parser(), argv)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,15 +67,15 @@ def parser() -> argparse.ArgumentParser:
         for option in options:
             _add_option(command, option, required=option == REQUIRED)
         _add_output(command)
-        command.set_defaults(run=_measure)
+        command.set_defaults(func=_measure)
     everything = commands.add_parser("all", help="all of them, with their defaults")
     _add_option(everything, "manifest", required=True)
     _add_output(everything)
-    everything.set_defaults(run=_measure)
+    everything.set_defaults(func=_measure)
     page = commands.add_parser("readme", help="write benchmarks/README.md anew from the results")
     page.add_argument("--results", type=Path, default=RESULTS, help="folder of the JSON files")
     page.add_argument("-o", "--output", type=Path, default=RESULTS.with_name("README.md"))
-    page.set_defaults(run=_readme)
+    page.set_defaults(func=_readme)
     return result
 
 

@@ -12,7 +12,7 @@ from benchmarks.sounds import write_music
 from benchmarks.timing import MIN_RUNS, Spread, fresh_process, in_turn, ratios
 from runtime.audio import read
 from runtime.classifier import Classifier
-from runtime.command.batch import classify_all
+from runtime.command.batch import Batch
 from runtime.mel import Float32, melspectrogram
 from runtime.model import Model
 from runtime.segments import windows
@@ -207,6 +207,6 @@ def _folder(folder: Path, model: str, n_files: int) -> Table:
 
 
 def _classify_folder(paths: Sequence[str], model: str, jobs: int) -> None:
-    for outcome in classify_all(paths, model=model, jobs=jobs):
+    for outcome in Batch(model=model, jobs=jobs).classify(paths):
         if outcome.error:
             raise RuntimeError(outcome.error)

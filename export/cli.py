@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.command.exits import Exit, run
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,19 +75,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export a checkpoint; exit status 0, 1 for failures that the message explains, 2 for wrong usage."""
+    """Export a checkpoint; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    args = parser().parse_args(argv)
-    try:
-        report = _export(args, written_command("export", argv))
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    _print(report, args.output)
-    return 0
+    command = parser()
+    command.set_defaults(func=_run, command=written_command("export", argv))
+    return run(command, argv)
 
 
 def written_command(module: str, argv: Sequence[str]) -> str:
@@ -97,7 +89,12 @@ def written_command(module: str, argv: Sequence[str]) -> str:
     return shlex.join(["python", "-m", module, *(brief(word) for word in argv)])
 
 
-def _export(args: argparse.Namespace, command: str) -> dict[str, Any]:
+def _run(args: argparse.Namespace) -> int:
+    _print(_export(args), args.output)
+    return Exit.OK
+
+
+def _export(args: argparse.Namespace) -> dict[str, Any]:
     from rich.console import Console
 
     from export.deployed import from_checkpoint
@@ -121,7 +118,7 @@ def _export(args: argparse.Namespace, command: str) -> dict[str, Any]:
         default=args.default,
     )
     with Console(stderr=True).status("exporting") as status:
-        return publish(deployable, args.output, plan, command=command, progress=status.update)
+        return publish(deployable, args.output, plan, command=args.command, progress=status.update)
 
 
 def _print(report: dict[str, Any], folder: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from runtime.errors import AudioError
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -25,17 +27,29 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Start the app; returns the exit status."""
-    android = "ANDROID_ARGUMENT" in os.environ
-    options = parser().parse_args([] if android else arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    if "ANDROID_ARGUMENT" in os.environ:
+        return _start(None, None)
+
+    from runtime.command.exits import run  # which phones do not carry
+
+    command = parser()
+    command.set_defaults(func=_run)
+    return run(command, arguments)
+
+
+def _run(options: argparse.Namespace) -> int:
     if options.source and not Path(options.source).is_file():
-        print(f"whichdance-app: {options.source}: no such file", file=sys.stderr)
-        return 2
+        raise AudioError(f"{options.source}: no such file")
+    return _start(options.source, options.data)
+
+
+def _start(source: str | None, data: Path | None) -> int:
     os.environ["KIVY_NO_ARGS"] = "1"  # the command line is ours, not Kivy's
 
     from mobile_app.ui.start import start
 
-    return start(options.source, options.data)
+    return start(source, data)
 
 
 if __name__ == "__main__":

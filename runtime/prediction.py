@@ -141,3 +141,10 @@ class Outcome:
     path: str
     prediction: Prediction | None = None
     error: str | None = None
+
+
+def clock(seconds: float) -> str:
+    """A time in a recording, or its length: m:ss, or h:mm:ss from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,10 +1,9 @@
 """`python -m training`: the map of this folder. Each sub-command is a thin layer on one module."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.command.exits import run
 from training.commands import (
     baseline,
     calibrate,
@@ -25,16 +24,8 @@ from training.synthesis import cli as corpus
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a sub-command; exit status 0, 1 for failures that the message explains, 2 for wrong usage."""
-    args = parser().parse_args(argv)
-    try:
-        return int(args.func(args) or 0)
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    """Run a sub-command; returns the exit status."""
+    return run(parser(), argv)
 
 
 def parser() -> argparse.ArgumentParser:

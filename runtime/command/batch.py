@@ -55,18 +55,11 @@ def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
     return recordings, failures
 
 
-def classify_all(
-    paths: Sequence[str],
-    *,
-    jobs: int = 1,
-    threads: int | None = None,
-    **options: Any,
-) -> Generator[Outcome, None, None]:
-    """Classify recordings; the outcomes come in the order of `paths`, each as soon as it is known.
+class Batch:
+    """A classifier for many recordings, in this process or in several.
 
     Parameters
     ----------
-    paths : sequence of str
     jobs : int
         Number of processes, at least 1.
     threads : int, optional
@@ -74,20 +67,30 @@ def classify_all(
     **options :
         As for `Classifier`.
 
+    Attributes
+    ----------
+    labels : tuple of str
+        Keys of the dances that may be answered.
+
     Raises
     ------
     ModelError, ParameterError
-        Before the first recording, as by `Classifier`.
+        As by `Classifier`.
     """
-    if threads is None and jobs > 1:
-        threads = 1
-    options["threads"] = threads
-    classifier = Classifier(**options)
-    jobs = min(jobs, len(paths))
-    if jobs > 1:
-        del classifier  # it has shown that the model loads; each process loads its own
-        yield from _classify_on_processes(paths, jobs, options)
-    else:
+
+    def __init__(self, *, jobs: int = 1, threads: int | None = None, **options: Any) -> None:
+        self._jobs = jobs
+        self._options = options | {"threads": 1 if threads is None and jobs > 1 else threads}
+        classifier = Classifier(**self._options)
+        self.labels = classifier.labels
+        self._classifier = classifier if jobs == 1 else None  # each process loads its own
+
+    def classify(self, paths: Sequence[str]) -> Generator[Outcome, None, None]:
+        """Classify recordings; the outcomes come in the order of `paths`, each as soon as it is known."""
+        if self._jobs > 1 and len(paths) > 1:
+            yield from _classify_on_processes(paths, min(self._jobs, len(paths)), self._options)
+            return
+        classifier = self._classifier or Classifier(**self._options)
         for path in paths:
             yield _classify(classifier, path)
 

@@ -1,21 +1,25 @@
-"""`whichdance --live`: listen to the microphone and redraw the answer as it goes. Needs sounddevice."""
+"""`whichdance --live`: listen to the microphone and follow the music. Needs sounddevice."""
 
 import os
 import queue
 import select
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from runtime.classifier import LIVE_STRIDE, LiveClassifier
-from runtime.command.report import answer, clock, percent, summary
+from runtime.classifier import LiveClassifier
+from runtime.command import words
+from runtime.command.report import summary
+from runtime.dances import OTHER
 from runtime.errors import AudioError, WhichdanceError
 from runtime.mel import Float32
 from runtime.model import Model
-from runtime.prediction import Prediction
+from runtime.prediction import Prediction, clock
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -27,34 +31,52 @@ PATIENCE_SECONDS = 5.0  # without a block from the sound card before giving up
 def listen(
     console: "Console",
     *,
-    model: str | None = None,
-    threads: int | None = None,
-    stride: int = LIVE_STRIDE,
+    log: str | None = None,
     top: int = 3,
     device: str | None = None,
+    **options: Any,
 ) -> Prediction | None:
-    """Classify what the microphone hears until Ctrl-C; Enter starts anew for the next dance.
+    """Classify what the microphone hears until Ctrl-C; Enter forgets what was heard so far.
 
     Parameters
     ----------
     console : rich.console.Console
-        A terminal is redrawn; anything else gets one line per second of music.
-    model, threads, stride :
-        As for `LiveClassifier`.
+        Gets one line whenever the dance changes. On a terminal the answer is redrawn below them.
+    log : str, optional
+        Path of a file that the same lines are added to, with the date.
     top : int
         Dances shown.
     device : str, optional
         Number or part of the name of an input device; the system's choice if None.
+    **options :
+        As for `LiveClassifier`.
 
     Returns
     -------
     Prediction or None
         The last one; None if there was not enough music for one.
+
+    Raises
+    ------
+    WhichdanceError
+        If the log cannot be written, or as by `microphone`.
     """
-    loaded = Model.load(model, threads=threads)
-    with microphone(device) as (sample_rate, blocks):
-        classifier = LiveClassifier(sample_rate, model=loaded, stride=stride)
-        return show(classifier, blocks, console, top)
+    model = Model.load(options.pop("model", None), threads=options.pop("threads", None))
+    with _log(log) as file, microphone(device) as (sample_rate, blocks):
+        return show(LiveClassifier(sample_rate, model=model, **options), blocks, console, top, file)
+
+
+@contextmanager
+def _log(path: str | None) -> Iterator[TextIO | None]:
+    if path is None:
+        yield None
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path, "a", encoding="utf-8"))
+        except OSError as error:
+            raise WhichdanceError(f"{path}: cannot be written ({error.strerror})") from error
+        yield file
 
 
 @contextmanager
@@ -112,7 +134,11 @@ def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[Float3
 
 
 def show(
-    classifier: LiveClassifier, blocks: Iterable[Float32], console: "Console", top: int
+    classifier: LiveClassifier,
+    blocks: Iterable[Float32],
+    console: "Console",
+    top: int,
+    log: TextIO | None = None,
 ) -> Prediction | None:
     """Push blocks into the classifier and show its answers until the blocks end or Ctrl-C.
 
@@ -124,25 +150,79 @@ def show(
     from rich.live import Live
 
     prediction = None
+    evening = SetList()
     n_samples = 0
     with Live(console=console, auto_refresh=False, transient=console.is_terminal) as display:
         try:
             for block in blocks:
                 if _enter_pressed():
                     classifier.reset()
-                    prediction, n_samples = None, 0
+                    prediction, evening, n_samples = None, SetList(), 0
                 n_samples += len(block)
-                update = classifier.push(block)
-                prediction = update or prediction
-                seconds = n_samples / classifier.sample_rate
+                if update := classifier.push(block):
+                    prediction = update
+                    if line := evening.change(update, datetime.now()):
+                        console.print(line.text)
+                        if log:
+                            print(line.dated, file=log, flush=True)
                 if console.is_terminal:
+                    seconds = n_samples / classifier.sample_rate
                     display.update(_screen(prediction, block, seconds, top, console), refresh=True)
-                elif update is not None:
-                    line = f"{clock(seconds)}  {answer(update)}  {percent(update.confidence)}"
-                    console.print(line, highlight=False)
         except KeyboardInterrupt:
             pass  # the ordinary end of listening; Live puts the cursor back
     return prediction
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of an evening's set list.
+
+    Attributes
+    ----------
+    began : datetime
+        When the dance began, by the clock on the wall.
+    what : str
+        The dance, and its tempo where it is known.
+    """
+
+    began: datetime
+    what: str
+
+    @property
+    def text(self) -> str:
+        """With the time of day."""
+        return f"{self.began:%H:%M:%S}  {self.what}"
+
+    @property
+    def dated(self) -> str:
+        """With the date, too."""
+        return f"{self.began:%Y-%m-%d} {self.text}"
+
+
+class SetList:
+    """Notices when the dance changes. While the answer is not sure nothing is said to have changed."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def change(self, prediction: Prediction, now: datetime) -> Line | None:
+        """The line to be said at this update, if the dance is another one than before.
+
+        Parameters
+        ----------
+        prediction : Prediction
+            Of music that plays.
+        now : datetime
+            When its last sample was heard.
+        """
+        key = prediction.dance or (OTHER if prediction.verdict == "none" else "")
+        if key in ("", self._last):
+            return None
+        self._last = key
+        heard = 0.0 if prediction.since is None else prediction.duration - prediction.since
+        bars = words.bars(prediction.tempo_mpm)
+        what = words.answer(prediction) + (f"  {bars}" if bars else "")
+        return Line(now - timedelta(seconds=heard), what)
 
 
 def _screen(
@@ -152,7 +232,7 @@ def _screen(
     from rich.text import Text
 
     status = Text(
-        f"Listening {clock(seconds)}  {_level(block)}   Enter: next dance, Ctrl-C: stop", style="dim"
+        f"Listening {clock(seconds)}  {_level(block)}   Enter: begin anew, Ctrl-C: stop", style="dim"
     )
     if prediction is None:
         return Group(status, Text("Collecting the first five seconds of music ..."))

@@ -1,75 +1,81 @@
 """One playlist per dance, for teachers and DJs with a folder to sort."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.atomic import replacing
-from runtime.dances import DANCES, OTHER, dance
+from runtime.command import words
 from runtime.errors import WhichdanceError
-from runtime.prediction import Outcome
+from runtime.prediction import Outcome, Prediction
 
 NOT_SURE = "Not sure"
 
 
-def write_playlists(outcomes: Iterable[Outcome], folder: str | os.PathLike[str]) -> list[Path]:
-    """Write one M3U8 per dance, and one for 'not sure', into a folder.
+class Playlists:
+    """Writes one M3U8 per dance of the model, one for music to none of them, and one for 'not sure'.
 
-    One for each dance of the model is written, empty ones too, so that none is left over from an earlier
-    run. Entries are relative to the folder: music and playlists can move together.
+    All are written, empty ones too, so that none is left over from an earlier run. Entries are relative
+    to the folder: music and playlists can move together. Recordings that could not be read, and those
+    without music, are left out.
 
     Parameters
     ----------
-    outcomes : iterable of Outcome
-        Recordings that could not be read are left out.
     folder : path-like
         Made if there is none.
+    labels : sequence of str
+        Keys of the dances that may be answered.
+    """
 
-    Returns
-    -------
-    list of Path
+    def __init__(self, folder: str | os.PathLike[str], labels: Sequence[str]) -> None:
+        self.folder = Path(folder)
+        titles = [*(words.name(label) for label in labels), words.NONE.capitalize(), NOT_SURE]
+        self._entries: dict[str, list[str]] = {title: [] for title in titles}
+
+    def add(self, outcome: Outcome) -> None:
+        """Put a recording into its playlist; WhichdanceError if its name cannot stand in one."""
+        prediction = outcome.prediction
+        if prediction is not None and prediction.verdict != "silence":
+            location = relative_path(outcome.path, self.folder)
+            if location.startswith("#"):  # would be a comment
+                location = f"./{location}"
+            title = Path(outcome.path).stem
+            self._entries[_title(prediction)].append(
+                f"#EXTINF:{round(prediction.duration)},{title}\n{location}\n"
+            )
+
+    def finish(self) -> None:
+        """Write them; WhichdanceError if the folder cannot be made or written to."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WhichdanceError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
+        for title, entries in self._entries.items():
+            # surrogateescape: names of files that are not UTF-8 go into the playlist byte by byte.
+            with replacing(self.folder / f"{title}.m3u8") as temporary:
+                temporary.write_text(
+                    "#EXTM3U\n" + "".join(entries), encoding="utf-8", errors="surrogateescape", newline="\n"
+                )
+
+
+def relative_path(path: str, folder: Path) -> str:
+    """Where a recording is, seen from a folder, with forward slashes.
 
     Raises
     ------
     WhichdanceError
-        If the folder cannot be made or written to.
+        If its name has a line break, which no list of one file per line can hold.
     """
-    folder = Path(folder)
-    entries: dict[str | None, list[str]] = {dance.key: [] for dance in DANCES} | {None: []}
-    for outcome in outcomes:
-        if outcome.prediction is not None:
-            for label in outcome.prediction.scores:
-                if label != OTHER:
-                    entries.setdefault(label, [])
-            entries[outcome.prediction.dance].append(
-                _entry(outcome.path, outcome.prediction.duration, folder)
-            )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WhichdanceError(f"{folder}: the folder cannot be made ({error.strerror})") from error
-    written = []
-    for key, lines in entries.items():
-        path = folder / f"{NOT_SURE if key is None else dance(key).name}.m3u8"
-        # surrogateescape: names of files that are not UTF-8 go into the playlist byte by byte.
-        with replacing(path) as temporary:
-            temporary.write_text(
-                "#EXTM3U\n" + "".join(lines), encoding="utf-8", errors="surrogateescape", newline="\n"
-            )
-        written.append(path)
-    return written
-
-
-def _entry(path: str, duration: float, folder: Path) -> str:
     if "\n" in path or "\r" in path:
-        raise WhichdanceError(
-            f"{path!r}: a name with a line break cannot stand in a playlist; rename the file"
-        )
+        raise WhichdanceError(f"{path!r}: a name with a line break cannot stand in a list; rename the file")
     try:
         location = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
     except ValueError:  # another drive of Windows
         location = os.path.abspath(path)
-    location = location.replace(os.sep, "/")
-    if location.startswith("#"):  # would be a comment
-        location = f"./{location}"
-    return f"#EXTINF:{round(duration)},{Path(path).stem}\n{location}\n"
+    return location.replace(os.sep, "/")
+
+
+def _title(prediction: Prediction) -> str:
+    if prediction.dance is not None:
+        return words.name(prediction.dance)
+    return words.NONE.capitalize() if prediction.verdict == "none" else NOT_SURE

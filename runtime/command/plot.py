@@ -2,30 +2,54 @@
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runtime.atomic import replacing
-from runtime.command.report import clock, percent
-from runtime.dances import OTHER, Dance, dance
+from runtime.colour import ink_on
+from runtime.command import words
+from runtime.dances import Dance, dance
 from runtime.errors import ParameterError, WhichdanceError
-from runtime.prediction import Prediction
+from runtime.prediction import Outcome, Part, Prediction, clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".svg", ".pdf")
+LEAST_SHOWN = 0.005  # score from which 'none of these' has an area
 NONE_COLOUR = "#FFFFFF"
 NONE_HATCH = "////"
 FAINT = "#888888"  # of what hardly takes part
 LABEL_POINTS = 9.0  # font size of the labels on areas and in the legend
 TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # s
 MAX_TICKS = 9
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB (IEC 61966-2-1)
+MAX_CORNERS = 1600  # of a curve, one per pixel; more would only take time
+
+
+class Plot:
+    """Draws the recording that it is given.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `save_plot`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+
+    def add(self, outcome: Outcome) -> None:
+        """Draw it; WhichdanceError if the file cannot be written."""
+        if outcome.prediction is not None:
+            save_plot(outcome.prediction, self._path, title=Path(outcome.path).name)
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
 
 
 def save_plot(prediction: Prediction, path: str | os.PathLike[str], *, title: str = "") -> None:
@@ -67,8 +91,9 @@ def check_plot_path(path: str | os.PathLike[str]) -> None:
 def figure(prediction: Prediction, *, title: str = "") -> "Figure":
     """The figure itself.
 
-    The areas are proportional to the mean scores: the curve goes from the middle of each segment to the
-    middle of the next in straight lines, and half a stride beyond the first and the last.
+    The areas are proportional to the mean scores of the segments: the curve goes from the middle of each
+    segment to the middle of the next in straight lines, and half a stride beyond the first and the last.
+    Lines and names above the areas mark the parts, where there are several.
 
     Parameters
     ----------
@@ -82,36 +107,24 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
     from matplotlib.figure import Figure
 
     times, scores = _curves(prediction)
-    keys = list(prediction.scores)
-    # the largest area at the bottom, none of them on top
-    order = [dance(key) for key in sorted(keys[:-1], key=lambda key: -prediction.scores[key])]
-    rest = np.clip(scores[:, -1], 0, 1)
-    layers = np.column_stack([scores[:, [keys.index(one.key) for one in order]], rest])
-    edges = np.column_stack([np.zeros(len(times)), np.cumsum(layers, axis=1)])
+    *dances, _ = prediction.scores  # none of them is the last
+    means = prediction.segment_scores.mean(axis=0)
+    order = np.argsort(-means[:-1], kind="stable")  # the largest area at the bottom, none of them on top
+    layers = [*((dance(dances[i]), i) for i in order), (None, len(dances))]
+    edges = np.cumsum(scores[:, [i for _, i in layers]], axis=1)
+    edges = np.clip(np.column_stack([np.zeros(len(times)), edges]), 0, 1)
 
     fig = Figure(figsize=(10, 4.4), layout="constrained")
     axes = fig.add_subplot()
-    for layer, one in enumerate(order):
-        axes.fill_between(
-            times,
-            edges[:, layer],
-            edges[:, layer + 1],
-            facecolor=one.colour,
-            edgecolor="white",
-            linewidth=0.7,
-            label=f"{one.name}  {percent(prediction.scores[one.key])}",
-        )
-    if rest.max() > 0.005:
-        axes.fill_between(
-            times,
-            edges[:, -2],
-            edges[:, -1],
-            facecolor=NONE_COLOUR,
-            edgecolor="#BBBBBB",
-            hatch=NONE_HATCH,
-            linewidth=0,
-            label=f"none of these  {percent(prediction.scores[OTHER])}",
-        )
+    for (one, i), lower, upper in zip(layers, edges.T, edges.T[1:], strict=False):
+        if one is not None:
+            look: dict[str, Any] = {"facecolor": one.colour, "edgecolor": "white", "linewidth": 0.7}
+        elif (upper - lower).max() > LEAST_SHOWN:
+            look = {"facecolor": NONE_COLOUR, "edgecolor": "#BBBBBB", "hatch": NONE_HATCH, "linewidth": 0}
+        else:
+            continue
+        name = words.NONE if one is None else one.name
+        axes.fill_between(times, lower, upper, label=f"{name}  {words.percent(float(means[i]))}", **look)
     _style(axes, times)
     _titles(axes, prediction, title)
     handles, labels = axes.get_legend_handles_labels()
@@ -128,17 +141,25 @@ def figure(prediction: Prediction, *, title: str = "") -> "Figure":
         if "<1 %" in text.get_text():
             text.set_color(FAINT)
     fig.draw_without_rendering()  # settles the layout, which the size of the labels depends on
-    for layer, one in enumerate(order):
-        _label_area(axes, times, edges[:, layer], edges[:, layer + 1], one)
+    for (one, _), lower, upper in zip(layers, edges.T, edges.T[1:], strict=False):
+        if one is not None:
+            _label_area(axes, times, lower, upper, one)
+    _mark_parts(axes, prediction.parts)
     return fig
 
 
 def _curves(prediction: Prediction) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Times of the curve's corners, s, and the scores there, shape (n_times, n_classes)."""
+    """Times of the curve's corners, s, and the scores there, shape (n_times, n_dances + 1)."""
     middles = np.array(prediction.segment_times) + prediction.segment_seconds / 2
+    scores = prediction.segment_scores.astype(np.float64)
+    group = -(-len(middles) // MAX_CORNERS)  # neighbours drawn as one, by their mean
+    if group > 1:
+        firsts = np.arange(0, len(middles), group)
+        sizes = np.diff(np.append(firsts, len(middles)))
+        middles = np.add.reduceat(middles, firsts) / sizes
+        scores = np.add.reduceat(scores, firsts) / sizes[:, None]
     stride = middles[1] - middles[0] if len(middles) > 1 else prediction.segment_seconds
     times = np.concatenate([[middles[0] - stride / 2], middles, [middles[-1] + stride / 2]])
-    scores = prediction.segment_scores.astype(np.float64)
     return times, np.concatenate([scores[:1], scores, scores[-1:]])
 
 
@@ -160,10 +181,11 @@ def _style(axes: "Axes", times: NDArray[np.float64]) -> None:
 
 
 def _titles(axes: "Axes", prediction: Prediction, title: str) -> None:
-    if prediction.dance is None:
-        verdict = f"not sure, closest to {dance(prediction.best).name}"
-    else:
-        verdict = dance(prediction.dance).name
+    verdict = words.answer(prediction)
+    if len(prediction.parts) > 1:
+        verdict = f"{len(prediction.parts)} parts"
+    elif prediction.verdict in ("not sure", "none"):
+        verdict += f", closest to {dance(prediction.best).name}"
     name = title if len(title) <= 60 else f"{title[:40]}…{title[-19:]}"
     # parse_math=False: a dollar sign in a file's name is no formula.
     axes.set_title(
@@ -172,7 +194,39 @@ def _titles(axes: "Axes", prediction: Prediction, title: str) -> None:
         fontweight="bold",
         fontsize=12,
         parse_math=False,
+        pad=20 if len(prediction.parts) > 1 else None,  # room for the names of parts
     )
+
+
+def _mark_parts(axes: "Axes", parts: Sequence[Part]) -> None:
+    """A line where a part begins, and above it the name of the part, where there is room."""
+    if len(parts) < 2:
+        return
+    left, right = axes.get_xlim()
+    room = axes.get_window_extent().width / _pixels_per_point(axes) / (right - left)  # points per second
+    for part in parts:
+        start = max(left, part.start)
+        axes.axvline(start, color="black", linewidth=1.2)
+        name = words.part_name(part)
+        if _points_wide(name) <= room * (part.end - start):
+            axes.text(
+                start,
+                1.015,
+                f" {name}",
+                transform=axes.get_xaxis_transform(),
+                fontsize=LABEL_POINTS,
+                fontweight="bold",
+            )
+
+
+def _pixels_per_point(axes: "Axes") -> float:
+    dpi: float = axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+    return dpi / 72
+
+
+def _points_wide(name: str) -> float:
+    """About how wide a name is drawn, with a little room around it."""
+    return 0.6 * LABEL_POINTS * len(name) + 4
 
 
 def _label_area(
@@ -187,9 +241,8 @@ def _label_area(
     The name tells areas apart where colours do not (printed in grey, or to eyes that see few of them).
     """
     box = axes.get_window_extent()
-    pixels_per_point = axes.get_figure(root=True).dpi / 72  # type: ignore[union-attr]
-    width = (0.6 * LABEL_POINTS * len(one.name) + 4) * pixels_per_point / box.width  # of the axes
-    height = 1.5 * LABEL_POINTS * pixels_per_point / box.height
+    width = _points_wide(one.name) * _pixels_per_point(axes) / box.width  # of the axes
+    height = 1.5 * LABEL_POINTS * _pixels_per_point(axes) / box.height
     if width >= 1:
         return
     grid = np.linspace(times[0], times[-1], 400)
@@ -209,12 +262,5 @@ def _label_area(
         ha="center",
         va="center",
         fontsize=LABEL_POINTS,
-        color="black" if _luminance(one.colour) > 0.18 else "white",  # equal contrast to both at 0.18
+        color=ink_on(one.colour),
     )
-
-
-def _luminance(colour: str) -> float:
-    """Relative luminance of '#rrggbb', 0 to 1 (WCAG 2.2)."""
-    channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ LUMINANCE)

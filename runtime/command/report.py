@@ -1,227 +1,320 @@
-"""Predictions as text: a ranked answer, a table, a timeline, JSON, CSV.
+"""Predictions as text: a ranked answer, a table, a timeline, a set list, JSON, CSV.
 
-Every function here turns outcomes into pieces of text, lazily, so that the first line can be read
-before the last recording has been heard.
+Every renderer takes one outcome after the other and writes what it can at once, so that the first line
+can be read before the last recording has been heard.
 """
 
-import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import csv
+import json
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-from runtime.dances import OTHER, REGISTRY, dance
-from runtime.prediction import Outcome, Prediction
+from runtime.command import words
+from runtime.command.words import percent
+from runtime.dances import OTHER
+from runtime.prediction import Outcome, Prediction, clock
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-CSV_COLUMNS = ("path", "dance", "confidence", "best", "duration", "padded", "tempo_bpm", "tempo_mpm", "metre")
-CSV_TIMELINE_COLUMNS = ("path", "start", "end")
-
-NONE_OF_THESE = "none of these"
+LEAST_SHOWN = 0.005  # score from which 'none of these' has a row of its own
 BAR_WIDTH = 24  # characters
 PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds, m:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+class Renderer(Protocol):
+    """Whatever becomes of outcomes: text, pictures, playlists, tags."""
+
+    def add(self, outcome: Outcome) -> None:
+        """Take the next outcome.
+
+        Raises
+        ------
+        WhichdanceError
+            If nothing can be made of this one; the next ones still can.
+        """
+
+    def finish(self) -> None:
+        """There are no more outcomes; not called where the work was broken off."""
 
 
-def percent(score: float) -> str:
-    """A score from 0 to 1 in percent, without pretending to a precision that it does not have."""
-    if 0 < score < 0.005:
-        return "<1 %"
-    if 0.995 <= score < 1:
-        return ">99 %"
-    return f"{100 * score:.0f} %"
-
-
-def ranked(prediction: Prediction, top: int) -> list[tuple[str, float]]:
-    """Display names and scores of the best dances, the best first; equal scores in class order."""
-    return [(name(key), score) for key, score in prediction.ranked(top)]
-
-
-def name(key: str) -> str:
-    """Display name of a class."""
-    return NONE_OF_THESE if key == OTHER else dance(key).name
-
-
-def answer(prediction: Prediction) -> str:
-    """The dance's name, or what is known instead."""
-    match prediction.verdict:
-        case "dance":
-            return dance(prediction.best).name
-        case "either":
-            return " or ".join(dance(key).name for key in (prediction.best, *prediction.also))
-        case "none":
-            return NONE_OF_THESE
-        case verdict:
-            return verdict
-
-
-def tempo(prediction: Prediction) -> str:
-    """Tempo and metre as a musician says them; '' where the tempo is not known."""
-    if prediction.tempo_bpm is None:
-        return ""
-    parts = [f"{prediction.tempo_bpm:.0f} beats"]
-    if prediction.tempo_mpm is not None:
-        parts.append(f"{prediction.tempo_mpm:.0f} bars")
-    metre = "" if prediction.metre is None else f"{prediction.metre} time, "
-    return f"{metre}{', '.join(parts)} per minute"
-
-
-def json_list(outcomes: Iterable[Outcome]) -> Iterator[str]:
+class JsonList:
     """A JSON list with one object per recording, one per line."""
-    import json
 
-    yield "["
-    for i, outcome in enumerate(outcomes):
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._before = "[\n "
+
+    def add(self, outcome: Outcome) -> None:
         content = {"error": outcome.error} if outcome.prediction is None else outcome.prediction.to_dict()
         # Escaped beyond ASCII: file names that are not UTF-8 could not be written otherwise.
-        yield (",\n " if i else "\n ") + json.dumps({"path": outcome.path} | content)
-    yield "\n]\n"
+        self._out.write(self._before + json.dumps({"path": outcome.path} | content))
+        self._before = ",\n "
+
+    def finish(self) -> None:
+        self._out.write("[\n]\n" if self._before.startswith("[") else "\n]\n")
 
 
-def csv_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """One row per recording: `CSV_COLUMNS`, a column per class, error; what is not known stays empty."""
+class CsvTable:
+    """Rows of comma-separated values under a header; what is not known stays empty.
 
-    def rows(prediction: Prediction) -> Iterator[list[str]]:
+    A subclass names its `columns` and makes the rows of a prediction. The first column is the path, the
+    last one the error of a recording that failed.
+    """
+
+    def __init__(self, out: TextIO, labels: Sequence[str]) -> None:
+        self._writer = csv.writer(out, lineterminator="\n")
+        self._labels = labels
+        self.columns = ("path", *self._columns(), "error")
+        self._writer.writerow(self.columns)
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.prediction is None:
+            empty = [""] * (len(self.columns) - 2)
+            self._writer.writerow([outcome.path, *empty, outcome.error])
+            return
+        for row in self._rows(outcome.prediction):
+            self._writer.writerow([outcome.path, *row, ""])
+
+    def finish(self) -> None:
+        pass
+
+    def _columns(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
+        raise NotImplementedError
+
+
+class CsvRecordings(CsvTable):
+    """One row per recording."""
+
+    def _columns(self) -> tuple[str, ...]:
+        answer = ("dance", "verdict", "confidence", "best", "also", "duration", "padded")
+        return (*answer, "tempo_bpm", "tempo_mpm", "metre", "warnings", *self._labels, OTHER)
+
+    def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
         yield [
             prediction.dance or "",
+            prediction.verdict,
             f"{prediction.confidence:.4f}",
             prediction.best,
+            " ".join(prediction.also),
             f"{prediction.duration:.2f}",
             str(prediction.padded).lower(),
-            "" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.1f}",
-            "" if prediction.tempo_mpm is None else f"{prediction.tempo_mpm:.1f}",
+            _tenths(prediction.tempo_bpm),
+            _tenths(prediction.tempo_mpm),
             prediction.metre or "",
+            "; ".join(prediction.warnings),
             *(f"{score:.4f}" for score in prediction.scores.values()),
         ]
 
-    return _csv(outcomes, CSV_COLUMNS, rows)
 
+class CsvSegments(CsvTable):
+    """One row per segment, times in seconds."""
 
-def csv_timeline_rows(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """One row per segment: `CSV_TIMELINE_COLUMNS`, a column per class, error; times in seconds."""
+    def _columns(self) -> tuple[str, ...]:
+        return ("start", "end", *self._labels, OTHER)
 
-    def rows(prediction: Prediction) -> Iterator[list[str]]:
+    def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
         for start, scores in zip(prediction.segment_times, prediction.segment_scores, strict=True):
             end = start + prediction.segment_seconds
             yield [f"{start:.3f}", f"{end:.3f}", *(f"{score:.4f}" for score in scores)]
 
-    return _csv(outcomes, CSV_TIMELINE_COLUMNS, rows)
+
+class CsvParts(CsvTable):
+    """One row per part, times in seconds."""
+
+    def _columns(self) -> tuple[str, ...]:
+        return ("start", "end", "dance", "confidence", "tempo_bpm", "tempo_mpm")
+
+    def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
+        for part in prediction.parts:
+            yield [
+                f"{part.start:.3f}",
+                f"{part.end:.3f}",
+                part.dance or "",
+                f"{part.confidence:.4f}",
+                _tenths(part.tempo_bpm),
+                _tenths(part.tempo_mpm),
+            ]
 
 
-def _csv(
-    outcomes: Iterable[Outcome], columns: Sequence[str], rows: Callable[[Prediction], Iterable[list[str]]]
-) -> Iterator[str]:
-    """A header, then the rows of each outcome behind its path.
-
-    The classes are those of the first prediction, since all are by one model; failures before it wait.
-    """
-    waiting: list[Outcome] = []
-    header: list[str] | None = None
-    for outcome in outcomes:
-        if outcome.prediction is None and header is None:
-            waiting.append(outcome)
-            continue
-        if outcome.prediction is not None and header is None:
-            header = [*columns, *outcome.prediction.scores, "error"]
-            yield _csv_row(header)
-            yield from (_csv_failure(one, header) for one in waiting)
-        assert header is not None
-        if outcome.prediction is None:
-            yield _csv_failure(outcome, header)
-        else:
-            yield from (_csv_row([outcome.path, *row, ""]) for row in rows(outcome.prediction))
-    if header is None:
-        header = [*columns, "error"]
-        yield _csv_row(header)
-        yield from (_csv_failure(one, header) for one in waiting)
-
-
-def _csv_failure(outcome: Outcome, header: Sequence[str]) -> str:
-    return _csv_row([outcome.path, *[""] * (len(header) - 2), outcome.error or ""])
-
-
-def answers(outcomes: Iterable[Outcome], top: int, *, ascii_only: bool = False) -> Iterator[str]:
+class Answers:
     """A ranked answer for each recording that was heard."""
-    for outcome in outcomes:
+
+    def __init__(self, out: TextIO, top: int) -> None:
+        self._out = out
+        self._top = top
+
+    def add(self, outcome: Outcome) -> None:
         if outcome.prediction is not None:
-            yield f"{outcome.path}  ({clock(outcome.prediction.duration)})\n"
-            yield f"{summary(outcome.prediction, top, ascii_only=ascii_only)}\n"
+            answer = summary(outcome.prediction, self._top, ascii_only=not takes_unicode(self._out))
+            self._out.write(f"{_heading(outcome.path, outcome.prediction)}{answer}\n")
+
+    def finish(self) -> None:
+        pass
 
 
-def timelines(outcomes: Iterable[Outcome], top: int) -> Iterator[str]:
+class Timelines:
     """The best scores of each segment of each recording."""
-    width = max(len(one.name) for one in REGISTRY.values())
-    for outcome in outcomes:
+
+    def __init__(self, out: TextIO, top: int, labels: Sequence[str]) -> None:
+        self._out = out
+        self._top = top
+        self._width = max(len(words.name(label)) for label in (*labels, OTHER))
+
+    def add(self, outcome: Outcome) -> None:
         prediction = outcome.prediction
         if prediction is None:
-            continue
-        yield f"{outcome.path}  ({clock(prediction.duration)})\n"
-        for start, scores in zip(prediction.segment_times, prediction.segment_scores.tolist(), strict=True):
-            span = f"{clock(start)}-{clock(start + prediction.segment_seconds)}"
-            order = sorted(zip(prediction.scores, scores, strict=True), key=lambda pair: -pair[1])
-            best = (f"{name(key):{width}} {percent(score):>5}" for key, score in order[:top])
-            yield f"{span:>13}  {'  '.join(best)}\n"
+            return
+        self._out.write(_heading(outcome.path, prediction))
+        for start, row in zip(prediction.segment_times, prediction.segment_scores.tolist(), strict=True):
+            when = f"{clock(start)}-{clock(start + prediction.segment_seconds)}"
+            best = sorted(zip(prediction.scores, row, strict=True), key=lambda pair: -pair[1])[: self._top]
+            scores = (f"{words.name(key):{self._width}} {percent(score):>5}" for key, score in best)
+            self._out.write(f"{when:>13}  {'  '.join(scores)}\n")
+
+    def finish(self) -> None:
+        pass
 
 
-def table(outcomes: Iterable[Outcome], console: "Console", top: int) -> Iterator[str]:
+class SetLists:
+    """The parts of each recording, one a line."""
+
+    def __init__(self, out: TextIO, labels: Sequence[str]) -> None:
+        self._out = out
+        self._width = max(len(words.name(label)) for label in (*labels, OTHER))
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.prediction is None:
+            return
+        self._out.write(_heading(outcome.path, outcome.prediction))
+        spans = [words.span(part.start, part.end) for part in outcome.prediction.parts]
+        if not takes_unicode(self._out):
+            spans = [text.replace("–", "-") for text in spans]
+        width = max(map(len, spans), default=0)
+        for when, part in zip(spans, outcome.prediction.parts, strict=True):
+            name, bars = words.part_name(part), words.bars(part.tempo_mpm)
+            self._out.write(
+                f"{when:>{width}}  {name:{self._width}}  {bars:>11}  {percent(part.confidence):>5}\n"
+            )
+        if not spans:
+            self._out.write(f"{words.answer(outcome.prediction)}\n")
+
+    def finish(self) -> None:
+        pass
+
+
+class Table:
     """One table of all recordings that were heard."""
-    from rich import box
-    from rich.table import Table
 
-    rows = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    rows.add_column("Recording", overflow="fold")
-    rows.add_column("Dance", no_wrap=True, style="bold")
-    rows.add_column("Score", justify="right", no_wrap=True)
-    if top > 1:
-        rows.add_column("Or", overflow="fold")
-    rows.add_column("BPM", justify="right", no_wrap=True)
-    rows.add_column("Length", justify="right", no_wrap=True)
-    for outcome in outcomes:
+    def __init__(self, out: TextIO, top: int) -> None:
+        self._out = out
+        self._top = top
+        self._heard: list[tuple[str, list[str], int]] = []  # path, cells, number of parts
+
+    def add(self, outcome: Outcome) -> None:
         prediction = outcome.prediction
         if prediction is None:
-            continue
-        names = ranked(prediction, top)
-        others = names if prediction.dance is None else names[1:]
-        cells = [outcome.path, answer(prediction), percent(prediction.confidence)]
-        if top > 1:
-            cells.append(", ".join(f"{name} {percent(score)}" for name, score in others))
-        cells.append("" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.0f}")
-        cells.append(clock(prediction.duration))
-        rows.add_row(*cells)
-    if rows.row_count:
+            return
+        said = {prediction.best, *prediction.also} if prediction.verdict in ("dance", "either") else set()
+        others = [(key, score) for key, score in ranking(prediction, self._top) if key not in said]
+        cells = [
+            words.answer(prediction),
+            "" if prediction.verdict == "silence" else percent(prediction.confidence),
+            ", ".join(f"{words.name(key)} {percent(score)}" for key, score in others),
+            "" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.0f}",
+            clock(prediction.duration),
+        ]
+        self._heard.append((outcome.path, cells, len(prediction.parts)))
+
+    def finish(self) -> None:
+        from rich import box
+        from rich.table import Table
+
+        if not self._heard:
+            return
+        rows = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        rows.add_column("Recording", overflow="fold")
+        rows.add_column("Dance", no_wrap=True, style="bold")
+        rows.add_column("Score", justify="right", no_wrap=True)
+        if self._top > 1:
+            rows.add_column("Or", overflow="fold")
+        rows.add_column("BPM", justify="right", no_wrap=True)
+        rows.add_column("Length", justify="right", no_wrap=True)
+        medleys = any(n_parts > 1 for _, _, n_parts in self._heard)
+        if medleys:
+            rows.add_column("Parts", justify="right", no_wrap=True)
+        for path, cells, n_parts in self._heard:
+            shown = cells if self._top > 1 else cells[:2] + cells[3:]
+            rows.add_row(path, *shown, *([str(n_parts)] if medleys else []))
+        # Not printed by the console itself: it would end the process where nobody reads any more.
+        console = console_for(self._out)
         with console.capture() as text:
             console.print(rows)
-        yield text.get()
+        self._out.write(text.get())
 
 
 def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> str:
     """The answer, the tempo, and the best dances with bars and percentages, in several lines."""
-    lines = [
-        "Not sure. It is closest to:"
-        if prediction.verdict == "not sure"
-        else answer(prediction).capitalize()
-        if prediction.dance is None
-        else answer(prediction)
-    ]
-    lines += [line for line in [tempo(prediction)] if line]
+    if prediction.verdict == "silence":
+        return "Silence: there is no music to be heard."
+    lines = [_headline(prediction)]
+    if tempo := words.tempo(prediction):
+        lines.append(tempo)
     if prediction.padded:
         lines.append("Less than one segment was heard; a few bars more give a surer answer.")
-    rows = ranked(prediction, top)
-    width = max(len(one) for one, _ in rows)
-    for one, score in rows:
+    if prediction.dance is not None and len(prediction.parts) > 1:
+        lines.append(f"It has {len(prediction.parts)} parts; --parts lists them.")
+    rows = [(words.name(key), score) for key, score in ranking(prediction, top)]
+    width = max(len(name) for name, _ in rows)
+    for name, score in rows:
         bar = ("#" if ascii_only else "━") * round(BAR_WIDTH * score)
-        lines.append(f"  {one:{width}}  {bar:{BAR_WIDTH}} {percent(score):>5}")
+        lines.append(f"  {name:{width}}  {bar:{BAR_WIDTH}} {percent(score):>5}")
     return "\n".join(lines)
 
 
-def _csv_row(cells: Sequence[str]) -> str:
-    import csv
+def _headline(prediction: Prediction) -> str:
+    if prediction.dance is None and len(prediction.parts) > 1:
+        return f"{len(prediction.parts)} parts, and none prevails; --parts lists them:"
+    return {
+        "not sure": "Not sure. It is closest to:",
+        "none": "None of these dances. It is closest to:",
+    }.get(prediction.verdict, words.answer(prediction))
 
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue()
+
+def ranking(prediction: Prediction, top: int) -> list[tuple[str, float]]:
+    """The best dances, and 'none of these' among them wherever it has a share worth showing."""
+    dances = [(key, score) for key, score in prediction.ranked() if key != OTHER][:top]
+    none = prediction.scores[OTHER]
+    shown = dances if none < LEAST_SHOWN else [*dances, (OTHER, none)]
+    return sorted(shown, key=lambda pair: -pair[1])
+
+
+def console_for(stream: TextIO) -> "Console":
+    """rich's console on a stream, wide enough for a program that reads it."""
+    from rich.console import Console
+
+    # File names are literal: no [markup], no :emoji:, no highlighting.
+    return Console(
+        file=stream,
+        width=None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
+
+
+def takes_unicode(stream: TextIO) -> bool:
+    """Whether a stream takes any character."""
+    return (stream.encoding or "utf-8").lower() == "utf-8"
+
+
+def _heading(path: str, prediction: Prediction) -> str:
+    return f"{path}  ({clock(prediction.duration)})\n"
+
+
+def _tenths(number: float | None) -> str:
+    return "" if number is None else f"{number:.1f}"

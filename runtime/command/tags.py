@@ -7,7 +7,7 @@ The names are BallroomDJ's convention: DANCE and BPM in Vorbis comments, TXXX:DA
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any
 
 from runtime.atomic import replacing
 from runtime.audio import open_audio
+from runtime.command.words import answer
 from runtime.dances import dance
 from runtime.errors import WhichdanceError
-from runtime.prediction import Prediction
+from runtime.prediction import Outcome, Prediction
 
 DANCE = "DANCE"
 BPM = "BPM"
@@ -46,6 +47,49 @@ class TagChange:
     value: str
     existing: str | None
     written: bool
+
+
+class TagWriter:
+    """Writes tags into the recordings that it is given, and says what it does.
+
+    Parameters
+    ----------
+    least : float
+        Confidence from which tags are written, 0 to 1.
+    overwrite, dry_run : bool
+        As for `write_tags`.
+    say : callable
+        Takes one line.
+    """
+
+    def __init__(self, least: float, *, overwrite: bool, dry_run: bool, say: Callable[[str], None]) -> None:
+        self._least = least
+        self._overwrite = overwrite
+        self._dry_run = dry_run
+        self._say = say
+
+    def add(self, outcome: Outcome) -> None:
+        """Write the tags of a recording; WhichdanceError if that fails."""
+        path, prediction = outcome.path, outcome.prediction
+        if prediction is None:
+            return
+        if prediction.verdict in ("none", "silence"):
+            self._say(f"{path}: no tags; it is {answer(prediction)}")
+            return
+        if prediction.dance is None or prediction.confidence < self._least:
+            confidence = f"its confidence is only {prediction.confidence:.2f} (--min-confidence)"
+            self._say(f"{path}: no tags; {answer(prediction)}, {confidence}")
+            return
+        changes = write_tags(path, tag_values(prediction), overwrite=self._overwrite, dry_run=self._dry_run)
+        for change in changes:
+            if change.written:
+                verb = "would write" if self._dry_run else "wrote"
+                self._say(f"{path}: {verb} {change.field}={change.value}")
+            elif change.existing != change.value:
+                self._say(f"{path}: kept {change.field}={change.existing}, not {change.value} (--overwrite)")
+
+    def finish(self) -> None:
+        """Nothing is left to do."""
 
 
 def tag_values(prediction: Prediction) -> dict[str, str]:

@@ -207,7 +207,7 @@ def test_bad_input_is_one_clear_error(
         2,
     )  # 2 if a parameter was wrong, and not a file
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
+    assert error.startswith("python -m export: ")
     assert message in error
     assert len(error.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()

@@ -125,5 +125,5 @@ def test_the_stage_holds_the_app_and_starts_from_its_main(tmp_path: Path) -> Non
 def test_command_line_names_a_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     from mobile_app.main import main
 
-    assert main(["--source", "no/such/file.wav"]) == 2
+    assert main(["--source", "no/such/file.wav"]) == 1
     assert "no/such/file.wav: no such file" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_wrong_usage_and_failures_have_different_statuses(
     capsys.readouterr()
     assert main(["features", str(tmp_path / "no.csv")]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: ")
+    assert error.startswith("python -m training: ")
     assert error.count("\n") == 1
     assert "no.csv" in error
 

@@ -4,7 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.command import exits
+from runtime.errors import ParameterError
 from training.data.collections import PRIORS
 
 from .corpus import Settings, make_corpus, plan
@@ -158,12 +159,4 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of `python -m training.synthesis`."""
     parser = argparse.ArgumentParser(prog="python -m training.synthesis")
     add_arguments(parser)
-    args = parser.parse_args(arguments)
-    try:
-        return run(args)
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
-        print("interrupted; start again to go on", file=sys.stderr)
-        return 130
+    return exits.run(parser, arguments)

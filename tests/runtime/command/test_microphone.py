@@ -2,10 +2,12 @@
 
 import io
 import pty
+import re
 import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -72,12 +74,52 @@ def test_silence_is_pointed_out(classifier):
     assert "silent; is the microphone muted?" in console.file.getvalue()
 
 
-def test_without_a_terminal_there_is_a_line_per_answer(classifier, tone):
+def test_without_a_terminal_there_is_a_line_per_dance(classifier, tone):
     console = Console(file=io.StringIO(), width=100)
-    microphone.show(classifier, _blocks(tone("samba", 9)), console, top=3)
+    samples = np.concatenate([tone("samba", 30), tone("rumba", 30)])
+    prediction = microphone.show(classifier, _blocks(samples), console, top=3)
     lines = console.file.getvalue().splitlines()
-    assert lines[0].split() == ["0:05", "Samba", "85", "%"]
-    assert len(lines) == 4
+    assert [re.fullmatch(r"\d\d:\d\d:\d\d  (\w+).*", line)[1] for line in lines] == ["Samba", "Rumba"]
+    assert [part.dance for part in prediction.parts] == ["samba", "rumba"]
+
+
+def test_the_log_keeps_the_lines_with_the_date_and_grows(classifier, tone, tmp_path):
+    log = tmp_path / "evening.txt"
+    log.write_text("last year\n")
+    console = Console(file=io.StringIO(), width=100)
+    with microphone._log(str(log)) as file:
+        microphone.show(classifier, _blocks(tone("samba", 12)), console, 3, file)
+        assert len(log.read_text().splitlines()) == 2  # while it listens
+    before, line = log.read_text().splitlines()
+    assert before == "last year"
+    assert line.split()[2] == "Samba"
+    assert abs(datetime.fromisoformat(" ".join(line.split()[:2])) - datetime.now()) < timedelta(minutes=5)
+
+
+def test_a_log_that_cannot_be_written_is_found_before_listening(tiny_model, tmp_path, capsys):
+    log = tmp_path / "nowhere" / "evening.txt"
+    assert cli.main(["--live", "--log", str(log), "--model", str(tiny_model)]) == 1
+    assert f"{log}: cannot be written (No such file or directory)" in capsys.readouterr().err
+
+
+def test_an_evening_line_by_line(make_prediction):
+    """A line when the dance is another one than the last that was named; its time is when it began."""
+    evening = microphone.SetList()
+    now = datetime(2026, 5, 1, 20, 15, 0)
+
+    def line(**fields: object) -> str | None:
+        change = evening.change(make_prediction(**fields), now)
+        return change and change.dated
+
+    unsure = {"dance": None, "verdict": "not sure", "tempo_mpm": None}
+    assert line(**unsure) is None
+    assert line(duration=100.0, since=90.0) == "2026-05-01 20:14:50  Tango  32 bars/min"
+    assert line(duration=101.0, since=90.0) is None
+    assert line(**unsure) is None
+    assert line(duration=102.0, since=90.0) is None  # it was the same tango
+    assert line(dance=None, verdict="none", tempo_mpm=None) == "2026-05-01 20:15:00  none of these"
+    assert line(dance=None, verdict="none", tempo_mpm=None) is None
+    assert line(also=("rumba",), tempo_mpm=None) == "2026-05-01 20:15:00  Tango or Rumba"
 
 
 def test_enter_starts_anew(classifier, tone, monkeypatch):
@@ -152,7 +194,7 @@ def test_the_command_listens_until_ctrl_c(tiny_model, tone, monkeypatch, capsys)
     assert cli.main(["--live", "--device", "3", "--model", str(tiny_model)]) == 0
     assert asked == [3]
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split() == ["0:05", "Quickstep", "85", "%"]
+    assert out.splitlines()[0].split()[1] == "Quickstep"
     assert "━" in out
 
 

@@ -283,7 +283,7 @@ def test_the_command_writes_only_above_the_confidence(whichdance, sound):
     path = sound("song.flac", "tango", 12.0)
     status, lines = whichdance("--min-confidence", "0.999", path)
     assert status == 0
-    assert "no tags, its confidence is only 0.99" in lines[0]
+    assert "no tags; not sure, its confidence is only 0.99" in lines[0]
     assert "DANCE" not in _found(path)
 
 

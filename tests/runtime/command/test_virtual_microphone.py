@@ -21,7 +21,7 @@ def test_live_names_what_is_played(loudspeaker: list[str], tmp_path: Path) -> No
     samples, rate = read(ROOT / "examples" / "quickstep.ogg")
     music = tmp_path / "quickstep.wav"
     soundfile.write(music, 0.5 * np.tile(samples, 2), rate)
-    command = [sys.executable, "-m", "runtime.command.cli", "--live"]
+    command = [sys.executable, "-m", "runtime.command", "--live"]
     with (
         subprocess.Popen([*loudspeaker, str(music)]) as player,
         subprocess.Popen(

@@ -1,0 +1,130 @@
+"""How every command of the repository ends: its exit status, its one line of error, and checked numbers.
+
+A command is a parser whose result has a `func`, as argparse's own documentation does it for sub-commands:
+`parser.set_defaults(func=...)`, a function of the parsed arguments. `run` calls it.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import IntEnum
+from types import FrameType
+from typing import NoReturn
+
+from runtime.errors import ParameterError, WhichdanceError
+
+
+class Exit(IntEnum):
+    """Exit statuses; from 128 on as shells count them, 128 and the number of the signal."""
+
+    OK = 0
+    FAILED = 1  # data, or something else outside the command line; the reason stands on standard error
+    USAGE = 2  # the command line is wrong, as argparse has it
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+    TERMINATED = 143
+
+
+def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
+    """Parse the command line, carry it out, and give the exit status.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Its arguments have a default `func`, a function of the arguments that returns an exit status;
+        None is 0.
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process if None.
+
+    Returns
+    -------
+    int
+        An `Exit`. Errors that a user can mend have been said in one line on standard error.
+
+    Raises
+    ------
+    SystemExit
+        By argparse, for a command line that it cannot parse (2) and after --help (0).
+    """
+    args = parser.parse_args(argv)
+    try:
+        with _terminated_cleanly():
+            return int(args.func(args) or Exit.OK)
+    except WhichdanceError as error:
+        say(parser.prog, error)
+        return Exit.USAGE if isinstance(error, ParameterError) else Exit.FAILED
+    except KeyboardInterrupt:
+        say(parser.prog, "interrupted")
+        return Exit.INTERRUPTED
+    except ImportError as error:  # a library written in C may turn a signal while it loads into this
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            return Exit.INTERRUPTED
+        if isinstance(error.__cause__, SystemExit):
+            return Exit.TERMINATED
+        raise
+    except BrokenPipeError:  # whoever read our output (head, less) has seen enough
+        _discard_output()
+        return Exit.BROKEN_PIPE
+    except OSError as error:
+        _discard_output()
+        say(parser.prog, f"cannot go on: {error}")
+        return Exit.FAILED
+
+
+def say(program: str, message: object) -> None:
+    """One line on standard error, which is everything's place but the results'."""
+    print(f"{program}: {message}", file=sys.stderr)
+
+
+def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """An argument's `type`: a whole number from `minimum` to `maximum`."""
+    span = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise argparse.ArgumentTypeError(f"must be a whole number, {span}, got {text!r}")
+        return number
+
+    return convert
+
+
+def fraction(text: str) -> float:
+    """An argument's `type`: a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
+    return number
+
+
+def _discard_output() -> None:
+    """What is still buffered must not fail once more at exit."""
+    with suppress(OSError), open(os.devnull, "w") as nowhere:  # a stream of a test has no number
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+@contextmanager
+def _terminated_cleanly() -> Iterator[None]:
+    """Let SIGTERM unwind the stack like Ctrl-C: temporary files go, the cursor comes back."""
+
+    def unwind(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(Exit.TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread handles signals
+        return
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,122 @@
+"""How a command ends: its status, and one line on standard error."""
+
+import argparse
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from runtime.command import cli
+from runtime.command.exits import Exit, fraction, run, whole
+from runtime.errors import AudioError, ParameterError
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(program, music):
+    with subprocess.Popen(
+        [*program, "--json", music / "a.wav", music / "b tango.flac"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        assert process.wait(120) == 141
+        assert process.stderr.read() == ""
+
+
+def test_a_full_disk_is_one_clear_error(program, sound):
+    with open("/dev/full", "w") as full:
+        arguments = [*program, "--json", sound("a.wav", "jive")]
+        result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "whichdance: cannot go on: [Errno 28] No space left on device\n"
+
+
+def test_a_terminated_run_leaves_nothing_half_written(program, sound, tmp_path):
+    long = sound("long.wav", "jive", 600.0, 8_000)
+    (tmp_path / "out").mkdir()
+    options = ["--stride", "1", "--json", "-o", tmp_path / "out" / "answers.json"]
+    with subprocess.Popen([*program, *options, *[long] * 50], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 180
+        while not list((tmp_path / "out").iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert list((tmp_path / "out").iterdir())  # the temporary file
+        process.terminate()
+        assert process.wait(120) == 143
+        assert process.stderr.read() == ""
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_missing_model_is_one_clear_error(capsys, sound):
+    assert cli.main(["--model", "nowhere.onnx", str(sound("a.wav", "jive"))]) == 1
+    assert capsys.readouterr() == ("", "whichdance: nowhere.onnx: no such model file\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (None, 0, ""),
+        (AudioError("a.wav: no such file"), 1, "tool: a.wav: no such file\n"),
+        (ParameterError("stride must be at least 1, got 0"), 2, "tool: stride must be at least 1, got 0\n"),
+        (KeyboardInterrupt(), 130, "tool: interrupted\n"),
+        (PermissionError(13, "Permission denied", "a.txt"), 1, "Permission denied: 'a.txt'\n"),
+    ],
+)
+def test_errors_become_a_status_and_a_line(capfd, error, status, message):
+    def work(args: argparse.Namespace) -> int | None:
+        if error is not None:
+            raise error
+        return None
+
+    parser = argparse.ArgumentParser(prog="tool")
+    parser.set_defaults(func=work)
+    assert run(parser, []) == status
+    assert capfd.readouterr().err.endswith(message)
+
+
+def test_a_status_is_handed_on():
+    parser = argparse.ArgumentParser(prog="tool")
+    parser.set_defaults(func=lambda args: Exit.FAILED)
+    assert run(parser, []) == 1
+
+
+def test_mistakes_of_ours_are_not_hidden():
+    parser = argparse.ArgumentParser(prog="tool")
+    parser.set_defaults(func=lambda args: {}["nothing"])
+    with pytest.raises(KeyError):
+        run(parser, [])
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("12", 12), (" 3 ", 3)])
+def test_whole_numbers(text, number):
+    assert whole(1, 12)(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "13", "1.5", "x", "", "-1", "inf"])
+def test_what_is_no_whole_number_in_range(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a whole number, 1 to 12, got"):
+        whole(1, 12)(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0.0), ("0.7", 0.7), ("1", 1.0)])
+def test_fractions(text, number):
+    assert fraction(text) == number
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.1", "nan", "x", "70 %"])
+def test_what_is_no_fraction(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a number from 0 to 1, got"):
+        fraction(text)
+
+
+def test_the_numbers_of_the_command_line_are_checked_in_one_place():
+    root = Path(__file__).parents[3]
+    folders = ("runtime", "training", "export", "benchmarks", "mobile_app", "examples")
+    found = [
+        path.relative_to(root).as_posix()
+        for folder in folders
+        for path in (root / folder).rglob("*.py")
+        if re.search(r"^\s*def (_?whole|_fraction)\b", path.read_text(), re.MULTILINE)
+    ]
+    assert found == ["runtime/command/exits.py"]
