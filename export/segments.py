@@ -14,8 +14,9 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError
 from runtime.mel import FRAME_RATE, N_MELS, Float32
 from runtime.segments import windows
+from training.data.codec import ARRAYS
 from training.data.manifest import Recording, manifest_path, read_samples, read_selection
-from training.evaluate import ARRAY_LOWEST, ARRAY_STEP, array_dataset
+from training.evaluate import array_dataset
 
 UNLABELLED = -1  # music for none of the ten dances, or no music at all
 
@@ -102,15 +103,10 @@ def _frames(recording: Recording) -> Float32:
 def _of_spectrograms(path: str) -> Recordings:
     dataset = array_dataset(path, path)
     return [
-        (label, partial(_decoded, excerpt))
+        (label, partial(ARRAYS.decode, excerpt.T))
         for label, song in zip(dataset.labels, dataset.recordings, strict=True)
         for excerpt in np.asarray(song)
     ]
-
-
-def _decoded(excerpt: NDArray[np.uint8]) -> Float32:
-    power = 10 ** ((excerpt.T * ARRAY_STEP + ARRAY_LOWEST) / 10)
-    return power.astype(np.float32)
 
 
 def brief(file: str) -> str:

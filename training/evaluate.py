@@ -14,16 +14,14 @@ from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
-from training.data.store import Stored, decode
+from training.data.codec import ARRAYS, STORED
+from training.data.store import Stored
 from training.metrics import Accuracy, percent
 from training.scoring import Run, network_runner, score_windows
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Arrays of mel spectrograms without audio: dB = value / 2 - 100.
-ARRAY_STEP = 0.5
-ARRAY_LOWEST = -100.0
 RISK_POINTS = 50  # of the risk–coverage curve in a report
 
 
@@ -47,9 +45,9 @@ class Dataset:
         """Segments of each recording, mel power of shape (n_segments, 1, 224, 224)."""
         for recording in self.recordings:
             if isinstance(recording, Stored):
-                yield windows(decode(recording.codes()), stride=stride)
+                yield windows(STORED.decode(recording.codes()), stride=stride)
             else:
-                excerpts = 10 ** ((recording.astype(np.float32) * ARRAY_STEP + ARRAY_LOWEST) / 10)
+                excerpts = ARRAYS.decode(recording)
                 yield np.concatenate([windows(excerpt.T, stride=stride) for excerpt in excerpts])
 
 

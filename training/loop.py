@@ -24,7 +24,8 @@ from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
 from training import models
 from training.augment import Augmentation
-from training.data.store import LOWEST, STEP, Stored
+from training.data.codec import STORED
+from training.data.store import Stored
 from training.metrics import aggregate, top_k
 from training.sampler import Batches
 from training.scoring import network_runner, score_recordings
@@ -204,7 +205,7 @@ def train(
             waited += time.perf_counter() - started
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            power = 10 ** (augment(codes * STEP + LOWEST) / 10)
+            power = 10 ** (augment(codes * STORED.step + STORED.lowest) / 10)
             log_probabilities = functional.log_softmax(wrapped(power).float(), dim=1)
             loss = _loss(log_probabilities, targets, settings.label_smoothing)
             if teacher:

@@ -9,7 +9,8 @@ from torch import nn
 
 from runtime.mel import Float32
 from runtime.segments import DEFAULT_STRIDE, windows
-from training.data.store import Stored, decode
+from training.data.codec import STORED
+from training.data.store import Stored
 
 BATCH_SEGMENTS = 32
 
@@ -46,7 +47,7 @@ def score_recordings(
     list of ndarray, shape (n_segments, n_classes)
         One per recording, in order.
     """
-    return score_windows(run, (windows(decode(r.codes()), stride=stride) for r in recordings))
+    return score_windows(run, (windows(STORED.decode(r.codes()), stride=stride) for r in recordings))
 
 
 def score_windows(run: Run, recordings: Iterable[Float32]) -> list[Float32]:

@@ -9,8 +9,9 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from training.data.codec import STORED
 from training.data.manifest import Recording, write_manifest
-from training.data.store import Store, Stored, decode
+from training.data.store import Store, Stored
 
 SAMPLE_RATE = 22_050
 CLICKS = {  # beats per minute, Hz of the accented beat, beats per bar
@@ -82,4 +83,4 @@ def splits(stored: tuple[Stored, ...]) -> dict[str, list[Stored]]:
 @pytest.fixture(scope="session")
 def power(stored: tuple[Stored, ...]) -> torch.Tensor:
     """Segments of mel power, shape (3, 1, 224, 224)."""
-    return torch.from_numpy(np.stack([decode(s.codes())[:224].T[None] for s in stored[::5]]))
+    return torch.from_numpy(np.stack([STORED.decode(s.codes())[:224].T[None] for s in stored[::5]]))

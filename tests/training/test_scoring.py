@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from runtime.mel import Float32
-from training.data.store import Stored, decode
+from training.data.codec import STORED
+from training.data.store import Stored
 from training.scoring import BATCH_SEGMENTS, network_runner, score_recordings, score_windows
 
 
@@ -59,7 +60,7 @@ def test_windows_are_taken_while_they_are_needed() -> None:
 def test_recordings_are_cut_every_stride_frames(stored: tuple[Stored, ...], stride: int) -> None:
     found = score_recordings(Recorder(), stored[:3], stride=stride)
     for scores, recording in zip(found, stored[:3], strict=True):
-        power = decode(recording.codes())
+        power = STORED.decode(recording.codes())
         starts = range(0, len(power) - 224 + 1, stride)
         expected = [power[start : start + 224].mean() for start in starts]
         assert scores[:, 0] == pytest.approx(expected, rel=1e-4)

@@ -13,8 +13,9 @@ import torch
 from runtime import audio, mel
 from runtime.segments import windows
 from training.data import store as store_module
+from training.data.codec import STORED
 from training.data.manifest import Recording, read_manifest
-from training.data.store import Store, add_to_store, decode, encode, spectrogram_file
+from training.data.store import Store, add_to_store, encode, spectrogram_file
 from training.inputs import input_image
 
 
@@ -24,7 +25,7 @@ def test_spectrogram_is_the_runtimes_to_a_quarter_decibel(manifest: Path, tmp_pa
     samples, rate = audio.read(recording.path)
     expected = 10 * np.log10(np.maximum(mel.melspectrogram(samples, sample_rate=rate), 1e-20))
     expected = np.maximum(expected - expected.max(), -127.5)
-    found = 10 * np.log10(decode(stored.codes()))
+    found = 10 * np.log10(STORED.decode(stored.codes()))
     assert found.shape == expected.shape
     assert np.abs(found - found.max() - expected).max() <= 0.2501
     assert isinstance(stored.codes().base, np.memmap)
@@ -34,7 +35,7 @@ def test_codes_cover_full_scale_and_silence() -> None:
     loud = mel.melspectrogram(np.where(np.arange(22_050) // 200 % 2, 1.0, -1.0))  # a square wave
     assert encode(loud).max() == encode(loud * 1e-6).max() == 255
     assert encode(np.zeros((1, 224), np.float32)).max() == 0
-    assert np.allclose(encode(decode(np.arange(256, dtype=np.uint8))), np.arange(256))
+    assert np.allclose(encode(STORED.decode(np.arange(256, dtype=np.uint8))), np.arange(256))
 
 
 def test_computed_once_by_content(
@@ -156,7 +157,7 @@ def test_the_level_makes_no_difference_and_the_runtime_agrees(
     full, gained = Store(tmp_path / "store").collect([Recording(p, "rumba") for p in paths]).stored
     assert np.abs(full.codes().astype(int) - gained.codes()).max() <= 1  # rounding
     image = input_image("db", mel.N_MELS)  # what a network sees: -1 to 1 for 80 dB
-    power = [decode(gained.codes()), mel.melspectrogram(samples * gain, sample_rate=rate)]
+    power = [STORED.decode(gained.codes()), mel.melspectrogram(samples * gain, sample_rate=rate)]
     here, there = (image(torch.from_numpy(windows(p).copy())) for p in power)
     assert (here - there).abs().max() * 40 <= 0.501  # dB, of rounding
 

@@ -28,8 +28,9 @@ from numpy.typing import NDArray
 from runtime.errors import ParameterError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import SEGMENT_FRAMES
+from training.data.codec import STORED
 from training.data.manifest import Recording
-from training.data.store import LOWEST, STEP, Stored
+from training.data.store import Stored
 
 MAX_SHIFT = 200  # frames, 4.6 s (thesis)
 THRESHOLD = 0.7  # (thesis)
@@ -122,7 +123,7 @@ def _blocks(stored: list[Stored]) -> Iterator[list[Stored]]:
 
 def spectrogram(stored: Stored) -> Float32:
     """What is correlated, shape (224, n_frames): dB above the clipping level, each band less its mean."""
-    db = stored.codes().T.astype(np.float32) * np.float32(STEP) + np.float32(LOWEST)
+    db = STORED.decibels(stored.codes().T)
     db = np.maximum(db, db.max() - DYNAMIC_RANGE)
     return db - db.mean(axis=1, keepdims=True)
 

@@ -23,41 +23,25 @@ from typing import Any
 import joblib
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from runtime import audio
 from runtime.atomic import replacing
 from runtime.errors import WhichdanceError
 from runtime.mel import FMAX, FMIN, FRAME_RATE, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, Float32, MelStream
 from runtime.segments import SEGMENT_FRAMES
+from training.data.codec import STORED, Codes
 from training.data.manifest import Recording
 
-STEP = 0.5  # dB
-LOWEST = -80.0  # dB that the code 0 stands for; the loudest point of a recording is 47.5 dB, the code 255
-HIGHEST = LOWEST + 255 * STEP
-FORMAT = f"2 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STEP} {LOWEST}"
+FORMAT = f"2 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STORED.step} {STORED.lowest}"
 
 GONE = -1  # in place of size and time of a file whose audio was not kept
 
-Codes = NDArray[np.uint8]
-
 
 def encode(power: Float32) -> Codes:
-    """Mel power of a whole recording to codes: its loudest point is 255, each code less 0.5 dB, silence 0."""
+    """Mel power of a whole recording to codes of `STORED`, scaled so that its loudest point is 255."""
     loudest = float(power.max(initial=0.0))
-    if loudest <= 0:
-        return np.zeros(power.shape, np.uint8)
-    relative = np.maximum(power / np.float32(loudest), np.float32(10 ** ((LOWEST - HIGHEST) / 10)))
-    codes: Codes = np.rint(255 + 10 * np.log10(relative) / STEP).astype(np.uint8)
-    return codes
-
-
-def decode(codes: Codes) -> Float32:
-    """Codes to mel power, the loudest point of each recording at 47.5 dB."""
-    return _POWER[codes]
-
-
-_POWER = (10 ** ((LOWEST + STEP * np.arange(256)) / 10)).astype(np.float32)
+    gain = 10 ** (STORED.highest / 10) / loudest if loudest > 0 else 0.0
+    return STORED.encode(power * np.float32(gain))
 
 
 @dataclass(frozen=True)
