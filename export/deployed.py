@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ModelError, ParameterError
 from runtime.model import FORMAT_VERSION
-from training.models import OTHER, front_end, load_checkpoint
+from training.models import front_end, load_checkpoint
 
 LICENCE = "Apache-2.0"
 NOT_STATED = "not stated"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.dances import DANCE_KEYS, DANCES
+from runtime.dances import DANCE_KEYS, DANCES, OTHER
 from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
@@ -200,7 +200,7 @@ def statistics(
     return Report(
         name=name,
         counts={key: n for key in DANCE_KEYS if (n := labels.count(key))}
-        | ({"other": len(others)} if others else {}),
+        | ({OTHER: len(others)} if others else {}),
         top1=metrics.top_k(of_recordings, truth, 1),
         top2=metrics.top_k(of_recordings, truth, 2),
         segment_top1=metrics.top_k(of_segments, segment_truth, 1),

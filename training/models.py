@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ModelError, ParameterError
 from runtime.mel import FMAX, FMIN, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
 from runtime.segments import SEGMENT_FRAMES
@@ -22,7 +22,6 @@ from training.rhythmogram import RhythmNet
 from training.torchvision_import import models as torchvision_models
 from training.weights import CHECKPOINT_FORMAT, is_checkpoint, load_pretrained, load_state, read_checkpoint
 
-OTHER = "other"  # the eleventh class: music for none of the ten dances
 ARCHITECTURES = (
     "densenet161",
     "vgg16",

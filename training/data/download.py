@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-from training.data.manifest import OTHER, SPLITS, Recording
+from training.data.manifest import SPLITS, Recording
 
 LOG = "downloads.csv"
 FORMATS = ("flac", "wav")  # what ffmpeg converts to; the thesis has wav, flac takes half the space

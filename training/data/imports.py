@@ -11,9 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from runtime.audio import SUFFIXES
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-from training.data.manifest import OTHER, Recording, counts
+from training.data.manifest import Recording, counts
 
 LABELS = (*DANCE_KEYS, OTHER)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-from training.data.manifest import OTHER, Recording, counts
+from training.data.manifest import Recording, counts
 
 # What the dances are called in most titles. "Viennese Waltz" must not match "Waltz" too.
 PATTERNS: dict[str, str] = {

@@ -17,13 +17,12 @@ from pathlib import Path
 
 from runtime import audio
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32
 
 SPLITS = ("train", "validation", "test", "")
 ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
-OTHER = "other"
 COLUMNS = ("path", "dance", "split", "source", "start", "end", "tempo_bpm")  # of every manifest
 GROUP = "group"
 KNOWN = (*COLUMNS, GROUP)

@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from runtime.dances import OTHER
+
 from .instruments import DRUM_KITS, FAMILIES, PERCUSSION, VOICE
 from .styles import LOUDNESS, REST, SCALES, Bars, Carpet, DanceStyles, Range, Style
 
@@ -119,7 +121,7 @@ def _choose_style(styles: DanceStyles, rng: np.random.Generator, regime: str, na
 
 def _choose_tempo(styles: DanceStyles, style: Style, rng: np.random.Generator, regime: str) -> float:
     """Beats per minute; strict-tempo recordings keep to whole bars per minute, nearly."""
-    if style.dance == "other" and style.tempo:
+    if style.dance == OTHER and style.tempo:
         return draw(rng, style.tempo)
     if regime == "strict" and rng.random() > STRAY_SHARE:
         bpm, weight = np.array(styles.strict).T

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import SAMPLE_RATE
 from training.data.collections import PRIORS
@@ -18,7 +18,7 @@ from training.data.manifest import COLUMNS
 from training.data.store import Store, add_to_store
 
 from . import ambience, arrangement, mixing, rendering
-from .styles import LABELS, OTHER, REGIMES, load_all
+from .styles import LABELS, REGIMES, load_all
 
 MANIFEST = "manifest.csv"
 SETTINGS = "corpus.json"

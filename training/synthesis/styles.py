@@ -9,13 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 
 from .instruments import FAMILIES, PERCUSSION, VOICE
 
 FOLDER = Path(__file__).with_name("styles")
-OTHER = "other"
 LABELS: tuple[str, ...] = (*DANCE_KEYS, OTHER)
 REGIMES: tuple[str, ...] = ("strict", "loose", "wide")
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from runtime.dances import DANCES
+from runtime.dances import DANCES, OTHER
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, melspectrogram
 from training.synthesis import ambience, arrangement, mixing, rendering
 from training.synthesis.corpus import Settings, generators, record
 from training.synthesis.instruments import PERCUSSION
 from training.synthesis.sampler import onset_curve
-from training.synthesis.styles import LABELS, OTHER, DanceStyles, Feel, Style, load_all
+from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, load_all
 
 ALL_STYLES = [(label, s.name) for label in LABELS for s in load_all()[label].styles]
 
