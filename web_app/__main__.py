@@ -1,0 +1,7 @@
+"""`python -m web_app`."""
+
+import sys
+
+from web_app.cli import main
+
+sys.exit(main())

@@ -1,0 +1,183 @@
+"""`python -m web_app build`: lay the page out as files that any static host serves."""
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import runtime
+from runtime.errors import ParameterError, WhichdanceError
+from runtime.model import Model, resolve, shipped
+from web_app.definition import RATES, definition, rate_definition
+from web_app.words import LANGUAGES, words
+
+FOLDER = Path(__file__).parent
+PAGE = FOLDER / "page"
+NODE_MODULES = FOLDER / "node_modules"
+NOT_SERVED = {".d.ts"}  # suffixes of what only the type checker reads
+PRECACHE = "precache.js"  # the service worker's list; also tells a build from any other folder
+WORKER = "service_worker.js"
+POLICY = re.compile(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"')
+NOJEKYLL = ".nojekyll"  # keeps GitHub Pages from leaving files out
+
+ORT_MJS = "vendor/ort-wasm-simd-threaded.mjs"
+ORT_WASM = "vendor/ort-wasm-simd-threaded.wasm.gzip"
+COPIED = {  # file below node_modules → file of the page
+    "onnxruntime-web/dist/ort.wasm.min.mjs": "vendor/ort.wasm.min.mjs",
+    "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": ORT_MJS,
+}
+GZIPPED = {"onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": ORT_WASM}
+COMMONJS = {"fft.js/lib/fft.js": "vendor/fft.js"}
+
+
+@dataclass(frozen=True)
+class Build:
+    """What was built.
+
+    Attributes
+    ----------
+    folder : Path
+    version : str
+        Changes with any of its bytes.
+    sizes : dict of str to int
+        File → bytes, of everything that the first visit downloads.
+    """
+
+    folder: Path
+    version: str
+    sizes: dict[str, int]
+
+    @property
+    def download(self) -> int:
+        """Bytes of the first visit, on a host that compresses nothing."""
+        return sum(self.sizes.values())
+
+
+def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None) -> Build:
+    """Build the page.
+
+    Parameters
+    ----------
+    folder : path-like
+        Created, or replaced where it holds an earlier build; left as it was if anything fails.
+    model : path-like or str, optional
+        A path to an .onnx file, or the name of a shipped model; the default shipped one if None.
+
+    Raises
+    ------
+    ParameterError
+        If the folder holds something else.
+    ModelError
+        If the model does not fit this runtime.
+    WhichdanceError
+        If what comes from npm is missing, or the folder cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not _replaceable(folder):
+        raise ParameterError(f"{folder}: is neither empty nor an earlier build; choose another folder")
+    if not PAGE.is_dir():
+        raise WhichdanceError(f"{PAGE}: missing; the page is built from a checkout of the repository")
+    if not (NODE_MODULES / "onnxruntime-web").is_dir():
+        raise WhichdanceError(
+            f"{NODE_MODULES}: what the page needs from npm is missing; "
+            f"run `npm ci --ignore-scripts --prefix {os.path.relpath(FOLDER)}`"
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+            new = Path(temporary) / "new"
+            new.mkdir()
+            built = _write(new, folder, model)
+            new.chmod(0o755)
+            if folder.exists():
+                folder.rename(Path(temporary) / "old")
+            new.rename(folder)
+    except OSError as error:
+        raise WhichdanceError(f"{error.filename or folder}: cannot be written ({error.strerror})") from error
+    return built
+
+
+def policy() -> str:
+    """The Content-Security-Policy that the page states of itself."""
+    found = POLICY.search((PAGE / "index.html").read_text("utf-8"))
+    assert found, "index.html states a policy"
+    return found[1]
+
+
+def _replaceable(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / PRECACHE).is_file() or not any(folder.iterdir()))
+
+
+def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Build:
+    for path in sorted(PAGE.rglob("*")):
+        if path.is_file() and not path.name.endswith(tuple(NOT_SERVED)):
+            _put(new, path.relative_to(PAGE).as_posix(), path.read_bytes())
+    for source, target in COPIED.items():
+        _put(new, target, (NODE_MODULES / source).read_bytes())
+    for source, target in GZIPPED.items():
+        _put(new, target, _gzipped((NODE_MODULES / source).read_bytes()))
+    for source, target in COMMONJS.items():
+        _put(new, target, _as_module((NODE_MODULES / source).read_text("utf-8")).encode())
+    _write_model(new, model)
+    (new / NOJEKYLL).touch()
+
+    files = {path.relative_to(new).as_posix(): path for path in sorted(new.rglob("*")) if path.is_file()}
+    del files[NOJEKYLL]
+    del files[WORKER]  # browsers keep and compare it by themselves
+    hashes = {name: _sha256(path.read_bytes()) for name, path in files.items()}
+    worker = (new / WORKER).read_bytes()
+    version = hashlib.sha256(json.dumps(hashes).encode() + worker).hexdigest()[:16]
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    listed = {
+        "version": version,
+        "policy": policy(),
+        "bytes": sum(sizes.values()),
+        "hashes": hashes,
+        "sizes": sizes,
+    }
+    _put(new, PRECACHE, f"self.PRECACHE = {json.dumps(listed, indent=1)};\n".encode())
+    for name in (PRECACHE, WORKER):
+        sizes[name] = (new / name).stat().st_size
+    return Build(folder, version, sizes)
+
+
+def _write_model(new: Path, model: str | os.PathLike[str] | None) -> None:
+    path = resolve(model)
+    loaded = Model.load(path, threads=1)  # checks it
+    precision = next((e["precision"] for e in shipped().values() if e["file"] == path.name), "")
+    model_file = f"model/{path.name}.gzip"
+    _put(new, model_file, _gzipped(path.read_bytes()))
+    for rate in RATES:
+        lengths, numbers = rate_definition(rate)
+        _put(new, lengths["file"], numbers)
+    facts = definition(loaded, model_file=model_file, precision=precision, version=runtime.__version__)
+    facts["onnxruntime"] = {"mjs": ORT_MJS, "wasm": ORT_WASM}
+    _put(new, "definition.json", json.dumps(facts).encode())
+    for language in LANGUAGES:
+        texts = json.dumps(words(language, loaded.info.labels), ensure_ascii=False)
+        _put(new, f"words/{language}.json", texts.encode())
+
+
+def _put(new: Path, name: str, content: bytes) -> None:
+    path = new / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _gzipped(content: bytes) -> bytes:
+    return gzip.compress(content, 9, mtime=0)
+
+
+def _as_module(commonjs: str) -> str:
+    """A CommonJS module without dependencies, as an ES module."""
+    return f"const module = {{}};\n{commonjs}\nexport default module.exports;\n"
+
+
+def _sha256(content: bytes) -> str:
+    """As the `integrity` option of fetch takes it."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(content).digest()).decode()

@@ -1,0 +1,154 @@
+"""What the page's JavaScript has to know, exported from `runtime`: each number stands in one place."""
+
+from dataclasses import asdict
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from runtime import evidence, loudness, mel, segments, session, tempo
+from runtime.classifier import LIVE_STRIDE
+from runtime.colour import contrast, ink_on
+from runtime.dances import OTHER, Dance, dance
+from runtime.model import INPUT, OUTPUT, Model
+
+# Hz: what sound cards, headsets and recordings have. A device at another rate is asked for the preferred one.
+RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
+PREFERRED_RATE = 48_000  # Hz
+
+DARK_GROUND = "#30252e"  # behind the dances' colours where the page is dark; as in style.css
+SHAPE_CONTRAST = 2.2  # of a dance's colour on that ground
+
+
+def front_end_file(sample_rate: int) -> str:
+    """Where the window and the filters of a sampling rate lie, below the page."""
+    return f"front_end/{sample_rate}.bin"
+
+
+def rate_definition(sample_rate: int) -> tuple[dict[str, Any], bytes]:
+    """The front end at a sampling rate: its lengths, and its numbers.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    definition : dict
+        Lengths, and which bins of the FFT each mel band reaches.
+    numbers : bytes
+        The window, then each band's weights one after the other: float32, little-endian.
+    """
+    lengths = mel.front_end(sample_rate)
+    filters = mel.mel_filters(sample_rate)
+    starts, counts, weights = [], [], [mel.hann(lengths.win_length)]
+    for band in filters.T:
+        (reached,) = np.nonzero(band)
+        start, stop = (int(reached[0]), int(reached[-1]) + 1) if len(reached) else (0, 0)
+        starts.append(start)
+        counts.append(stop - start)
+        weights.append(band[start:stop])
+    definition = {
+        "sample_rate": sample_rate,
+        "win_length": lengths.win_length,
+        "n_fft": lengths.n_fft,
+        "band_starts": starts,
+        "band_lengths": counts,
+        "file": front_end_file(sample_rate),
+    }
+    return definition, np.concatenate(weights).astype("<f4").tobytes()
+
+
+def definition(model: Model, *, model_file: str, precision: str, version: str) -> dict[str, Any]:
+    """Everything but the numbers of the front end, as plain objects that `json` accepts.
+
+    Parameters
+    ----------
+    model : Model
+    model_file : str
+        Where the page finds it.
+    precision : str
+        'float' or 'int8', for people.
+    version : str
+        Of whichdance.
+    """
+    info = model.info
+    return {
+        "version": version,
+        "other": OTHER,
+        "front_end": {
+            "sample_rate": mel.SAMPLE_RATE,
+            "hop_length": mel.HOP_LENGTH,
+            "n_mels": mel.N_MELS,
+            "frame_rate": mel.FRAME_RATE,
+            "preferred_rate": PREFERRED_RATE,
+            "rates": [rate_definition(rate)[0] for rate in RATES],
+        },
+        "segments": {
+            "default_stride": segments.DEFAULT_STRIDE,
+            "live_stride": LIVE_STRIDE,
+            "min_seconds": segments.MIN_SECONDS,
+        },
+        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS"),
+        "evidence": asdict(info.evidence)
+        | _constants(
+            evidence,
+            "LEAST_SCORE",
+            "NEGLIGIBLE",
+            "MAX_TERMS",
+            "MEMORY_UPDATES",
+            "RESUME_SECONDS",
+            "MAX_PARTS",
+        ),
+        "loudness": _constants(loudness, "SILENCE_BELOW", "SILENCE_FLOOR", "DECAY"),
+        "tempo": _constants(
+            tempo,
+            "MAX_LAG",
+            "ONSET_BANDS",
+            "POOLED_BANDS",
+            "DYNAMIC_RANGE",
+            "MIN_FRAMES",
+            "GRID_STEP",
+            "BAR_WEIGHT",
+            "PRIOR_OCTAVES",
+            "PRIOR_WEIGHT",
+            "BUCKET_FRAMES",
+            "MAX_BUCKETS",
+        ),
+        "model": {
+            "file": model_file,
+            "name": info.name,
+            "version": info.version,
+            "precision": precision,
+            "licence": info.licence,
+            "training_data": info.training_data,
+            "labels": list(info.labels),
+            "segment_frames": info.segment_frames,
+            "input": INPUT,
+            "output": OUTPUT,
+        },
+        "dances": {label: _facts(dance(label)) for label in info.labels},
+    }
+
+
+def _constants(module: ModuleType, *names: str) -> dict[str, float]:
+    return {name.lower(): getattr(module, name) for name in names}
+
+
+def _facts(one: Dance) -> dict[str, Any]:
+    facts = asdict(one)
+    for name in ("key", "source", "thesis"):
+        del facts[name]
+    return facts | {"colour_on_dark": _lifted(one.colour), "ink": ink_on(one.colour)}
+
+
+def _lifted(colour: str) -> str:
+    """A colour, mixed with as much white as it needs to stand out from the dark ground."""
+    mixed = colour
+    for part in range(0, 101, 4):
+        channels = (round((int(colour[i : i + 2], 16) * (100 - part) + 255 * part) / 100) for i in (1, 3, 5))
+        mixed = "#{:02x}{:02x}{:02x}".format(*channels)
+        if contrast(mixed, DARK_GROUND) >= SHAPE_CONTRAST:
+            break
+    return mixed

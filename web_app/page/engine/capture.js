@@ -1,0 +1,39 @@
+// Runs on the audio thread: gathers the microphone's samples and passes them to the worker.
+
+const CHUNK = 4096; // samples, about a tenth of a second
+
+class Capture extends AudioWorkletProcessor {
+  constructor() {
+    super();
+    /** @type {MessagePort | null} */
+    this._out = null;
+    this._chunk = new Float32Array(CHUNK);
+    this._filled = 0;
+    this.port.onmessage = ({ data }) => {
+      this._out = data;
+    };
+  }
+
+  /** @param {Float32Array[][]} inputs */
+  process([channels]) {
+    if (!this._out) {
+      return true;
+    }
+    const length = channels[0]?.length ?? 0;
+    for (let i = 0; i < length; i++) {
+      let sum = 0;
+      for (const channel of channels) {
+        sum += channel[i];
+      }
+      this._chunk[this._filled++] = sum / channels.length;
+      if (this._filled === CHUNK) {
+        this._out.postMessage(this._chunk, [this._chunk.buffer]);
+        this._chunk = new Float32Array(CHUNK);
+        this._filled = 0;
+      }
+    }
+    return true;
+  }
+}
+
+registerProcessor('capture', Capture);

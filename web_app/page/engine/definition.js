@@ -1,0 +1,171 @@
+// What Python exports at build time (web_app/definition.py), and how it is loaded.
+
+import { FrontEnd } from './mel.js';
+
+/**
+ * @typedef {object} FrontEndDefinition
+ * @property {number} sample_rate Hz, that the lengths of other rates are scaled from
+ * @property {number} hop_length samples at sample_rate
+ * @property {number} n_mels
+ * @property {number} frame_rate frames per second, at every rate
+ * @property {number} preferred_rate Hz, where the device has none of those below
+ * @property {RateDefinition[]} rates
+ */
+
+/**
+ * @typedef {object} RateDefinition
+ * @property {number} sample_rate Hz
+ * @property {number} win_length samples
+ * @property {number} n_fft
+ * @property {number[]} band_starts first bin of each band
+ * @property {number[]} band_lengths how many bins it reaches
+ * @property {string} file window and weights
+ */
+
+/**
+ * @typedef {object} Dance
+ * @property {string} name
+ * @property {string} family
+ * @property {string | null} metre
+ * @property {number | null} beats_per_bar
+ * @property {number | null} mpm_min
+ * @property {number | null} mpm_max
+ * @property {number | null} mpm_low
+ * @property {number | null} mpm_high
+ * @property {string} colour '#rrggbb'
+ * @property {string} colour_on_dark
+ * @property {string} ink '#rrggbb' that can be read on colour
+ */
+
+/**
+ * @typedef {object} ModelDefinition
+ * @property {string} file gzipped
+ * @property {string} name
+ * @property {string} version
+ * @property {string} precision
+ * @property {string} licence
+ * @property {string} training_data
+ * @property {string[]} labels
+ * @property {number} segment_frames
+ * @property {string} input
+ * @property {string} output
+ */
+
+/**
+ * @typedef {object} SegmentsDefinition
+ * @property {number} default_stride
+ * @property {number} live_stride
+ * @property {number} min_seconds
+ */
+
+/**
+ * @typedef {object} EvidenceDefinition
+ * @property {number} weight
+ * @property {number} change_per_second
+ * @property {number} phases
+ * @property {number} none_bias
+ * @property {number} temperature
+ * @property {number} name_at
+ * @property {number} release_at
+ * @property {number} also_ratio
+ * @property {number} least_score
+ * @property {number} negligible
+ * @property {number} max_terms
+ * @property {number} memory_updates
+ * @property {number} resume_seconds
+ * @property {number} max_parts
+ */
+
+/**
+ * @typedef {object} LoudnessDefinition
+ * @property {number} silence_below
+ * @property {number} silence_floor
+ * @property {number} decay
+ */
+
+/**
+ * @typedef {object} TempoDefinition
+ * @property {number} max_lag
+ * @property {number} onset_bands
+ * @property {number} pooled_bands
+ * @property {number} dynamic_range
+ * @property {number} min_frames
+ * @property {number} grid_step
+ * @property {number} bar_weight
+ * @property {number} prior_octaves
+ * @property {number} prior_weight
+ * @property {number} bucket_frames
+ * @property {number} max_buckets
+ */
+
+/**
+ * @typedef {object} Definition
+ * @property {string} version of whichdance
+ * @property {string} other key of none of the dances
+ * @property {FrontEndDefinition} front_end
+ * @property {SegmentsDefinition} segments
+ * @property {{tempo_seconds: number, prevails: number}} session
+ * @property {EvidenceDefinition} evidence
+ * @property {LoudnessDefinition} loudness
+ * @property {TempoDefinition} tempo
+ * @property {ModelDefinition} model
+ * @property {Record<string, Dance>} dances by key, those of the model
+ * @property {{mjs: string, wasm: string}} onnxruntime files; the .wasm is gzipped
+ */
+
+/**
+ * A file of this page.
+ *
+ * @param {string} path below the page
+ */
+export async function fetched(path) {
+  const response = await fetch(new URL(`../${path}`, import.meta.url));
+  if (!response.ok) {
+    throw new Error(`${path}: status ${response.status}`);
+  }
+  return response;
+}
+
+/** @returns {Promise<Definition>} */
+export async function loadDefinition() {
+  return (await fetched('definition.json')).json();
+}
+
+/**
+ * A gzipped file of this page, unpacked. Hosts differ in what they compress on the way; this file is small
+ * on any of them.
+ *
+ * @param {string} path
+ */
+export async function unpacked(path) {
+  const { body } = await fetched(path);
+  if (!body) {
+    throw new Error(`${path}: empty`);
+  }
+  return new Response(body.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+}
+
+/**
+ * The front end at a sampling rate.
+ *
+ * @param {Definition} definition
+ * @param {number} sampleRate one of definition.front_end.rates
+ */
+export async function loadFrontEnd(definition, sampleRate) {
+  const rate = definition.front_end.rates.find((one) => one.sample_rate === sampleRate);
+  if (!rate) {
+    throw new Error(`no front end for ${sampleRate} Hz`);
+  }
+  return new FrontEnd(definition.front_end, rate, await (await fetched(rate.file)).arrayBuffer());
+}
+
+/**
+ * The rate at which sound of another rate is to be taken: its own where it is known.
+ *
+ * @param {Definition} definition
+ * @param {number | null} sampleRate Hz; null where it isn't known
+ */
+export function supportedRate(definition, sampleRate) {
+  const { rates, preferred_rate: preferred } = definition.front_end;
+  return sampleRate && rates.some((rate) => rate.sample_rate === sampleRate) ? sampleRate : preferred;
+}

@@ -1,0 +1,70 @@
+// The network, in onnxruntime-web: WebAssembly with SIMD, one thread, nothing but this page's own files.
+
+import * as ort from '../vendor/ort.wasm.min.mjs';
+import { unpacked } from './definition.js';
+
+/** @typedef {import('./definition.js').Definition} Definition */
+
+export class OnnxNetwork {
+  /**
+   * @param {Definition} definition
+   * @param {import('onnxruntime-web').InferenceSession} session
+   */
+  constructor(definition, session) {
+    const { model, front_end: frontEnd } = definition;
+    this._session = session;
+    this._model = model;
+    this._nMels = frontEnd.n_mels;
+    this._input = new Float32Array(frontEnd.n_mels * model.segment_frames);
+    /** @type {Promise<unknown>} */
+    this._last = Promise.resolve();
+  }
+
+  /**
+   * @param {Definition} definition
+   */
+  static async load(definition) {
+    const { onnxruntime, model } = definition;
+    ort.env.wasm.numThreads = 1; // more need COOP and COEP headers, which static hosts don't send
+    ort.env.wasm.proxy = false;
+    ort.env.wasm.wasmPaths = { mjs: new URL(`../${onnxruntime.mjs}`, import.meta.url).href };
+    const [wasm, bytes] = await Promise.all([unpacked(onnxruntime.wasm), unpacked(model.file)]);
+    ort.env.wasm.wasmBinary = wasm;
+    const session = await ort.InferenceSession.create(bytes, {
+      executionProviders: ['wasm'],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+    });
+    return new OnnxNetwork(definition, session);
+  }
+
+  /**
+   * Scores of a segment: the dances', and none of these last. Calls wait for each other.
+   *
+   * @param {Float32Array} frames segment_frames × n_mels of mel power
+   * @returns {Promise<Float32Array>}
+   */
+  run(frames) {
+    const result = this._last.then(() => this._run(frames));
+    this._last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** @param {Float32Array} frames */
+  async _run(frames) {
+    const { segment_frames: nFrames, input, output, labels } = this._model;
+    for (let frame = 0; frame < nFrames; frame++) {
+      for (let band = 0; band < this._nMels; band++) {
+        this._input[band * nFrames + frame] = frames[frame * this._nMels + band];
+      }
+    }
+    const tensor = new ort.Tensor('float32', this._input, [1, 1, this._nMels, nFrames]);
+    const results = await this._session.run({ [input]: tensor });
+    const scores = new Float32Array(labels.length + 1);
+    scores.set(/** @type {Float32Array} */ (results[output].data));
+    const known = scores.reduce((total, score) => total + score, 0);
+    scores[labels.length] = Math.max(0, 1 - known);
+    results[output].dispose();
+    return scores;
+  }
+}

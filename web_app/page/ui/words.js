@@ -1,0 +1,86 @@
+// The page's words, in the language of its user.
+
+export const LANGUAGES = { en: 'English', de: 'Deutsch', cs: 'Čeština', es: 'Español' };
+
+/** @typedef {keyof typeof LANGUAGES} Language */
+
+/** @type {Record<string, string>} */
+let words = {};
+/** @type {Language} */
+let current = 'en';
+
+/**
+ * The nearest language there is.
+ *
+ * @param {readonly string[]} wanted as in navigator.languages
+ * @returns {Language}
+ */
+export function nearest(wanted) {
+  const codes = wanted.map((language) => language.split('-')[0].toLowerCase());
+  return /** @type {Language} */ (codes.find((code) => code in LANGUAGES) ?? 'en');
+}
+
+/** @param {Language} language */
+export async function speak(language) {
+  const response = await fetch(new URL(`../words/${language}.json`, import.meta.url));
+  words = await response.json();
+  current = language;
+  document.documentElement.lang = language;
+  for (const element of document.querySelectorAll('[data-word]')) {
+    element.textContent = tr(/** @type {HTMLElement} */ (element).dataset.word ?? '');
+  }
+  for (const element of document.querySelectorAll('[data-word-label]')) {
+    element.setAttribute('aria-label', tr(/** @type {HTMLElement} */ (element).dataset.wordLabel ?? ''));
+  }
+}
+
+/**
+ * A text in the language spoken.
+ *
+ * @param {string} key
+ * @param {Record<string, string | number>} values for its {fields}
+ */
+export function tr(key, values = {}) {
+  const text = words[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (field, name) => String(values[name] ?? field));
+}
+
+/** @param {string} key of a dance */
+export function danceName(key) {
+  return words[`dance.${key}`] ?? key;
+}
+
+/** @param {number} fraction */
+export function percent(fraction) {
+  return new Intl.NumberFormat(current, { style: 'percent' }).format(fraction);
+}
+
+/**
+ * @param {number} value
+ * @param {number} digits
+ */
+export function decimal(value, digits = 0) {
+  return new Intl.NumberFormat(current, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(
+    value,
+  );
+}
+
+/**
+ * @param {Date} date
+ * @param {Intl.DateTimeFormatOptions} options
+ */
+export function dateTime(date, options) {
+  return new Intl.DateTimeFormat(current, options).format(date);
+}
+
+/**
+ * A duration as m:ss, or h:mm:ss from an hour on.
+ *
+ * @param {number} seconds
+ */
+export function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
