@@ -4,10 +4,20 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+import soundfile
+
+from runtime import audio
+from runtime.classifier import Classifier
 from runtime.command import cli
 from runtime.command.arguments import make_parser
+
+ROOT = Path(__file__).parents[3]
+GUIDE = (ROOT / "docs" / "user_guide.md").read_text(encoding="utf-8")
 
 
 def test_output_goes_to_a_file_whole_or_not_at_all(whichdance, music, tmp_path, monkeypatch):
@@ -58,11 +68,72 @@ def test_help_and_answers_load_nothing_heavy(tiny_model, sound):
         assert result.stderr == "[]\n"
 
 
-def test_the_user_guide_names_every_field_and_no_option_that_does_not_exist(whichdance, sound):
-    guide = (Path(__file__).parents[3] / "docs" / "user_guide.md").read_text()
+def test_what_of_a_recording_was_lost_is_said(whichdance, sound, monkeypatch):
+    def classify(self, path, original=Classifier.classify):
+        return replace(original(self, path), warnings=("two seconds at 1:07 could not be decoded",))
+
+    monkeypatch.setattr(Classifier, "classify", classify)
+    path = sound("song.wav", "jive")
+    status, out, err = whichdance("--json", path)
+    assert (status, err) == (0, f"whichdance: {path}: two seconds at 1:07 could not be decoded\n")
+    assert json.loads(out)[0]["warnings"] == ["two seconds at 1:07 could not be decoded"]
+    assert "two seconds at 1:07" in whichdance("--csv", path)[1]
+
+
+def test_what_fails_for_one_recording_is_said_and_the_rest_goes_on(whichdance, sound, tmp_path):
+    """The picture cannot be kept (its name is a folder by then), and the answer is there all the same."""
+    path = sound("song.wav", "jive")
+    (tmp_path / "song.png").mkdir()
+    status, out, err = whichdance("--plot", tmp_path / "song.png", path)
+    assert status == 1
+    assert "Jive" in out
+    assert "song.png: is a folder; give the name of a file" in err
+
+
+# The dances in the user guide's set list of the three examples.
+EXAMPLES = ("quickstep", "rumba", "viennese_waltz")
+
+
+@pytest.fixture
+def examples(tmp_path) -> tuple[Path, list[float]]:
+    """The three examples one after the other, and where each begins, s."""
+    pieces = [audio.read(ROOT / "examples" / f"{name}.ogg") for name in EXAMPLES]
+    rate = pieces[0][1]
+    path = tmp_path / "medley.flac"
+    soundfile.write(path, np.concatenate([samples for samples, _ in pieces]), rate)
+    lengths = [len(samples) / rate for samples, _ in pieces]
+    return path, [sum(lengths[:i]) for i in range(len(lengths))]
+
+
+def test_the_shipped_model_splits_a_medley_of_the_examples(examples, capsys):
+    path, begin = examples
+    assert cli.main(["--json", str(path)]) == 0
+    parts = json.loads(capsys.readouterr().out)[0]["parts"]
+    assert [part["dance"] for part in parts] == list(EXAMPLES)
+    assert [part["start"] for part in parts] == pytest.approx(begin, abs=5.2)  # within one segment
+    assert [part["end"] for part in parts[:-1]] == [part["start"] for part in parts[1:]]
+
+
+def test_the_set_list_in_the_user_guide_is_what_the_command_prints(examples, capsys, monkeypatch):
+    path, _ = examples
+    monkeypatch.chdir(path.parent)
+    assert cli.main(["--parts", "medley.flac"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    shown = GUIDE[GUIDE.index("medley.flac  (") :].split("\n```")[0].splitlines()
+    assert len(printed) == len(shown)
+    assert printed[0] == shown[0]
+    for line, example in zip(printed[1:], shown[1:], strict=True):  # the percentages are the model's
+        assert re.sub(r"\S+ %$", "", line) == re.sub(r"\S+ %$", "", example)
+
+
+def test_the_user_guide_names_every_field_and_every_option_and_no_other(whichdance, sound):
     answer = json.loads(whichdance("--json", sound("a.wav", "jive"))[1])[0]
-    assert [field for field in answer if f"`{field}`" not in guide] == []
+    assert [field for field in answer if f"`{field}`" not in GUIDE] == []
     header = whichdance("--csv", sound("a.wav", "jive"))[1].splitlines()[0].split(",")
-    assert [name for name in header if f"`{name}`" not in guide] == []
+    assert [name for name in header if f"`{name}`" not in GUIDE] == []
     known = make_parser().format_help()
-    assert [option for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", guide) if option not in known] == []
+    assert [option for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", GUIDE) if option not in known] == []
+    options = {
+        option for action in make_parser()._actions for option in action.option_strings if option[:2] == "--"
+    }
+    assert [option for option in sorted(options - {"--help", "--version"}) if option not in GUIDE] == []

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from runtime.command import cli
+from runtime.command.playlists import Playlists
 from runtime.dances import DANCES
+from runtime.prediction import Outcome
 
 
 def _entries(playlist: Path) -> list[str]:
@@ -84,3 +86,21 @@ def test_a_folder_that_cannot_be_made_is_an_error(tiny_model, sound, tmp_path, c
     path = sound("song.wav", "samba")
     assert cli.main(["--model", str(tiny_model), "--playlists", str(path / "lists"), str(path)]) == 1
     assert "song.wav/lists: the folder cannot be made" in capsys.readouterr().err
+
+
+def test_none_of_these_has_its_own_and_silence_is_left_out(make_prediction, tmp_path):
+    playlists = Playlists(tmp_path, ["tango", "hully_gully"])
+    playlists.add(Outcome("a.wav", make_prediction(dance=None, verdict="none")))
+    playlists.add(Outcome("b.wav", make_prediction(dance=None, verdict="silence")))
+    playlists.add(Outcome("c.wav", make_prediction(dance=None, verdict="either", also=("hully_gully",))))
+    playlists.add(Outcome("d.wav", make_prediction(dance="hully_gully", best="hully_gully")))
+    playlists.add(Outcome("e.wav", error="e.wav: no such file"))
+    assert not list(tmp_path.iterdir())
+    playlists.finish()
+    names = {path.stem: [Path(entry).name for entry in _entries(path)] for path in tmp_path.iterdir()}
+    assert names == {
+        "Tango": [],
+        "Hully Gully": ["d.wav"],
+        "None of these": ["a.wav"],
+        "Not sure": ["c.wav"],
+    }

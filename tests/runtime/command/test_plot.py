@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from runtime.command import cli, plot
 from runtime.dances import DANCE_KEYS, DANCES, OTHER
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
-from runtime.prediction import Prediction
+from runtime.prediction import Part, Prediction
 
 
 def _prediction(n_segments: int = 40, stride: int = 43, none_of_the_ten: float = 0.0) -> Prediction:
@@ -67,6 +68,45 @@ def test_what_is_left_for_none_of_the_ten_is_an_area_too():
     assert shares[plot.NONE_COLOUR.lower()] == pytest.approx(0.3, abs=1e-3)
     axes = plot.figure(_prediction(none_of_the_ten=0.3)).axes[0]
     assert axes.collections[-1].get_hatch() == plot.NONE_HATCH
+
+
+def test_parts_are_marked_and_named_where_there_is_room():
+    parts = (
+        Part(0.0, 60.0, "slow_waltz", 0.9),
+        Part(60.0, 62.0, "tango", 0.9),  # too narrow for a name
+        Part(62.0, 150.0, None, 0.9),
+        Part(150.0, 203.0, "viennese_waltz", 0.9),
+    )
+    axes = plot.figure(replace(_prediction(200, 43), parts=parts), title="ball.mp3").axes[0]
+    lines = [float(line.get_xdata()[0]) for line in axes.lines]
+    assert lines[1:] == [60.0, 62.0, 150.0]
+    above = {
+        text.get_text().strip(): text.get_position()[0] for text in axes.texts if text.get_position()[1] > 1
+    }
+    assert list(above) == ["Slow Waltz", "not sure", "Viennese Waltz"]
+    assert above["Viennese Waltz"] == 150.0
+    assert axes.get_title(loc="left") == "ball.mp3: 4 parts"
+
+
+def test_one_part_is_not_marked():
+    axes = plot.figure(replace(_prediction(), parts=(Part(0.0, 45.0, "jive", 0.9),))).axes[0]
+    assert not axes.lines
+    assert all(text.get_position()[1] < 1 for text in axes.texts)
+
+
+def test_a_long_recording_is_drawn_with_as_many_corners_as_pixels():
+    """Three hours at a stride of half a second; the areas are still the means."""
+    prediction = _prediction(21_600, 20)
+    shares = _areas(prediction)
+    axes = plot.figure(prediction).axes[0]
+    assert max(len(area.get_paths()[0].vertices) for area in axes.collections) < 2 * plot.MAX_CORNERS + 10
+    means = dict(zip(prediction.scores, prediction.segment_scores.mean(axis=0), strict=True))
+    for dance in DANCES:
+        assert shares[dance.colour.lower()] == pytest.approx(means[dance.key], abs=1e-3)
+    figure = plot.figure(prediction)
+    figure.draw_without_rendering()
+    labels = [tick.label1.get_text() for tick in figure.axes[0].xaxis.get_major_ticks()]
+    assert "2:00:00" in labels
 
 
 def test_time_is_in_minutes_and_seconds():

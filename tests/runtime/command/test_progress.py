@@ -61,3 +61,26 @@ def test_ctrl_c_leaves_the_terminal_sane(program, sound, jobs):
 def test_no_progress_bar_without_a_terminal(whichdance, music, monkeypatch):
     monkeypatch.setattr(progress, "DELAY", 0)
     assert whichdance(music / "a.wav", music / "b tango.flac")[2] == ""
+
+
+@pytest.mark.parametrize(("total", "counted"), [(1, False), (3, True)])
+def test_a_bar_counts_recordings_after_a_moment_and_goes(capfd, monkeypatch, total, counted):
+    monkeypatch.setattr(progress, "DELAY", 0.01)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes the stream for a terminal
+    with progress.ProgressBar(total, shown=True) as bar:
+        bar.advance()
+        deadline = time.monotonic() + 20
+        while bar._bar is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        bar.advance()
+        time.sleep(0.3)  # rich draws ten times a second
+    shown = capfd.readouterr().err
+    assert "Listening" in shown
+    assert ("2/3" in shown) is counted
+
+
+def test_short_work_shows_nothing(capfd):
+    with progress.ProgressBar(3, shown=True) as bar:
+        bar.advance()
+    assert bar._bar is None
+    assert capfd.readouterr().err == ""

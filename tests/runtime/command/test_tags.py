@@ -20,7 +20,7 @@ from runtime import audio
 from runtime.command import cli, tags
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
-from runtime.prediction import Prediction
+from runtime.prediction import Outcome, Prediction
 
 VALUES = {"DANCE": "Cha Cha", "BPM": "124"}
 SUFFIXES = [".flac", ".ogg", ".opus", ".mp3", ".wav", ".aiff", ".m4a"]
@@ -294,6 +294,14 @@ def test_without_a_threshold_the_command_wants_a_half(make_tiny_model, sound, ca
     cli.main(["--model", str(model), "--write-tags", str(path)])
     assert "no tags" in capsys.readouterr().err
     assert "DANCE" not in _found(path)
+
+
+@pytest.mark.parametrize(("verdict", "said"), [("none", "none of these"), ("silence", "silence")])
+def test_what_is_no_dance_gets_no_tags(make_prediction, verdict, said):
+    lines: list[str] = []
+    writer = tags.TagWriter(0.5, overwrite=False, dry_run=False, say=lines.append)
+    writer.add(Outcome("song.flac", make_prediction(dance=None, verdict=verdict, confidence=0.99)))
+    assert lines == [f"song.flac: no tags; it is {said}"]
 
 
 def test_the_command_goes_on_after_a_file_that_cannot_be_tagged(whichdance, sound, tmp_path):
