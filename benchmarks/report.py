@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.timing import Spread
 from runtime.atomic import replacing
 from runtime.errors import WhichdanceError
+from training import markdown as tables
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -217,13 +218,10 @@ def markdown(section: Section) -> str:
     ]
     for table in section.tables:
         lines += [f"**{table.title}**", ""]
-        lines.append("| " + " | ".join(column.heading for column in table.columns) + " |")
-        rules = ("---" if _is_text(table, column) else "---:" for column in table.columns)
-        lines.append("| " + " | ".join(rules) + " |")
-        for row in table.rows:
-            cells = (shown(row.get(column.key), column.unit) for column in table.columns)
-            lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
+        heads = [column.heading for column in table.columns]
+        rows = [[shown(row.get(c.key), c.unit) for c in table.columns] for row in table.rows]
+        numbers = [not _is_text(table, column) for column in table.columns]
+        lines += [tables.table(heads, rows, right=numbers), ""]
     lines += [f"- {'Reached' if t.met else '**Missed**'}: {target_line(t)}" for t in section.targets]
     lines += [f"- {note}" for note in section.notes]
     return "\n".join(lines).rstrip() + "\n"

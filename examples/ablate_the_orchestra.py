@@ -21,6 +21,7 @@ from pathlib import Path
 
 from runtime.dances import DANCE_KEYS
 from training.data.manifest import of_split, read_manifest, write_manifest
+from training.markdown import table
 from training.metrics import Accuracy
 
 REAL_CURVES = 1883  # that the transfer script tests on
@@ -87,20 +88,20 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=200, help="recordings to train on (default: 200)")
     args = parser.parse_args()
 
-    lines = []
+    rows = []
     for key in args.only:
         folder = args.output / key
         manifest = draw(args, INGREDIENTS[key], folder)
         cells = list(on_songs(args, key, manifest))
         if args.transfer:
             cells += ["", ""] if key in HEARD_ALIKE else list(on_curves(args.transfer, manifest))
-        lines.append(f"| {INGREDIENTS[key].name} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
+        rows.append([INGREDIENTS[key].name, *cells])
+        print(" | ".join(rows[-1]), flush=True)
     heads = ["", "held-out top-1", "real top-1", "real top-2", "real segments top-1", "real AUC"]
     heads += ["onset curves top-1", "onset curves top-2"] if args.transfer else []
-    table = "\n".join([f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|", *lines])
-    (args.output / "table.md").write_text(table + "\n", encoding="utf-8")
-    print(f"\n{table}")
+    markdown = table(heads, rows)
+    (args.output / "table.md").write_text(markdown + "\n", encoding="utf-8")
+    print(f"\n{markdown}")
 
 
 def draw(args: argparse.Namespace, ingredient: Ingredient, folder: Path) -> Path:

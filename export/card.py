@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from export.deployed import versions
+from export.report import ExportReport, ModelFile
 from runtime.errors import ModelError
+from training.markdown import table
 from training.metrics import Accuracy, percent
 
 PURPOSE = """\
@@ -31,22 +33,21 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     return evaluation
 
 
-def markdown(report: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]] = ()) -> str:
+def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()) -> str:
     """The card of a model.
 
     Parameters
     ----------
-    report : mapping
-        As `export.publish.publish` returns it.
+    report : ExportReport
     evaluations : sequence of mapping
         As `read_evaluation` returns them.
     """
-    fields = report["metadata"]
+    fields = report.metadata
     seconds = int(fields["segment_frames"]) * int(fields["hop_length"]) / int(fields["sample_rate"])
     dances = ", ".join(label.replace("_", " ") for label in fields["labels"].split(","))
     threshold = fields["reject_threshold"]
     parts = [
-        f"# {report['name']}",
+        f"# {report.name}",
         "Written by `python -m export`; do not edit.",
         "## What it is for, and what not",
         PURPOSE.format(seconds=seconds, dances=dances),
@@ -54,10 +55,10 @@ def markdown(report: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]]
         table(
             ("", ""),
             [
-                ("architecture", report["architecture"]),
+                ("architecture", report.architecture),
                 ("version", fields["version"]),
-                ("classes", f"{len(report['classes'])}: {', '.join(report['classes'])}"),
-                ("temperature", f"{report['temperature']:g}"),
+                ("classes", f"{len(report.classes)}: {', '.join(report.classes)}"),
+                ("temperature", f"{report.temperature:g}"),
                 ("abstains below", f"score {float(threshold):g}" if threshold else "never: not calibrated"),
                 ("training data", fields["training_data"]),
                 ("licence", fields["licence"]),
@@ -79,11 +80,11 @@ def markdown(report: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]]
             ],
         ),
         "## Files: size, latency, and whether they are the same model",
-        f"Made, verified and timed by `{report['command']}` ({report['machine']}). Latency: one segment on "
+        f"Made, verified and timed by `{report.command}` ({report.machine}). Latency: one segment on "
         "one thread, shortest of 20, and relative to PyTorch in the same run. A segment is confident where "
-        f"PyTorch's highest score is at least {report['confident_from']:g}.",
-        _files(report["files"]),
-        *_quantisation(report["files"]),
+        f"PyTorch's highest score is at least {report.confident_from:g}.",
+        _files(report.files),
+        *_quantisation(report.files),
         *(part for evaluation in evaluations for part in _evaluation(evaluation)),
     ]
     if not evaluations:
@@ -94,45 +95,46 @@ def markdown(report: Mapping[str, Any], evaluations: Sequence[Mapping[str, Any]]
     return "\n\n".join(parts) + "\n"
 
 
-def _files(files: Sequence[Mapping[str, Any]]) -> str:
+def _files(files: Sequence[ModelFile]) -> str:
     header = (
         "file", "size", "latency", "of PyTorch", "segments", "largest, mean difference", "same answer",
         "confident ones", "top-1 (PyTorch)", "top-2 (PyTorch)",
     )  # fmt: skip
     rows = [
         (
-            f"`{item['file']}`",
-            f"{item['size'] / 1e6:.2f} MB",
-            f"{item['milliseconds']:.2f} ms",
-            f"{item['latency_ratio']:.2f}",
-            comparison["source"],
-            f"{comparison['max_difference']:.1e}, {comparison['mean_difference']:.1e}",
-            share(comparison["agreement"]),
-            share(comparison["confident"]),
-            f"{share(comparison['top1'])} ({share(comparison['reference_top1'], brief=True)})",
-            f"{share(comparison['top2'])} ({share(comparison['reference_top2'], brief=True)})",
+            f"`{item.file}`",
+            f"{item.size / 1e6:.2f} MB",
+            f"{item.milliseconds:.2f} ms",
+            f"{item.latency_ratio:.2f}",
+            comparison.source,
+            f"{comparison.max_difference:.1e}, {comparison.mean_difference:.1e}",
+            share(comparison.agreement),
+            share(comparison.confident),
+            f"{share(comparison.top1)} ({percent(comparison.reference_top1.value)})",
+            f"{share(comparison.top2)} ({percent(comparison.reference_top2.value)})",
         )
         for item in files
-        for comparison in item["comparisons"]
+        for comparison in item.comparisons
     ]
     return table(header, rows)
 
 
-def _quantisation(files: Sequence[Mapping[str, Any]]) -> list[str]:
+def _quantisation(files: Sequence[ModelFile]) -> list[str]:
     parts = []
     for item in files:
-        if "calibrated_on" not in item:
+        if item.quantisation is None:
             continue
+        made = item.quantisation
         text = (
-            f"`{item['file']}`: calibrated on {item['calibration_segments']} segments of "
-            f"{item['calibrated_on']}, a tensor's range being the {item['ranges']} of the batches' ranges; "
-            f"of {item['layers']} layers {len(item['kept_float'])} stay float."
+            f"`{item.file}`: calibrated on {made.calibration_segments} segments of "
+            f"{made.calibrated_on}, a tensor's range being the {made.ranges} of the batches' ranges; "
+            f"of {made.layers} layers {len(made.kept_float)} stay float."
         )
         parts += ["## Quantisation", text]
-        if item["kept_float"]:
+        if made.kept_float:
             rows = [
-                (f"`{layer}`", *(f"{noise[name]:.0f} dB" for name in ("scores", "weights", "input")))
-                for layer, noise in item["kept_float"].items()
+                (f"`{layer}`", *(f"{ratio:.0f} dB" for ratio in (noise.scores, noise.weights, noise.input)))
+                for layer, noise in made.kept_float.items()
             ]
             parts += [
                 "Signal to quantisation noise ratios by `onnxruntime.quantization.qdq_loss_debug`: of the "
@@ -154,9 +156,9 @@ def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
             [
                 (
                     data["name"],
-                    share(data["top1"]),
-                    share(data["top2"]),
-                    share(data["segment_top1"]),
+                    _read(data["top1"]),
+                    _read(data["top2"]),
+                    _read(data["segment_top1"]),
                     "–" if data["calibration_error"] is None else f"{data['calibration_error']:.3f}",
                 )
                 for data in datasets
@@ -170,9 +172,9 @@ def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
             (
                 data["name"],
                 f"{data['threshold']:.3f}",
-                share(data["coverage"]),
-                share(data["accepted_top1"]),
-                share(data["others_rejected"]),
+                _read(data["coverage"]),
+                _read(data["accepted_top1"]),
+                _read(data["others_rejected"]),
                 "–" if data["others_auc"] is None else f"{data['others_auc']:.2f}",
             )
             for data in rejecting
@@ -205,14 +207,11 @@ def machine() -> str:
     return f"{platform.machine()}, {versions('onnxruntime', 'torch', 'numpy')}"
 
 
-def share(accuracy: Mapping[str, Any], *, brief: bool = False) -> str:
+def share(accuracy: Accuracy) -> str:
     """A share in percent with its interval and the number that it is of."""
-    known = Accuracy(accuracy["right"], accuracy["total"])
-    return percent(known.value) if brief or not known.total else f"{known} of {known.total}"
+    return f"{accuracy} of {accuracy.total}" if accuracy.total else str(accuracy)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+def _read(accuracy: Mapping[str, Any]) -> str:
+    """The same of an accuracy in a report.json."""
+    return share(Accuracy(accuracy["right"], accuracy["total"]))

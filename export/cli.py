@@ -5,9 +5,12 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from runtime.command.exits import Exit, run
+
+if TYPE_CHECKING:
+    from export.report import ExportReport
 
 
 def parser() -> argparse.ArgumentParser:
@@ -94,7 +97,7 @@ def _run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _export(args: argparse.Namespace) -> dict[str, Any]:
+def _export(args: argparse.Namespace) -> "ExportReport":
     from rich.console import Console
 
     from export.deployed import from_checkpoint
@@ -121,23 +124,23 @@ def _export(args: argparse.Namespace) -> dict[str, Any]:
         return publish(deployable, args.output, plan, command=args.command, progress=status.update)
 
 
-def _print(report: dict[str, Any], folder: Path) -> None:
+def _print(report: "ExportReport", folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{report['name']} in {folder}", title_justify="left")
+    table = Table(title=f"{report.name} in {folder}", title_justify="left")
     for column in ("file", "kB", "of torch's time", "largest difference", "same answer", "top-1"):
         table.add_column(column, justify="left" if column == "file" else "right", no_wrap=column == "file")
-    for item in report["files"]:
-        for comparison in item["comparisons"]:
-            top1 = comparison["top1"]
+    for item in report.files:
+        for comparison in item.comparisons:
+            agreement, top1 = comparison.agreement, comparison.top1
             table.add_row(
-                item["file"],
-                f"{item['size'] / 1e3:.0f}",
-                f"{item['latency_ratio']:.0%}",
-                f"{comparison['max_difference']:.0e}",
-                f"{comparison['agreement']['value']:.2%} of {comparison['agreement']['total']}",
-                "–" if top1["value"] is None else f"{top1['value']:.1%} of {top1['total']}",
+                item.file,
+                f"{item.size / 1e3:.0f}",
+                f"{item.latency_ratio:.0%}",
+                f"{comparison.max_difference:.0e}",
+                f"{agreement.value:.2%} of {agreement.total}",
+                f"{top1.value:.1%} of {top1.total}" if top1.total else "–",
             )
     console = Console()
     if not console.is_terminal:

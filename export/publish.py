@@ -7,14 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 
 from export import card, graph, ort_format, quantise, registry, segments, verify
 from export.deployed import Deployable
+from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
 from runtime.errors import ModelError, ParameterError
 from runtime.model import REGISTRY
@@ -68,7 +68,7 @@ def publish(
     *,
     command: str,
     progress: Callable[[str], None] = lambda step: None,
-) -> dict[str, Any]:
+) -> ExportReport:
     """Make, verify and write the model files, the card, the report and the entry in models.toml.
 
     Everything is made in a temporary folder beside the targets and moved when all of it is there.
@@ -86,8 +86,8 @@ def publish(
 
     Returns
     -------
-    dict
-        The report, as in NAME.json.
+    ExportReport
+        As in NAME.json.
 
     Raises
     ------
@@ -117,11 +117,11 @@ def publish(
         fields = deployable.fields
         floating = graph.to_onnx(deployable.network, segment_frames=width, fields=fields)
         models = {"float": floating}
-        notes: dict[str, dict[str, Any]] = {}
+        quantisation = None
         if "float16" in plan.precisions:
             models["float16"] = quantise.to_float16(floating)
         if "int8" in plan.precisions:
-            models["int8"], notes["int8"] = _int8(floating, plan, width, progress)
+            models["int8"], quantisation = _int8(floating, plan, width, progress)
         paths = {precision: workshop / _file_name(name, precision) for precision in models}
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))
@@ -130,24 +130,30 @@ def publish(
             progress("ONNX to ORT")
             made += _in_ort_format(paths, workshop / f"{name}.required_operators.config")
 
-        files = _verified(deployable, made, sets, progress)
-        for item in files:
-            if item["file"].endswith(".onnx"):
-                item |= _contents(models[item["precision"]]) | notes.get(item["precision"], {})
-
-        report: dict[str, Any] = {
-            "name": name,
-            "architecture": deployable.architecture,
-            "options": deployable.options,
-            "classes": list(deployable.labels),
-            "temperature": deployable.network.temperature,
-            "metadata": dict(fields),
-            "command": command,
-            "machine": card.machine(),
-            "confident_from": verify.CONFIDENT,
-            "files": files,
-        }
-        (workshop / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        files = [
+            replace(
+                item,
+                opset=graph.OPSET,
+                operators=_operators(models[item.precision]),
+                quantisation=quantisation if item.precision == "int8" else None,
+            )
+            if item.file.endswith(".onnx")
+            else item
+            for item in _verified(deployable, made, sets, progress)
+        ]
+        report = ExportReport(
+            name=name,
+            architecture=deployable.architecture,
+            options=deployable.options,
+            classes=tuple(deployable.labels),
+            temperature=deployable.network.temperature,
+            metadata=fields,
+            command=command,
+            machine=card.machine(),
+            confident_from=verify.CONFIDENT,
+            files=tuple(files),
+        )
+        (workshop / f"{name}.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
         (workshop / f"{name}.md").write_text(card.markdown(report, card_evaluations), "utf-8")
         entries = [
             registry.entry(
@@ -169,8 +175,8 @@ def _int8(
     plan: Plan,
     segment_frames: int,
     progress: Callable[[str], None],
-) -> tuple[onnx.ModelProto, dict[str, Any]]:
-    """The quantised model and how it came about, for the report."""
+) -> tuple[onnx.ModelProto, Quantisation]:
+    """The quantised model and how it came about."""
     calibration = segments.joined(
         [
             segments.read(given, split="validation", n_wanted=N_CALIBRATION, segment_frames=segment_frames)
@@ -178,13 +184,13 @@ def _int8(
         ]
     )
     quantised = quantise.to_int8(floating, calibration, progress=progress)
-    return quantised.model, {
-        "calibrated_on": calibration.source,
-        "calibration_segments": len(calibration),
-        "ranges": quantised.ranges,
-        "layers": quantised.n_layers,
-        "kept_float": {name: asdict(quantised.noise[name]) for name in quantised.kept_float},
-    }
+    return quantised.model, Quantisation(
+        calibrated_on=calibration.source,
+        calibration_segments=len(calibration),
+        ranges=quantised.ranges,
+        layers=quantised.n_layers,
+        kept_float={name: quantised.noise[name] for name in quantised.kept_float},
+    )
 
 
 def _verified(
@@ -192,15 +198,15 @@ def _verified(
     made: Sequence[tuple[str, Path]],
     sets: Sequence[Segments],
     progress: Callable[[str], None],
-) -> list[dict[str, Any]]:
+) -> list[ModelFile]:
     references = [verify.torch_scores(deployable.network, part.mel) for part in sets]
-    files: list[dict[str, Any]] = []
+    compared: list[tuple[verify.Comparison, ...]] = []
     for precision, path in made:
         progress(f"verifying {path.name}")
-        comparisons = [
+        comparisons = tuple(
             verify.compare(part, reference, verify.file_scores(path, part.mel))
             for part, reference in zip(sets, references, strict=True)
-        ]
+        )
         broken = [
             f"on {comparison.source} {violation}"
             for comparison in comparisons
@@ -212,27 +218,23 @@ def _verified(
                 f"{path.name} is not the checkpoint's model: {'; '.join(broken)}"
                 f"{remedy if precision == 'int8' else ''}"
             )
-        data = path.read_bytes()
-        files.append(
-            {
-                "file": path.name,
-                "precision": precision,
-                "size": len(data),
-                "sha256": hashlib.sha256(data).hexdigest(),
-                "comparisons": [comparison.to_dict() for comparison in comparisons],
-            }
-        )
+        compared.append(comparisons)
     progress("timing")
     torch_seconds, *seconds = verify.one_thread_latencies(
         deployable.network, [path for _, path in made], sets[0].mel[:1]
     )
-    for item, taken in zip(files, seconds, strict=True):
-        item |= {
-            "milliseconds": 1e3 * taken,
-            "torch_milliseconds": 1e3 * torch_seconds,
-            "latency_ratio": taken / torch_seconds,
-        }
-    return files
+    return [
+        ModelFile(
+            file=path.name,
+            precision=precision,
+            size=path.stat().st_size,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            comparisons=comparisons,
+            milliseconds=1e3 * taken,
+            torch_milliseconds=1e3 * torch_seconds,
+        )
+        for (precision, path), comparisons, taken in zip(made, compared, seconds, strict=True)
+    ]
 
 
 def _file_name(name: str, precision: str) -> str:
@@ -249,11 +251,12 @@ def _in_ort_format(paths: dict[str, Path], operators: Path) -> list[tuple[str, P
     return converted
 
 
-def _contents(model: onnx.ModelProto) -> dict[str, Any]:
+def _operators(model: onnx.ModelProto) -> dict[str, int]:
+    """How often each operator occurs."""
     operators: dict[str, int] = {}
     for node in model.graph.node:
         operators[node.op_type] = operators.get(node.op_type, 0) + 1
-    return {"opset": graph.OPSET, "operators": dict(sorted(operators.items()))}
+    return dict(sorted(operators.items()))
 
 
 @contextmanager

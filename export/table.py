@@ -22,6 +22,7 @@ from runtime.atomic import replacing
 from runtime.errors import ModelError, WhichdanceError
 from runtime.mel import Float32
 from runtime.segments import SEGMENT_FRAMES
+from training.markdown import table
 from training.metrics import Accuracy
 from training.models import ARCHITECTURES, RHYTHMOGRAM, build, save_checkpoint
 
@@ -190,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def finished(so_far: list[tuple[str, ...]]) -> None:
         wrapped = command.replace(" --", " \\\n  --")
-        text = f"```\n{wrapped}\n```\n\nOne thread on {card.machine()}:\n\n{card.table(HEADER, so_far)}"
+        text = f"```\n{wrapped}\n```\n\nOne thread on {card.machine()}:\n\n{table(HEADER, so_far)}"
         if args.into:
             put_into(args.into, text)
         print(f"{so_far[-1][0]} done", file=sys.stderr)

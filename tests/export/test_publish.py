@@ -13,6 +13,8 @@ import pytest
 import runtime.model
 from export import card, ort_format, publish, quantise, verify
 from export.cli import main
+from export.quantise import Noise
+from export.report import ModelFile, Quantisation
 from export.segments import Segments
 from runtime.errors import ModelError
 from runtime.model import Model
@@ -125,9 +127,9 @@ def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None
 
 
 def test_card_lists_layers_kept_in_float() -> None:
-    noise = {"scores": 12.3, "weights": 40.1, "input": 35.6}
-    item = {"file": "small.int8.onnx", "calibrated_on": "a", "calibration_segments": 600, "ranges": "average"}
-    text = "\n".join(card._quantisation([{**item, "layers": 26, "kept_float": {"conv_3": noise}}]))
+    made = Quantisation("a", 600, "average", 26, {"conv_3": Noise(scores=12.3, weights=40.1, input=35.6)})
+    file = ModelFile("small.int8.onnx", "int8", 1, "", (), 1.0, 2.0, quantisation=made)
+    text = "\n".join(card._quantisation([file]))
     assert "of 26 layers 1 stay float" in text
     assert "| `conv_3` | 12 dB | 40 dB | 36 dB |" in text
 

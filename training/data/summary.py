@@ -20,6 +20,7 @@ from training.data.manifest import (
     read_selection,
 )
 from training.data.splits import group_of, leaks
+from training.markdown import table
 
 
 def merged(manifests: Sequence[str], *, root: Path | None = None) -> list[Recording]:
@@ -148,9 +149,7 @@ def card(name: str, recordings: Sequence[Recording], *, licence: str, descriptio
         "",
         "## Composition",
         "",
-        "| " + " | ".join(summary.heads) + " |",
-        "| --- " + "| ---: " * (len(summary.heads) - 1) + "|",
-        *("| " + " | ".join(row) + " |" for row in summary.rows),
+        table(summary.heads, summary.rows, right=(False, True)),
         "",
         "Groups (albums, artists, songs or files) never cross splits."
         if not leaks(recordings)

@@ -11,6 +11,7 @@ from runtime.errors import ParameterError
 from training.data.manifest import Recording
 from training.data.store import Stored
 from training.evaluate import Dataset, Report, evaluate, load_runner, stored_dataset
+from training.markdown import table
 from training.metrics import Accuracy, percent
 from training.scoring import Run
 
@@ -134,8 +135,7 @@ class Table:
         heads = [self.head, *self.columns]
         if compared:
             heads += [f"thesis: {column}" for column in self.columns]
-        lines = [f"# {self.title}", "", "| " + " | ".join(heads) + " |"]
-        lines.append("| --- " + "| ---: " * (len(heads) - 1) + "|")
+        rows = []
         for row, ours, thesis in self.rows:
             cells = [row]
             for accuracy, highest in zip(ours, best, strict=True):
@@ -143,8 +143,8 @@ class Table:
                 cells.append(f"**{text}**" if self.bold and accuracy and accuracy.value == highest else text)
             if compared:
                 cells += ["–" if value is None else percent(value / 100) for value in thesis]
-            lines.append("| " + " | ".join(cells) + " |")
-        return "\n".join(lines) + "\n"
+            rows.append(cells)
+        return f"# {self.title}\n\n{table(heads, rows, right=(False, True))}\n"
 
     def write(self, folder: Path) -> Path:
         """Write `<name>.md` and `<name>.json`."""
