@@ -146,7 +146,7 @@ class Span:
 class Chain:
     """How states follow each other: dances, the last of them none of these, each of a few phases.
 
-    Probabilities have the shape (phases, n_states).
+    Probabilities have the shape (phases, …, n_states); many sequences may be followed at once.
     """
 
     def __init__(self, settings: EvidenceSettings, n_states: int) -> None:
@@ -159,8 +159,8 @@ class Chain:
         p[0] = 1 / self.n_states
         return p
 
-    def after(self, p: Float64, seconds: float) -> Float64:
-        """The probabilities after some time without evidence.
+    def after(self, p: Float64, seconds: float | Float64) -> Float64:
+        """The probabilities after some time without evidence, s; of shape (…, 1) if it differs.
 
         The chain is a Markov jump process of rate phases · change_per_second. Its transition over any time
         is a Poisson mixture of 0, 1, 2, … jumps (uniformisation; Jensen 1953), so that two short times
@@ -168,17 +168,19 @@ class Chain:
         """
         return self._mixed(p, seconds, self._jump)
 
-    def before(self, likelihood: Float64, seconds: float) -> Float64:
+    def before(self, likelihood: Float64, seconds: float | Float64) -> Float64:
         """Backward recursion: the likelihood of all that follows, seen from some time earlier."""
         return self._mixed(likelihood, seconds, self._jump_back)
 
-    def _mixed(self, values: Float64, seconds: float, jump: Callable[[Float64], Float64]) -> Float64:
-        mean = self.settings.phases * self.settings.change_per_second * seconds
-        share = math.exp(-mean)
+    def _mixed(
+        self, values: Float64, seconds: float | Float64, jump: Callable[[Float64], Float64]
+    ) -> Float64:
+        mean = self.settings.phases * self.settings.change_per_second * np.asarray(seconds, np.float64)
+        share = np.exp(-mean)
         total, jumped = share * values, values
         for n in range(1, MAX_TERMS):
-            share *= mean / n
-            if share < NEGLIGIBLE and n > mean:
+            share = share * mean / n
+            if share.max() < NEGLIGIBLE and n > mean.max():
                 break
             jumped = jump(jumped)
             total = total + share * jumped
@@ -189,22 +191,30 @@ class Chain:
         leaving = p[-1] / max(1, self.n_states - 1)
         after = np.empty_like(p)
         after[1:] = p[:-1]
-        after[0] = leaving.sum() - leaving
+        after[0] = leaving.sum(axis=-1, keepdims=True) - leaving
         return after
 
     def _jump_back(self, likelihood: Float64) -> Float64:
         """The transpose of `_jump`."""
         before = np.empty_like(likelihood)
         before[:-1] = likelihood[1:]
-        before[-1] = (likelihood[0].sum() - likelihood[0]) / max(1, self.n_states - 1)
+        before[-1] = likelihood[0].sum(axis=-1, keepdims=True) - likelihood[0]
+        before[-1] /= max(1, self.n_states - 1)
         return before
 
-    def log_evidence(self, observation: Observation) -> Float64:
-        """Logarithm of how much a segment speaks for each state, 0 for the best one, shape (n_states,)."""
-        log = np.log(np.maximum(observation.scores, LEAST_SCORE), dtype=np.float64)
-        log[-1] += self.settings.none_bias
-        log *= self.settings.weight * observation.seconds
-        best: Float64 = log - log.max()
+    def log_evidence(self, scores: NDArray[np.floating], seconds: float | Float64) -> Float64:
+        """Logarithm of how much segments speak for each state, 0 for the best one.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (…, n_states)
+        seconds : float or ndarray, shape (…, 1)
+            New sound in each segment, s.
+        """
+        log = np.log(np.maximum(scores, LEAST_SCORE), dtype=np.float64)
+        log[..., -1] += self.settings.none_bias
+        log *= self.settings.weight * seconds
+        best: Float64 = log - log.max(axis=-1, keepdims=True)
         return best
 
     def said(self, posterior: Float64) -> Float64:
@@ -231,7 +241,7 @@ def divide(settings: EvidenceSettings, observations: Sequence[Observation]) -> t
         In order and without gaps but where there is no music (Viterbi; Rabiner 1989, III.B).
     """
     chain = Chain(settings, len(observations[0].scores))
-    logs = [chain.log_evidence(observation) for observation in observations]
+    logs = [chain.log_evidence(o.scores, o.seconds) for o in observations]
     likelihoods = [np.exp(log) for log in logs]
     gaps = [b.end - a.end for a, b in pairwise(observations)]
 
@@ -335,7 +345,7 @@ class Follower:
 
     def update(self, observation: Observation) -> None:
         """Take the next segment."""
-        log = self._chain.log_evidence(observation)
+        log = self._chain.log_evidence(observation.scores, observation.seconds)
         if self._recent:
             self._p = self._chain.after(self._p, observation.end - self._recent[-1][0].end)
         self._p = _normalised(self._p * np.exp(log))

@@ -24,6 +24,7 @@ from runtime.tempo import Tempo, TempoHistory
 
 BATCH_SEGMENTS = 16  # segments per run of the network: bounds memory at small strides
 TEMPO_SECONDS = 120.0  # of music that plays: what its tempo is taken from
+MAX_ALSO = 2  # dances that fit nearly as well; where there are more, none stands out
 PREVAILS = 0.5  # share of the music that the dance of the whole must fill
 
 Aggregation = Literal["evidence", "mean"]
@@ -219,7 +220,7 @@ class _Session:
     def _also(self, scores: NDArray[np.floating], best: int) -> tuple[str, ...]:
         least = self.listening.evidence.also_ratio * scores[best]
         near = [i for i in np.argsort(-scores[:-1], kind="stable") if i != best and scores[i] >= least]
-        return tuple(self.listening.labels[i] for i in near) if scores[best] > 0 else ()
+        return tuple(self.listening.labels[i] for i in near) if len(near) <= MAX_ALSO else ()
 
     def _part(self, span: Span, tempo: Tempo | None) -> Part:
         labels = self.listening.labels

@@ -13,6 +13,7 @@ from training.commands import (
     duplicates,
     evaluate,
     experiment,
+    follow,
     label,
     manifest,
     merge,
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
         *(corpus, label, manifest, download, duplicates, degrade, collection),  # data
-        *(train, merge, calibrate, evaluate, tempo, experiment, baseline, plot),  # networks
+        *(train, merge, calibrate, evaluate, follow, tempo, experiment, baseline, plot),  # networks
     ):
         module.add_parser(commands)
     return result

@@ -16,3 +16,22 @@ COLLECTED = (
     281 + 252,
 )
 PRIORS: dict[str, tuple[float, ...]] = {"uniform": (1.0,) * len(DANCE_KEYS), "collected": COLLECTED}
+
+
+SHORT_NAMES = {
+    "hustle": "discofox",
+    "nightclub": "nightclub_two_step",
+    "two_step": "country_two_step",
+    "triple_two": "country_triple_two",
+}
+"""What collections call social dances, to the keys of `runtime.dances.REGISTRY`."""
+
+
+def dance_of(label: str) -> str:
+    """The dance that a label of an evaluation set means.
+
+    >>> dance_of("other:hustle"), dance_of("tango"), dance_of("other")
+    ('discofox', 'tango', 'other')
+    """
+    name = label.removeprefix("other:")
+    return SHORT_NAMES.get(name, name)
