@@ -1,5 +1,6 @@
 """What a model file computes and what it says of itself, made from a checkpoint."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -116,6 +117,7 @@ def from_checkpoint(
     calibration = checkpoint.get("calibration") or {}
     if temperature is None:
         temperature = calibration.get("temperature", 1.0)
+    evidence = calibration.get("evidence")
     if reject_threshold is None:
         reject_threshold = calibration.get("reject_threshold")
     if not 0 < temperature < float("inf"):
@@ -147,6 +149,7 @@ def from_checkpoint(
             "training_data": training_data or training_statement(checkpoint),
             "licence": licence,
             "reject_threshold": "" if reject_threshold is None else repr(float(reject_threshold)),
+            "evidence": json.dumps(evidence) if evidence else "",
             "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
         },
     )

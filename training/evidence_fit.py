@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings
 from training.metrics import expected_calibration_error
 from training.sequences import NO_SONG, Scored
@@ -26,7 +27,6 @@ RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
 MAX_TEMPERATURE = 10.0
 
 WRONG = 1.0  # cost of a second in which a dance is named that is not played
-UNNAMED = 0.4  # of a second in which the dance that is played is not named
 FLIP_SECONDS = 2.0  # of wrong naming that every change to a wrong name costs in addition
 
 
@@ -113,19 +113,41 @@ def named(said: NDArray[np.float64], name_at: float, release_at: float) -> NDArr
     return result
 
 
-def cost(names: NDArray[np.int64], batch: _Batch, n_dances: int) -> float:
-    """What the names cost a dancer per update with a song; naming 'none of these' is naming nothing."""
+def cost(names: NDArray[np.int64], batch: _Batch, n_dances: int, unnamed: float) -> float:
+    """What the names cost a dancer per update with a song; naming 'none of these' is naming nothing.
+
+    Parameters
+    ----------
+    names : ndarray of int, shape (n_updates, n_sequences)
+    batch : _Batch
+    n_dances : int
+        States below it are dances.
+    unnamed : float
+        Cost of a second in which the dance that plays is not named, where a wrong name costs 1.
+    """
     dance = np.where(names < n_dances, names, -1)
     wrong = (dance >= 0) & (dance != batch.truth)
-    unnamed = (dance < 0) & (batch.truth < n_dances)
+    missed = (dance < 0) & (batch.truth < n_dances)
     begins = wrong[1:] & (dance[1:] != dance[:-1])
     counts = batch.counts
-    total = WRONG * (wrong & counts).sum() + UNNAMED * (unnamed & counts).sum()
+    total = WRONG * (wrong & counts).sum() + unnamed * (missed & counts).sum()
     return float((total + FLIP_SECONDS * (begins & counts[1:]).sum()) / counts.sum())
 
 
-def fit_evidence(sequences: Sequence[Scored]) -> EvidenceFit:
-    """Choose the parameters on the even sequences; measure them on the odd ones."""
+def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
+    """Choose the parameters on the even sequences; measure them on the odd ones.
+
+    Parameters
+    ----------
+    sequences : sequence of Scored
+        At least two.
+    unnamed : float
+        See `cost`; 0 to 1.
+    """
+    if len(sequences) < 2:
+        raise ParameterError(f"the evidence parameters need at least 2 sequences, got {len(sequences)}")
+    if not 0 < unnamed <= 1:
+        raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {unnamed}")
     fitted, held_out = _Batch.of(sequences[::2]), _Batch.of(sequences[1::2])
     n_dances = fitted.scores.shape[2] - 1
     best: tuple[float, EvidenceSettings] | None = None
@@ -136,14 +158,14 @@ def fit_evidence(sequences: Sequence[Scored]) -> EvidenceFit:
         said = Chain(settings, n_dances + 1).said(probabilities)
         for name_at, share in product(NAME_AT, RELEASE_SHARES):
             candidate = replace(settings, name_at=name_at, release_at=share * name_at)
-            price = cost(named(said, name_at, share * name_at), fitted, n_dances)
+            price = cost(named(said, name_at, share * name_at), fitted, n_dances, unnamed)
             if best is None or price < best[0]:
                 best = price, candidate
     assert best is not None
-    return measure(best[1], held_out)
+    return measure(best[1], held_out, unnamed)
 
 
-def measure(settings: EvidenceSettings, batch: _Batch) -> EvidenceFit:
+def measure(settings: EvidenceSettings, batch: _Batch, unnamed: float) -> EvidenceFit:
     """How parameters do on sequences that they were not fitted on."""
     n_dances = batch.scores.shape[2] - 1
     said = Chain(settings, n_dances + 1).said(posteriors(settings, batch))
@@ -155,7 +177,7 @@ def measure(settings: EvidenceSettings, batch: _Batch) -> EvidenceFit:
     confidence = np.take_along_axis(said, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
     return EvidenceFit(
         settings=settings,
-        cost=cost(names, batch, n_dances),
+        cost=cost(names, batch, n_dances, unnamed),
         calibration_error=expected_calibration_error(confidence[of_dance], (dance == batch.truth)[of_dance]),
         right=float((dance == batch.truth)[known].mean()),
         wrong=float(((dance >= 0) & (dance != batch.truth))[known].mean()),

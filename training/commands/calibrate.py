@@ -1,10 +1,20 @@
-"""`calibrate`: choose temperature and reject threshold of a trained network."""
+"""`calibrate`: choose temperature, reject threshold and evidence parameters of a trained network."""
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from runtime.dances import OTHER
 from training.commands.collection import add_store, collect, store_of
+
+if TYPE_CHECKING:
+    from training.data.store import Stored
+    from training.evidence_fit import EvidenceFit
+    from training.scoring import Run
+
+UNNAMED = 0.6  # see --unnamed-cost
 
 
 def add_parser(commands: Any) -> None:
@@ -13,7 +23,8 @@ def add_parser(commands: Any) -> None:
         help="choose temperature and reject threshold on recordings that the network never saw",
         description="Writes a copy of the checkpoint with a calibration that `python -m export` puts into "
         "the model. The manifest should hold other instruments and mixes than the training data, and "
-        "music to none of the ten dances ('other') in the share that the threshold is to hold for.",
+        "music to none of the ten dances ('other') in the share that the threshold is to hold for. The "
+        "evidence parameters are fitted on sequences of the same recordings, which should last a minute.",
     )
     command.add_argument("checkpoint", type=Path)
     command.add_argument("manifest", type=Path)
@@ -32,6 +43,22 @@ def add_parser(commands: Any) -> None:
         help="how common the dances are: all alike, or as in the thesis's collections (default: uniform)",
     )
     command.add_argument("--stride", type=int, default=200, help="frames between segments (default: 200)")
+    command.add_argument(
+        "--sequences",
+        type=int,
+        default=240,
+        metavar="N",
+        help="sequences of recordings that the evidence parameters are fitted and measured on, half and "
+        "half; 0 leaves the parameters at their defaults (default: 240)",
+    )
+    command.add_argument(
+        "--unnamed-cost",
+        type=float,
+        default=UNNAMED,
+        metavar="X",
+        help="what a second without the name of the dance that plays costs, where a wrong name costs 1: "
+        f"lower is more careful (default: {UNNAMED:g})",
+    )
     command.set_defaults(func=_run)
 
 
@@ -45,15 +72,45 @@ def _run(args: argparse.Namespace) -> int:
     stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs).stored
     scores = score_recordings(network_runner(network), stored, stride=args.stride)
     calibration = calibrate.calibrate(scores, [s.recording.dance for s in stored], max_error=args.max_error)
+    found = calibration.to_dict() | {"prior": args.prior}
+    if args.sequences:
+        labels = [label for label in checkpoint["labels"] if label != OTHER]
+        run = network_runner(network, temperature=calibration.temperature)
+        fit = _fit_evidence(run, stored, labels, args)
+        found |= {"evidence": asdict(fit.settings)}
     kept = {k: v for k, v in checkpoint.items() if k in ("training", "optimizer")}
     models.save_checkpoint(
         args.output,
         network,
         checkpoint["architecture"],
         checkpoint["options"],
-        calibration=calibration.to_dict() | {"prior": args.prior},
+        calibration=found,
         **kept,
     )
     for name, value in calibration.to_dict().items():
         print(f"{name}: {value:.4g}")
+    if args.sequences:
+        print(f"evidence: {fit.settings.to_json()}")
+        print(
+            f"on {fit.sequences} other sequences: the dance that plays is named in {fit.right:.1%} of the "
+            f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; calibration "
+            f"error of the dance that is named {fit.calibration_error:.3f}"
+        )
     return 0
+
+
+def _fit_evidence(
+    run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", args: argparse.Namespace
+) -> "EvidenceFit":
+    import numpy as np
+    from rich.progress import track
+
+    from training.evidence_fit import fit_evidence
+    from training.sequences import compose, scored
+
+    rng = np.random.default_rng(0)
+    sequences = [
+        scored(run, *compose(stored, labels, rng), len(labels) + 1)
+        for _ in track(range(args.sequences), "sequences", transient=True)
+    ]
+    return fit_evidence(sequences, unnamed=args.unnamed_cost)
