@@ -149,11 +149,13 @@ class _Session:
         since: float | None = None,
         padded: bool = False,
         silent: bool = False,
+        one: bool = True,
     ) -> Prediction:
         """Put together what is answered; `named` is the state that is named, if any.
 
         The confidence is that of the answer where it is given, else its score; the tempo that of the
-        longest part in this dance, among those in `tempo_from` where they are given.
+        longest part in this dance, among those in `tempo_from` where they are given. Dances that fit
+        equally well are only said of what is `one` dance, not of a medley.
         """
         labels = (*self.listening.labels, OTHER)
         best = int(np.argmax(scores[:-1]))
@@ -170,7 +172,7 @@ class _Session:
             together = float(scores[best]) + sum(float(scores[labels.index(key)]) for key in also)
             if named is not None:
                 verdict = "dance"
-            elif also and together >= self.listening.name_at and scores[-1] < scores[best]:
+            elif one and also and together >= self.listening.name_at and scores[-1] < scores[best]:
                 verdict = "either"
             else:
                 also = ()
@@ -305,7 +307,8 @@ class WholeRecording(_Session):
         main = int(lengths.argmax())
         mine = [span for span in spans if span.state == main]
         confidence = float(np.average([s.confidence for s in mine], weights=[s.end - s.start for s in mine]))
-        prevails = lengths[main] > PREVAILS * lengths.sum() and confidence >= self.listening.name_at
+        one = bool(lengths[main] > PREVAILS * lengths.sum())
+        prevails = one and confidence >= self.listening.name_at
         return self._prediction(
             scores,
             confidence if prevails else None,
@@ -314,6 +317,7 @@ class WholeRecording(_Session):
             parts=parts,
             segments=segments,
             padded=short,
+            one=one,
         )
 
 

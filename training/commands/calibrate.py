@@ -93,8 +93,8 @@ def _run(args: argparse.Namespace) -> int:
         print(f"evidence: {fit.settings.to_json()}")
         print(
             f"on {fit.sequences} other sequences: the dance that plays is named in {fit.right:.1%} of the "
-            f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; calibration "
-            f"error of the dance that is named {fit.calibration_error:.3f}"
+            f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; "
+            f"calibration error of the dance that is named {fit.calibration_error:.3f}"
         )
     return 0
 

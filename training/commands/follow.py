@@ -100,8 +100,8 @@ def _streams(args: argparse.Namespace) -> "list[Stream]":
 
     from runtime.mel import Float32
     from training import evaluate
-    from training.data.manifest import manifest_path, read_selection
     from training.data.codec import ARRAYS, STORED
+    from training.data.manifest import manifest_path, read_selection
     from training.follow import Stream
 
     if args.dataset.endswith(".npz"):
