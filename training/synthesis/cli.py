@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other-share",
         type=float,
         default=0.15,
-        help="share of what is none of the ten (default %(default)s)",
+        help="share of music that no style file is named for (default %(default)s)",
     )
     parser.add_argument(
         "--prior", choices=tuple(PRIORS), default="uniform",

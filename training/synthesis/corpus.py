@@ -112,7 +112,7 @@ def record(
 
     Parameters
     ----------
-    dance : one of the ten class labels or 'other'
+    dance : one of `styles.LABELS`
     index : number of the recording within its dance
     style : one of the dance's styles instead of a drawn one
 
@@ -172,9 +172,10 @@ def plan(
             raise ParameterError(f"no dance {dance!r}; known are {', '.join(LABELS)}")
     total = hours * 3600 / seconds
     real = [d for d in dances if d != OTHER]
-    common = {d: PRIORS[prior][DANCE_KEYS.index(d)] for d in real}
-    ten = 1 - (other_share if OTHER in dances else 0)
-    shares = {d: ten * common[d] / sum(common.values()) for d in real}
+    mean = sum(PRIORS[prior]) / len(DANCE_KEYS)  # the collections say nothing about social dances
+    common = {d: PRIORS[prior][DANCE_KEYS.index(d)] if d in DANCE_KEYS else mean for d in real}
+    named = 1 - (other_share if OTHER in dances else 0)
+    shares = {d: named * common[d] / sum(common.values()) for d in real}
     if OTHER in dances:
         shares[OTHER] = other_share if real else 1.0
     counts = {d: max(1, round(total * share)) for d, share in shares.items()}

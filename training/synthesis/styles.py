@@ -15,7 +15,12 @@ from runtime.errors import WhichdanceError
 from .instruments import FAMILIES, PERCUSSION, VOICE
 
 FOLDER = Path(__file__).with_name("styles")
-LABELS: tuple[str, ...] = (*DANCE_KEYS, OTHER)
+# Whatever has a style file can be played: the thesis's ten first, then the social dances, `other` last.
+LABELS: tuple[str, ...] = (
+    *DANCE_KEYS,
+    *sorted({path.stem for path in FOLDER.glob("*.toml")} - {*DANCE_KEYS, OTHER}),
+    OTHER,
+)
 REGIMES: tuple[str, ...] = ("strict", "loose", "wide")
 
 # loudness of a pattern character, 0 to 1; the digits 1 to 9 stand for tenths
@@ -137,7 +142,7 @@ class DanceStyles:
 
 @lru_cache
 def load_all(folder: Path = FOLDER) -> dict[str, DanceStyles]:
-    """The style files of all ten dances and of `other`, by label.
+    """The style files of all dances and of `other`, by label.
 
     Raises
     ------

@@ -1,0 +1,120 @@
+"""A checkpoint that can be trained on, recovered from an exported `rhythmogram` whose checkpoint is lost.
+
+    python examples/recover_checkpoint.py runtime/models/rhythmogram.onnx MANIFEST.csv OUT
+
+writes OUT/BRANCH.pt for each branch. An exported model holds all that was learnt, but batch normalisation
+has been folded into the convolutions before it: w' = w g/s and b' = b - m g/s, with g and b scale and
+shift, m and s mean and deviation of the convolution's outputs. Any m and s give the same function; those
+that training goes on from without a jump are the ones of real batches. So the outputs of every folded
+convolution are measured on recordings of the manifest, and g = s, b = b' + m written beside w'.
+
+The merged head is taken apart: it was the mean of the branches' heads (`training.merge`), so each branch
+gets its columns times the number of branches, and the whole bias.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from training.data.manifest import read_manifest
+from training.data.store import Store, Stored
+from training.models import RHYTHMOGRAM, build, save_checkpoint
+from training.sampler import Batches
+
+EPSILON = 0.001  # of the trunks' batch normalisation
+N_BATCHES = 24
+
+
+def recover(model: Path, stored: list[Stored], *, dropout: float = 0.3) -> tuple[nn.Module, dict[str, object]]:
+    """The merged network of an exported model, in eval mode, and the options that build it."""
+    proto = onnx.load(model)
+    weights = {t.name.removeprefix("network."): numpy_helper.to_array(t) for t in proto.graph.initializer}
+    branches = tuple(dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("trunks.")))
+    n_classes = len(weights["head.1.bias"])
+    options = {"classes": n_classes, "branches": branches, "dropout": dropout}
+    network = build(RHYTHMOGRAM, **options).eval()
+    norms: dict[nn.Module, nn.BatchNorm2d] = {}
+    modules = dict(network.named_modules())
+    with torch.no_grad():
+        for name, module in modules.items():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                module.weight.copy_(torch.from_numpy(weights[f"{name}.weight"].copy()))
+                folded = weights.get(f"{name}.weight_bias")
+                if folded is None:
+                    assert module.bias is not None
+                    module.bias.copy_(torch.from_numpy(weights[f"{name}.bias"].copy()))
+                else:
+                    parent, _, index = name.rpartition(".")
+                    norm = modules[f"{parent}.{int(index) + 1}"]
+                    assert isinstance(norm, nn.BatchNorm2d)
+                    _identity(norm, torch.from_numpy(folded.copy()))
+                    norms[module] = norm
+    batches = Batches(stored, sorted({s.recording.dance for s in stored}), batch_size=32)
+    from training.data.store import LOWEST, STEP
+
+    power = [10 ** ((batches[i][0] * STEP + LOWEST) / 10) for i in range(N_BATCHES)]
+    _measure(network, norms, power)
+    return network, options
+
+
+def _identity(norm: nn.BatchNorm2d, bias: Tensor) -> None:
+    """Normalisation that only adds a bias."""
+    norm.running_mean.zero_()  # type: ignore[union-attr]
+    norm.running_var.fill_(1 - norm.eps)  # type: ignore[union-attr]
+    norm.weight.fill_(1)
+    norm.bias.copy_(bias)
+
+
+@torch.inference_mode()
+def _measure(network: nn.Module, norms: dict[nn.Module, nn.BatchNorm2d], power: list[Tensor]) -> None:
+    """Give every normalisation the statistics of what it sees; the function stays the same."""
+    sums: dict[nn.Module, list[Tensor]] = {conv: [] for conv in norms}
+
+    def note(conv: nn.Module, _: object, output: Tensor) -> None:
+        x = output.double()
+        sums[conv].append(torch.stack([x.mean(dim=(0, 2, 3)), x.square().mean(dim=(0, 2, 3))]))
+
+    hooks = [conv.register_forward_hook(note) for conv in norms]
+    for batch in power:
+        network(batch)
+    for hook in hooks:
+        hook.remove()
+    for conv, norm in norms.items():
+        mean, square = torch.stack(sums[conv]).mean(dim=0)
+        variance = (square - mean.square()).clamp(min=1e-6)
+        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
+        norm.running_var.copy_(variance)  # type: ignore[union-attr]
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.copy_(norm.bias.double() + mean)
+
+
+def split(network: nn.Module, options: dict[str, object], folder: Path, statement: str) -> None:
+    """Write the branches of a merged network as checkpoints of their own."""
+    state = network.state_dict()
+    branches = options["branches"]
+    assert isinstance(branches, tuple)
+    columns = np.split(np.arange(state["head.1.weight"].shape[1]), len(branches))  # trunks are alike
+    for branch, own in zip(branches, columns, strict=True):
+        one = {**options, "branches": (branch,)}
+        part = build(RHYTHMOGRAM, **one)
+        part.load_state_dict(
+            {k: v for k, v in state.items() if k.startswith(f"trunks.{branch}.")}
+            | {"head.1.weight": state["head.1.weight"][:, own] * len(branches)}
+            | {"head.1.bias": state["head.1.bias"]}
+        )
+        save_checkpoint(folder / f"{branch}.pt", part, RHYTHMOGRAM, one, training={"training_data": statement})
+        print(folder / f"{branch}.pt")
+
+
+if __name__ == "__main__":
+    model, manifest, out = map(Path, sys.argv[1:4])
+    recordings = [r for r in read_manifest(manifest) if r.split == "train"][:2000]
+    collection = Store(manifest.parent / "features").collect(recordings)
+    network, options = recover(model, list(collection.stored))
+    fields = {p.key: p.value for p in onnx.load(model).metadata_props}
+    split(network, options, out, fields["training_data"])
