@@ -22,15 +22,16 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from training.data.manifest import read_manifest
-from training.data.store import Store, Stored
+from training.data.store import LOWEST, STEP, Store, Stored
 from training.models import RHYTHMOGRAM, build, save_checkpoint
 from training.sampler import Batches
 
-EPSILON = 0.001  # of the trunks' batch normalisation
 N_BATCHES = 24
 
 
-def recover(model: Path, stored: list[Stored], *, dropout: float = 0.3) -> tuple[nn.Module, dict[str, object]]:
+def recover(
+    model: Path, stored: list[Stored], *, dropout: float = 0.3
+) -> tuple[nn.Module, dict[str, object]]:
     """The merged network of an exported model, in eval mode, and the options that build it."""
     proto = onnx.load(model)
     weights = {t.name.removeprefix("network."): numpy_helper.to_array(t) for t in proto.graph.initializer}
@@ -55,8 +56,6 @@ def recover(model: Path, stored: list[Stored], *, dropout: float = 0.3) -> tuple
                     _identity(norm, torch.from_numpy(folded.copy()))
                     norms[module] = norm
     batches = Batches(stored, sorted({s.recording.dance for s in stored}), batch_size=32)
-    from training.data.store import LOWEST, STEP
-
     power = [10 ** ((batches[i][0] * STEP + LOWEST) / 10) for i in range(N_BATCHES)]
     _measure(network, norms, power)
     return network, options
@@ -107,8 +106,9 @@ def split(network: nn.Module, options: dict[str, object], folder: Path, statemen
             | {"head.1.weight": state["head.1.weight"][:, own] * len(branches)}
             | {"head.1.bias": state["head.1.bias"]}
         )
-        save_checkpoint(folder / f"{branch}.pt", part, RHYTHMOGRAM, one, training={"training_data": statement})
-        print(folder / f"{branch}.pt")
+        path = folder / f"{branch}.pt"
+        save_checkpoint(path, part, RHYTHMOGRAM, one, training={"training_data": statement})
+        print(path)
 
 
 if __name__ == "__main__":

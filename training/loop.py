@@ -26,6 +26,7 @@ from training import models
 from training.augment import Augmentation
 from training.data.codec import STORED
 from training.data.store import Stored
+from training.hall import Hall
 from training.metrics import aggregate, top_k
 from training.sampler import Batches
 from training.scoring import network_runner, score_recordings
@@ -55,6 +56,8 @@ class Settings:
         See `training.sampler.Batches`.
     tilt, noise, mask : float
         See `training.augment.Augmentation`.
+    hall : float
+        See `training.hall.Hall`.
     teacher : str
         Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''.
     distil : float
@@ -76,6 +79,7 @@ class Settings:
     tilt: float = 0.0
     noise: float = 0.0
     mask: float = 0.0
+    hall: float = 0.0
     teacher: str = ""
     distil: float = 0.7
 
@@ -192,6 +196,7 @@ def train(
     loader = _loader(settings, training, labels, remaining, rank=fabric.global_rank, workers=workers)
     incoming = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
     augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
+    hall = Hall(settings.hall)
 
     done = 0
     busy = waited = 0.0
@@ -205,7 +210,7 @@ def train(
             waited += time.perf_counter() - started
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            power = 10 ** (augment(codes * STORED.step + STORED.lowest) / 10)
+            power = 10 ** (augment(hall(codes * STORED.step + STORED.lowest)) / 10)
             log_probabilities = functional.log_softmax(wrapped(power).float(), dim=1)
             loss = _loss(log_probabilities, targets, settings.label_smoothing)
             if teacher:
@@ -287,6 +292,7 @@ def _loader(
         seed=settings.seed,
         rank=rank,
         stretch=settings.stretch,
+        context=Hall(settings.hall).context,
     )
     return DataLoader(
         batches,
@@ -361,12 +367,12 @@ def distillation_loss(log_probabilities: Tensor, teacher_logits: Tensor) -> Tens
 def evaluate(
     network: nn.Module, recordings: Sequence[Stored], labels: Sequence[str], device: torch.device
 ) -> dict[str, float]:
-    """Loss and accuracy over segments, accuracy over recordings; labels unknown to the network left out."""
-    recordings = [r for r in recordings if r.recording.dance in labels]
+    """Loss and accuracy over segments, accuracy over recordings; left out what it has no class for."""
+    recordings = [r for r in recordings if models.class_of(r.recording.dance, labels) in labels]
     if not recordings:
         return {}
     scores = score_recordings(network_runner(network, device), recordings)
-    truth = np.array([labels.index(r.recording.dance) for r in recordings])
+    truth = np.array([labels.index(models.class_of(r.recording.dance, labels)) for r in recordings])
     of_segments = np.concatenate(scores)
     segment_truth = np.repeat(truth, [len(s) for s in scores])
     likelihood = of_segments[np.arange(len(segment_truth)), segment_truth]

@@ -1,10 +1,10 @@
 """Networks by name, and checkpoints of them.
 
 Every network takes mel power of shape (n, 1, 224, segment_frames) and gives logits of shape
-(n, classes), 10 dances or 11 with "none of the ten" last.
+(n, classes). Which classes is data: labels stand in the checkpoint, the thesis's ten are the default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ from runtime.errors import ModelError, ParameterError
 from runtime.mel import FMAX, FMIN, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
 from runtime.segments import SEGMENT_FRAMES
 from training import densenet
+from training.data.manifest import LABEL
 from training.inputs import input_image
 from training.rhythmogram import RhythmNet
 from training.torchvision_import import models as torchvision_models
 from training.weights import CHECKPOINT_FORMAT, is_checkpoint, load_pretrained, load_state, read_checkpoint
 
+Classes = int | str | Sequence[str]
 ARCHITECTURES = (
     "densenet161",
     "vgg16",
@@ -70,17 +72,47 @@ def architectures() -> tuple[str, ...]:
     return (*ARCHITECTURES, *densenet.CONFIGURATIONS, RHYTHMOGRAM)
 
 
-def labels(classes: int) -> tuple[str, ...]:
-    """The class labels of a network with 10 or 11 outputs."""
-    if classes not in (10, 11):
-        raise ParameterError(f"classes must be 10 or 11 (the last is '{OTHER}'), got {classes!r}")
-    return DANCE_KEYS if classes == 10 else (*DANCE_KEYS, OTHER)
+def labels(classes: Classes) -> tuple[str, ...]:
+    """The class labels of a network, in the order of its outputs, `other` last where it is one.
+
+    Parameters
+    ----------
+    classes : int, str or sequence of str
+        10, the thesis's dances; 11, these and `other`; or the labels, as a list or as 'a,b,c'. The
+        thesis's ten come first and in their order, so that a network's outputs do not depend on the
+        order in which somebody types; the rest stay as given.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two, one twice, or one that is no label (such as 'slow waltz').
+    """
+    if isinstance(classes, int) or (isinstance(classes, str) and classes.strip() in ("10", "11")):
+        if int(classes) not in (10, 11):
+            raise ParameterError(f"classes must be 10, 11 or the dances' labels, got {classes!r}")
+        return DANCE_KEYS if int(classes) == 10 else (*DANCE_KEYS, OTHER)
+    given = [c.strip() for c in classes.split(",")] if isinstance(classes, str) else list(classes)
+    wrong = [c for c in given if not LABEL.fullmatch(c)]
+    if wrong:
+        raise ParameterError(
+            f"classes: {wrong[0]!r} is no label; write lower-case words joined by '_', as slow_waltz"
+        )
+    if len(set(given)) < max(2, len(given)):
+        raise ParameterError(f"classes must be at least two different labels, got {', '.join(given)}")
+    ten = [key for key in DANCE_KEYS if key in given]
+    rest = [c for c in given if c not in DANCE_KEYS and c != OTHER]
+    return (*ten, *rest, *([OTHER] if OTHER in given else []))
+
+
+def class_of(dance: str, labels: Sequence[str]) -> str:
+    """The label that a recording of this dance trains and tests: its own, or `other` where it has none."""
+    return dance if dance in labels else OTHER
 
 
 def build(
     architecture: str,
     *,
-    classes: int = 10,
+    classes: Classes = 10,
     weights: str | Path = "random",
     channels: int = 3,
     normalisation: str = "db",
@@ -95,8 +127,8 @@ def build(
     architecture : str
         One of torchvision's networks in `ARCHITECTURES`, a DenseNet configuration of thesis table 4.7
         (`training.densenet.CONFIGURATIONS`), or 'rhythmogram', our own.
-    classes : int
-        10, or 11 for an additional "none of the ten".
+    classes : int, str or sequence of str
+        See `labels`.
     weights : str or Path
         'random', 'imagenet' (downloaded by torchvision at its first use), or a file: a checkpoint of
         ours, or a state dict of torchvision's network with its 1000 classes.
@@ -150,8 +182,31 @@ def build(
             )
         network = SpectrogramClassifier(image, backbone, channels)
     if weights not in ("random", "imagenet") and is_checkpoint(weights):
-        load_state(network, read_checkpoint(weights)["state_dict"], weights)
+        checkpoint = read_checkpoint(weights)
+        state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels(classes))
+        load_state(network, state, weights)
     return network
+
+
+def adopt_classes(
+    state: Mapping[str, Tensor], old: Sequence[str], network: nn.Module, new: Sequence[str]
+) -> dict[str, Tensor]:
+    """Weights of a network of other classes, as a start for this one.
+
+    Rows of the last layer go to the classes of the same label; classes that are new keep the random
+    weights that they have.
+    """
+    if tuple(old) == tuple(new):
+        return dict(state)
+    name = [n for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    adopted = dict(state)
+    for key in (f"{name}.weight", f"{name}.bias"):
+        rows = network.state_dict()[key].clone()
+        for i, label in enumerate(new):
+            if label in old and state[key].shape[1:] == rows.shape[1:]:
+                rows[i] = state[key][list(old).index(label)]
+        adopted[key] = rows
+    return adopted
 
 
 def _torchvision_network(

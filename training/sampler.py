@@ -12,6 +12,7 @@ from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import N_MELS
 from runtime.segments import SEGMENT_FRAMES
 from training.data.store import Codes, Stored
+from training.models import class_of
 
 DRAWS = 100  # before a class is taken for silent
 
@@ -26,7 +27,8 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     stored : sequence of Stored
         Training recordings, each at least a segment long.
     labels : sequence of str
-        Class labels in the order of the network's outputs; recordings of other labels are left out.
+        Class labels in the order of the network's outputs. Recordings of other labels count as 'other'
+        where that is one of them, and are left out where it is not.
     batch_size : int
         Segments per batch (and per process where several train together).
     seed, rank : int
@@ -34,6 +36,8 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     stretch : float
         Largest relative change of tempo, as 0.05: a segment is cut so much longer or shorter and
         resampled in time.
+    context : int
+        Frames before each segment that are cut with it; silence where a recording has none.
     segment_frames : int
     """
 
@@ -46,13 +50,16 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         seed: int = 0,
         rank: int = 0,
         stretch: float = 0.0,
+        context: int = 0,
         segment_frames: int = SEGMENT_FRAMES,
     ) -> None:
         if batch_size < 1:
             raise ParameterError(f"batch_size must be at least 1, got {batch_size}")
         if not 0 <= stretch <= 0.5:
             raise ParameterError(f"stretch must be from 0 to 0.5, got {stretch}")
-        by_label = {label: [s for s in stored if s.recording.dance == label] for label in labels}
+        by_label: dict[str, list[Stored]] = {label: [] for label in labels}
+        for s in stored:
+            by_label.get(class_of(s.recording.dance, labels), []).append(s)
         self.classes = [(i, by_label[label]) for i, label in enumerate(labels) if by_label[label]]
         if not self.classes:
             raise ParameterError("no recording of the train split has a label that the network knows")
@@ -60,17 +67,19 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         self.seed = seed
         self.rank = rank
         self.stretch = stretch
+        self.context = context
         self.segment_frames = segment_frames
 
     def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Codes of the spectrogram store, uint8 (batch_size, 1, 224, T), and class indices."""
+        """Codes of the spectrogram store, uint8 (batch_size, 1, 224, context + T), and class indices."""
         rng = np.random.default_rng([self.seed, self.rank, batch])
-        images = np.empty((self.batch_size, 1, N_MELS, self.segment_frames), np.uint8)
+        images = np.zeros((self.batch_size, 1, N_MELS, self.context + self.segment_frames), np.uint8)
         targets = np.empty(self.batch_size, np.int64)
         for i in range(self.batch_size):
             label, recordings = self.classes[rng.integers(len(self.classes))]
             targets[i] = label
-            images[i, 0] = self._audible_segment(recordings, rng).T
+            segment = self._audible_segment(recordings, rng)
+            images[i, 0, :, -len(segment) :] = segment.T
         return torch.from_numpy(images), torch.from_numpy(targets)
 
     def _audible_segment(self, recordings: Sequence[Stored], rng: np.random.Generator) -> Codes:
@@ -86,12 +95,17 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         )
 
     def _segment(self, recording: Stored, rng: np.random.Generator) -> Codes:
-        length = self.segment_frames
+        """A random segment and what is there of its context, stretched."""
+        wanted = self.context + self.segment_frames
+        length = wanted
         if self.stretch:
-            length = min(round(length * (1 + rng.uniform(-self.stretch, self.stretch))), recording.n_frames)
+            length = round(length * (1 + rng.uniform(-self.stretch, self.stretch)))
+        length = min(length, recording.n_frames)
         start = rng.integers(recording.n_frames - length + 1)
         segment = recording.codes()[start : start + length]
-        return segment if length == self.segment_frames else resample(segment, self.segment_frames)
+        if recording.n_frames < wanted * (1 + self.stretch) and self.context:
+            return segment  # too short for all of it: as it is, unstretched
+        return segment if length == wanted else resample(segment, wanted)
 
 
 def resample(codes: Codes, n_frames: int) -> Codes:

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         help="train a network on a manifest, or go on with an interrupted run",
         description="Defaults are the thesis's. Interrupted at any moment, the same command goes on.",
     )
-    command.add_argument("manifest", type=Path)
+    command.add_argument("manifest", type=Path, nargs="+", help="several are trained on together")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR")
     command.add_argument(
         "--training-data", help="statement on the data for the model card (default: the sources)"
@@ -44,7 +44,12 @@ def add_network(
         "--architecture", default=architecture, help=f"see docs/training.md (default: {architecture})"
     )
     group.add_argument(
-        "--classes", type=int, default=10, choices=(10, 11), help="11: also `other`, none of the ten"
+        "--classes",
+        type=_classes,
+        default=10,
+        metavar="A,B,C",
+        help="the dances that the network tells apart, by their labels in the manifest; `other` among them "
+        "is all the rest. 10: the thesis's ten (default), 11: these and `other`",
     )
     group.add_argument("--weights", default=weights, help=f"random, imagenet, or a file (default: {weights})")
     group.add_argument("--channels", type=int, default=3, choices=(1, 3))
@@ -53,6 +58,12 @@ def add_network(
     group.add_argument("--dropout", type=float)
     group.add_argument("--branches", default="acf", help="of `rhythmogram`: acf, mel, or acf,mel")
     group.add_argument("--width", type=float, default=1.0, help="of `rhythmogram`: width of its trunks")
+
+
+def _classes(text: str) -> "int | tuple[str, ...]":
+    from training.models import labels
+
+    return int(text) if text in ("10", "11") else labels(text)
 
 
 def add_method(command: argparse.ArgumentParser) -> None:
@@ -74,6 +85,9 @@ def add_method(command: argparse.ArgumentParser) -> None:
     method.add_argument("--noise", type=float, default=0.0, metavar="P", help="probability of a noise floor")
     method.add_argument(
         "--mask", type=float, default=0.0, metavar="P", help="probability of SpecAugment's masks"
+    )
+    method.add_argument(
+        "--hall", type=float, default=0.0, metavar="P", help="share of segments put into a hall with people"
     )
     method.add_argument(
         "--teacher",
@@ -112,7 +126,11 @@ def settings_of(args: argparse.Namespace, architecture: str, more_options: Mappi
 def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import read_manifest
 
-    stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs).stored
+    stored = [
+        s
+        for manifest in args.manifest
+        for s in collect(read_manifest(manifest), store_of(args, manifest), args.jobs).stored
+    ]
     split = {
         name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")
     }

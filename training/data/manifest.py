@@ -1,8 +1,8 @@
 """Manifests: labelled recordings as a CSV file, one row each.
 
-Columns: `path` (relative to the manifest, or absolute), `dance` (a class label, or 'other' for music to
-none of the ten dances), `split` ('train', 'validation', 'test', or empty), `source` (free text), and
-optionally `start` and `end` in seconds where only a part of the file counts, `tempo_bpm`, the true
+Columns: `path` (relative to the manifest, or absolute), `dance` (a label: one of the
+thesis's ten, any other dance's, as 'bachata', or 'other' for music to none that has a name), `split`
+('train', 'validation', 'test', or empty), `source` (free text), and optionally `start` and `end` in seconds where only a part of the file counts, `tempo_bpm`, the true
 tempo in beats per minute, and `group`, what must stay in one split (`training.data.splits`). Other columns
 (title, artist, album, licence…) are kept when a manifest is read and written again.
 """
@@ -10,6 +10,7 @@ tempo in beats per minute, and `group`, what must stay in one split (`training.d
 import csv
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from runtime.mel import Float32
 
 SPLITS = ("train", "validation", "test", "")
 ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
+LABEL = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 COLUMNS = ("path", "dance", "split", "source", "start", "end", "tempo_bpm")  # of every manifest
 GROUP = "group"
 KNOWN = (*COLUMNS, GROUP)
@@ -42,7 +44,7 @@ class Recording:
     path : Path
         The audio file.
     dance : str
-        One of the ten class labels, or 'other'.
+        A label: lower-case words joined by '_'.
     split : str
         'train', 'validation', 'test' or ''.
     source : str
@@ -118,10 +120,10 @@ def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recordi
     )
     if not cell("path"):
         raise ManifestError(f"{manifest}, line {line}: path is empty")
-    if recording.dance not in (*DANCE_KEYS, OTHER):
+    if not LABEL.fullmatch(recording.dance):
         raise ManifestError(
-            f"{manifest}, line {line}: dance is {recording.dance!r}; it must be one of "
-            f"{', '.join(DANCE_KEYS)} or {OTHER}"
+            f"{manifest}, line {line}: dance is {recording.dance!r}; write a label, lower-case words "
+            f"joined by '_', such as {', '.join(DANCE_KEYS)}, bachata, or {OTHER}"
         )
     if recording.split not in SPLITS:
         raise ManifestError(
@@ -224,6 +226,7 @@ def of_split(recordings: Sequence[Recording], split: str) -> list[Recording]:
 
 
 def counts(recordings: Iterable[Recording]) -> dict[str, int]:
-    """Recordings per dance, in class order, 'other' last; dances without any are left out."""
+    """Recordings per dance: the thesis's ten in order, others by name, 'other' last; none without any."""
     found = Counter(r.dance for r in recordings)
-    return {key: found[key] for key in (*DANCE_KEYS, OTHER) if found[key]}
+    rest = sorted(set(found) - {*DANCE_KEYS, OTHER})
+    return {key: found[key] for key in (*DANCE_KEYS, *rest, OTHER) if found[key]}

@@ -59,6 +59,24 @@ def crowd(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y
 
 
+def cheers(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+    """Whoops and whistles over a murmuring crowd: sung glides upwards and down, now and then many at once."""
+    y = 0.3 * crowd(rng, n, sample_rate)
+    y /= np.abs(y).max() + 1e-9
+    for _ in range(int(rng.integers(1, 4))):
+        start = rng.uniform(0, n / sample_rate)
+        for _ in range(int(rng.integers(1, 8))):
+            first, pitch = start + rng.exponential(0.4), rng.uniform(58, 80)
+            glide = [
+                (first + 0.12 * i, 0.2, pitch + 7 * np.sin(i / 2.5) + rng.normal(0, 0.5), 1.0)
+                for i in range(int(rng.integers(3, 9)))
+            ]
+            sung = np.array([note for note in glide if note[0] < n / sample_rate - 0.5])
+            if len(sung):
+                y += rng.uniform(0.2, 1) * voice.sing(sung, n, sample_rate, rng)
+    return y
+
+
 def street(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     """Traffic: rumble, passing cars, now and then a horn."""
     y = _noise(rng, n, 30, 250, sample_rate) + 0.2 * _noise(rng, n, 200, 3000, sample_rate)
@@ -92,6 +110,7 @@ AMBIENCES: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
     "speech": speech,
     "applause": applause,
     "crowd": crowd,
+    "cheers": cheers,
     "street": street,
     "hum": hum,
     "silence": silence,

@@ -1,0 +1,225 @@
+"""A dance hall between the loudspeaker and the phone, applied to batches of mel power while training.
+
+Phones hear music through a room full of people, far beyond the distance at which the direct sound is as
+loud as the room (the critical distance). On mel power all of that costs next to nothing:
+
+- **Reverberation.** Late reflections arrive with random phases, so their powers add up: a decay by 60 dB
+  within RT60, exponential in each band (Moorer 1979), is a recursion over frames. What a microphone then sees is
+  noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
+  mel power of noise.
+- **Crowd.** Powers of sounds that are not correlated add up too. The voices, hands and cheers are those of
+  `training.synthesis.ambience`, many at once, in the same room.
+- **Phone.** Band limits of small loudspeakers and microphones, a noise floor, automatic gain and a limiter.
+
+`python -m training degrade` does such things to audio, by other code, for test corpora.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from runtime.errors import ParameterError
+from runtime.mel import FMAX, FRAME_RATE, N_MELS, SAMPLE_RATE, Float32, hz_to_mel, mel_to_hz, melspectrogram
+from training.synthesis import ambience
+
+CONTEXT = 64  # frames before a segment, 1.5 s: what still rings when it begins
+RT60 = (0.4, 2.5)  # s, at 1 kHz; drawn evenly on a logarithmic scale
+DIRECT_TO_REVERBERANT = (-12.0, 6.0)  # dB
+SIGNAL_TO_CROWD = (-3.0, 20.0)  # dB
+HIGH_PASS = (40.0, 400.0)  # Hz
+LOW_PASS = (3500.0, 11000.0)
+SLOPES = (6.0, 24.0)  # dB an octave
+FLOOR = (-65.0, -25.0)  # dB below the segment's mean power
+CLIP_SECONDS = 16.0
+VOICES, OTHERS = 24, 10  # clips of speech, and of each other kind, in the bank
+DB = 10 / math.log(10)
+SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Hall:
+    """Puts a share of each batch into a hall.
+
+    Attributes
+    ----------
+    share : float
+        Probability for each segment, 0 to 1; 0 leaves all as they are, as in the thesis.
+    """
+
+    share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ParameterError(f"hall is a probability, 0 to 1, got {self.share}")
+
+    @property
+    def context(self) -> int:
+        """Frames before each segment that are to be cut with it."""
+        return CONTEXT if self.share else 0
+
+    def __call__(self, db: Tensor) -> Tensor:
+        """Segments as heard in a hall, without the frames before them.
+
+        Parameters
+        ----------
+        db : Tensor, shape (n, 1, 224, context + T)
+            Mel power in dB. Draws from torch's global generator.
+
+        Returns
+        -------
+        Tensor, shape (n, 1, 224, T)
+        """
+        if not self.share:
+            return db
+        heard = torch.rand(len(db), device=db.device) < self.share
+        result = db[..., CONTEXT:].clone()
+        if heard.any():
+            power = torch.exp(db[heard, 0] / DB)
+            result[heard, 0] = DB * in_a_hall(power).clamp(min=SMALLEST).log()
+        return result
+
+
+def in_a_hall(power: Tensor) -> Tensor:
+    """Mel power (n, 224, CONTEXT + T) to what a phone in a random hall makes of it, (n, 224, T)."""
+    n, _, length = power.shape
+    room = _Room(n)
+    wet = room.reverberate(power)
+    crowd = _crowd(n, length)
+    wet_crowd = room.reverberate(crowd)
+    level = _level(wet[..., CONTEXT:]) * 10 ** (-_draw(n, SIGNAL_TO_CROWD) / 10)
+    present = (torch.rand(n) < 0.85)[:, None, None]
+    wet_crowd = wet_crowd * (level / _level(wet_crowd[..., CONTEXT:]).clamp(min=SMALLEST)) * present
+    heard = (wet + wet_crowd)[..., CONTEXT:] * _band_limits(n)
+    heard = heard + _level(heard) * 10 ** (_draw(n, FLOOR) / 10) * _noise(n, heard.shape[-1])
+    return _automatic_gain(heard)
+
+
+class _Room:
+    """Decay per band and share of the reverberation, one room for each of n segments."""
+
+    def __init__(self, n: int) -> None:
+        hz = _centres()
+        low, high = (math.log(t) for t in RT60)
+        seconds = torch.exp(low + (high - low) * torch.rand(n, 1))
+        # longer in the bass (walls), shorter in the treble (air, people), by a random amount
+        octaves = torch.log2(hz / 1000)[None]
+        bass, treble = 0.15 * torch.rand(n, 1), 0.05 + 0.25 * torch.rand(n, 1)
+        seconds = seconds * 2 ** (-bass * octaves.clamp(max=0) - treble * octaves.clamp(min=0))
+        self.keep = 10 ** (-6 / (FRAME_RATE * seconds.clamp(min=0.15)))  # share of power after one frame
+        ratio = 10 ** (_draw(n, DIRECT_TO_REVERBERANT) / 10)
+        dry = (torch.rand(n) < 0.15)[:, None, None]  # close to the loudspeaker
+        self.direct = torch.where(dry, torch.ones_like(ratio), ratio / (1 + ratio))
+
+    def reverberate(self, power: Tensor) -> Tensor:
+        """Direct sound, and what decays behind it, of the same total power."""
+        n, _, length = power.shape
+        frames = power.permute(2, 0, 1).contiguous()
+        state = frames[0].clone()
+        late = torch.empty_like(frames)
+        for i in range(length):
+            state = torch.lerp(frames[i], state, self.keep)
+            late[i] = state
+        diffuse = late.permute(1, 2, 0) * _noise(n, length)
+        return self.direct * power + (1 - self.direct) * diffuse
+
+
+def _draw(n: int, bounds: tuple[float, float]) -> Tensor:
+    low, high = bounds
+    return low + (high - low) * torch.rand(n, 1, 1)
+
+
+def _level(power: Tensor) -> Tensor:
+    """Mean power over all bands and frames, shape (n, 1, 1)."""
+    return power.mean(dim=(1, 2), keepdim=True)
+
+
+def _band_limits(n: int) -> Tensor:
+    """Gains of a high-pass and a low-pass of random corners and slopes, shape (n, 224, 1)."""
+    octaves = torch.log2(_centres())[None]
+
+    def corner(bounds: tuple[float, float]) -> Tensor:
+        low, high = (math.log2(f) for f in bounds)
+        return low + (high - low) * torch.rand(n, 1)
+
+    below = (corner(HIGH_PASS) - octaves).clamp(min=0) * _draw(n, SLOPES)[..., 0]
+    above = (octaves - corner(LOW_PASS)).clamp(min=0) * _draw(n, SLOPES)[..., 0]
+    return 10 ** (-(below + above) / 10)[..., None]
+
+
+def _automatic_gain(power: Tensor) -> Tensor:
+    """Divide by a power of the loudness of the last moments; then limit what is far above the mean."""
+    n, _, length = power.shape
+    loudness = power.mean(dim=1) + SMALLEST
+    seconds = 10 ** (-1.3 + 1.3 * torch.rand(n))  # 0.05 to 1 s
+    keep = torch.exp(-1 / (FRAME_RATE * seconds))
+    state = loudness.mean(dim=1)
+    envelope = torch.empty_like(loudness)
+    for i in range(length):
+        state = torch.lerp(loudness[:, i], state, keep)
+        envelope[:, i] = state
+    strength = torch.rand(n, 1) * (torch.rand(n, 1) < 0.6)
+    gain = (envelope / envelope.mean(dim=1, keepdim=True)) ** -strength
+    limit = loudness.mean(dim=1, keepdim=True) * 10 ** (torch.rand(n, 1) * 1.2)
+    loud = loudness * gain
+    limiting = torch.where(torch.rand(n, 1) < 0.4, (limit / loud).clamp(max=1), torch.ones_like(loud))
+    return power * (gain * limiting)[:, None]
+
+
+def _crowd(n: int, length: int) -> Tensor:
+    """One to a dozen sounds of people at once for each segment, shape (n, 224, length)."""
+    voices, others = _people()
+    result = torch.zeros(n, length, N_MELS)
+    for i in range(n):
+        for _ in range(int(torch.randint(1, 9, ()))):
+            result[i] += _cut(voices, length) * 10 ** float(torch.rand(()))
+        for _ in range(int(torch.randint(0, 3, ()))):
+            result[i] += _cut(others, length) * 10 ** (1.2 * float(torch.rand(())))
+    return result.transpose(1, 2)
+
+
+def _cut(clips: Tensor, length: int) -> Tensor:
+    start = int(torch.randint(0, clips.shape[1] - length, ()))
+    return clips[int(torch.randint(0, len(clips), ())), start : start + length]
+
+
+def _noise(n: int, length: int) -> Tensor:
+    """Mel power of noise, mean one in every band, shape (n, 224, length)."""
+    noise = _white()
+    starts = torch.randint(0, noise.shape[0] - length, (n,)).tolist()
+    return torch.stack([noise[s : s + length] for s in starts]).transpose(1, 2)
+
+
+@lru_cache(maxsize=1)
+def _centres() -> Tensor:
+    """Centre frequencies of the mel bands in Hz."""
+    mels = np.linspace(0, float(hz_to_mel(FMAX)), N_MELS + 2)[1:-1]
+    return torch.from_numpy(mel_to_hz(mels).astype(np.float32)).clamp(min=20)
+
+
+@lru_cache(maxsize=1)
+def _white() -> Tensor:
+    rng = np.random.default_rng(0)
+    power = _mel(rng.standard_normal(60 * SAMPLE_RATE).astype(np.float32))
+    return power / power.mean(dim=0)
+
+
+@lru_cache(maxsize=1)
+def _people() -> tuple[Tensor, Tensor]:
+    """Banks of voices and of other sounds of people, each clip of mean power one: (clips, frames, 224)."""
+    rng = np.random.default_rng(1)
+
+    def clip(kind: str) -> Tensor:
+        power = _mel(ambience.record(rng, kind, CLIP_SECONDS, SAMPLE_RATE))
+        return power / power.mean()
+
+    voices = [clip("speech") for _ in range(VOICES)]
+    others = [clip(kind) for kind in ("crowd", "applause", "cheers") for _ in range(OTHERS)]
+    return torch.stack(voices), torch.stack(others)
+
+
+def _mel(samples: Float32) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(melspectrogram(samples)))
