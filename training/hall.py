@@ -4,8 +4,8 @@ Phones hear music through a room full of people, far beyond the distance at whic
 loud as the room (the critical distance). On mel power all of that costs next to nothing:
 
 - **Reverberation.** Late reflections arrive with random phases, so their powers add up: a decay by 60 dB
-  within RT60, exponential in each band (Moorer 1979), is a recursion over frames. What a microphone then sees is
-  noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
+  within RT60, exponential in each band (Moorer 1979), is a recursion over frames. What a microphone then sees
+  is noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
   mel power of noise.
 - **Crowd.** Powers of sounds that are not correlated add up too. The voices, hands and cheers are those of
   `training.synthesis.ambience`, many at once, in the same room.

@@ -1,9 +1,10 @@
 """Manifests: labelled recordings as a CSV file, one row each.
 
-Columns: `path` (relative to the manifest, or absolute), `dance` (a label: one of the
-thesis's ten, any other dance's, as 'bachata', or 'other' for music to none that has a name), `split`
-('train', 'validation', 'test', or empty), `source` (free text), and optionally `start` and `end` in seconds where only a part of the file counts, `tempo_bpm`, the true
-tempo in beats per minute, and `group`, what must stay in one split (`training.data.splits`). Other columns
+Columns: `path` (relative to the manifest, or absolute), `dance` (a label: one of the thesis's ten, any other
+dance's, as 'bachata', or 'other' for music to none that has a name), `split` ('train', 'validation', 'test',
+or empty), `source` (free text), and optionally `start` and `end` in seconds where only a part of the file
+counts, `tempo_bpm`, the true tempo in beats per minute, and `group`, what must stay in one split
+(`training.data.splits`). Other columns
 (title, artist, album, licence…) are kept when a manifest is read and written again.
 """
 
