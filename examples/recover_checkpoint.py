@@ -21,8 +21,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from training.data.codec import STORED
 from training.data.manifest import read_manifest
-from training.data.store import LOWEST, STEP, Store, Stored
+from training.data.store import Store, Stored
 from training.models import RHYTHMOGRAM, build, save_checkpoint
 from training.sampler import Batches
 
@@ -56,7 +57,7 @@ def recover(
                     _identity(norm, torch.from_numpy(folded.copy()))
                     norms[module] = norm
     batches = Batches(stored, sorted({s.recording.dance for s in stored}), batch_size=32)
-    power = [10 ** ((batches[i][0] * STEP + LOWEST) / 10) for i in range(N_BATCHES)]
+    power = [10 ** ((batches[i][0] * STORED.step + STORED.lowest) / 10) for i in range(N_BATCHES)]
     _measure(network, norms, power)
     return network, options
 
