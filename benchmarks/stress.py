@@ -15,7 +15,7 @@ from benchmarks import networks
 from benchmarks.report import Column, Plot, Row, Section, Table
 from runtime import mel
 from runtime.dances import DANCE_KEYS
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, padded, windows
 from training.data.manifest import Recording, read_samples, read_selection
@@ -65,7 +65,7 @@ def run(
         raise ParameterError(f"strides must all be multiples of the first, got {list(strides)}")
     recordings = [r for r in read_selection(manifest, split="test") if r.dance in DANCE_KEYS]
     if not recordings:
-        raise ParameterError(f"manifest {manifest}: no recordings of the ten dances in it")
+        raise WhichdanceError(f"manifest {manifest}: no recordings of the ten dances in it")
     labels = [r.dance for r in recordings]
     with tempfile.TemporaryDirectory(prefix="whichdance-") as folder:
         score, _ = load_runner(networks.model_file(model, Path(folder)))

@@ -20,7 +20,7 @@ from scipy.special import softmax
 from torch import nn
 
 from runtime.dances import DANCE_KEYS
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from training.data.collections import PRIORS
 from training.metrics import expected_calibration_error
 
@@ -79,7 +79,7 @@ def calibrate(
     if not 0 < max_error < 1:
         raise ParameterError(f"max_error must be between 0 and 1, got {max_error}")
     if not len(segment_scores) or not set(truth) & set(DANCE_KEYS):
-        raise ParameterError("calibration needs recordings of the ten dances; the manifest has none")
+        raise WhichdanceError("calibration needs recordings of the ten dances; the manifest has none")
     logits = [np.log(np.maximum(scores, 1e-30)) for scores in segment_scores]
     n_classes = logits[0].shape[1]
     n_dances = len(DANCE_KEYS)

@@ -43,7 +43,7 @@ def mix(signal: Float32, noise: Float32, alpha: float) -> Float32:
     if not 0 <= alpha <= 1:
         raise ParameterError(f"alpha must be from 0 to 1, got {alpha}")
     if not len(noise):
-        raise ParameterError("the noise is empty")
+        raise WhichdanceError("the noise is empty")
     fitted = np.resize(peak_normalise(noise), len(signal))
     return (1 - np.float32(alpha)) * peak_normalise(signal) + np.float32(alpha) * fitted
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from training.models import RHYTHMOGRAM, build, load_checkpoint, save_checkpoint
 from training.rhythmogram import RhythmNet
 
@@ -41,18 +41,18 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
     branches: list[str] = []
     for path, (_, checkpoint) in zip(paths, loaded, strict=True):
         if checkpoint["architecture"] != RHYTHMOGRAM:
-            raise ParameterError(
+            raise WhichdanceError(
                 f"{path} is a {checkpoint['architecture']}; only {RHYTHMOGRAM} can be merged"
             )
         options = dict(checkpoint["options"])
         own = options.pop("branches", ("acf",))
         common = options if common is None else common
         if options != common:
-            raise ParameterError(
+            raise WhichdanceError(
                 f"{path} was built with {options}, {paths[0]} with {common}; they must agree"
             )
         if set(own) & set(branches):
-            raise ParameterError(f"{path} has a branch that another one has too: {', '.join(own)}")
+            raise WhichdanceError(f"{path} has a branch that another one has too: {', '.join(own)}")
         branches += own
     options = {**(common or {}), "branches": tuple(branches)}
     merged = build(RHYTHMOGRAM, **options)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from runtime.dances import DANCE_KEYS
-from runtime.errors import ParameterError
+from runtime.errors import WhichdanceError
 from runtime.mel import Float32, melspectrogram
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, padded, windows
 from training import degrade
@@ -51,7 +51,7 @@ def accuracy_curve(
     """
     recordings = [r for r in recordings if r.dance in DANCE_KEYS]
     if not recordings:
-        raise ParameterError("no recordings of the ten dances to mix noise into")
+        raise WhichdanceError("no recordings of the ten dances to mix noise into")
     noise_at = degrade.read_noise(noise)
     rms_noise = 0.0
     rms_signals: list[float] = []

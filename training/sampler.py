@@ -62,7 +62,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
             by_label.get(class_of(s.recording.dance, labels), []).append(s)
         self.classes = [(i, by_label[label]) for i, label in enumerate(labels) if by_label[label]]
         if not self.classes:
-            raise ParameterError("no recording of the train split has a label that the network knows")
+            raise WhichdanceError("no recording of the train split has a label that the network knows")
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank

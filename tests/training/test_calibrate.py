@@ -4,7 +4,7 @@ import torch
 from scipy.special import softmax
 
 from runtime.dances import DANCE_KEYS
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from training.calibrate import calibrate, fold_prior, threshold_for
 from training.data.collections import COLLECTED
 from training.models import build
@@ -75,7 +75,7 @@ def test_prior_that_cannot_be():
 
 
 def test_nothing_to_calibrate_on():
-    with pytest.raises(ParameterError, match="ten dances"):
+    with pytest.raises(WhichdanceError, match="ten dances"):
         calibrate([np.ones((1, 10)) / 10], ["other"])
     with pytest.raises(ParameterError, match="max_error"):
         calibrate(*overconfident(5), max_error=0)

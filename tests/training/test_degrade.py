@@ -47,7 +47,7 @@ def test_mix_checks_its_parameters() -> None:
     signal = np.ones(3, np.float32)
     with pytest.raises(ParameterError, match="alpha"):
         mix(signal, signal, 1.1)
-    with pytest.raises(ParameterError, match="empty"):
+    with pytest.raises(WhichdanceError, match="empty"):
         mix(signal, signal[:0], 0.5)
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from training.merge import merge
 from training.models import build, load_checkpoint, save_checkpoint
 
@@ -29,9 +29,9 @@ def test_what_cannot_be_merged_is_named(tmp_path):
     checkpoint(tmp_path / "a.pt", "acf")
     checkpoint(tmp_path / "same.pt", "acf")
     checkpoint(tmp_path / "other.pt", "", "squeezenet1_1")
-    with pytest.raises(ParameterError, match=r"same\.pt has a branch"):
+    with pytest.raises(WhichdanceError, match=r"same\.pt has a branch"):
         merge([tmp_path / "a.pt", tmp_path / "same.pt"], tmp_path / "c.pt")
-    with pytest.raises(ParameterError, match=r"other\.pt is a squeezenet1_1"):
+    with pytest.raises(WhichdanceError, match=r"other\.pt is a squeezenet1_1"):
         merge([tmp_path / "a.pt", tmp_path / "other.pt"], tmp_path / "c.pt")
     with pytest.raises(ParameterError, match="at least two"):
         merge([tmp_path / "a.pt"], tmp_path / "c.pt")

@@ -69,7 +69,7 @@ def test_number_of_workers_changes_nothing(splits: dict[str, list[Stored]]) -> N
 def test_labels_that_the_network_does_not_know_are_left_out(splits: dict[str, list[Stored]]) -> None:
     _, targets = Batches(splits["train"], ("rumba", "tango"), batch_size=50)[0]
     assert set(targets.tolist()) == {0}
-    with pytest.raises(ParameterError, match="no recording"):
+    with pytest.raises(WhichdanceError, match="no recording"):
         Batches(splits["train"], ("tango",))
 
 

@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from rich.progress import Progress
 
-    from runtime.errors import ParameterError
+    from runtime.errors import WhichdanceError
     from training.data import duplicates
     from training.data.manifest import manifest_path, read_manifest, read_selection, write_manifest
 
@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         every = read_manifest(manifest_path(args.first))
         kept = duplicates.without_duplicates(every, pairs)
         if not kept:
-            raise ParameterError(
+            raise WhichdanceError(
                 f"all {len(every)} recordings of {args.first} are duplicates; nothing is written"
             )
         write_manifest(args.output, kept)

@@ -22,7 +22,7 @@ def _run(args: argparse.Namespace) -> int:
 
     from runtime import Classifier
     from runtime.dances import DANCES
-    from runtime.errors import ParameterError
+    from runtime.errors import WhichdanceError
     from training import tempo
     from training.data.manifest import read_selection
 
@@ -32,7 +32,7 @@ def _run(args: argparse.Namespace) -> int:
         track(recordings, "listening", console=console), Classifier(args.model, threads=1)
     )
     if not answers:
-        raise ParameterError(f"{args.manifest} has no recording of the ten dances with a tempo_bpm")
+        raise WhichdanceError(f"{args.manifest} has no recording of the ten dances with a tempo_bpm")
     table = Table("", *tempo.accuracy(answers), title="Tempo within 4 % of the truth")
     parts = [(d.name, [a for a in answers if a.dance == d.key]) for d in DANCES]
     for name, part in [*parts, ("all", answers)]:

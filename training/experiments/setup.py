@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.atomic import replacing
-from runtime.errors import ParameterError
+from runtime.errors import ParameterError, WhichdanceError
 from training.data.manifest import Recording
 from training.data.store import Stored
 from training.evaluate import Dataset, Report, evaluate, load_runner, stored_dataset
@@ -69,7 +69,7 @@ class Setup:
     def on_test(self, run: Run) -> Report:
         """Statistics on the manifest's test split."""
         if not self.test:
-            raise ParameterError("the manifest has no recordings in the split 'test' that are long enough")
+            raise WhichdanceError("the manifest has no recordings in the split 'test' that are long enough")
         return evaluate(run, stored_dataset("test", self.test))
 
     def on_datasets(self, run: Run) -> dict[str, Report]:

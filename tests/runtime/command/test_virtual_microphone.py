@@ -1,4 +1,4 @@
-"""Slow: `whichdance --live` through a virtual microphone."""
+"""Slow: `whichdance --live` through a virtual microphone, from one dance to the next."""
 
 import signal
 import subprocess
@@ -12,25 +12,30 @@ import soundfile
 
 from runtime.audio import read
 
-ROOT = Path(__file__).parents[2]
-SECONDS = 14  # a first answer after 5.2 s of music, and some to grow surer
+ROOT = Path(__file__).parents[3]
+PLAYED = ("quickstep", "rumba")
+PATIENCE = 60  # s; the two are 48 s long
 
 
 @pytest.mark.slow
-def test_live_names_what_is_played(loudspeaker: list[str], tmp_path: Path) -> None:
-    samples, rate = read(ROOT / "examples" / "quickstep.ogg")
-    music = tmp_path / "quickstep.wav"
-    soundfile.write(music, 0.5 * np.tile(samples, 2), rate)
-    command = [sys.executable, "-m", "runtime.command", "--live"]
+def test_live_names_what_is_played_and_when_it_changes(loudspeaker: list[str], tmp_path: Path) -> None:
+    pieces = [read(ROOT / "examples" / f"{name}.ogg") for name in PLAYED]
+    music, log = tmp_path / "music.wav", tmp_path / "evening.txt"
+    soundfile.write(music, 0.5 * np.concatenate([samples for samples, _ in pieces]), pieces[0][1])
+    command = [sys.executable, "-m", "runtime.command", "--live", "--log", str(log)]
     with (
         subprocess.Popen([*loudspeaker, str(music)]) as player,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
         ) as live,
     ):
-        time.sleep(SECONDS)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and not (log.exists() and log.read_text().count("\n") == 2):
+            time.sleep(0.2)
         live.send_signal(signal.SIGINT)
         out, error = live.communicate(timeout=20)
         player.terminate()
     assert live.returncode == 0, error
-    assert "Quickstep" in out
+    lines = log.read_text().splitlines()
+    assert [line.split()[2].lower() for line in lines] == list(PLAYED)
+    assert out.splitlines()[:2] == [line.split(" ", 1)[1] for line in lines]  # the same without the date
