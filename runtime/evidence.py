@@ -17,7 +17,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ Float64 = NDArray[np.float64]
 
 LEAST_SCORE = 1e-4  # a network is never surer than this that it is not some dance
 NEGLIGIBLE = 1e-13  # terms of the transition's series below this are left out
-MAX_TERMS = 64  # of that series, however long nothing was heard
+MAX_JUMPS = 60.0  # of the chain, on average, in a pause: after so many nothing is left to forget
 MEMORY_UPDATES = 128  # of a follower: how far back it looks for the moment of a change
 RESUME_SECONDS = 15.0  # a dance that is named again so soon was never away
 MAX_PARTS = 1000  # that a follower keeps: more than any evening has
@@ -175,10 +175,11 @@ class Chain:
     def _mixed(
         self, values: Float64, seconds: float | Float64, jump: Callable[[Float64], Float64]
     ) -> Float64:
-        mean = self.settings.phases * self.settings.change_per_second * np.asarray(seconds, np.float64)
+        rate = self.settings.phases * self.settings.change_per_second
+        mean = np.minimum(rate * np.asarray(seconds, np.float64), MAX_JUMPS)
         share = np.exp(-mean)
         total, jumped = share * values, values
-        for n in range(1, MAX_TERMS):
+        for n in count(1):
             share = share * mean / n
             if share.max() < NEGLIGIBLE and n > mean.max():
                 break
