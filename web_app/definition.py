@@ -96,7 +96,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             evidence,
             "LEAST_SCORE",
             "NEGLIGIBLE",
-            "MAX_TERMS",
+            "MAX_JUMPS",
             "MEMORY_UPDATES",
             "RESUME_SECONDS",
             "MAX_PARTS",

@@ -133,7 +133,7 @@ def test_a_constant_stream_grows_and_converges(phases):
         course.append(follower.posterior[2])
     # With two phases it may sink a little again: a dance that has lasted is likelier to end.
     assert np.all(np.diff(course) > (-1e-9 if phases == 1 else -1e-3))
-    assert course[-1] == pytest.approx(course[-50], abs=1e-4)
+    assert course[-1] == pytest.approx(course[-50], abs=1e-3)
     assert course[0] < 0.8 < course[-1] < 1
 
 

@@ -70,7 +70,7 @@ import { FrontEnd } from './mel.js';
  * @property {number} also_ratio
  * @property {number} least_score
  * @property {number} negligible
- * @property {number} max_terms
+ * @property {number} max_jumps
  * @property {number} memory_updates
  * @property {number} resume_seconds
  * @property {number} max_parts

@@ -65,11 +65,12 @@ class Chain {
    * @param {(values: Float64Array) => Float64Array} jump
    */
   _mixed(values, seconds, jump) {
-    const mean = this.settings.phases * this.settings.change_per_second * seconds;
+    const rate = this.settings.phases * this.settings.change_per_second;
+    const mean = Math.min(rate * seconds, this.settings.max_jumps);
     let share = Math.exp(-mean);
     const total = values.map((value) => share * value);
     let jumped = values;
-    for (let n = 1; n < this.settings.max_terms; n++) {
+    for (let n = 1; ; n++) {
       share *= mean / n;
       if (share < this.settings.negligible && n > mean) {
         break;
