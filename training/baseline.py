@@ -1,6 +1,6 @@
 """The baseline (thesis 4.3): 72 hand-crafted features of a recording and a support vector machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +69,27 @@ def features_of(recording: Recording) -> NDArray[np.float64] | str:
         return str(error)
     if len(samples) < sample_rate / FRAME_RATE:
         return f"{recording.path}: too short for features"
-    return features(samples, sample_rate)
+    try:
+        found = features(samples, sample_rate)
+    except Exception as error:  # librosa has its own; one file must not take hours of others with it
+        return f"{recording.path}: no features ({error})"
+    return found if np.isfinite(found).all() else f"{recording.path}: its features are not finite"
 
 
 def feature_table(
-    recordings: Sequence[Recording], *, jobs: int = 1
+    recordings: Sequence[Recording],
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Recording], NDArray[np.float64], list[str]]:
     """Features of many recordings: those that can be read, their features (n, 72), and what went wrong."""
-    found = list(joblib.Parallel(n_jobs=jobs)(joblib.delayed(features_of)(r) for r in recordings))
+    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(
+        joblib.delayed(features_of)(r) for r in recordings
+    )
+    found = []
+    for features in results:
+        found.append(features)
+        progress(len(found), len(recordings))
     read = [(r, f) for r, f in zip(recordings, found, strict=True) if not isinstance(f, str)]
     failures = [f for f in found if isinstance(f, str)]
     table = np.stack([f for _, f in read]) if read else np.empty((0, len(FEATURE_NAMES)))

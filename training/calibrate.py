@@ -8,7 +8,7 @@ Training draws all dances alike (thesis 3.2.2), so the scores take all dances fo
 they are not: `fold_prior` puts in how common they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,7 +22,9 @@ from torch import nn
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.collections import PRIORS
+from training.data.store import Stored
 from training.metrics import expected_calibration_error
+from training.provenance import hash_of, seen
 
 HIGHEST_TEMPERATURE = 10.0  # and its inverse the lowest: beyond it the fit has gone astray
 MAX_ERROR = 0.1  # share of wrong answers among those given
@@ -113,6 +115,31 @@ def calibrate(
         calibration_error=expected_calibration_error(confidence, right),
         recordings=len(target),
     )
+
+
+def check_unseen(checkpoint: Mapping[str, Any], recordings: Sequence[Stored], name: str) -> None:
+    """A network is sure of what it was trained on, and a temperature fitted there is too low.
+
+    Parameters
+    ----------
+    checkpoint : mapping
+    recordings : sequence of Stored
+        To calibrate on.
+    name : str
+        Of their manifest, for the message.
+
+    Raises
+    ------
+    WhichdanceError
+        If the network was trained on any of them.
+    """
+    trained = seen(checkpoint).get("train", set())
+    met = [r for r in recordings if hash_of(r) in trained]
+    if met:
+        raise WhichdanceError(
+            f"{name}: the network was trained on {len(met)} of these {len(recordings)} recordings, one is "
+            f"{met[0].recording.path}; calibrate on others: another manifest, or MANIFEST.csv@validation"
+        )
 
 
 def fold_prior(network: nn.Module, prior: str) -> None:

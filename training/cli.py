@@ -8,6 +8,7 @@ from training.commands import (
     baseline,
     calibrate,
     collection,
+    compare,
     degrade,
     download,
     duplicates,
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
         *(corpus, label, manifest, download, duplicates, degrade, collection),  # data
-        *(train, merge, calibrate, evaluate, follow, tempo, experiment, baseline, plot),  # networks
+        *(train, merge, calibrate, evaluate, compare, follow, tempo, experiment, baseline, plot),  # networks
     ):
         module.add_parser(commands)
     return result

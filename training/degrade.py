@@ -17,6 +17,7 @@ from runtime.atomic import replacing
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import Float32
 from training.data.manifest import Recording, read_samples
+from training.data.splits import group_of
 
 RT60 = (0.3, 1.6)  # s, reverberation times from a living room to a sports hall
 MAX_REVERBERATION = 1.0  # amplitude of the reverberation relative to the direct sound
@@ -175,6 +176,7 @@ def write_low_quality_copies(
     noises: Sequence[str | Path] = (),
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    failed: Callable[[Recording, str], None] = lambda recording, reason: None,
 ) -> list[Recording]:
     """Degraded copies of a random share of recordings, to extend a training set with (thesis 4.7.1).
 
@@ -190,6 +192,8 @@ def write_low_quality_copies(
         Copy i depends on the seed and its recording's place alone.
     progress : callable
         Called with (copies done, copies in all).
+    failed : callable
+        Called with a recording that cannot be copied, and why; the others are.
 
     Returns
     -------
@@ -206,13 +210,28 @@ def write_low_quality_copies(
     degrade = phone_in_a_hall(noises)
     for done, i in enumerate(chosen, 1):
         original = recordings[i]
-        samples, sample_rate = read_samples(original)
-        degraded = degrade(samples, sample_rate, _copy_seed(seed, i))
+        try:
+            samples, sample_rate = read_samples(original)
+            if not len(samples) or not np.isfinite(samples).all():
+                raise WhichdanceError(f"{original.path}: has no samples, or some that are no numbers")
+            degraded = degrade(samples, sample_rate, _copy_seed(seed, i))
+        except Exception as error:  # of audiomentations and scipy as well; the other copies are made
+            failed(original, str(error))
+            progress(done, count)
+            continue
         path = folder / f"{i:06}-{original.path.stem}.flac"
         with replacing(path) as temporary:
             soundfile.write(temporary, np.clip(degraded, -1, 1), sample_rate, format="FLAC")
         copies.append(
-            replace(original, path=path, start=0.0, end=np.inf, source="low quality copy", tempo_bpm=None)
+            replace(
+                original,
+                path=path,
+                start=0.0,
+                end=np.inf,
+                source="low quality copy",
+                tempo_bpm=None,
+                group=group_of(original),
+            )
         )
         progress(done, count)
     return copies

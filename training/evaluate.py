@@ -1,8 +1,8 @@
 """Evaluation of a trained network on named datasets (thesis 4.1, 4.4, 4.6)."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,15 @@ from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
 from training.data.codec import ARRAYS, STORED
+from training.data.manifest import Recording
+from training.data.splits import group_of
 from training.data.store import Stored
-from training.metrics import Accuracy, percent
+from training.metrics import Accuracy, Estimate, percent
+from training.provenance import hash_of
 from training.scoring import Run, network_runner, score_windows
 
 if TYPE_CHECKING:
+    import torch
     from rich.table import Table
 
 RISK_POINTS = 50  # of the risk–coverage curve in a report
@@ -41,6 +45,13 @@ class Dataset:
     labels: tuple[str, ...]
     recordings: Sequence[Stored] | NDArray[np.uint8]
 
+    def items(self) -> list["Item"]:
+        """Who the recordings are."""
+        return [
+            item_of(r.recording, hash_of(r)) if isinstance(r, Stored) else Item(str(i), group=str(i))
+            for i, r in enumerate(self.recordings)
+        ]
+
     def windows(self, stride: int) -> Iterator[Float32]:
         """Segments of each recording, mel power of shape (n_segments, 1, 224, 224)."""
         for recording in self.recordings:
@@ -49,6 +60,33 @@ class Dataset:
             else:
                 excerpts = ARRAYS.decode(recording)
                 yield np.concatenate([windows(excerpt.T, stride=stride) for excerpt in excerpts])
+
+
+@dataclass(frozen=True)
+class Item:
+    """A recording of a dataset.
+
+    Attributes
+    ----------
+    recording : str
+        Hash of its file's content, or its number in an array.
+    path : str
+    start, end : float
+        Seconds; the part of the file that counts.
+    group : str
+        See `training.data.splits`.
+    """
+
+    recording: str
+    path: str = ""
+    start: float = 0.0
+    end: float = math.inf
+    group: str = ""
+
+
+def item_of(recording: Recording, digest: str) -> Item:
+    """A row of a manifest as an item, by the hash of its file's content."""
+    return Item(digest, str(recording.path), recording.start, recording.end, group_of(recording))
 
 
 def stored_dataset(name: str, recordings: Sequence[Stored]) -> Dataset:
@@ -79,8 +117,11 @@ def array_dataset(name: str, path: str | Path) -> Dataset:
     return Dataset(name, tuple(str(label) for label in labels), mel_db)
 
 
-def load_runner(path: str | Path) -> tuple[Run, float | None]:
-    """A network from a checkpoint or an .onnx file, as a function of segments, and its reject threshold."""
+def load_runner(path: str | Path, device: "str | torch.device" = "cpu") -> tuple[Run, float | None]:
+    """A network from a checkpoint or an .onnx file, as a function of segments, and its reject threshold.
+
+    A checkpoint's network runs on the device; an .onnx file on the CPU, as the runtime does.
+    """
     if Path(path).suffix in (".onnx", ".ort"):
         from runtime.model import Model
 
@@ -90,7 +131,7 @@ def load_runner(path: str | Path) -> tuple[Run, float | None]:
 
     network, checkpoint = load_checkpoint(path)
     calibration = checkpoint.get("calibration") or {}
-    run = network_runner(network, temperature=calibration.get("temperature", 1.0))
+    run = network_runner(network.to(device), device, temperature=calibration.get("temperature", 1.0))
     return run, calibration.get("reject_threshold")
 
 
@@ -99,9 +140,9 @@ class Report:
     """Statistics of one network on one dataset.
 
     Accuracies and confusion are over the recordings of the ten dances. `top1` and `top2` are of
-    recordings, after averaging over segments; `segment_top1` and `segment_top2` of single segments,
-    whose intervals take segments as independent, which those of one recording are not: they are
-    too narrow. Confidence is the highest mean score.
+    recordings, after averaging over segments; `segment_top1` and `segment_top2` of single segments.
+    Recordings of one group, and segments of one recording, are alike: intervals are over groups
+    (`training.metrics.share_of`). Confidence is the highest mean score.
 
     Attributes
     ----------
@@ -109,6 +150,8 @@ class Report:
     counts : dict
         Recordings per dance; 'other' for all that is none of the ten.
     top1, top2, segment_top1, segment_top2 : Accuracy
+    macro_recall : Estimate
+        Mean over the dances of the share of their recordings that is recognised.
     confusion, segment_confusion : ndarray, shape (10, 10)
         Rows are true classes and sum to 1; nan where a class is absent.
     calibration_error : float
@@ -124,6 +167,13 @@ class Report:
     others_auc : float
         Area under the ROC curve of confidence, ten dances against other music.
     risk_coverage : list of (threshold, coverage, accuracy)
+    labels : tuple of str
+        Per recording, as in the dataset; as the following two not in `to_dict`.
+    scores : ndarray, shape (n, 10)
+        Mean scores per recording.
+    items : tuple of Item
+    seen : dict of str to int
+        How many of the recordings the network was made with, by use ('train', 'validation', 'calibration').
     """
 
     name: str
@@ -132,6 +182,7 @@ class Report:
     top2: Accuracy
     segment_top1: Accuracy
     segment_top2: Accuracy
+    macro_recall: Estimate
     confusion: NDArray[np.float64]
     segment_confusion: NDArray[np.float64]
     calibration_error: float
@@ -141,12 +192,16 @@ class Report:
     others_rejected: Accuracy
     others_auc: float
     risk_coverage: list[tuple[float, float, float]]
+    labels: tuple[str, ...] = field(repr=False)
+    scores: NDArray[np.float64] = field(repr=False)
+    items: tuple[Item, ...] = field(repr=False)
+    seen: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain Python objects that `json` accepts; nan becomes None."""
 
         def plain(value: Any) -> Any:
-            if isinstance(value, Accuracy):
+            if isinstance(value, Accuracy | Estimate):
                 return value.to_dict()
             if isinstance(value, np.ndarray | list | tuple):
                 return [plain(item) for item in value]
@@ -154,11 +209,19 @@ class Report:
                 return float(value) if math.isfinite(value) else None
             return value
 
-        return {name: plain(value) for name, value in vars(self).items()} | {"classes": list(DANCE_KEYS)}
+        rows = ("labels", "scores", "items")
+        entries = {name: plain(value) for name, value in vars(self).items() if name not in rows}
+        return entries | {"classes": list(DANCE_KEYS)}
 
 
 def evaluate(
-    run: Run, dataset: Dataset, *, stride: int = DEFAULT_STRIDE, threshold: float | None = None
+    run: Run,
+    dataset: Dataset,
+    *,
+    stride: int = DEFAULT_STRIDE,
+    threshold: float | None = None,
+    seen: Mapping[str, set[str]] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
     """Score a dataset.
 
@@ -171,17 +234,36 @@ def evaluate(
         Frames from one segment to the next.
     threshold : float, optional
         Abstain where the confidence is lower.
+    seen : mapping of str to set of str, optional
+        Hashes of what the network was made with (`training.provenance.seen`), to count.
+    progress : callable
+        Called with (recordings done, recordings in all).
     """
     if not dataset.labels:
         raise WhichdanceError(f"dataset {dataset.name} has no recordings")
-    scores = [s[:, : len(DANCE_KEYS)] for s in score_windows(run, dataset.windows(stride))]
-    return statistics(dataset.name, dataset.labels, scores, threshold=threshold)
+
+    def counted() -> Iterator[Float32]:
+        for done, segments in enumerate(dataset.windows(stride), 1):
+            yield segments
+            progress(done, len(dataset.labels))
+
+    scores = [s[:, : len(DANCE_KEYS)] for s in score_windows(run, counted())]
+    items = dataset.items()
+    met = {use: sum(item.recording in known for item in items) for use, known in (seen or {}).items()}
+    report = statistics(dataset.name, dataset.labels, scores, threshold=threshold, items=items)
+    return replace(report, seen={use: n for use, n in met.items() if n})
 
 
 def statistics(
-    name: str, labels: Sequence[str], segment_scores: Sequence[Float32], *, threshold: float | None = None
+    name: str,
+    labels: Sequence[str],
+    segment_scores: Sequence[Float32],
+    *,
+    threshold: float | None = None,
+    items: Sequence[Item] | None = None,
 ) -> Report:
-    """Statistics of scores (n_segments, 10) per recording with its label."""
+    """Statistics of scores (n_segments, 10) per recording with its label; each its own group by default."""
+    items = items or [Item(str(i), group=str(i)) for i in range(len(labels))]
     known = [i for i, label in enumerate(labels) if label in DANCE_KEYS]
     others = [i for i, label in enumerate(labels) if label not in DANCE_KEYS]
     truth = np.array([DANCE_KEYS.index(labels[i]) for i in known], np.int64)
@@ -192,6 +274,8 @@ def statistics(
         np.concatenate([segment_scores[i] for i in known]) if known else np.empty((0, 10), np.float32)
     )
     segment_truth = np.repeat(truth, lengths)
+    groups = [items[i].group for i in known]
+    segment_groups = np.repeat(np.array(groups, dtype=object), lengths).tolist() if known else []
 
     confidence = means.max(axis=1)
     right = of_recordings.argmax(axis=1) == truth
@@ -201,10 +285,11 @@ def statistics(
         name=name,
         counts={key: n for key in DANCE_KEYS if (n := labels.count(key))}
         | ({OTHER: len(others)} if others else {}),
-        top1=metrics.top_k(of_recordings, truth, 1),
-        top2=metrics.top_k(of_recordings, truth, 2),
-        segment_top1=metrics.top_k(of_segments, segment_truth, 1),
-        segment_top2=metrics.top_k(of_segments, segment_truth, 2),
+        top1=metrics.top_k(of_recordings, truth, 1, groups),
+        top2=metrics.top_k(of_recordings, truth, 2, groups),
+        segment_top1=metrics.top_k(of_segments, segment_truth, 1, segment_groups),
+        segment_top2=metrics.top_k(of_segments, segment_truth, 2, segment_groups),
+        macro_recall=metrics.macro_recall(of_recordings, truth, groups),
         confusion=metrics.confusion_matrix(of_recordings, truth, len(DANCE_KEYS)),
         segment_confusion=metrics.confusion_matrix(of_segments, segment_truth, len(DANCE_KEYS)),
         calibration_error=metrics.expected_calibration_error(confidence[known], right),
@@ -214,6 +299,9 @@ def statistics(
         others_rejected=Accuracy(int((~accepted[others]).sum()), len(others)),
         others_auc=metrics.auc(confidence[known], confidence[others]),
         risk_coverage=curve[:: max(1, math.ceil(len(curve) / RISK_POINTS))],
+        labels=tuple(labels),
+        scores=means,
+        items=tuple(items),
     )
 
 
@@ -227,6 +315,7 @@ def summary(reports: Sequence[Report]) -> "Table":
         "Recordings",
         "Top-1\naccuracy",
         "Top-2\naccuracy",
+        "Macro\nrecall",
         "Top-1 without\naggregation",
         "Top-2 without\naggregation",
         "Calibration\nerror",
@@ -237,7 +326,7 @@ def summary(reports: Sequence[Report]) -> "Table":
         table.add_row(
             r.name,
             str(r.top1.total),
-            *(str(a) for a in (r.top1, r.top2, r.segment_top1, r.segment_top2)),
+            *(str(a) for a in (r.top1, r.top2, r.macro_recall, r.segment_top1, r.segment_top2)),
             _number(r.calibration_error),
             _number(r.others_auc),
         )
@@ -257,6 +346,24 @@ def confusion_table(report: Report) -> "Table":
             cells = [f"{100 * share:.0f}" if share else "·" for share in row]
             table.add_row(f"{dance.name} ({initials(dance.name)})", *cells)
     return table
+
+
+USES = {
+    "train": "it was trained on",
+    "validation": "its best epoch was chosen by",
+    "calibration": "it was calibrated on",
+}
+
+
+def warning(report: Report) -> str:
+    """What the network has seen of the dataset before, in words; '' if nothing."""
+    parts = [f"{n} of them {USES[use]}" for use, n in report.seen.items()]
+    if not parts:
+        return ""
+    return (
+        f"warning: the network has met recordings of {report.name} before: of {len(report.labels)}, "
+        f"{', '.join(parts)}; these numbers say little about music that it has not heard"
+    )
 
 
 def initials(name: str) -> str:

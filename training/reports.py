@@ -1,27 +1,103 @@
-"""An evaluation as files: `report.json` and figures."""
+"""An evaluation as files: `report.json`, figures, and `recordings.csv`, by which two can be compared."""
 
+import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from runtime.atomic import replacing
-from runtime.errors import ParameterError
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ParameterError, WhichdanceError
 from training import plots
 from training.evaluate import Report
+from training.metrics import Comparison, compare
 
 
 def write_reports(folder: str | Path, reports: Iterable[Report], *, model: str) -> Path:
-    """Write `report.json` and the confusion matrices of every dataset into a folder."""
+    """Write `report.json`, `recordings.csv` and the confusion matrices of every dataset into a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     reports = list(reports)
     for report in reports:
         plots.save(plots.confusion_matrices(report), folder / f"confusion-{_file_name(report.name)}.png")
+    _write_recordings(folder / RECORDINGS, reports)
     path = folder / "report.json"
     with replacing(path) as temporary:
         content = {"model": model, "datasets": [report.to_dict() for report in reports]}
         temporary.write_text(json.dumps(content, indent=1) + "\n")
     return path
+
+
+RECORDINGS = "recordings.csv"
+ITEM = ("dataset", "recording", "path", "start", "end", "group")
+COLUMNS = (*ITEM, "truth", "prediction", "right", "confidence")
+
+
+def _write_recordings(path: Path, reports: Sequence[Report]) -> None:
+    """A row per recording: who it is, what it is, what the network says, and its mean scores."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *DANCE_KEYS])
+        for report in reports:
+            for item, truth, scores in zip(report.items, report.labels, report.scores, strict=True):
+                best = int(scores.argmax())
+                who = (report.name, item.recording, item.path, item.start, item.end, item.group)
+                answer = (truth, DANCE_KEYS[best], int(DANCE_KEYS[best] == truth), f"{scores[best]:.6f}")
+                writer.writerow([*who, *answer, *(f"{score:.6f}" for score in scores)])
+
+
+def compare_reports(first: str | Path, second: str | Path) -> dict[str, Comparison]:
+    """Compare two evaluations recording by recording, per dataset that both have.
+
+    Parameters
+    ----------
+    first, second : str or Path
+        Folders that `evaluate -o` wrote, or their `recordings.csv`. Recordings are the same where the hash
+        of their content and their extent are.
+
+    Raises
+    ------
+    WhichdanceError
+        If they have no recording of the ten dances in common, or disagree about what one is.
+    """
+    tables = [_read_recordings(path) for path in (first, second)]
+    common = [key for key in tables[0] if key in tables[1]]
+    results = {}
+    for dataset in dict.fromkeys(key[0] for key in common):
+        keys = [key for key in common if key[0] == dataset]
+        rows = [[table[key] for key in keys] for table in tables]
+        for a, b in zip(*rows, strict=True):
+            if a["truth"] != b["truth"]:
+                raise WhichdanceError(
+                    f"{a['path'] or a['recording']} is {a['truth']} in {first} and {b['truth']} in {second}"
+                )
+        chosen = [i for i, row in enumerate(rows[0]) if row["truth"] in DANCE_KEYS]
+        if chosen:
+            a_right, b_right = (np.array([part[i]["right"] == "1" for i in chosen]) for part in rows)
+            results[dataset] = compare(a_right, b_right, [rows[0][i]["group"] for i in chosen])
+    if not results:
+        raise WhichdanceError(
+            f"{first} and {second} have no recordings of the ten dances in common, in datasets of one name"
+        )
+    return results
+
+
+def _read_recordings(path: str | Path) -> dict[tuple[str, ...], dict[str, str]]:
+    path = Path(path)
+    path = path / RECORDINGS if path.is_dir() else path
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if missing := set(COLUMNS) - set(reader.fieldnames or ()):
+                raise WhichdanceError(
+                    f"{path} is no {RECORDINGS} of `python -m training evaluate -o FOLDER`: it has no column "
+                    f"{', '.join(sorted(missing))}"
+                )
+            return {tuple(row[c] for c in ("dataset", "recording", "start", "end")): row for row in reader}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise WhichdanceError(f"{path} cannot be read ({error})") from error
 
 
 def _file_name(name: str) -> str:

@@ -38,16 +38,28 @@ def network_runner(
 
 
 def score_recordings(
-    run: Run, recordings: Sequence[Stored], *, stride: int = DEFAULT_STRIDE
+    run: Run,
+    recordings: Sequence[Stored],
+    *,
+    stride: int = DEFAULT_STRIDE,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Float32]:
     """Scores of the segments of each recording, `stride` frames apart (thesis 3.3).
+
+    `progress` is called with (recordings done, recordings in all).
 
     Returns
     -------
     list of ndarray, shape (n_segments, n_classes)
         One per recording, in order.
     """
-    return score_windows(run, (windows(STORED.decode(r.codes()), stride=stride) for r in recordings))
+
+    def segments() -> Iterator[Float32]:
+        for done, r in enumerate(recordings, 1):
+            yield windows(STORED.decode(r.codes()), stride=stride)
+            progress(done, len(recordings))
+
+    return score_windows(run, segments())
 
 
 def score_windows(run: Run, recordings: Iterable[Float32]) -> list[Float32]:

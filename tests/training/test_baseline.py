@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
@@ -65,3 +66,16 @@ def test_unreadable_recordings_are_reported(tmp_path: Path) -> None:
     read, table, failures = baseline.feature_table([Recording(tmp_path / "x.wav", "jive")])
     assert (read, table.shape) == ([], (0, 72))
     assert "x.wav" in failures[0]
+
+
+def test_one_strange_file_aborts_nothing(tmp_path: Path, manifest: Path) -> None:
+    recordings = read_manifest(manifest)[:2]
+    samples = np.zeros(3 * RATE, np.float32)
+    for name, changed in (("silent", samples), ("nan", samples + np.float32(np.nan)), ("one", samples[:1])):
+        soundfile.write(tmp_path / f"{name}.wav", changed, RATE, subtype="FLOAT")
+    strange = [Recording(tmp_path / f"{name}.wav", "jive") for name in ("silent", "nan", "one", "gone")]
+    read, table, failures = baseline.feature_table([*strange, *recordings])
+    assert set(recordings) <= set(read)
+    assert np.isfinite(table).all()
+    assert len(read) + len(failures) == 6
+    assert {"nan.wav", "gone.wav"} <= {f.split(":")[0].rsplit("/")[-1] for f in failures}

@@ -75,7 +75,12 @@ def test_train_evaluate_and_plot(manifest: Path, tmp_path: Path, capsys: pytest.
     assert "clicks" in out
     assert "held" in out
     assert "at threshold 0.500" in out
-    assert {p.name for p in report.iterdir()} == {"report.json", "confusion-clicks.png", "confusion-held.png"}
+    assert {p.name for p in report.iterdir()} == {
+        "report.json",
+        "recordings.csv",
+        "confusion-clicks.png",
+        "confusion-held.png",
+    }
     assert main(["plot", "curves", str(run / "last.pt"), "-o", str(tmp_path / "c.png")]) == 0
     assert (tmp_path / "c.png").stat().st_size > 1000
     assert main(["evaluate", str(run / "best.pt"), str(manifest), str(manifest)]) == 2
@@ -188,7 +193,12 @@ def test_labelling_again_moves_no_recording(tmp_path: Path, write_clicks: Callab
 def test_baseline(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["baseline", str(manifest), "-o", str(tmp_path / "b")]) == 0
     assert "trained on 9 recordings, tested on 3" in capsys.readouterr().out
-    assert {p.name for p in (tmp_path / "b").iterdir()} == {"report.json", "confusion.png", "baseline.joblib"}
+    assert {p.name for p in (tmp_path / "b").iterdir()} == {
+        "report.json",
+        "recordings.csv",
+        "confusion-baseline.png",
+        "baseline.joblib",
+    }
 
 
 def test_download_says_what_failed(

@@ -8,6 +8,7 @@ import soundfile
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import melspectrogram
 from training.data.manifest import Recording, read_manifest, read_samples
+from training.data.splits import group_of
 from training.degrade import (
     in_room,
     mix,
@@ -136,3 +137,19 @@ def test_accuracy_falls_to_chance_with_noise(
     assert top1 == sorted(top1, reverse=True)
     assert curve["points"][5]["snr"] == pytest.approx((curve["rms_signal"] / curve["rms_noise"]) ** 2)
     assert curve["rms_signal"] == pytest.approx(np.sqrt(0.5), abs=0.01)  # of a sine
+
+
+def test_one_broken_file_aborts_nothing(tmp_path: Path, manifest: Path) -> None:
+    (tmp_path / "broken.wav").write_text("no music")
+    soundfile.write(tmp_path / "nan.wav", np.full(RATE, np.nan, np.float32), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0, np.float32), RATE)
+    strange = [Recording(tmp_path / f"{name}.wav", "jive") for name in ("broken", "nan", "empty", "gone")]
+    good = read_manifest(manifest)[:2]
+    failed: list[str] = []
+    copies = write_low_quality_copies(
+        [*strange, *good], tmp_path / "out", share=1.0, failed=lambda r, reason: failed.append(r.path.name)
+    )
+    assert len(copies) == 2
+    assert sorted(failed) == ["broken.wav", "empty.wav", "gone.wav", "nan.wav"]
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert [c.group for c in copies] == [group_of(r) for r in good]  # a copy stays with its original

@@ -49,6 +49,7 @@ def test_statistics_of_segments_and_recordings() -> None:
 
 def test_without_threshold_everything_is_accepted() -> None:
     report = statistics("x", ("jive",), [scores(1)])
+    assert report.macro_recall.value == 1.0
     assert report.coverage.value == 1.0
     assert rejection_line(report) == ""
     assert math.isnan(report.others_auc)

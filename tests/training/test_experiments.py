@@ -50,7 +50,7 @@ def test_tables_4_8_and_4_9_and_figure_4_9(manifest: Path, tmp_path: Path) -> No
     extended = ["--extend", str(low / "manifest.csv")]
     datasets = [
         "--dataset",
-        f"low-quality={low / 'manifest.csv'}",
+        f"low-quality={low / 'manifest.csv'}@all",
         "--dataset",
         f"mine={manifest}@validation",
     ]

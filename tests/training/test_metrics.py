@@ -2,7 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
+from scipy.stats import binom
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from training import metrics
 from training.metrics import Accuracy
@@ -71,3 +72,58 @@ def test_risk_coverage() -> None:
 
 def test_aggregation_is_the_mean_over_segments() -> None:
     assert np.allclose(metrics.aggregate([SCORES[:2], SCORES[2:3]]), [[0.4, 0.4, 0.2], [0.4, 0.35, 0.25]])
+
+
+def test_segments_of_one_recording_are_no_independent_answers() -> None:
+    """Copies of each answer add nothing: the interval must not shrink as Wilson's would."""
+    rng = np.random.default_rng(0)
+    right = rng.random(100) < 0.7
+    alone = metrics.share_of(right, range(100))
+    assert alone.interval == Accuracy(int(right.sum()), 100).interval
+    copied = metrics.share_of(np.repeat(right, 30), np.repeat(np.arange(100), 30).tolist())
+    assert copied.value == alone.value
+    assert copied.interval == pytest.approx(alone.interval, abs=0.015)
+    low, high = Accuracy(copied.right, copied.total).interval
+    assert high - low < 0.3 * (copied.interval[1] - copied.interval[0])
+
+
+def test_the_clustered_interval_covers_the_truth() -> None:
+    """Simulated: 40 artists with an accuracy of their own each, 5 recordings of each; truth 0.7."""
+    rng = np.random.default_rng(1)
+    covered = 0
+    for _ in range(100):
+        artists = rng.beta(2.1, 0.9, 40)
+        right = (rng.random((40, 5)) < artists[:, None]).ravel()
+        low, high = metrics.share_of(right, np.repeat(np.arange(40), 5).tolist()).interval
+        covered += low <= 0.7 <= high
+    assert binom.cdf(covered, 100, 0.92) > 0.001  # not far below 95 of 100
+
+
+def test_where_all_are_right_the_interval_is_of_so_many_clusters() -> None:
+    answers = metrics.share_of(np.ones(300, bool), np.repeat(np.arange(10), 30).tolist())
+    assert answers.interval == Accuracy(10, 10).interval
+    assert answers.interval[0] < 0.75
+
+
+def test_macro_recall_is_scikit_learns_balanced_accuracy() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.choice(4, 200, p=[0.7, 0.2, 0.05, 0.05])
+    scores = rng.random((200, 6))
+    scores[np.arange(200), truth] += np.where(truth == 0, 0.8, 0.1)
+    found = metrics.macro_recall(scores, truth, range(200))
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        expected = balanced_accuracy_score(truth, scores.argmax(axis=1))
+    assert found.value == pytest.approx(expected)
+    assert found.interval[0] < expected < found.interval[1]
+    assert math.isnan(metrics.macro_recall(scores[:0], truth[:0], []).value)
+
+
+def test_mcnemar_counts_what_only_one_gets_right() -> None:
+    first = np.array([True] * 60 + [False] * 30 + [True] * 2 + [False] * 8)
+    second = np.array([True] * 60 + [False] * 30 + [False] * 2 + [True] * 8)
+    found = metrics.compare(first, second, range(100))
+    assert (found.only_first, found.only_second) == (2, 8)
+    assert found.p == pytest.approx(2 * sum(math.comb(10, k) for k in range(3)) / 2**10)
+    assert found.difference.value == pytest.approx(0.06)
+    assert found.difference.interval[0] <= 0.0 + 1e-9 < found.difference.interval[1]
+    assert metrics.compare(first, first, range(100)).p == 1.0

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.dances import OTHER
-from training.commands.collection import add_store, collect, store_of
+from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.machine import add_device, device_of
 
 if TYPE_CHECKING:
     from training.data.store import Stored
@@ -27,8 +28,9 @@ def add_parser(commands: Any) -> None:
         "evidence parameters are fitted on sequences of the same recordings, which should last a minute.",
     )
     command.add_argument("checkpoint", type=Path)
-    command.add_argument("manifest", type=Path)
+    command.add_argument("manifest", help="MANIFEST.csv[@SPLIT]; without @SPLIT all recordings")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
+    add_device(command)
     add_store(command)
     command.add_argument(
         "--max-error",
@@ -63,22 +65,31 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from training import calibrate, models
-    from training.data.manifest import read_manifest
+    from training import calibrate, models, provenance
+    from training.data.manifest import manifest_path, read_selection
     from training.scoring import network_runner, score_recordings
 
+    recordings = read_selection(args.manifest)
+    device = device_of(args)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
     calibrate.fold_prior(network, args.prior)
-    stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs).stored
-    scores = score_recordings(network_runner(network), stored, stride=args.stride)
+    stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
+    calibrate.check_unseen(checkpoint, stored, args.manifest)
+    with progress("scores") as bar:
+        run = network_runner(network.to(device), device)
+        scores = score_recordings(run, stored, stride=args.stride, progress=bar)
     calibration = calibrate.calibrate(scores, [s.recording.dance for s in stored], max_error=args.max_error)
     found = calibration.to_dict() | {"prior": args.prior}
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
-        run = network_runner(network, temperature=calibration.temperature)
+        run = network_runner(network, device, temperature=calibration.temperature)
         fit = _fit_evidence(run, stored, labels, args)
         found |= {"evidence": asdict(fit.settings)}
+    network.to("cpu")
     kept = {k: v for k, v in checkpoint.items() if k in ("training", "optimizer")}
+    training = kept.setdefault("training", {})
+    used = provenance.joined([training.get("recordings") or {}, {"calibration": provenance.hashes(stored)}])
+    kept["training"] = training | {"recordings": used}
     models.save_checkpoint(
         args.output,
         network,

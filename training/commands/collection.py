@@ -2,9 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from training.commands.machine import add_backend, backend
 
 if TYPE_CHECKING:
     from training.data.manifest import Recording
@@ -22,7 +25,7 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import read_manifest
 
-    collection = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs)
+    collection = collect(read_manifest(args.manifest), store_of(args, args.manifest), args)
     return 1 if collection.failed else 0
 
 
@@ -32,8 +35,9 @@ def add_store(command: argparse.ArgumentParser) -> None:
         "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
     )
     command.add_argument(
-        "--jobs", type=int, default=1, help="processes that compute spectrograms (default: 1)"
+        "--jobs", type=int, default=1, help="processes that compute spectrograms, -1 for all (default: 1)"
     )
+    add_backend(command)
 
 
 def store_of(args: argparse.Namespace, manifest: Path) -> Path:
@@ -41,17 +45,29 @@ def store_of(args: argparse.Namespace, manifest: Path) -> Path:
     return args.store or manifest.parent / "features"
 
 
-def collect(recordings: "Sequence[Recording]", store: Path, jobs: int) -> "Collection":
-    """Spectrograms of recordings, with a progress bar and a report of what was left out."""
-    from rich.progress import Progress
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, as a function of (done, in all)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def collect(
+    recordings: "Sequence[Recording]", store: Path, args: argparse.Namespace, *, quiet: bool = False
+) -> "Collection":
+    """Spectrograms of recordings, with a progress bar and a report of what was left out."""
     from training.data.store import Store
 
-    with Progress(transient=True) as bar:
-        task = bar.add_task("spectrograms", total=None)
-        collection = Store(store).collect(
-            recordings, jobs=jobs, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+    with progress("spectrograms") as report, backend(args.backend):
+        collection = Store(store).collect(recordings, jobs=args.jobs, progress=report)
+    if quiet:
+        return collection
     for _, reason in collection.failed:
         print(f"left out: {reason}", file=sys.stderr)
     for stored in collection.short:

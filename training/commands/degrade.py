@@ -1,8 +1,11 @@
 """`degrade`: low-quality copies of recordings, to extend a training set with."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
+
+from training.commands.collection import progress
 
 
 def add_parser(commands: Any) -> None:
@@ -26,21 +29,23 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from rich.progress import Progress
-
+    from runtime.errors import WhichdanceError
     from training.data.manifest import read_selection, write_manifest
     from training.degrade import write_low_quality_copies
 
-    with Progress(transient=True) as bar:
-        task = bar.add_task("copies", total=None)
+    recordings = read_selection(args.recordings, split="train")
+    with progress("copies") as bar:
         copies = write_low_quality_copies(
-            read_selection(args.recordings, split="train"),
+            recordings,
             args.output,
             share=args.share,
             noises=args.crowd,
             seed=args.seed,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=bar,
+            failed=lambda recording, reason: print(f"left out: {reason}", file=sys.stderr),
         )
+    if not copies:
+        raise WhichdanceError(f"none of the recordings chosen from {args.recordings} could be copied")
     write_manifest(args.output / "manifest.csv", copies)
     print(f"{len(copies)} copies in {args.output / 'manifest.csv'}")
     return 0

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.commands.collection import add_store, collect, store_of
+from training.commands.collection import add_store, collect, progress, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,32 +43,30 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from rich.progress import Progress
-
     from runtime.errors import WhichdanceError
     from training.data import duplicates
     from training.data.manifest import manifest_path, read_manifest, read_selection, write_manifest
 
     stored = [
-        collect(read_selection(text), store_of(args, manifest_path(text)), args.jobs).stored
+        collect(read_selection(text), store_of(args, manifest_path(text)), args).stored
         for text in (args.first, args.second)
     ]
     compared = 0
 
-    def progress(done: int, total: int) -> None:
-        nonlocal compared
-        compared = done
-        bar.update(task, completed=done, total=total)
-
     started = time.perf_counter()
-    with Progress(transient=True) as bar:
-        task = bar.add_task("pairs", total=None)
+    with progress("pairs") as bar:
+
+        def counted(done: int, total: int) -> None:
+            nonlocal compared
+            compared = done
+            bar(done, total)
+
         pairs = duplicates.find_duplicates(
             *stored,
             threshold=args.threshold,
             max_shift=args.max_shift,
             within_class=not args.all_classes,
-            progress=progress,
+            progress=counted,
         )
     seconds = time.perf_counter() - started
     for pair in pairs:

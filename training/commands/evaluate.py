@@ -1,11 +1,14 @@
 """`evaluate`: accuracies, confusion and calibration of a network on named datasets."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ParameterError
-from training.commands.collection import add_store, collect, store_of
+from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.machine import add_device, device_of
 
 if TYPE_CHECKING:
     from training.evaluate import Dataset
@@ -16,43 +19,57 @@ def add_parser(commands: Any) -> None:
     command = commands.add_parser(
         "evaluate",
         help="accuracies, confusion and calibration on named datasets",
-        description="Top-1 and top-2 accuracy with and without aggregation, with 95 % Wilson intervals.",
+        description="Top-1 and top-2 accuracy with and without aggregation and macro recall, with 95 %% "
+        "intervals over groups of recordings.",
     )
     command.add_argument("model", type=Path, help="a checkpoint (.pt) or an exported model (.onnx)")
     command.add_argument(
         "dataset",
         nargs="+",
         help="[NAME=]MANIFEST.csv[@SPLIT], or [NAME=]ARRAYS.npz of mel_db and labels; "
-        "without @SPLIT the test split, or all recordings where there is none",
+        "without @SPLIT the test split; @all takes all recordings",
     )
-    command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="for report.json and figures")
+    command.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="for report.json, recordings.csv and figures"
+    )
     command.add_argument("--stride", type=int, default=200, help="frames between segments (default: 200)")
     command.add_argument(
         "--threshold", type=float, help="abstain below this confidence (default: what the model was given)"
     )
-    command.add_argument("--threads", type=int, help="CPU threads of the network")
+    add_device(command)
     add_store(command)
     command.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    import torch
     from rich.console import Console
 
     from runtime.segments import check_stride
     from training import evaluate
+    from training.provenance import seen
     from training.reports import write_reports
+    from training.weights import read_checkpoint
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
     check_stride(args.stride)
-    run, threshold = evaluate.load_runner(args.model)
+    check_datasets(args.dataset)
+    run, threshold = evaluate.load_runner(args.model, device_of(args))
+    known = seen(read_checkpoint(args.model)) if args.model.suffix not in (".onnx", ".ort") else {}
     if args.threshold is not None:
         threshold = args.threshold
-    datasets = [dataset_of(text, args) for text in args.dataset]
-    if len({dataset.name for dataset in datasets}) < len(datasets):
-        raise ParameterError("two datasets have the same name; name them: NAME=MANIFEST.csv")
-    reports = [evaluate.evaluate(run, d, stride=args.stride, threshold=threshold) for d in datasets]
+    reports = []
+    for text in args.dataset:
+        dataset = dataset_of(text, args)
+        with progress(f"{dataset.name}: scores") as report_progress:
+            reports.append(
+                evaluate.evaluate(
+                    run,
+                    dataset,
+                    stride=args.stride,
+                    threshold=threshold,
+                    seen=known,
+                    progress=report_progress,
+                )
+            )
     console = Console()
     if not console.is_terminal:
         console.width = 160
@@ -62,9 +79,26 @@ def _run(args: argparse.Namespace) -> int:
     for report in reports:
         if line := evaluate.rejection_line(report):
             console.print(line, highlight=False)
+    for report in reports:
+        if line := evaluate.warning(report):
+            print(line, file=sys.stderr)
     if args.output:
         console.print(f"written: {write_reports(args.output, reports, model=args.model.name)}")
     return 0
+
+
+def check_datasets(texts: Sequence[str]) -> None:
+    """Read the manifests, before anything else is done: their splits must be there, their names differ."""
+    from training.data.manifest import read_selection
+
+    names = []
+    for text in texts:
+        name, source = _named(text)
+        names.append(name)
+        if not source.endswith(".npz"):
+            read_selection(source, split="test")
+    if len(set(names)) < len(names):
+        raise ParameterError("two datasets have the same name; name them: NAME=MANIFEST.csv")
 
 
 def dataset_of(text: str, args: argparse.Namespace) -> "Dataset":
@@ -72,11 +106,18 @@ def dataset_of(text: str, args: argparse.Namespace) -> "Dataset":
     from training import evaluate
     from training.data.manifest import manifest_path, read_selection
 
+    name, source = _named(text)
+    if source.endswith(".npz"):
+        return evaluate.array_dataset(name, source)
+    manifest = manifest_path(source)
+    stored = collect(read_selection(source, split="test"), store_of(args, manifest), args).stored
+    return evaluate.stored_dataset(name, stored)
+
+
+def _named(text: str) -> tuple[str, str]:
+    from training.data.manifest import manifest_path
+
     name, equals, source = text.partition("=")
     if not equals:
         name, source = "", text
-    if source.endswith(".npz"):
-        return evaluate.array_dataset(name or Path(source).stem, source)
-    manifest = manifest_path(source)
-    stored = collect(read_selection(source, split="test"), store_of(args, manifest), args.jobs).stored
-    return evaluate.stored_dataset(name or manifest.stem, stored)
+    return name or (Path(source) if source.endswith(".npz") else manifest_path(source)).stem, source

@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.name not in EXPERIMENTS:
         raise ParameterError(f"no experiment {args.name!r}; there are {', '.join(EXPERIMENTS)}")
-    stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args.jobs).stored
+    stored = collect(read_manifest(args.manifest), store_of(args, args.manifest), args).stored
     split = {
         name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")
     }
@@ -80,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
 
     extension: Sequence[Stored] = ()
     if args.extend:
-        extension = collect(read_manifest(args.extend), store_of(args, args.extend), args.jobs).stored
+        extension = collect(read_manifest(args.extend), store_of(args, args.extend), args).stored
     setup = Setup(
         folder=args.output,
         train=train,

@@ -129,7 +129,7 @@ def _run(args: argparse.Namespace) -> int:
     stored = [
         s
         for manifest in args.manifest
-        for s in collect(read_manifest(manifest), store_of(args, manifest), args.jobs).stored
+        for s in collect(read_manifest(manifest), store_of(args, manifest), args).stored
     ]
     split = {
         name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")

@@ -250,6 +250,14 @@ def spectrogram_file(folder: Path, digest: str) -> Path:
     return folder / digest[:2] / f"{digest}.npy"
 
 
+def digest_of(path: Path) -> str:
+    """The name of a file's spectrogram: SHA-256 of its content and the front end's parameters."""
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256")
+    content.update(FORMAT.encode())
+    return content.hexdigest()
+
+
 def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
     """Compute one spectrogram unless the store has it; runs in a worker, perhaps on another machine.
 
@@ -259,10 +267,7 @@ def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
         The hash in the spectrogram's name; why there is none, or ''.
     """
     try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256")
-        content.update(FORMAT.encode())
-        digest = content.hexdigest()
+        digest = digest_of(path)
         target = spectrogram_file(folder, digest)
         if not _length(target):
             codes = spectrogram(path)

@@ -1,0 +1,51 @@
+"""`compare`: whether one of two networks is better, on the same recordings."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add_parser(commands: Any) -> None:
+    """Arguments of `compare`."""
+    command = commands.add_parser(
+        "compare",
+        help="whether one of two evaluated networks is better: McNemar's test, paired bootstrap",
+        description="Compares recording by recording, so a difference shows far sooner than two intervals "
+        "come apart. B less A: above 0, B is better.",
+    )
+    for name in ("first", "second"):
+        command.add_argument(
+            name,
+            type=Path,
+            metavar={"first": "A", "second": "B"}[name],
+            help="folder of `evaluate -o`, or its recordings.csv",
+        )
+    command.set_defaults(func=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from training.reports import compare_reports
+
+    table = Table(
+        "Dataset", "Recordings", "A", "B", "B less A", "only A right", "only B right", "McNemar's p",
+        title=f"A: {args.first}, B: {args.second}",
+    )  # fmt: skip
+    for dataset, c in compare_reports(args.first, args.second).items():
+        table.add_row(
+            dataset,
+            str(c.first.total),
+            str(c.first),
+            str(c.second),
+            str(c.difference),
+            str(c.only_first),
+            str(c.only_second),
+            f"{c.p:.3g}",
+        )
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    return 0

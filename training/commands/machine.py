@@ -1,0 +1,109 @@
+"""Where work is done: the network's device, and the processes or machines that prepare data."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from runtime.errors import ParameterError, WhichdanceError
+
+if TYPE_CHECKING:
+    import torch
+
+ACCELERATORS = ("auto", "cpu", "cuda", "mps", "gpu")
+
+
+def add_device(command: argparse.ArgumentParser) -> None:
+    """The arguments --accelerator and --threads of commands that run a network without training it."""
+    command.add_argument(
+        "--accelerator", default="auto", choices=ACCELERATORS, help="what runs the network (default: auto)"
+    )
+    command.add_argument("--threads", type=int, help="CPU threads of the network (default: PyTorch's choice)")
+
+
+def device_of(args: argparse.Namespace) -> "torch.device":
+    """The device of --accelerator; sets --threads.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that kind.
+    """
+    import torch
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if args.accelerator in ("auto", "gpu"):
+        kind = next(kind for kind, available in there.items() if available)
+        if args.accelerator == "gpu" and kind == "cpu":
+            raise ParameterError("--accelerator gpu: PyTorch finds none here")
+    else:
+        kind = args.accelerator
+        if not there[kind]:
+            raise ParameterError(f"--accelerator {kind}: PyTorch finds none here")
+    return torch.device(kind)
+
+
+def add_backend(command: argparse.ArgumentParser) -> None:
+    """The argument --backend."""
+    command.add_argument(
+        "--backend",
+        default="local",
+        metavar="local|dask://HOST:PORT|ray",
+        help="where --jobs run: processes here, or a cluster whose machines see the same paths",
+    )
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Work given to joblib goes to processes here, to a Dask cluster, or to a Ray cluster.
+
+    Parameters
+    ----------
+    name : str
+        'local', 'dask://HOST:PORT' (the address of the scheduler), or 'ray' (the cluster that `ray start`
+        made this machine part of).
+
+    Raises
+    ------
+    ParameterError, WhichdanceError
+        Unknown name; a library that is missing; a scheduler that does not answer.
+    """
+    import joblib
+
+    if name == "local":
+        yield
+    elif name.startswith("dask://"):
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise WhichdanceError(
+                "--backend dask:// needs Dask: pip install 'whichdance[cluster]'"
+            ) from error
+        try:
+            client = Client(f"tcp://{name.removeprefix('dask://')}", timeout=10)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise WhichdanceError(f"--backend {name}: no Dask scheduler answers there ({error})") from error
+        with client, joblib.parallel_config(backend="dask"):
+            yield
+    elif name == "ray":
+        try:
+            from ray.util.joblib import register_ray
+        except ImportError as error:
+            raise WhichdanceError("--backend ray needs Ray: pip install 'ray[default]'") from error
+        register_ray()
+        with joblib.parallel_config(backend="ray"):
+            yield
+    else:
+        raise ParameterError(f"--backend must be local, dask://HOST:PORT or ray, got {name!r}")
+
+
+def refuse_torchrun(what: str) -> None:
+    """Commands that do not divide their work would do it in every process and write the same files."""
+    processes = int(os.environ.get("WORLD_SIZE", "1") or 1)
+    if processes > 1:
+        raise ParameterError(
+            f"`{what}` does not divide its work among the {processes} processes of torchrun; start it without"
+        )
