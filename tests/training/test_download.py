@@ -92,7 +92,7 @@ def test_links_without_a_dance_wait_for_labels(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("link\nx\n", "no column url"),
-        ("url,dance\nx,polka\n", "line 2: dance is 'polka'"),
+        ("url,dance\nx,tangos\n", "line 2: dance is 'tangos'; is tango meant"),
         ("url,split\nx,dev\n", "line 2: split is 'dev'"),
         ("url,dance\n,jive\n", "line 2: url is empty"),
     ],

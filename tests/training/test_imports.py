@@ -98,8 +98,8 @@ def test_aliases(tmp_path: Path) -> None:
         "Waltz": "viennese_waltz",
     }
     assert unknown == ["Misc"]
-    file.write_text('Walzer = "waltz"\n')
-    with pytest.raises(WhichdanceError, match=r"aliases\.toml: 'Walzer' is 'waltz', not one of cha_cha_cha"):
+    file.write_text('Walzer = "slow_walz"\n')
+    with pytest.raises(WhichdanceError, match=r"aliases\.toml: 'Walzer' is 'slow_walz'; is slow_waltz meant"):
         imports.read_aliases(file)
     with pytest.raises(WhichdanceError, match="cannot be read"):
         imports.read_aliases(tmp_path / "no.toml")

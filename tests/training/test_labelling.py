@@ -65,7 +65,7 @@ def test_every_source_has_its_own_expressions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[[source]]\nname = 'x'\npatterns.polka = 'p'", "'polka' is no dance"),
+        ("[[source]]\nname = 'x'\npatterns.rumbas = 'p'", "'rumbas' is no dance; is rumba meant"),
         ("[[source]]\nname = 'x'\npatterns.jive = '('", "expression for jive is wrong"),
         ("[[source]]\nfiles = 'x'", "needs a name"),
         ("nonsense", "cannot be read"),

@@ -114,9 +114,7 @@ def _streams(args: argparse.Namespace) -> "list[Stream]":
             Stream(label, lambda codes=codes: excerpts(codes))  # type: ignore[misc]
             for label, codes in zip(dataset.labels, dataset.recordings, strict=True)
         ]
-    stored = collect(
-        read_selection(args.dataset), store_of(args, manifest_path(args.dataset)), args.jobs
-    ).stored
+    stored = collect(read_selection(args.dataset), store_of(args, manifest_path(args.dataset)), args).stored
     return [Stream(s.recording.dance, lambda s=s: STORED.decode(s.codes())) for s in stored]  # type: ignore[misc]
 
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-from training.data.manifest import SPLITS, Recording
+from training.data.manifest import SPLITS, Recording, label_fault
 
 LOG = "downloads.csv"
 FORMATS = ("flac", "wav")  # what ffmpeg converts to; the thesis has wav, flac takes half the space
@@ -76,10 +75,8 @@ def read_links(path: str | Path) -> list[Link]:
                 where = f"{path}, line {reader.line_num}"
                 if not link.url:
                     raise WhichdanceError(f"{where}: url is empty")
-                if link.dance not in (*DANCE_KEYS, OTHER, ""):
-                    raise WhichdanceError(
-                        f"{where}: dance is {link.dance!r}, not one of {', '.join(DANCE_KEYS)}"
-                    )
+                if link.dance and (fault := label_fault(link.dance)):
+                    raise WhichdanceError(f"{where}: dance is {link.dance!r}; {fault}")
                 if link.split not in SPLITS:
                     raise WhichdanceError(f"{where}: split is {link.split!r}, not train, validation or test")
                 links.setdefault(link.url, link)

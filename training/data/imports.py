@@ -11,16 +11,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from runtime.audio import SUFFIXES
-from runtime.dances import DANCE_KEYS, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, REGISTRY
 from runtime.errors import WhichdanceError
-from training.data.manifest import Recording, counts
-
-LABELS = (*DANCE_KEYS, OTHER)
+from training.data.manifest import Recording, counts, label_fault
 
 # Other names of the ten dances, as folders are called in English, German, French, Italian, Spanish, Czech;
 # compared without case, accents, blanks, punctuation and what stands in brackets.
 FOLDER_NAMES: dict[str, str] = {
-    **{key.replace("_", ""): key for key in DANCE_KEYS},
+    **{key.replace("_", ""): key for key in REGISTRY},
     "chacha": "cha_cha_cha",
     "paso": "paso_doble",
     "rhumba": "rumba",
@@ -107,8 +105,8 @@ def read_aliases(path: str | Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WhichdanceError(f"{path} cannot be read ({error})") from error
     for name, dance in content.items():
-        if dance not in LABELS:
-            raise WhichdanceError(f"{path}: {name!r} is {dance!r}, not one of {', '.join(LABELS)}")
+        if fault := label_fault(str(dance)):
+            raise WhichdanceError(f"{path}: {name!r} is {dance!r}; {fault}")
     return {_plain(name): dance for name, dance in content.items()}
 
 

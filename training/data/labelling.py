@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-from training.data.manifest import Recording, counts
+from training.data.manifest import Recording, counts, label_fault
 
 # What the dances are called in most titles. "Viennese Waltz" must not match "Waltz" too.
 PATTERNS: dict[str, str] = {
@@ -130,8 +129,8 @@ def _check_keys(table: Mapping[str, object], known: tuple[str, ...], where: str)
 def _compiled(patterns: Mapping[str, str], where: str) -> dict[str, re.Pattern[str]]:
     compiled = {}
     for dance, pattern in patterns.items():
-        if dance not in (*DANCE_KEYS, OTHER):
-            raise WhichdanceError(f"{where}: {dance!r} is no dance")
+        if fault := label_fault(dance):
+            raise WhichdanceError(f"{where}: {dance!r} is no dance; {fault}")
         try:
             if pattern:
                 compiled[dance] = re.compile(pattern, re.IGNORECASE)

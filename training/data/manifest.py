@@ -15,11 +15,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from runtime import audio
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, REGISTRY
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32
 
@@ -98,6 +99,19 @@ def read_manifest(path: str | Path) -> list[Recording]:
     return recordings
 
 
+def label_fault(label: str) -> str:
+    """What is wrong with a label, '' if nothing: any dance may be one, but hardly one that is nearly spelt
+    as a dance that is known."""
+    if not LABEL.fullmatch(label):
+        return (
+            f"write a label, lower-case words joined by '_', such as {', '.join(DANCE_KEYS)}, bachata, "
+            f"or {OTHER}"
+        )
+    known = (*REGISTRY, OTHER)
+    near = [] if label in known else get_close_matches(label, known, n=1, cutoff=0.8)
+    return f"is {near[0]} meant?" if near else ""
+
+
 def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recording:
     def cell(name: str) -> str:
         return (row.get(name) or "").strip()
@@ -121,11 +135,8 @@ def _recording(row: dict[str, str | None], manifest: Path, line: int) -> Recordi
     )
     if not cell("path"):
         raise ManifestError(f"{manifest}, line {line}: path is empty")
-    if not LABEL.fullmatch(recording.dance):
-        raise ManifestError(
-            f"{manifest}, line {line}: dance is {recording.dance!r}; write a label, lower-case words "
-            f"joined by '_', such as {', '.join(DANCE_KEYS)}, bachata, or {OTHER}"
-        )
+    if fault := label_fault(recording.dance):
+        raise ManifestError(f"{manifest}, line {line}: dance is {recording.dance!r}; {fault}")
     if recording.split not in SPLITS:
         raise ManifestError(
             f"{manifest}, line {line}: split is {recording.split!r}; "
