@@ -12,7 +12,8 @@ from scipy.signal import butter, oaconvolve, sosfilt, tf2sos
 
 from runtime.mel import SAMPLE_RATE
 
-from .arrangement import Performance, Track, draw
+from .arrangement import Performance, Track
+from .form import draw
 from .styles import Range
 
 BALANCE_DB = {
