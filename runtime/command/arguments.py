@@ -220,9 +220,12 @@ def check(args: argparse.Namespace) -> None:
         raise ParameterError(f"{useless} goes with --write-tags")
     if not args.paths:
         raise ParameterError("no recordings given; name files or folders")
-    for target in (args.output, args.plot, args.cue):
-        if target is not None:
-            _check_target(target, args.paths)
+    targets = [target for target in (args.output, args.plot, args.cue) if target is not None]
+    if len({os.path.realpath(target) for target in targets}) < len(targets):
+        raise ParameterError("-o, --plot and --cue would write the same file; give each a name of its own")
+    for target in targets:
+        if not Path(target).absolute().parent.is_dir():
+            raise WhichdanceError(f"{target}: cannot be written (no such folder)")
     if args.plot:
         from runtime.command.plot import check_plot_path
 
@@ -241,11 +244,13 @@ def _given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
     return None
 
 
-def _check_target(target: str, recordings: Sequence[str]) -> None:
-    """A file to be written has a folder, and is not the music itself."""
-    if not Path(target).absolute().parent.is_dir():
-        raise WhichdanceError(f"{target}: cannot be written (no such folder)")
-    if os.path.exists(target) and any(
-        os.path.exists(path) and os.path.samefile(target, path) for path in recordings
-    ):
-        raise ParameterError(f"{target}: is a recording to listen to; it would be overwritten")
+def check_recordings(args: argparse.Namespace, recordings: Sequence[str]) -> None:
+    """The same with the recordings that were found: none may be overwritten, some options take only one."""
+    for target in (args.output, args.plot, args.cue):
+        if target is None or not os.path.exists(target):
+            continue
+        if any(os.path.exists(path) and os.path.samefile(target, path) for path in recordings):
+            raise ParameterError(f"{target}: is a recording to listen to; it would be overwritten")
+    for option in ("plot", "cue"):
+        if getattr(args, option) and len(recordings) != 1:
+            raise ParameterError(f"--{option} takes one recording, these are {len(recordings)}")

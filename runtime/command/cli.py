@@ -10,12 +10,19 @@ from typing import TextIO
 from runtime.atomic import replacing
 from runtime.classifier import LIVE_STRIDE
 from runtime.command import report
-from runtime.command.arguments import PROGRAM, SHORT_HELP, TAG_CONFIDENCE, check, make_parser
+from runtime.command.arguments import (
+    PROGRAM,
+    SHORT_HELP,
+    TAG_CONFIDENCE,
+    check,
+    check_recordings,
+    make_parser,
+)
 from runtime.command.batch import Batch, find_recordings
 from runtime.command.exits import Exit, run, say
 from runtime.command.progress import ProgressBar
 from runtime.command.report import Renderer
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.errors import WhichdanceError
 from runtime.prediction import Outcome
 from runtime.segments import DEFAULT_STRIDE
 
@@ -49,9 +56,7 @@ def _whichdance(args: argparse.Namespace) -> int:
 
 def _classify(args: argparse.Namespace) -> int:
     recordings, failures = find_recordings(args.paths)
-    for option in ("plot", "cue"):
-        if getattr(args, option) and len(recordings) != 1:
-            raise ParameterError(f"--{option} takes one recording, these are {len(recordings)}")
+    check_recordings(args, recordings)
     batch = Batch(
         jobs=args.jobs or 1,
         model=args.model,

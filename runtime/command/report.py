@@ -149,9 +149,13 @@ class Answers:
         self._top = top
 
     def add(self, outcome: Outcome) -> None:
-        if outcome.prediction is not None:
-            answer = summary(outcome.prediction, self._top, ascii_only=not takes_unicode(self._out))
-            self._out.write(f"{_heading(outcome.path, outcome.prediction)}{answer}\n")
+        prediction = outcome.prediction
+        if prediction is None:
+            return
+        answer = summary(prediction, self._top, ascii_only=not takes_unicode(self._out))
+        self._out.write(f"{_heading(outcome.path, prediction)}{answer}\n")
+        if len(prediction.parts) > 1:
+            self._out.write(f"It has {len(prediction.parts)} parts; --parts lists them.\n")
 
     def finish(self) -> None:
         pass
@@ -261,28 +265,21 @@ def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> st
     """The answer, the tempo, and the best dances with bars and percentages, in several lines."""
     if prediction.verdict == "silence":
         return "Silence: there is no music to be heard."
-    lines = [_headline(prediction)]
+    headlines = {
+        "not sure": "Not sure. It is closest to:",
+        "none": "None of these dances. It is closest to:",
+    }
+    lines = [headlines.get(prediction.verdict, words.answer(prediction))]
     if tempo := words.tempo(prediction):
         lines.append(tempo)
     if prediction.padded:
         lines.append("Less than one segment was heard; a few bars more give a surer answer.")
-    if prediction.dance is not None and len(prediction.parts) > 1:
-        lines.append(f"It has {len(prediction.parts)} parts; --parts lists them.")
     rows = [(words.name(key), score) for key, score in ranking(prediction, top)]
     width = max(len(name) for name, _ in rows)
     for name, score in rows:
         bar = ("#" if ascii_only else "━") * round(BAR_WIDTH * score)
         lines.append(f"  {name:{width}}  {bar:{BAR_WIDTH}} {percent(score):>5}")
     return "\n".join(lines)
-
-
-def _headline(prediction: Prediction) -> str:
-    if prediction.dance is None and len(prediction.parts) > 1:
-        return f"{len(prediction.parts)} parts, and none prevails; --parts lists them:"
-    return {
-        "not sure": "Not sure. It is closest to:",
-        "none": "None of these dances. It is closest to:",
-    }.get(prediction.verdict, words.answer(prediction))
 
 
 def ranking(prediction: Prediction, top: int) -> list[tuple[str, float]]:

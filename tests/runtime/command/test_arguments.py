@@ -33,6 +33,7 @@ from runtime.command.arguments import FOR_FILES, FOR_MICROPHONE, check, make_par
         (["--cue", "out.cue", "a.wav", "b.wav"], "--cue takes one recording, these are 2"),
         (["--plot", "out.gif", "a.wav"], "out.gif: a figure is saved as .png, .svg, .pdf"),
         (["--plot", "out.png", "a.wav", "b.wav"], "--plot takes one recording, these are 2"),
+        (["-o", "a.png", "--plot", "./a.png", "a.wav"], "would write the same file"),
         (["--nonsense"], "--nonsense"),
     ],
 )
@@ -77,6 +78,14 @@ def test_the_music_itself_is_not_overwritten(whichdance, sound, tmp_path, option
     assert (status, out) == (2, "")
     assert "song.png: is a recording to listen to; it would be overwritten" in err
     assert path.read_bytes() == before
+
+
+def test_nor_is_music_that_a_folder_holds(whichdance, music):
+    before = (music / "a.wav").read_bytes()
+    status, out, err = whichdance("-o", music / "a.wav", music)
+    assert (status, out) == (2, "")
+    assert "a.wav: is a recording to listen to" in err
+    assert (music / "a.wav").read_bytes() == before
 
 
 def test_every_option_is_for_files_or_the_microphone_or_both():
