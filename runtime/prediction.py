@@ -19,7 +19,9 @@ class Part:
     start, end : float
         s.
     dance : str or None
-        Its key; None where it is none of the model's dances, or the model is not sure.
+        Its key; None unless `verdict` is 'dance'.
+    verdict : str
+        'dance'; 'none', where it is none of the model's dances; 'not sure'.
     confidence : float
         Probability of what is answered (of `dance`, or of the likeliest state where that is None), 0 to 1.
     tempo_bpm, tempo_mpm : float or None
@@ -29,6 +31,7 @@ class Part:
     start: float
     end: float
     dance: str | None
+    verdict: Verdict
     confidence: float
     tempo_bpm: float | None = None
     tempo_mpm: float | None = None

@@ -226,11 +226,13 @@ class _Session:
 
     def _part(self, span: Span, tempo: Tempo | None) -> Part:
         labels = self.listening.labels
-        named = span.state < len(labels) and span.confidence >= self.listening.name_at
+        sure = span.confidence >= self.listening.name_at
+        named = sure and span.state < len(labels)
         return Part(
             span.start,
             span.end,
             labels[span.state] if named else None,
+            "dance" if named else "none" if sure else "not sure",
             span.confidence,
             tempo.bpm if tempo and named else None,
             tempo.mpm if tempo and named else None,

@@ -127,7 +127,7 @@ class CsvParts(CsvTable):
     """One row per part, times in seconds."""
 
     def _columns(self) -> tuple[str, ...]:
-        return ("start", "end", "dance", "confidence", "tempo_bpm", "tempo_mpm")
+        return ("start", "end", "dance", "verdict", "confidence", "tempo_bpm", "tempo_mpm")
 
     def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
         for part in prediction.parts:
@@ -135,6 +135,7 @@ class CsvParts(CsvTable):
                 f"{part.start:.3f}",
                 f"{part.end:.3f}",
                 part.dance or "",
+                part.verdict,
                 f"{part.confidence:.4f}",
                 _tenths(part.tempo_bpm),
                 _tenths(part.tempo_mpm),

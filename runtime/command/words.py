@@ -42,7 +42,9 @@ def tempo(prediction: Prediction) -> str:
 
 def part_name(part: Part) -> str:
     """What a part is."""
-    return NOT_SURE if part.dance is None else name(part.dance)
+    if part.dance is not None:
+        return name(part.dance)
+    return NONE if part.verdict == "none" else NOT_SURE
 
 
 def span(start: float, end: float) -> str:

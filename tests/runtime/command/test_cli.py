@@ -114,12 +114,14 @@ def test_the_shipped_model_splits_a_medley_of_the_examples(examples, capsys):
     assert [part["end"] for part in parts[:-1]] == [part["start"] for part in parts[1:]]
 
 
-def test_the_set_list_in_the_user_guide_is_what_the_command_prints(examples, capsys, monkeypatch):
+@pytest.mark.parametrize("page", ["README.md", "docs/user_guide.md"])
+def test_the_set_lists_in_the_documents_are_what_the_command_prints(page, examples, capsys, monkeypatch):
     path, _ = examples
+    text = (ROOT / page).read_text(encoding="utf-8")
     monkeypatch.chdir(path.parent)
     assert cli.main(["--parts", "medley.flac"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    shown = GUIDE[GUIDE.index("medley.flac  (") :].split("\n```")[0].splitlines()
+    shown = text[text.index("medley.flac  (") :].split("\n```")[0].splitlines()
     assert len(printed) == len(shown)
     assert printed[0] == shown[0]
     for line, example in zip(printed[1:], shown[1:], strict=True):  # the percentages are the model's

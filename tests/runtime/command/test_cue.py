@@ -21,7 +21,10 @@ def heard(make_prediction):
     """`heard("mix.mp3", (start, end, dance, bars per minute), ...)`: a recording in these parts."""
 
     def make(path: str, *parts: tuple[float, float, str | None, float | None]) -> Outcome:
-        made = [Part(start, end, dance, 0.9, None, mpm) for start, end, dance, mpm in parts]
+        made = [
+            Part(start, end, dance, "dance" if dance else "none", 0.9, None, mpm)
+            for start, end, dance, mpm in parts
+        ]
         return Outcome(path, make_prediction(parts=tuple(made), duration=parts[-1][1]))
 
     return make
@@ -51,7 +54,7 @@ def test_tracks_are_named_timed_and_cover_the_file(heard, tmp_path):
     )
     assert _tracks(tmp_path / "sheets.cue")[:3] == [
         ("music/Ball 東京.mp3", "Cha Cha Cha, 31 bars/min", (0, 0, 0)),
-        ("music/Ball 東京.mp3", "Not sure", (1, 52, 37)),
+        ("music/Ball 東京.mp3", "None of these", (1, 52, 37)),
         ("music/Ball 東京.mp3", "Hully Gully", (60, 5, 0)),
     ]
     text = (tmp_path / "sheets.cue").read_bytes().decode("utf-8")

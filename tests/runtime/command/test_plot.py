@@ -72,10 +72,10 @@ def test_what_is_left_for_none_of_the_ten_is_an_area_too():
 
 def test_parts_are_marked_and_named_where_there_is_room():
     parts = (
-        Part(0.0, 60.0, "slow_waltz", 0.9),
-        Part(60.0, 62.0, "tango", 0.9),  # too narrow for a name
-        Part(62.0, 150.0, None, 0.9),
-        Part(150.0, 203.0, "viennese_waltz", 0.9),
+        Part(0.0, 60.0, "slow_waltz", "dance", 0.9),
+        Part(60.0, 62.0, "tango", "dance", 0.9),  # too narrow for a name
+        Part(62.0, 150.0, None, "not sure", 0.9),
+        Part(150.0, 203.0, "viennese_waltz", "dance", 0.9),
     )
     axes = plot.figure(replace(_prediction(200, 43), parts=parts), title="ball.mp3").axes[0]
     lines = [float(line.get_xdata()[0]) for line in axes.lines]
@@ -89,7 +89,7 @@ def test_parts_are_marked_and_named_where_there_is_room():
 
 
 def test_one_part_is_not_marked():
-    axes = plot.figure(replace(_prediction(), parts=(Part(0.0, 45.0, "jive", 0.9),))).axes[0]
+    axes = plot.figure(replace(_prediction(), parts=(Part(0.0, 45.0, "jive", "dance", 0.9),))).axes[0]
     assert not axes.lines
     assert all(text.get_position()[1] < 1 for text in axes.texts)
 

@@ -182,8 +182,8 @@ def test_a_medley_is_a_set_list(whichdance, medley):
 
 def test_parts_are_rows_of_csv_and_objects_of_json(whichdance, medley):
     rows = list(csv.DictReader(io.StringIO(whichdance("--csv", "--parts", medley, "nowhere.wav")[1])))
-    columns = ["path", "start", "end", "dance", "confidence", "tempo_bpm", "tempo_mpm", "error"]
-    assert list(rows[0]) == columns
+    columns = ["path", "start", "end", "dance", "verdict"]
+    assert list(rows[0]) == [*columns, "confidence", "tempo_bpm", "tempo_mpm", "error"]
     assert [row["dance"] for row in rows] == ["tango", "rumba", "jive", ""]
     assert rows[-1]["error"] == "nowhere.wav: no such file"
     parts = json.loads(whichdance("--json", medley)[1])[0]["parts"]
