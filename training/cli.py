@@ -9,6 +9,7 @@ from training.commands import (
     calibrate,
     collection,
     compare,
+    corpus,
     degrade,
     download,
     duplicates,
@@ -22,7 +23,6 @@ from training.commands import (
     tempo,
     train,
 )
-from training.synthesis import cli as corpus
 
 
 def main(argv: Sequence[str] | None = None) -> int:

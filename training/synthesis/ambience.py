@@ -3,22 +3,26 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from . import voice
+from runtime.mel import Float32
+from training.synthesis import voice
+
+Sound = NDArray[np.float64]
 
 
-def _noise(rng: np.random.Generator, n: int, low: float, high: float, sample_rate: int) -> np.ndarray:
+def _noise(rng: np.random.Generator, n: int, low: float, high: float, sample_rate: int) -> Sound:
     band = butter(1, [low, min(high, 0.45 * sample_rate)], "band", fs=sample_rate, output="sos")
     return sosfilt(band, rng.standard_normal(n))
 
 
-def _swell(rng: np.random.Generator, n: int, per_second: float, sample_rate: int) -> np.ndarray:
+def _swell(rng: np.random.Generator, n: int, per_second: float, sample_rate: int) -> Sound:
     points = rng.random(max(int(n / sample_rate * per_second), 1) + 3)
     return np.interp(np.arange(n), np.linspace(0, n, len(points)), points)
 
 
-def speech(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def speech(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """One to four people talking: syllables of falling pitch in phrases, with pauses."""
     y = np.zeros(n)
     for _ in range(int(rng.integers(1, 5))):
@@ -37,7 +41,7 @@ def speech(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y
 
 
-def applause(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def applause(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """A clapping crowd: thousands of short bursts that follow no common beat."""
     clap = rng.standard_normal(int(0.012 * sample_rate)) * np.exp(
         -np.linspace(0, 6, int(0.012 * sample_rate))
@@ -51,7 +55,7 @@ def applause(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y * (0.1 + _swell(rng, n, 0.15, sample_rate)) + 0.02 * _noise(rng, n, 300, 3000, sample_rate)
 
 
-def crowd(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def crowd(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """Many voices at once: noise in the range of speech whose bands swell and fade at syllable rate."""
     y = np.zeros(n)
     for low, high in ((150, 400), (400, 900), (900, 1800), (1800, 3500)):
@@ -59,7 +63,7 @@ def crowd(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y
 
 
-def cheers(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def cheers(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """Whoops and whistles over a murmuring crowd: sung glides upwards and down, now and then many at once."""
     y = 0.3 * crowd(rng, n, sample_rate)
     y /= np.abs(y).max() + 1e-9
@@ -77,7 +81,7 @@ def cheers(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y
 
 
-def street(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def street(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """Traffic: rumble, passing cars, now and then a horn."""
     y = _noise(rng, n, 30, 250, sample_rate) + 0.2 * _noise(rng, n, 200, 3000, sample_rate)
     time = np.arange(n) / sample_rate
@@ -91,7 +95,7 @@ def street(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y
 
 
-def hum(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def hum(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """A quiet room: ventilation, mains hum, a rustle."""
     time = np.arange(n) / sample_rate
     mains = rng.choice([50.0, 60.0])
@@ -100,13 +104,13 @@ def hum(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
     return y + 0.5 * _noise(rng, n, 500, 5000, sample_rate) * _swell(rng, n, 1, sample_rate) ** 4
 
 
-def silence(rng: np.random.Generator, n: int, sample_rate: int) -> np.ndarray:
+def silence(rng: np.random.Generator, n: int, sample_rate: int) -> Sound:
     """Next to nothing: the noise floor of a recorder."""
     del sample_rate
     return rng.standard_normal(n)
 
 
-AMBIENCES: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
+AMBIENCES: dict[str, Callable[[np.random.Generator, int, int], Sound]] = {
     "speech": speech,
     "applause": applause,
     "crowd": crowd,
@@ -117,8 +121,24 @@ AMBIENCES: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
 }
 
 
-def record(rng: np.random.Generator, kind: str, seconds: float, sample_rate: int) -> np.ndarray:
-    """A recording of one of `AMBIENCES`; float32, peak at most 0.97."""
+def record(rng: np.random.Generator, kind: str, seconds: float, sample_rate: int) -> Float32:
+    """A recording of what is not music.
+
+    Parameters
+    ----------
+    rng : Generator
+    kind : str
+        One of `AMBIENCES`.
+    seconds : float
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        Peak at most 0.97.
+    """
     y = AMBIENCES[kind](rng, int(seconds * sample_rate), sample_rate)
     level = 10 ** rng.uniform(-5, -3) if kind == "silence" else rng.uniform(0.05, 0.97)
-    return (y / (np.abs(y).max() + 1e-9) * level).astype(np.float32)
+    sound: Float32 = (y / (np.abs(y).max() + 1e-9) * level).astype(np.float32)
+    return sound

@@ -12,13 +12,12 @@ import numpy as np
 from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError, WhichdanceError
-from runtime.mel import SAMPLE_RATE
+from runtime.mel import SAMPLE_RATE, Float32
 from training.data.collections import PRIORS
 from training.data.manifest import COLUMNS
 from training.data.store import Store, add_to_store
-
-from . import ambience, arrangement, mixing, rendering
-from .styles import LABELS, REGIMES, load_all
+from training.synthesis import ambience, arrangement, mixing, rendering
+from training.synthesis.styles import LABELS, REGIMES, load_all
 
 MANIFEST = "manifest.csv"
 SETTINGS = "corpus.json"
@@ -32,16 +31,21 @@ class CorpusError(WhichdanceError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class CorpusSettings:
     """What all recordings of a corpus share.
 
     Attributes
     ----------
-    seed : non-negative
-    seconds : length of each recording
-    soundfonts : names in `rendering.SOUNDFONTS` that may be heard
-    mixes : names in `mixing.MIXES` that may be used
-    tempo : 'strict', 'loose', 'wide', or 'mixed' for all three by their shares
+    seed : int
+        At least 0.
+    seconds : float
+        Length of each recording, 5 to 600.
+    soundfonts : tuple of str
+        Names in `rendering.SOUNDFONTS` that may be heard.
+    mixes : tuple of str
+        Names in `mixing.MIXES` that may be used.
+    tempo : str
+        'strict', 'loose', 'wide', or 'mixed' for all three by their shares.
     """
 
     seed: int = 0
@@ -99,28 +103,35 @@ def split_of(index: int) -> str:
     return {18: "validation", 19: "test"}.get(index % 20, "train")
 
 
-def generators(settings: Settings, dance: str, index: int) -> list[np.random.Generator]:
+def generators(settings: CorpusSettings, dance: str, index: int) -> list[np.random.Generator]:
     """Independent random generators for arrangement, rendering and mixing of one recording."""
     entropy = [settings.seed, zlib.crc32(dance.encode()), index]
     return [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(entropy).spawn(3)]
 
 
 def record(
-    settings: Settings, dance: str, index: int, *, style: str | None = None
-) -> tuple[np.ndarray, Row, arrangement.Performance | None]:
+    settings: CorpusSettings, dance: str, index: int, *, style: str | None = None
+) -> tuple[Float32, Row, arrangement.Performance | None]:
     """Make one recording.
 
     Parameters
     ----------
-    dance : one of `styles.LABELS`
-    index : number of the recording within its dance
-    style : one of the dance's styles instead of a drawn one
+    settings : CorpusSettings
+    dance : str
+        One of `styles.LABELS`.
+    index : int
+        Number of the recording within its dance.
+    style : str, optional
+        One of the dance's styles instead of a drawn one.
 
     Returns
     -------
-    samples : float32, mono, at `runtime.mel.SAMPLE_RATE`
-    row : its line in the manifest
-    performance : the notes behind it; None for ambient sound
+    samples : ndarray, shape (n,), float32
+        Mono, at `runtime.mel.SAMPLE_RATE`.
+    row : Row
+        Its line in the manifest.
+    performance : Performance or None
+        The notes behind it; None for ambient sound.
     """
     arranging, playing, mastering = generators(settings, dance, index)
     path = f"{dance}/{dance}_{settings.seed}_{index:06d}.flac"
@@ -158,10 +169,27 @@ def record(
 def plan(
     hours: float, seconds: float, dances: tuple[str, ...], other_share: float, prior: str = "uniform"
 ) -> list[tuple[str, int]]:
-    """Which recordings make up a corpus: (dance, index) pairs, dances taking turns.
+    """Which recordings make up a corpus.
 
-    `other` gets `other_share` of the time where there are dances besides it; these share the rest as
-    `prior` says, one of `training.data.collections.PRIORS`.
+    Parameters
+    ----------
+    hours, seconds : float
+        In all, and of each recording.
+    dances : tuple of str
+        Out of `styles.LABELS`.
+    other_share : float
+        Of the time, for `other` where there are dances besides it.
+    prior : str
+        One of `training.data.collections.PRIORS`: how the dances share the rest.
+
+    Returns
+    -------
+    list of (str, int)
+        Dance and index, dances taking turns.
+
+    Raises
+    ------
+    ParameterError
     """
     if prior not in PRIORS:
         raise ParameterError(f"prior must be one of {', '.join(PRIORS)}, got {prior!r}")
@@ -184,7 +212,7 @@ def plan(
 
 
 def _write(
-    settings: Settings, folder: Path, store: Path | None, audio: bool, dance: str, index: int
+    settings: CorpusSettings, folder: Path, store: Path | None, audio: bool, dance: str, index: int
 ) -> tuple[Row, str]:
     """Make one recording, put its file in place and its spectrogram into the store; runs in a worker.
 
@@ -230,7 +258,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         writer.writerows(astuple(row) for row in ordered)
 
 
-def _resume(folder: Path, settings: Settings, store: Store | None) -> list[Row]:
+def _resume(folder: Path, settings: CorpusSettings, store: Store | None) -> list[Row]:
     """Rows of what an earlier run with the same settings left in the folder, or in the store alone."""
     described = json.loads(json.dumps(asdict(settings)))
     marker = folder / SETTINGS
@@ -258,7 +286,7 @@ def _resume(folder: Path, settings: Settings, store: Store | None) -> list[Row]:
 
 def make_corpus(
     folder: Path,
-    settings: Settings,
+    settings: CorpusSettings,
     recordings: list[tuple[str, int]],
     *,
     jobs: int = 1,
@@ -270,19 +298,26 @@ def make_corpus(
 
     Parameters
     ----------
-    folder : made if missing
-    recordings : (dance, index) pairs, as `plan` returns them
-    jobs : processes; the result does not depend on it
-    store : spectrogram store (`training.data.store`) that gets every new recording as well
-    audio : keep the audio files; without them the store alone has the recordings, and training is to use it
-    progress : called with the number of recordings done and wanted
+    folder : Path
+        Made if missing.
+    settings : CorpusSettings
+    recordings : list of (str, int)
+        As `plan` returns them.
+    jobs : int
+        Processes; the result does not depend on it.
+    store : Path, optional
+        Spectrogram store (`training.data.store`) that gets every new recording as well.
+    audio : bool
+        Keep the audio files; without them the store alone has the recordings, and training is to use it.
+    progress : callable
+        Called with the number of recordings done and wanted.
 
     Raises
     ------
     CorpusError
-        if the folder holds something else.
+        If the folder holds something else.
     ParameterError
-        if neither audio nor a store is wanted.
+        If neither audio nor a store is wanted.
     """
     if store is None and not audio:
         raise ParameterError(

@@ -1,7 +1,10 @@
 """Percussion without samples: each General MIDI percussion note as a decaying tone, noise, or both."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
+
+from runtime.mel import Float32
 
 # note -> lowest and highest pitch in Hz, decay in seconds
 TONES: dict[int, tuple[float, float, float]] = {
@@ -25,8 +28,22 @@ SHAKEN = (69, 70, 73, 74, 82)  # swell before they stop
 DARK = (38, 39, 40, 73, 74)  # noise reaches down into the middle
 
 
-def hit(note: int, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
-    """One stroke, float32, peak 1. Each call makes another drum of the kind."""
+def hit(note: int, rng: np.random.Generator, sample_rate: int) -> Float32:
+    """One stroke; each call makes another drum of the kind.
+
+    Parameters
+    ----------
+    note : int
+        General MIDI percussion note.
+    rng : Generator
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    ndarray, shape (n,), float32
+        Peak 1.
+    """
     size = rng.uniform(0.6, 1.6)
     if note in TONES:
         low, high, decay = TONES[note]
@@ -50,21 +67,29 @@ def hit(note: int, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
             y += rng.uniform(0.3, 1) * np.sin(2 * np.pi * rng.uniform(160, 240) * time) * np.exp(-time / 0.06)
         if note in SHAKEN:
             y *= np.minimum(1, time / 0.015)
-    return (y / (np.abs(y).max() + 1e-9)).astype(np.float32)
+    stroke: Float32 = (y / (np.abs(y).max() + 1e-9)).astype(np.float32)
+    return stroke
 
 
-def strokes(notes: np.ndarray, sounds: dict[int, np.ndarray], n_samples: int, sample_rate: int) -> np.ndarray:
+def strokes(
+    notes: NDArray[np.float64], sounds: dict[int, Float32], n_samples: int, sample_rate: int
+) -> Float32:
     """Lay one-shot sounds at the times of notes.
 
     Parameters
     ----------
-    notes : (n, 4) start in seconds, length, percussion note, loudness 0 to 1
-    sounds : one-shot by percussion note, mono
-    n_samples : length of the result
+    notes : ndarray, shape (n, 4)
+        Start in seconds, length, percussion note, loudness 0 to 1.
+    sounds : dict of int to ndarray
+        One-shot by percussion note, mono.
+    n_samples : int
+        Length of the result.
+    sample_rate : int
+        Hz.
 
     Returns
     -------
-    float32 (n_samples,)
+    ndarray, shape (n_samples,), float32
     """
     longest = max((len(s) for s in sounds.values()), default=0)
     y = np.zeros(n_samples + longest, np.float32)

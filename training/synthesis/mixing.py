@@ -7,14 +7,16 @@ reverberation needs recorded impulse responses, so it serves augmentation, not a
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, oaconvolve, sosfilt, tf2sos
 
-from runtime.mel import SAMPLE_RATE
+from runtime.mel import SAMPLE_RATE, Float32
+from training.synthesis.arrangement import Performance, Track
+from training.synthesis.form import draw
+from training.synthesis.styles import Range
 
-from .arrangement import Performance, Track
-from .form import draw
-from .styles import Range
+Sound = NDArray[np.floating]  # mono
 
 BALANCE_DB = {
     "drums": -3.0, "percussion": -6.0, "carpet": -8.0, "bass": -4.0, "chords": -5.0, "chords2": -8.0,
@@ -43,12 +45,18 @@ class Mix:
 
     Attributes
     ----------
-    share : of all recordings
-    balance_db : standard deviation of each track's level
-    reverb_seconds, reverb_level : decay by 60 dB, and loudness relative to the dry sound
-    low_hz, high_hz : band limits of the medium; (0, 0) means none
-    compression : exponent by which the envelope is flattened
-    noise_db : of the medium or of the room, relative to the music
+    share : float
+        Of all recordings.
+    balance_db : float
+        Standard deviation of each track's level.
+    reverb_seconds, reverb_level : Range
+        Decay by 60 dB, s, and loudness relative to the dry sound.
+    low_hz, high_hz : Range
+        Band limits of the medium; (0, 0): none.
+    compression : Range
+        Exponent by which the envelope is flattened.
+    noise_db : Range
+        Of the medium or of the room, relative to the music.
     """
 
     share: float
@@ -80,11 +88,12 @@ def choose_mix(rng: np.random.Generator, names: tuple[str, ...] = tuple(MIXES)) 
     return names[rng.choice(len(names), p=shares / shares.sum())]
 
 
-def rms(y: np.ndarray) -> float:
+def rms(y: Sound) -> float:
+    """Root mean square, above 0."""
     return float(np.sqrt(np.mean(np.square(y, dtype=np.float64)))) + 1e-9
 
 
-def peaking(frequency: float, gain_db: float, q: float, sample_rate: int) -> np.ndarray:
+def peaking(frequency: float, gain_db: float, q: float, sample_rate: int) -> NDArray[np.float64]:
     """A bell equaliser as second-order section; R. Bristow-Johnson, Audio EQ Cookbook."""
     a = 10 ** (gain_db / 40)
     w = 2 * np.pi * frequency / sample_rate
@@ -94,7 +103,7 @@ def peaking(frequency: float, gain_db: float, q: float, sample_rate: int) -> np.
     return tf2sos(numerator, denominator)
 
 
-def equalise(y: np.ndarray, rng: np.random.Generator, amount_db: float, sample_rate: int) -> np.ndarray:
+def equalise(y: Sound, rng: np.random.Generator, amount_db: float, sample_rate: int) -> Float32:
     """Some random bells over the whole range, of `amount_db` standard deviation, in one pass."""
     sections = [
         peaking(
@@ -108,7 +117,7 @@ def equalise(y: np.ndarray, rng: np.random.Generator, amount_db: float, sample_r
     return sosfilt(np.concatenate(sections).astype(np.float32), y)
 
 
-def room(rng: np.random.Generator, seconds: float, cutoff: float, sample_rate: int) -> np.ndarray:
+def room(rng: np.random.Generator, seconds: float, cutoff: float, sample_rate: int) -> Float32:
     """An impulse response of exponentially decaying noise, of unit energy, without the direct sound."""
     n = max(int(seconds * sample_rate), 64)
     response = rng.standard_normal(n) * np.exp(-6.9 * np.arange(n) / n)
@@ -117,7 +126,7 @@ def room(rng: np.random.Generator, seconds: float, cutoff: float, sample_rate: i
     return (response / np.sqrt(np.sum(response**2))).astype(np.float32)
 
 
-def early(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def early(rng: np.random.Generator, sample_rate: int) -> Float32:
     """The first 50 to 160 ms of a stage and a hall: they broaden every attack of a band."""
     n = int(rng.uniform(0.05, 0.16) * sample_rate)
     time = np.arange(n) / n
@@ -127,13 +136,13 @@ def early(rng: np.random.Generator, sample_rate: int) -> np.ndarray:
     return (response / np.sqrt(np.sum(response**2))).astype(np.float32)
 
 
-def compress(y: np.ndarray, exponent: float, sample_rate: int) -> np.ndarray:
+def compress(y: Sound, exponent: float, sample_rate: int) -> Float32:
     """Flatten the loudness by a power of its envelope over 50 ms; input of RMS one."""
     envelope = np.sqrt(uniform_filter1d(y**2, int(0.05 * sample_rate)) + 1e-6)
     return y / np.maximum(envelope, 0.4) ** np.float32(exponent)
 
 
-def ensemble(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def ensemble(y: Sound, rng: np.random.Generator, sample_rate: int) -> Float32:
     """Make one player three: copies a little late whose pitch wanders, so that the partials beat."""
     time = np.arange(len(y), dtype=np.float32)
     result = y
@@ -145,13 +154,13 @@ def ensemble(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.nd
     return result * np.float32(0.6)
 
 
-def slow_noise(rng: np.random.Generator, n: int, rate: float, sample_rate: int) -> np.ndarray:
+def slow_noise(rng: np.random.Generator, n: int, rate: float, sample_rate: int) -> Float32:
     """A positive, slowly wandering curve of about `rate` swells a second, mean about one."""
     points = np.abs(rng.standard_normal(max(int(n / sample_rate * rate), 1) + 3))
     return np.interp(np.arange(n), np.linspace(0, n, len(points)), points / 0.8).astype(np.float32)
 
 
-def veil(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def veil(y: Sound, rng: np.random.Generator, sample_rate: int) -> Float32:
     """Replace the clicks of the top band by a slowly swelling hiss: strings, brushes, room."""
     cutoff = rng.uniform(3500, 8000)
     dark = sosfilt(butter(int(rng.integers(1, 3)), cutoff, fs=sample_rate, output="sos"), y)
@@ -162,7 +171,7 @@ def veil(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarra
     return y + hiss * np.float32(rms(y) / rms(hiss) * 10 ** (rng.uniform(-60, -32) / 20))
 
 
-def top_noise(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.ndarray:
+def top_noise(y: Sound, rng: np.random.Generator, sample_rate: int) -> Float32:
     """Noise above 3 kHz that follows no beat: breath, bow, cymbal wash, tape."""
     noise = rng.standard_normal(len(y), dtype=np.float32)
     noise = sosfilt(butter(2, rng.uniform(2500, 7000), "high", fs=sample_rate, output="sos"), noise)
@@ -172,7 +181,7 @@ def top_noise(y: np.ndarray, rng: np.random.Generator, sample_rate: int) -> np.n
     return y + noise * np.float32((rms(top) + 1e-6) / rms(noise) * 10 ** (rng.uniform(-12, 4) / 20))
 
 
-def background(y: np.ndarray, rng: np.random.Generator, level_db: float, sample_rate: int) -> np.ndarray:
+def background(y: Sound, rng: np.random.Generator, level_db: float, sample_rate: int) -> Float32:
     """Hiss, rumble or crackle at `level_db` under the music."""
     noise = rng.standard_normal(len(y), dtype=np.float32)
     if rng.random() < 0.6:
@@ -184,21 +193,28 @@ def background(y: np.ndarray, rng: np.random.Generator, level_db: float, sample_
 
 def mix(
     performance: Performance,
-    stems: list[tuple[Track, np.ndarray]],
+    stems: list[tuple[Track, Float32]],
     rng: np.random.Generator,
     name: str,
     sample_rate: int = SAMPLE_RATE,
-) -> np.ndarray:
+) -> Float32:
     """Make one mono recording.
 
     Parameters
     ----------
-    stems : as `rendering.stems` returns them
-    name : one of `MIXES`
+    performance : Performance
+    stems : list of (Track, ndarray)
+        As `rendering.stems` returns them.
+    rng : Generator
+    name : str
+        One of `MIXES`.
+    sample_rate : int
+        Hz.
 
     Returns
     -------
-    float32 samples, peak within `PEAK`
+    ndarray, shape (n,), float32
+        Peak within `PEAK`.
     """
     kind = MIXES[name]
     n_samples = int((performance.lead_in + performance.duration) * sample_rate)
@@ -221,12 +237,12 @@ def mix(
 
 
 def master(
-    y: np.ndarray,
+    y: Sound,
     performance: Performance,
     rng: np.random.Generator,
     kind: Mix,
     sample_rate: int,
-) -> np.ndarray:
+) -> Float32:
     """Room, equalisation, compression and medium."""
     responses = [np.array([1.0], np.float32)]
     if performance.early_reflections:

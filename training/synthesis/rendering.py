@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from runtime.errors import WhichdanceError
-from runtime.mel import SAMPLE_RATE
-
-from . import drums, voice
-from .arrangement import DRUMS, Performance, Track
-from .instruments import VOICE
+from runtime.mel import SAMPLE_RATE, Float32
+from training.synthesis import drums, voice
+from training.synthesis.arrangement import DRUMS, Performance, Track
+from training.synthesis.instruments import VOICE
 
 FOLDERS = tuple(Path("/usr/share") / f for f in ("sounds/sf2", "sounds/sf3", "soundfonts", "samples"))
 FOLDER_VARIABLE = "WHICHDANCE_SOUNDFONTS"  # one more folder to look in, first
@@ -25,7 +24,14 @@ PERCUSSION_BANK = 128
 
 @dataclass(frozen=True)
 class Soundfont:
-    """A General MIDI soundfont that a Debian package brings; all may be used freely (docs/orchestra.md)."""
+    """A General MIDI soundfont that a Debian package brings; all may be used freely (docs/orchestra.md).
+
+    Attributes
+    ----------
+    file : str
+        Its name.
+    package, licence : str
+    """
 
     file: str
     package: str
@@ -54,7 +60,7 @@ def find_soundfont(name: str) -> Path:
     Raises
     ------
     SoundfontError
-        if it is none of `SOUNDFONTS`, or not installed.
+        If it is none of `SOUNDFONTS`, or not installed.
     """
     if name not in SOUNDFONTS:
         raise SoundfontError(f"no soundfont {name!r}; known are {', '.join(SOUNDFONTS)}")
@@ -113,7 +119,7 @@ def _velocity(loudness: float) -> int:
     return int(30 + 97 * loudness)
 
 
-def _generate(synth: Any, n: int) -> np.ndarray:
+def _generate(synth: Any, n: int) -> Float32:
     stereo = np.frombuffer(synth.generate(n), np.float32)
     return (stereo[0::2] + stereo[1::2]) * np.float32(0.5)
 
@@ -124,8 +130,8 @@ def _silence(synth: Any) -> None:
     synth.generate(2048)
 
 
-def play(track: Track, soundfont: str, n_samples: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Play a melodic track from a soundfont; float32 (n_samples,)."""
+def play(track: Track, soundfont: str, n_samples: int, sample_rate: int = SAMPLE_RATE) -> Float32:
+    """Play a melodic track from a soundfont, shape (n_samples,)."""
     synth, handle = _synth(soundfont, sample_rate)
     channel = _select(synth, handle, track.program, percussion=False)
     first = (track.notes[:, 0] * sample_rate).astype(int)
@@ -156,7 +162,7 @@ def play(track: Track, soundfont: str, n_samples: int, sample_rate: int = SAMPLE
 
 def one_shots(
     notes: set[int], kit: int, soundfont: str, sample_rate: int = SAMPLE_RATE
-) -> dict[int, np.ndarray]:
+) -> dict[int, Float32]:
     """The strokes of a soundfont's drum kit, each rendered once: most of the speed comes from here."""
     synth, handle = _synth(soundfont, sample_rate)
     channel = _select(synth, handle, kit, percussion=True)
@@ -173,16 +179,27 @@ def stems(
     rng: np.random.Generator,
     soundfonts: tuple[str, ...] = tuple(SOUNDFONTS),
     sample_rate: int = SAMPLE_RATE,
-) -> tuple[list[tuple[Track, np.ndarray]], tuple[str, ...]]:
+) -> tuple[list[tuple[Track, Float32]], tuple[str, ...]]:
     """Render every track.
+
+    Parameters
+    ----------
+    performance : Performance
+    rng : Generator
+    soundfonts : tuple of str
+        Names in `SOUNDFONTS`; each track draws one.
+    sample_rate : int
+        Hz.
 
     Returns
     -------
-    stems : (track, float32 samples) pairs, each scaled to an RMS of one where it sounds; silent ones left out
-    used : the soundfonts that were heard
+    stems : list of (Track, ndarray of float32, shape (n_samples,))
+        Each scaled to an RMS of one where it sounds; silent ones are left out.
+    used : tuple of str
+        The soundfonts that were heard.
     """
     n_samples = int((performance.lead_in + performance.duration) * sample_rate)
-    rendered: list[tuple[Track, np.ndarray]] = []
+    rendered: list[tuple[Track, Float32]] = []
     used: set[str] = set()
     for track in performance.tracks:
         soundfont = soundfonts[rng.integers(len(soundfonts))]

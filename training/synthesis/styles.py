@@ -11,8 +11,7 @@ from typing import Any
 
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-
-from .instruments import FAMILIES, PERCUSSION, VOICE
+from training.synthesis.instruments import FAMILIES, PERCUSSION, VOICE
 
 FOLDER = Path(__file__).with_name("styles")
 # Whatever has a style file can be played: the thesis's ten first, then the social dances, `other` last.
@@ -34,15 +33,7 @@ SCALES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
     "harmonic_minor": (0, 2, 3, 5, 7, 8, 11),
-    "phrygian": (
-        0,
-        1,
-        4,
-        5,
-        7,
-        8,
-        10,
-    ),  # the Spanish one, with the major third of flamenco
+    "phrygian": (0, 1, 4, 5, 7, 8, 10),  # the Spanish one, with the major third of flamenco
     "mixolydian": (0, 2, 4, 5, 7, 9, 10),
     "dorian": (0, 2, 3, 5, 7, 9, 10),
 }
@@ -71,17 +62,28 @@ class Feel:
 
     Attributes
     ----------
-    flatness : exponent on the written loudness: 0 plays every note equally loud, 1 as written
-    plain : share of recordings played as written, with a clear beat
-    lead_on_beat : how much likelier the melody has a note on a beat than off it
-    jitter_ms : standard deviation of each note's time
-    spread, spread_ms : share of recordings by large bands, and how far their players are apart in time
-    early : share of recordings with strong early reflections (50 to 160 ms)
-    ensemble : share of recordings whose strings, winds and accordions are many players, never quite in tune
-    veil : share of recordings whose top band swells rather than clicks
-    soft_drums : share of recordings whose drums stand far back
-    drift : standard deviation of the tempo's random walk outside strict-tempo recordings, per beat
-    rubato : share of recordings with phrase-wise rubato outside strict tempo
+    flatness : Range
+        Exponent on the written loudness: 0 plays every note equally loud, 1 as written.
+    plain : float
+        Share of recordings played as written, with a clear beat.
+    lead_on_beat : Range
+        How much likelier the melody has a note on a beat than off it.
+    jitter_ms : Range
+        Standard deviation of each note's time.
+    spread, spread_ms : float, Range
+        Share of recordings by large bands, and how far their players are apart in time.
+    early : float
+        Share of recordings with strong early reflections (50 to 160 ms).
+    ensemble : float
+        Share of recordings whose strings, winds and accordions are many players, never quite in tune.
+    veil : float
+        Share of recordings whose top band swells rather than clicks.
+    soft_drums : float
+        Share of recordings whose drums stand far back.
+    drift : float
+        Standard deviation of the tempo's random walk outside strict-tempo recordings, per beat.
+    rubato : float
+        Share of recordings with phrase-wise rubato outside strict tempo.
     """
 
     flatness: Range = (0.5, 1.0)
@@ -147,7 +149,7 @@ def load_all(folder: Path = FOLDER) -> dict[str, DanceStyles]:
     Raises
     ------
     StyleError
-        if a file is missing or one of them is wrong.
+        If a file is missing or one of them is wrong.
     """
     return {label: load(folder / f"{label}.toml") for label in LABELS}
 

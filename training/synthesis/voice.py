@@ -4,7 +4,10 @@ Formant frequencies: Peterson and Barney, Control methods used in a study of the
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt
+
+from runtime.mel import Float32
 
 VOWELS = np.array(
     [
@@ -19,17 +22,22 @@ VOWELS = np.array(
 FORMANT_GAIN = (1.0, 0.6, 0.35)
 
 
-def sing(notes: np.ndarray, n_samples: int, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+def sing(notes: NDArray[np.float64], n_samples: int, sample_rate: int, rng: np.random.Generator) -> Float32:
     """Sing notes to nonsense syllables.
 
     Parameters
     ----------
-    notes : (n, 4) start in seconds, length in seconds, MIDI pitch, loudness 0 to 1; sorted
-    n_samples : length of the result
+    notes : ndarray, shape (n, 4)
+        Sorted: start in seconds, length in seconds, MIDI pitch, loudness 0 to 1.
+    n_samples : int
+        Length of the result.
+    sample_rate : int
+        Hz.
+    rng : Generator
 
     Returns
     -------
-    float32 (n_samples,)
+    ndarray, shape (n_samples,), float32
     """
     y = np.zeros(n_samples + sample_rate, np.float64)
     octave = int(rng.choice([-12, 0, 0]))

@@ -7,13 +7,13 @@ import pytest
 import soundfile
 
 from runtime.errors import ParameterError
+from training.cli import main
 from training.data.manifest import read_manifest
 from training.data.store import Store, spectrogram
-from training.synthesis.cli import main
 from training.synthesis.corpus import (
     MANIFEST,
     CorpusError,
-    Settings,
+    CorpusSettings,
     make_corpus,
     plan,
     read_rows,
@@ -21,7 +21,7 @@ from training.synthesis.corpus import (
     write_rows,
 )
 
-SETTINGS = Settings(seed=7, seconds=5, soundfonts=("gmbank",))
+SETTINGS = CorpusSettings(seed=7, seconds=5, soundfonts=("gmbank",))
 WANTED = [("jive", 0), ("rumba", 0), ("other", 0), ("jive", 1)]
 
 
@@ -114,7 +114,7 @@ def test_fills_a_spectrogram_store(corpus: Path, tmp_path: Path) -> None:
 
 def test_refuses_other_settings_and_foreign_folders(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"other settings \(seed\); choose another folder"):
-        make_corpus(corpus, Settings(seed=8, seconds=5, soundfonts=("gmbank",)), WANTED)
+        make_corpus(corpus, CorpusSettings(seed=8, seconds=5, soundfonts=("gmbank",)), WANTED)
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(CorpusError, match="not a corpus"):
         make_corpus(tmp_path, SETTINGS, WANTED)
@@ -166,23 +166,23 @@ def test_rows_survive_writing(corpus: Path, tmp_path: Path) -> None:
 def test_command_refuses_nonsense(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert main([str(tmp_path / "corpus"), *arguments]) == 2
+    assert main(["corpus", str(tmp_path / "corpus"), *arguments]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "corpus").exists()
 
 
 def test_command_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 2
+    assert main(["corpus"]) == 2
     assert "name the folder" in capsys.readouterr().err
 
 
 def test_errors_of_settings() -> None:
     with pytest.raises(ParameterError, match="tempo is 'rubato'"):
-        Settings(tempo="rubato")
+        CorpusSettings(tempo="rubato")
 
 
 def test_listen(tmp_path: Path) -> None:
-    assert main([str(tmp_path), "--listen", "--dances", "paso_doble", "--seconds", "6"]) == 0
+    assert main(["corpus", str(tmp_path), "--listen", "--dances", "paso_doble", "--seconds", "6"]) == 0
     names = {p.name for p in tmp_path.iterdir()}
     assert {"paso_doble_march.flac", "paso_doble_march.png"} <= names
     assert len(names) == 2 * len({n.split(".")[0] for n in names})

@@ -6,9 +6,9 @@ import pytest
 from runtime.dances import DANCES, OTHER
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, melspectrogram
 from training.synthesis import ambience, arrangement, mixing, rendering
-from training.synthesis.corpus import Settings, generators, record
+from training.synthesis.audition import onset_curve
+from training.synthesis.corpus import CorpusSettings, generators, record
 from training.synthesis.instruments import PERCUSSION
-from training.synthesis.sampler import onset_curve
 from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, load_all
 
 SOCIAL_METRES = dict.fromkeys(set(LABELS[:-1]) - {d.key for d in DANCES}, "4/4") | {
@@ -30,7 +30,7 @@ def strength_at(curve: np.ndarray, cycles_per_second: float) -> float:
 @pytest.mark.parametrize("label", LABELS[:-1])
 def test_tempo_and_metre_measured_back(label: str) -> None:
     """The onset curve repeats at the stated beat and bar, more than at neighbouring tempi."""
-    settings = Settings(seed=5, seconds=20, tempo="strict")
+    settings = CorpusSettings(seed=5, seconds=20, tempo="strict")
     metre = ({d.key: d.metre for d in DANCES} | SOCIAL_METRES)[label]
     hits = []
     for index in range(6):
@@ -50,7 +50,7 @@ def test_tempo_and_metre_measured_back(label: str) -> None:
 @pytest.mark.parametrize(("label", "other_beats"), [("slow_waltz", 4), ("viennese_waltz", 4), ("tango", 3)])
 def test_bar_length_measured_back(label: str, other_beats: int) -> None:
     """A whole band repeats itself a bar later more than after a bar of another metre."""
-    settings = Settings(seed=6, seconds=20, tempo="strict")
+    settings = CorpusSettings(seed=6, seconds=20, tempo="strict")
     difference = 0.0
     for index in range(8):
         samples, row, _ = record(settings, label, index)
@@ -66,7 +66,7 @@ def test_bar_length_measured_back(label: str, other_beats: int) -> None:
 
 @pytest.mark.parametrize(("label", "name"), ALL_STYLES)
 def test_every_style_renders(label: str, name: str) -> None:
-    samples, row, performance = record(Settings(seed=1, seconds=6), label, 0, style=name)
+    samples, row, performance = record(CorpusSettings(seed=1, seconds=6), label, 0, style=name)
     assert row.style == name
     assert performance is not None
     assert len(samples) == 6 * SAMPLE_RATE
@@ -88,7 +88,7 @@ def test_ambience(kind: str) -> None:
 
 @pytest.mark.parametrize("name", list(mixing.MIXES))
 def test_every_mix_is_sound(name: str) -> None:
-    settings = Settings(seed=2, seconds=5, mixes=(name,))
+    settings = CorpusSettings(seed=2, seconds=5, mixes=(name,))
     for index in range(3):
         samples, row, _ = record(settings, "samba", index)
         assert row.mix == name
@@ -106,25 +106,25 @@ def test_silent_stems_give_no_noise_burst() -> None:
 
 def test_same_seed_same_samples() -> None:
     """Also after other recordings have passed through the same synthesizers."""
-    settings = Settings(seed=3, seconds=6)
+    settings = CorpusSettings(seed=3, seconds=6)
     first, row, _ = record(settings, "tango", 4)
     record(settings, "samba", 1)
     record(settings, "slow_waltz", 2)
     again, row_again, _ = record(settings, "tango", 4)
     assert row == row_again
     np.testing.assert_array_equal(first, again)
-    for different in (record(settings, "tango", 5), record(Settings(seed=4, seconds=6), "tango", 4)):
+    for different in (record(settings, "tango", 5), record(CorpusSettings(seed=4, seconds=6), "tango", 4)):
         assert not np.array_equal(first, different[0])
 
 
 def test_generators_are_independent_of_each_other() -> None:
-    draws = [g.random() for g in generators(Settings(), "jive", 0)]
+    draws = [g.random() for g in generators(CorpusSettings(), "jive", 0)]
     assert len(set(draws)) == 3
 
 
 def test_arrangement_does_not_depend_on_the_mix() -> None:
-    one = record(Settings(seconds=6, mixes=("studio",)), "jive", 0)[2]
-    two = record(Settings(seconds=6, mixes=("hall",)), "jive", 0)[2]
+    one = record(CorpusSettings(seconds=6, mixes=("studio",)), "jive", 0)[2]
+    two = record(CorpusSettings(seconds=6, mixes=("hall",)), "jive", 0)[2]
     assert one is not None
     assert two is not None
     assert all(np.array_equal(a.notes, b.notes) for a, b in zip(one.tracks, two.tracks, strict=True))
@@ -196,11 +196,11 @@ def test_missing_soundfont_names_the_packages(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_only_the_allowed_soundfonts_are_heard() -> None:
-    settings = Settings(seconds=5, soundfonts=("gmbank",))
+    settings = CorpusSettings(seconds=5, soundfonts=("gmbank",))
     assert {record(settings, "quickstep", i)[1].soundfonts for i in range(3)} == {"gmbank"}
 
 
 def test_other_has_music_and_ambience() -> None:
-    styles = {record(Settings(seconds=5), OTHER, i)[1].style for i in range(25)}
+    styles = {record(CorpusSettings(seconds=5), OTHER, i)[1].style for i in range(25)}
     assert styles & set(ambience.AMBIENCES)
     assert styles & {s.name for s in load_all()[OTHER].styles}

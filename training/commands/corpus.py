@@ -1,26 +1,27 @@
-"""Command line of the orchestra: `python -m training corpus`, or `python -m training.synthesis` by itself."""
+"""`corpus`: generate labelled recordings with the orchestra."""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
-from runtime.command import exits
 from runtime.errors import ParameterError
 from training.data.collections import PRIORS
-
-from .corpus import Settings, make_corpus, plan
-from .mixing import MIXES
-from .rendering import SOUNDFONTS
-from .styles import LABELS, REGIMES
+from training.synthesis.corpus import CorpusSettings, make_corpus, plan
+from training.synthesis.mixing import MIXES
+from training.synthesis.rendering import SOUNDFONTS
+from training.synthesis.styles import LABELS, REGIMES
 
 LISTEN_FOLDER = Path("listen")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the command's arguments."""
-    parser.description = (
-        "Generate a corpus of labelled recordings: FOLDER/<dance>/*.flac and FOLDER/manifest.csv. A run that "
-        "was interrupted goes on when it is started again."
+def add_parser(commands: Any) -> None:
+    """Arguments of `corpus`."""
+    parser = commands.add_parser(
+        "corpus",
+        help="generate labelled recordings with the orchestra",
+        description="Generate a corpus of labelled recordings: FOLDER/<dance>/*.flac and "
+        "FOLDER/manifest.csv. A run that was interrupted goes on when it is started again.",
     )
     parser.add_argument("folder", nargs="?", type=Path, help="where the corpus goes")
     parser.add_argument("--hours", type=float, default=1.0, help="of audio in all (default %(default)s)")
@@ -80,15 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--listen", action="store_true",
-        help=f"instead of a corpus, a sampler to check by ear and eye: one recording of each style with its "
+        help=f"instead of a corpus, something to check by ear and eye: one recording of each style with its "
         f"spectrogram and onset curve (folder: {LISTEN_FOLDER} unless given)",
     )  # fmt: skip
-    parser.set_defaults(func=run)
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add the subcommand `corpus`."""
-    add_arguments(subparsers.add_parser("corpus", help="generate labelled recordings with the orchestra"))
+    parser.set_defaults(func=_run)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -104,9 +100,8 @@ def _chosen(
     return tuple(n for n in only or known if n not in without)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Carry the command out; returns the exit status."""
-    settings = Settings(
+def _run(args: argparse.Namespace) -> int:
+    settings = CorpusSettings(
         seed=args.seed,
         seconds=args.seconds,
         soundfonts=_chosen(args.soundfonts, args.without_soundfonts, tuple(SOUNDFONTS)),
@@ -116,10 +111,10 @@ def run(args: argparse.Namespace) -> int:
     if not 0 <= args.other_share < 1:
         raise ParameterError(f"--other-share is {args.other_share:g}; it must be from 0 to below 1")
     if args.listen:
-        from .sampler import make_sampler
+        from training.synthesis.audition import write_audition
 
         folder = args.folder or LISTEN_FOLDER
-        make_sampler(folder, settings, args.dances)
+        write_audition(folder, settings, args.dances)
         print(f"{folder}: one recording of each style with its picture")
         return 0
     if args.folder is None:
@@ -153,10 +148,3 @@ def run(args: argparse.Namespace) -> int:
         )
     print(f"{args.folder}: {len(rows)} recordings, {sum(r.end for r in rows) / 3600:.1f} hours")
     return 0
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Entry point of `python -m training.synthesis`."""
-    parser = argparse.ArgumentParser(prog="python -m training.synthesis")
-    add_arguments(parser)
-    return exits.run(parser, arguments)

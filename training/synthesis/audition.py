@@ -1,26 +1,35 @@
-"""A few recordings to check by ear and eye: one of each style, each with its spectrogram and onset curve."""
+"""Recordings to check by ear and eye: one of each style, each with its spectrogram and onset curve."""
 
 from pathlib import Path
 
 import numpy as np
 
 from runtime.atomic import replacing
-from runtime.mel import HOP_LENGTH, SAMPLE_RATE, melspectrogram
-
-from .arrangement import Performance
-from .corpus import Row, Settings, record
-from .styles import load_all
+from runtime.mel import HOP_LENGTH, SAMPLE_RATE, Float32, melspectrogram
+from training.synthesis.arrangement import Performance
+from training.synthesis.corpus import CorpusSettings, Row, record
+from training.synthesis.styles import load_all
 
 SECONDS_SHOWN = 12.0
 
 
-def onset_curve(mel_power: np.ndarray) -> np.ndarray:
-    """Onset strength of (n_frames, n_mels) mel power: the mean positive change in dB, one value per frame."""
+def onset_curve(mel_power: Float32) -> Float32:
+    """Onset strength: the mean positive change in dB over the bands.
+
+    Parameters
+    ----------
+    mel_power : ndarray, shape (n_frames, n_mels)
+
+    Returns
+    -------
+    ndarray, shape (n_frames,)
+    """
     db = 10 * np.log10(np.maximum(mel_power, mel_power.max() * 1e-8) + 1e-12)
-    return np.maximum(np.diff(db, axis=0, prepend=db[:1]), 0).mean(axis=1)
+    curve: Float32 = np.maximum(np.diff(db, axis=0, prepend=db[:1]), 0).mean(axis=1)
+    return curve
 
 
-def picture(path: Path, samples: np.ndarray, row: Row, performance: Performance) -> None:
+def picture(path: Path, samples: Float32, row: Row, performance: Performance) -> None:
     """Draw the spectrogram and onset curve of the first seconds, with the beats (bar lines heavier)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -57,8 +66,21 @@ def picture(path: Path, samples: np.ndarray, row: Row, performance: Performance)
         figure.savefig(temporary, dpi=80, format="png")
 
 
-def make_sampler(folder: Path, settings: Settings, dances: tuple[str, ...]) -> list[Row]:
-    """Write FOLDER/<dance>_<style>.flac and .png, one recording of each style of the dances."""
+def write_audition(folder: Path, settings: CorpusSettings, dances: tuple[str, ...]) -> list[Row]:
+    """Write FOLDER/<dance>_<style>.flac and .png, one recording of each style of the dances.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    settings : CorpusSettings
+    dances : tuple of str
+
+    Returns
+    -------
+    list of Row
+        As in a corpus's manifest.
+    """
     import soundfile
 
     folder.mkdir(parents=True, exist_ok=True)
