@@ -1,32 +1,47 @@
 """Decode any recording to blocks of mono float32. The only place that knows about file formats.
 
-libsndfile reads WAV, FLAC, Ogg, MP3, AIFF and more; what it does not read (m4a, video files) goes
-through ffmpeg, where that is on PATH.
+libsndfile reads WAV, FLAC, Ogg, MP3, AIFF and more. What it does not read (m4a, video files), gives up on,
+or ends too early in goes through ffmpeg, where that is on PATH: whatever of a recording can be heard is
+heard, and `AudioReader.warnings` say what was lost.
 """
 
+import io
+import math
 import os
 import queue
 import shutil
-import struct
-import subprocess
+import stat
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime import ffmpeg
 from runtime.errors import AudioError
 from runtime.mel import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Float32
+from runtime.promises import promised_seconds
 
 if TYPE_CHECKING:
     import soundfile
 
 BLOCK_SECONDS = 15.0  # audio decoded at a time: bounds memory whatever the length of the recording
+BLOCK_BYTES = 16 << 20  # and whatever its rate and channels
 PREFETCH_BLOCKS = 1  # decoded blocks waiting for the front end
 FIRST_BLOCK_SECONDS = 5.0  # shorter, so that whoever works on the blocks in another thread begins soon
+MAX_CHANNELS = 32
+LOUDEST = 1e12  # a sample beyond it is no sound; the square of its spectrum still fits into float32
+SIDE_RATIO = 4.0  # of the side's power to the middle's, from which channels count as in antiphase
+UNKNOWN_FRAMES = 1 << 48  # libsndfile states the largest number where a header does not say
+LOST_SECONDS = 0.5  # less is not worth a warning: encoders pad and trim
+
+Source = str | os.PathLike[str] | bytes | IO[bytes]
+
+# How files begin that libsndfile may be trusted with: others it may take for formats that nobody means.
+_MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"dns.", b"caff", b"riff")
 
 # What a folder is searched for: libsndfile's common formats, then those that need ffmpeg.
 SOUNDFILE_SUFFIXES = frozenset(
@@ -67,71 +82,106 @@ FFMPEG_SUFFIXES = frozenset(
 )
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 
-_AU_HEADER = struct.Struct(">4sIIIII")  # magic, data offset, data size, encoding, sample rate, channels
-
 
 class AudioReader:
     """An opened recording.
 
     Attributes
     ----------
-    path : Path
+    name : str
+        Of the file, for messages.
     sample_rate : int
         Hz.
+    warnings : list of str
+        What of the recording could not be heard, in words; complete once all blocks are read.
     """
 
-    def __init__(self, path: Path, sample_rate: int, chunks: Iterator[Float32]) -> None:
+    def __init__(self, name: str, sample_rate: int, chunks: Iterator[Float32], warnings: list[str]) -> None:
         if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
             raise AudioError(
-                f"{path}: its sampling rate of {sample_rate} Hz is outside "
+                f"{name}: its sampling rate of {sample_rate} Hz is outside "
                 f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz; resample it first"
             )
-        self.path = path
+        self.name = name
         self.sample_rate = sample_rate
+        self.warnings = warnings
         self._chunks = chunks
 
     def blocks(self) -> Iterator[Float32]:
-        """Mono float32 blocks, channels averaged, in order.
+        """Mono float32 blocks in order: the mean of the channels, but of two in antiphase their difference.
 
         Raises
         ------
         AudioError
-            If a sample is not finite (the message gives its position), or the file is damaged.
+            If a sample is not finite or absurdly large (the message gives its position), or nothing can
+            be decoded.
         """
         position = 0
+        downmix = _Downmix()
         for chunk in self._chunks:
-            mono = _mono(chunk)
-            if not np.isfinite(mono).all():
-                bad = position + int(np.flatnonzero(~np.isfinite(mono))[0])
+            bad = first_absurd(chunk.max(axis=1) - chunk.min(axis=1) + np.abs(chunk[:, 0]))
+            if bad is not None:
+                bad += position
                 raise AudioError(
-                    f"{self.path}: the sample at {bad / self.sample_rate:.3f} s (number {bad}) is not a "
-                    "finite number; export the recording anew"
+                    f"{self.name}: the sample at {bad / self.sample_rate:.3f} s (number {bad}) is not a "
+                    "finite number of a sensible size; export the recording anew"
                 )
-            position += len(mono)
-            yield mono
+            position += len(chunk)
+            yield downmix(chunk)
 
 
-def _mono(chunk: Float32) -> Float32:
-    """The mean of the channels. numpy's own mean over so short an axis takes 40 times as long."""
-    if chunk.shape[1] == 1:
-        return chunk[:, 0]
-    mono = chunk[:, 0].copy()
-    for channel in chunk.T[1:]:
-        mono += channel
-    mono /= chunk.shape[1]
-    return mono
+def first_absurd(samples: Float32) -> int | None:
+    """Index of the first sample that is not finite or larger than any sound; None where all are fine."""
+    fine = np.abs(samples) <= LOUDEST  # False for nan
+    return None if fine.all() else int(np.argmin(fine))
+
+
+class _Downmix:
+    """Channels to one: their mean, unless they cancel.
+
+    Two channels in antiphase (one of them wired the wrong way round, or a 'karaoke' copy) have nothing in
+    their mean; where the side has over four times the middle's power so far, it is taken instead. Of more
+    channels that cancel, the loudest one.
+    """
+
+    def __init__(self) -> None:
+        self._mean = 0.0  # energy so far
+        self._channels: np.ndarray[Any, np.dtype[np.float64]] | None = None
+        self._side = 0.0
+
+    def __call__(self, chunk: Float32) -> Float32:
+        n = chunk.shape[1]
+        if n == 1:
+            return chunk[:, 0]
+        mean = chunk[:, 0].copy()  # numpy's own mean over so short an axis takes 40 times as long
+        for channel in chunk.T[1:]:
+            mean += channel
+        mean /= n
+        self._mean += _energy(mean)
+        if n == 2:
+            side: Float32 = (chunk[:, 0] - chunk[:, 1]) * np.float32(0.5)
+            self._side += _energy(side)
+            return side if self._side > SIDE_RATIO * self._mean else mean
+        energies = np.array([_energy(channel) for channel in chunk.T])
+        self._channels = energies if self._channels is None else self._channels + energies
+        # channels that have nothing in common add up to a mean of 1/n of their mean power
+        if self._channels.mean() > SIDE_RATIO * n * self._mean:
+            return chunk[:, int(self._channels.argmax())].copy()
+        return mean
+
+
+def _energy(samples: Float32) -> float:
+    return float(np.dot(samples, samples)) if np.abs(samples).max(initial=0) < 1e9 else math.inf
 
 
 @contextmanager
-def open_audio(
-    path: str | os.PathLike[str], *, block_seconds: float = BLOCK_SECONDS
-) -> Iterator[AudioReader]:
+def open_audio(source: Source, *, block_seconds: float = BLOCK_SECONDS) -> Iterator[AudioReader]:
     """Open a recording for decoding block by block.
 
     Parameters
     ----------
-    path : path-like
-        A file in any format of libsndfile or, with ffmpeg on PATH, of ffmpeg.
+    source : path-like, bytes or binary file object
+        A file in any format of libsndfile or, with ffmpeg on PATH, of ffmpeg; or its content.
     block_seconds : float
         Length of the blocks; the first are shorter.
 
@@ -144,95 +194,195 @@ def open_audio(
     AudioError
         If there is no such file, or nothing here can decode it.
     """
-    import soundfile
+    with ExitStack() as stack:
+        name, path = _on_disk(source, stack)
+        _check_file(name, path)
+        warnings: list[str] = []
+        file = _opened(path)
+        if file is not None:
+            stack.enter_context(file)
+            if ffmpeg.available() and not _begins_well(path, file):
+                file = None
+        if file is None:
+            decoded = stack.enter_context(_by_ffmpeg(name, path))
+            _check_channels(name, decoded.channels)
+            frames = _block_frames(decoded.sample_rate, decoded.channels, block_seconds)
+            chunks = _ffmpeg_chunks(name, decoded, frames, warnings)
+            yield AudioReader(name, decoded.sample_rate, chunks, warnings)
+            return
+        _check_channels(name, file.channels)
+        frames = _block_frames(file.samplerate, file.channels, block_seconds)
+        chunks = _soundfile_chunks(name, path, file, frames, warnings)
+        yield AudioReader(name, file.samplerate, chunks, warnings)
 
-    path = Path(path)
-    if not path.exists():
-        raise AudioError(f"{path}: no such file")
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder, not a recording")
-    try:
-        # As bytes: soundfile refuses names that are not valid in the file system's encoding.
-        file = soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
-    except (soundfile.SoundFileError, OSError) as error:
-        if path.stat().st_size == 0:
-            raise AudioError(f"{path}: the file is empty") from error
-        if not os.access(path, os.R_OK):
-            raise AudioError(f"{path}: may not be read; check its permissions") from error
-        with _open_ffmpeg(path, block_seconds) as reader:
-            yield reader
-        return
-    with file:
-        yield AudioReader(path, file.samplerate, _soundfile_chunks(path, file, block_seconds))
 
-
-def read(path: str | os.PathLike[str]) -> tuple[Float32, int]:
+def read(source: Source) -> tuple[Float32, int]:
     """A whole recording at once: mono float32 samples of shape (n_samples,), and its sampling rate in Hz."""
-    with open_audio(path) as reader:
+    with open_audio(source) as reader:
         blocks = list(reader.blocks())
     return np.concatenate(blocks) if blocks else np.empty(0, np.float32), reader.sample_rate
 
 
-def _soundfile_chunks(path: Path, file: "soundfile.SoundFile", block_seconds: float) -> Iterator[Float32]:
+def _on_disk(source: Source, stack: ExitStack) -> tuple[str, Path]:
+    """Name and path of a recording; content that is not in a file is put into a temporary one."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source), Path(source)
+    stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+    if not hasattr(stream, "read"):
+        raise AudioError(f"a recording is a path, bytes or a binary file, got {type(source).__name__}")
+    given = getattr(stream, "name", None)
+    name = given if isinstance(given, str) else "the recording"
+    path = Path(stack.enter_context(TemporaryDirectory(prefix="whichdance-"))) / "recording"
+    with path.open("wb") as file:
+        try:
+            shutil.copyfileobj(stream, file)
+        except TypeError as error:
+            raise AudioError(f"{name}: open it in binary mode ('rb'), not as text") from error
+    return name, path
+
+
+def _check_file(name: str, path: Path) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        reason = "no such file" if missing else f"cannot be read ({error.strerror})"
+        raise AudioError(f"{name}: {reason}") from error
+    except ValueError as error:  # a name with a zero byte
+        raise AudioError(f"{name!r}: not a name that a file can have") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise AudioError(f"{name}: is a folder, not a recording")
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioError(f"{name}: not a regular file; a pipe or a device can be given as '-'")
+    if status.st_size == 0:
+        raise AudioError(f"{name}: the file is empty")
+    if not os.access(path, os.R_OK):
+        raise AudioError(f"{name}: may not be read; check its permissions")
+
+
+def _check_channels(name: str, channels: int) -> None:
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise AudioError(f"{name}: has {channels} channels; at most {MAX_CHANNELS} are read")
+
+
+def _block_frames(sample_rate: int, channels: int, block_seconds: float) -> int:
+    return max(1, min(round(block_seconds * sample_rate), BLOCK_BYTES // (4 * channels)))
+
+
+def _opened(path: Path) -> "soundfile.SoundFile | None":
+    """The file in libsndfile; None where it is not one of its formats, or it cannot begin to read it."""
     import soundfile
 
-    longest = max(1, round(block_seconds * file.samplerate))
-    frames = min(longest, round(FIRST_BLOCK_SECONDS * file.samplerate))
-    while True:
-        try:
-            chunk = file.read(frames, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise AudioError(
-                f"{path}: damaged after {file.tell() / file.samplerate:.1f} s ({error})"
-            ) from error
-        if not len(chunk):
-            return
-        yield chunk
-        frames = min(longest, 2 * frames)
+    with path.open("rb") as file:
+        start = file.read(4)
+    mpeg = len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0
+    if not (start.startswith(_MAGIC) or mpeg or path.suffix.lower() == ".mp3"):
+        return None
+    try:
+        # As bytes: soundfile refuses names that are not valid in the file system's encoding.
+        return soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path))
+    except (soundfile.SoundFileError, OSError):
+        return None
+
+
+def _begins_well(path: Path, file: "soundfile.SoundFile") -> bool:
+    """Whether libsndfile reads the first second, or all of a shorter file: AAC may look like MP3 to it."""
+    import soundfile
+
+    if file.format not in ("MP3", "MPEG"):
+        return True
+    try:
+        heard = len(file.read(file.samplerate, dtype="float32", always_2d=True))
+        file.seek(0)
+    except (soundfile.SoundFileError, RuntimeError, OSError):
+        return False
+    return heard == file.samplerate or _promised(path, file) - heard / file.samplerate < LOST_SECONDS
+
+
+def _promised(path: Path, file: "soundfile.SoundFile") -> float:
+    """Length of a recording by its header or its bytes, whichever promises more, s; 0 where neither does."""
+    stated = file.frames / file.samplerate if 0 < file.frames < UNKNOWN_FRAMES else 0.0
+    return max(promised_seconds(path, file.format) or 0.0, stated)
 
 
 @contextmanager
-def _open_ffmpeg(path: Path, block_seconds: float) -> Iterator[AudioReader]:
-    """Decode through an ffmpeg process that writes Sun AU, whose header is six big-endian numbers."""
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        raise AudioError(
-            f"{path}: not a format that libsndfile reads; install ffmpeg (it must be on PATH) "
-            "or convert the file to WAV, FLAC, Ogg or MP3"
-        )
-    command = [ffmpeg, "-nostdin", "-v", "error", "-i", str(path.absolute())]
-    command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
-    # stderr goes to a file: a pipe that nobody drains would block ffmpeg once it is full
-    with TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
-        assert process.stdout is not None
-        try:
-            header = process.stdout.read(_AU_HEADER.size)
-            if len(header) < _AU_HEADER.size:
-                process.wait()
-                raise AudioError(f"{path}: not a recording that can be decoded ({_last_line(log)})")
-            _, offset, _, _, sample_rate, channels = _AU_HEADER.unpack(header)
-            process.stdout.read(offset - _AU_HEADER.size)
-            chunk_frames = max(1, round(block_seconds * sample_rate))
-            yield AudioReader(path, sample_rate, _au_chunks(path, process, log, channels, chunk_frames))
-        finally:
-            process.kill()
+def _by_ffmpeg(name: str, path: Path, *, ignore_length: bool = False) -> Iterator[ffmpeg.Decoding]:
+    """As `ffmpeg.decoding`, with the name that the user gave in messages."""
+    try:
+        with ffmpeg.decoding(path, ignore_length=ignore_length) as decoded:
+            yield decoded
+    except AudioError as error:
+        raise AudioError(str(error).replace(f"{path}:", f"{name}:", 1)) from error
 
 
-def _au_chunks(
-    path: Path, process: subprocess.Popen[bytes], log: IO[bytes], channels: int, chunk_frames: int
+def _ffmpeg_chunks(
+    name: str, decoded: ffmpeg.Decoding, frames: int, warnings: list[str]
 ) -> Iterator[Float32]:
-    assert process.stdout is not None
-    while data := process.stdout.read(chunk_frames * channels * 4):
-        samples = np.frombuffer(data, ">f4", count=len(data) // (4 * channels) * channels)
-        yield samples.astype(np.float32).reshape(-1, channels)
-    if process.wait():
-        raise AudioError(f"{path}: damaged ({_last_line(log)})")
+    heard = 0
+    for chunk in decoded.chunks(frames):
+        heard += len(chunk)
+        yield chunk
+    if decoded.complaint:
+        if not heard:
+            raise AudioError(f"{name}: damaged ({decoded.complaint})")
+        warnings.append(f"damaged; {heard / decoded.sample_rate:.1f} s could be heard ({decoded.complaint})")
 
 
-def _last_line(log: IO[bytes]) -> str:
-    log.seek(0)
-    lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].split(": ")[-1] if lines else "ffmpeg found no audio in it"
+def _soundfile_chunks(
+    name: str, path: Path, file: "soundfile.SoundFile", frames: int, warnings: list[str]
+) -> Iterator[Float32]:
+    """What libsndfile reads, and after it what ffmpeg reads, where the bytes promise more."""
+    import soundfile
+
+    n = min(frames, round(FIRST_BLOCK_SECONDS * file.samplerate))
+    heard, failed = 0, False
+    while True:
+        try:
+            chunk = file.read(n, dtype="float32", always_2d=True)
+        except (soundfile.SoundFileError, RuntimeError, OSError):
+            failed = True
+            break
+        if not len(chunk):
+            break
+        heard += len(chunk)
+        yield chunk
+        n = min(frames, 2 * n)
+
+    rate = file.samplerate
+    promised = _promised(path, file)
+    if not failed and promised - heard / rate < LOST_SECONDS:
+        return
+    total = heard
+    if ffmpeg.available():
+        try:
+            for chunk in _rest(name, path, file, heard, frames):
+                total += len(chunk)
+                yield chunk
+        except AudioError:
+            if not total:
+                raise
+    if not total:
+        raise AudioError(f"{name}: not a recording that can be decoded; is it damaged?")
+    lost = promised - total / rate if math.isfinite(promised) else 0.0
+    if lost >= LOST_SECONDS:
+        warnings.append(f"damaged: {lost:.1f} s of {promised:.1f} s could not be heard")
+    elif total == heard and (failed or not math.isfinite(promised)):
+        advice = "" if ffmpeg.available() else "; ffmpeg, if installed, may hear more"
+        warnings.append(f"damaged after {heard / rate:.1f} s; what follows could not be heard{advice}")
+
+
+def _rest(name: str, path: Path, file: "soundfile.SoundFile", heard: int, frames: int) -> Iterator[Float32]:
+    """What ffmpeg hears after the first `heard` samples."""
+    ignore_length = file.format in ("WAV", "WAVEX")
+    with _by_ffmpeg(name, path, ignore_length=ignore_length) as decoded:
+        if (decoded.sample_rate, decoded.channels) != (file.samplerate, file.channels) and heard:
+            return
+        to_skip = heard
+        for chunk in decoded.chunks(frames):
+            skipped = min(to_skip, len(chunk))
+            to_skip -= skipped
+            if skipped < len(chunk):
+                yield chunk[skipped:]
 
 
 def prefetched(blocks: Iterable[Float32]) -> Iterator[Float32]:

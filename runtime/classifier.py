@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime import mel
-from runtime.audio import open_audio, prefetched
+from runtime.audio import Source, first_absurd, open_audio, prefetched
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
@@ -68,35 +68,37 @@ class Classifier:
         """Keys of the dances that may be answered."""
         return self.listening.labels
 
-    def classify(self, path: str | os.PathLike[str]) -> Prediction:
-        """Classify a recording in a file; memory does not grow with its length.
+    def classify(self, source: Source) -> Prediction:
+        """Classify a recording; memory hardly grows with its length.
+
+        Parameters
+        ----------
+        source : path-like, bytes or binary file object
+            Any audio file, or its content.
 
         Raises
         ------
         AudioError
-            If the file cannot be decoded, holds samples that are not finite, or is shorter than 2 s.
+            If it cannot be decoded, holds samples that are not finite or absurdly large, or is shorter
+            than 2 s.
         """
         session = WholeRecording(self.listening)
         n_samples = 0
-        with open_audio(path) as reader:
+        with open_audio(source) as reader:
             stream = MelStream(reader.sample_rate)
             for block in prefetched(reader.blocks()):
                 n_samples += len(block)
                 session.push(stream.push(block))
         session.push(stream.flush())
+        session.warnings = tuple(reader.warnings)
         try:
             return session.prediction(n_samples / reader.sample_rate)
         except AudioError as error:
-            raise AudioError(f"{os.fspath(path)}: {error}") from error
+            raise AudioError(f"{reader.name}: {error}") from error
 
     def classify_samples(self, samples: ArrayLike, sample_rate: int) -> Prediction:
         """Classify mono samples, shape (n_samples,), nominally -1 to 1, at `sample_rate` Hz."""
-        samples = np.asarray(samples, dtype=np.float32)
-        if samples.ndim != 1:
-            raise ParameterError(f"samples must be mono, of shape (n_samples,), got shape {samples.shape}")
-        if not np.isfinite(samples).all():
-            bad = int(np.flatnonzero(~np.isfinite(samples))[0])
-            raise AudioError(f"samples[{bad}] is not a finite number")
+        samples = _mono(samples)
         session = WholeRecording(self.listening)
         session.push(mel.melspectrogram(samples, sample_rate=sample_rate))
         return session.prediction(len(samples) / sample_rate)
@@ -188,9 +190,7 @@ class LiveClassifier:
             The updated prediction if these samples complete a segment, else None. The first comes
             after 5.2 s.
         """
-        samples = np.asarray(samples, dtype=np.float32)
-        if not np.isfinite(samples).all():
-            raise AudioError("the microphone gave samples that are not finite numbers")
+        samples = _mono(samples)
         frames = self._stream.push(samples)
         self._n_samples += len(samples)
         if not self._session.push(frames):
@@ -199,7 +199,7 @@ class LiveClassifier:
 
 
 def classify(
-    path: str | os.PathLike[str],
+    source: Source,
     *,
     stride: int = DEFAULT_STRIDE,
     model: str | os.PathLike[str] | Model | None = None,
@@ -208,8 +208,8 @@ def classify(
 
     Parameters
     ----------
-    path : path-like
-        Any audio file.
+    source : path-like, bytes or binary file object
+        Any audio file, or its content.
     stride : int
         Frames (23.2 ms) from one segment to the next.
     model : path-like, str or Model, optional
@@ -220,7 +220,28 @@ def classify(
     AudioError
         If the file cannot be decoded or is too short.
     """
-    return Classifier(model, stride=stride).classify(path)
+    return Classifier(model, stride=stride).classify(source)
+
+
+def _mono(samples: ArrayLike) -> Float32:
+    """Samples as float32 (n_samples,); ParameterError for more axes, AudioError for absurd values."""
+    try:
+        with np.errstate(over="ignore"):  # too large for float32 is infinite, which is absurd too
+            array = np.asarray(samples, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"samples must be numbers, of shape (n_samples,) ({error})") from error
+    if array.ndim == 2:
+        axis = int(np.argmin(array.shape))
+        raise ParameterError(
+            f"samples must be mono, of shape (n_samples,), got shape {array.shape}; "
+            f"if axis {axis} are channels, give samples.mean(axis={axis})"
+        )
+    if array.ndim != 1:
+        raise ParameterError(f"samples must be mono, of shape (n_samples,), got shape {array.shape}")
+    bad = first_absurd(array)
+    if bad is not None:
+        raise AudioError(f"samples[{bad}] is {array[bad]}, not a finite number of a sensible size")
+    return array
 
 
 def _listening(

@@ -79,13 +79,14 @@ def front_end(sample_rate: int) -> FrontEnd:
     ParameterError
         If the rate is no whole number in that range.
     """
-    if sample_rate != int(sample_rate) or not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE or sample_rate != int(sample_rate):
         raise ParameterError(
             f"sample_rate must be a whole number from {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz, "
             f"got {sample_rate!r}"
         )
+    sample_rate = int(sample_rate)  # of whatever numeric type; float32 would round below
     win_length = round(N_FFT * sample_rate / SAMPLE_RATE)
-    return FrontEnd(int(sample_rate), win_length, _fast_length(win_length))
+    return FrontEnd(sample_rate, win_length, _fast_length(win_length))
 
 
 def _fast_length(length: int) -> int:

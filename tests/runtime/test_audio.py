@@ -1,12 +1,21 @@
+import base64
+import io
+import os
 import shutil
+import struct
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from runtime import AudioError
+import runtime
+from runtime import AudioError, Classifier, LiveClassifier, ParameterError
 from runtime.audio import open_audio, read
+from runtime.promises import mpeg_seconds
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on PATH")
 
@@ -112,3 +121,242 @@ def test_missing_empty_and_folder(tmp_path):
     ]:
         with pytest.raises(AudioError, match=reason):
             read(tmp_path / path)
+
+
+# Files as recorders, broken copies and other programs make them. 24 s of music, ours.
+
+EXAMPLE = "examples/rumba.ogg"
+SECONDS = 24.0
+
+
+def ffmpeg(*arguments, output=None):
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", EXAMPLE, *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True)
+    if output is not None:
+        output.write_bytes(done.stdout)
+
+
+def heard(path):
+    """Seconds and warnings."""
+    with open_audio(path) as reader:
+        return sum(map(len, reader.blocks())) / reader.sample_rate, reader.warnings
+
+
+def with_wav_size(source, target, size):
+    data = bytearray(source.read_bytes())
+    place = data.index(b"data")
+    data[place + 4 : place + 8] = struct.pack("<I", size)
+    target.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A folder of odd files that hold all of the music."""
+    folder = tmp_path_factory.mktemp("odd")
+    ffmpeg(folder / "plain.wav")
+    ffmpeg("-f", "flac", "-", output=folder / "unknown length.flac")
+    ffmpeg("-write_xing", "0", "-b:a", "64k", folder / "no header.mp3")
+    ffmpeg("-b:a", "64k", folder / "plain.mp3")
+    ffmpeg("-f", "adts", "-b:a", "128k", folder / "aac named.mp3")
+    ffmpeg("-f", "mp4", "-c:a", "aac", folder / "m4a named.mp3")
+    for name, size in [("size 0", 0), ("size too small", 200_000), ("streamed", 0xFFFFFFFF)]:
+        with_wav_size(folder / "plain.wav", folder / f"{name}.wav", size)
+    mp3 = bytearray((folder / "plain.mp3").read_bytes())
+    place = mp3.index(b"Info") if b"Info" in mp3 else mp3.index(b"Xing")
+    frames = struct.unpack(">I", mp3[place + 8 : place + 12])[0]
+    mp3[place + 8 : place + 12] = struct.pack(">I", frames // 3)
+    (folder / "false header.mp3").write_bytes(mp3)
+    return folder
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["unknown length.flac", "no header.mp3", "plain.mp3", "aac named.mp3", "m4a named.mp3"],
+        *["size 0.wav", "size too small.wav", "streamed.wav", "false header.mp3", "plain.wav"],
+    ],
+)
+def test_all_of_an_odd_file_is_heard(odd, name):
+    seconds, warnings = heard(odd / name)
+    assert seconds == pytest.approx(SECONDS, abs=0.1)
+    assert warnings == []
+
+
+@needs_ffmpeg
+def test_length_by_frames_is_that_of_ffprobe(odd):
+    for name in ("plain.mp3", "no header.mp3", "false header.mp3"):
+        command = ["ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets"]
+        command += ["-of", "csv=p=0", odd / name]
+        packets = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        # 576 samples a packet at 22 050 Hz; the frame with the VBR header holds no sound but counts here
+        assert mpeg_seconds((odd / name).read_bytes()) == pytest.approx(packets * 576 / 22_050, abs=0.06)
+
+
+@needs_ffmpeg
+def test_ogg_files_end_to_end_are_both_heard(tmp_path):
+    data = Path(EXAMPLE).read_bytes()
+    (tmp_path / "two.ogg").write_bytes(data + data)
+    assert heard(tmp_path / "two.ogg") == (pytest.approx(2 * SECONDS, abs=0.2), [])
+
+
+@needs_ffmpeg
+def test_rubbish_within_an_mp3_is_skipped(odd, tmp_path):
+    data = (odd / "plain.mp3").read_bytes()
+    half = len(data) // 2
+    (tmp_path / "a.mp3").write_bytes(data[:half] + b"rubbish!" * 4000 + data[half:])
+    assert heard(tmp_path / "a.mp3")[0] == pytest.approx(SECONDS, abs=0.5)
+
+
+def test_what_a_broken_copy_lost_is_said(tmp_path):
+    samples = stereo(44_100 * 20)
+    soundfile.write(tmp_path / "whole.flac", samples, 44_100)
+    data = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "part.flac").write_bytes(data[: len(data) // 2])
+    seconds, (warning,) = heard(tmp_path / "part.flac")
+    assert 8 < seconds < 10.5
+    assert warning == f"damaged: {20 - seconds:.1f} s of 20.0 s could not be heard"
+
+
+def test_warnings_reach_the_prediction(tmp_path, tiny_model, tone):
+    soundfile.write(tmp_path / "whole.flac", tone("samba", 20.0, 44_100), 44_100)
+    data = (tmp_path / "whole.flac").read_bytes()
+    (tmp_path / "part.flac").write_bytes(data[: len(data) // 2])
+    prediction = Classifier(tiny_model).classify(tmp_path / "part.flac")
+    assert prediction.dance == "samba"
+    assert "could not be heard" in prediction.warnings[0]
+    assert prediction.duration < 15
+
+
+def test_channels_in_antiphase_are_heard(tmp_path):
+    samples = stereo(channels=1)[:, 0]
+    soundfile.write(tmp_path / "a.wav", np.stack([samples, -samples], axis=1), 44_100, "FLOAT")
+    np.testing.assert_allclose(np.abs(read(tmp_path / "a.wav")[0]), np.abs(samples), atol=1e-6)
+    six = np.stack([samples, -samples, 0 * samples, 0 * samples, samples / 2, -samples / 2], axis=1)
+    soundfile.write(tmp_path / "b.wav", six, 44_100, "FLOAT")
+    np.testing.assert_allclose(np.abs(read(tmp_path / "b.wav")[0]), np.abs(samples), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1e25, -1e25, 1e13])
+def test_absurd_samples_are_named(tmp_path, value, tiny_model):
+    samples = stereo()
+    samples[100, 1] = value
+    soundfile.write(tmp_path / "a.wav", samples, 44_100, "DOUBLE")
+    with pytest.raises(AudioError, match=r"\(number 100\) is not a finite number"):
+        read(tmp_path / "a.wav")
+    live = LiveClassifier(22_050, model=tiny_model)
+    live.push(np.zeros(1000))
+    with pytest.raises(AudioError, match=r"samples\[3\]"):
+        live.push([0, 0, 0, value])
+    assert live.push(stereo(22_050 * 7, 1)[:, 0]).scores["tango"] >= 0  # not poisoned
+
+
+def test_integers_written_as_floats_are_heard(tmp_path):
+    """Some programs write PCM values, up to 2^31, into float files."""
+    soundfile.write(tmp_path / "a.wav", stereo() * 2**31, 44_100, "FLOAT")
+    assert np.isfinite(runtime.mel.melspectrogram(read(tmp_path / "a.wav")[0])).all()
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name", ["x.m4a", "x.mp3", "x.wav", "x.mkv"])
+def test_a_playlist_is_no_recording(tmp_path, name):
+    """52 bytes that once made ffmpeg wait for ever."""
+    text = "I0VYVE0zVQojRVhULVgtVEFSR0VURFVSQVRJT046MQojRVhUSU5GOjEsCnguYWFjCg=="
+    (tmp_path / name).write_bytes(base64.b64decode(text))
+    start = time.monotonic()
+    with pytest.raises(AudioError, match=f"{name}: not a recording"):
+        read(tmp_path / name)
+    assert time.monotonic() - start < 20
+
+
+@needs_ffmpeg
+def test_ffmpeg_dies_with_us(odd, tmp_path):
+    """Killed without a chance to clean up while ffmpeg waits for its reader."""
+    ffmpeg("-stream_loop", "30", "-i", EXAMPLE, "-map", "1:a", "-c:a", "aac", tmp_path / "long.m4a")
+    code = (
+        "import sys, time\nfrom runtime.audio import open_audio\n"
+        "with open_audio(sys.argv[1]) as reader:\n"
+        "    next(reader.blocks()); print('go', flush=True); time.sleep(60)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code, tmp_path / "long.m4a"], stdout=subprocess.PIPE)
+    assert child.stdout.readline() == b"go\n"
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = subprocess.run(["pgrep", "-f", str(tmp_path / "long.m4a")], capture_output=True)
+        if found.returncode:
+            return
+        time.sleep(0.1)
+    pytest.fail("ffmpeg outlived its parent")
+
+
+def test_a_silent_ffmpeg_is_ended(tmp_path, monkeypatch):
+    (tmp_path / "ffmpeg").write_text("#!/bin/sh\nsleep 60\n")
+    (tmp_path / "ffmpeg").chmod(0o755)
+    (tmp_path / "a.m4a").write_bytes(b"anything")
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(runtime.ffmpeg, "STALL_SECONDS", 0.3)
+    with pytest.raises(AudioError, match=r"a\.m4a: ffmpeg gave no sound for 0\.3 s"):
+        read(tmp_path / "a.m4a")
+
+
+def test_many_channels_are_refused_before_they_take_memory(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((100, 255)), 44_100)
+    with pytest.raises(AudioError, match="255 channels; at most 32"):
+        read(tmp_path / "a.wav")
+
+
+def test_blocks_are_bounded_in_bytes(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((2_000_000, 32), np.int16), 192_000)
+    with open_audio(tmp_path / "a.wav") as reader:
+        assert max(map(len, reader.blocks())) * 32 * 4 <= 16 << 20
+
+
+def test_pipes_and_devices_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "x.wav")
+    for path in (tmp_path / "x.wav", "/dev/zero"):
+        with pytest.raises(AudioError, match="not a regular file"):
+            read(path)
+
+
+def test_midi_sample_dumps_print_nothing(tmp_path, capfd):
+    """libsndfile prints to standard output as it opens one; so it must not be given one."""
+    dump = bytes([0xF0, 0x7E, 0, 1, 0, 0, 16, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0xF7]) + bytes(2000)
+    (tmp_path / "a.wav").write_bytes(dump)
+    with pytest.raises(AudioError):
+        read(tmp_path / "a.wav")
+    assert capfd.readouterr().out == ""
+
+
+def test_content_instead_of_a_path(tmp_path, tiny_model, tone):
+    soundfile.write(tmp_path / "a.wav", tone("tango"), 22_050)
+    data = (tmp_path / "a.wav").read_bytes()
+    classifier = Classifier(tiny_model)
+    expected = classifier.classify(tmp_path / "a.wav")
+    assert classifier.classify(data).scores == expected.scores
+    assert classifier.classify(io.BytesIO(data)).scores == expected.scores
+    with open(tmp_path / "a.wav", "rb") as file:
+        assert classifier.classify(file).scores == expected.scores
+    with pytest.raises(AudioError, match="binary mode"):
+        classifier.classify(io.StringIO("text"))
+    with pytest.raises(AudioError, match="the recording: not a"):
+        classifier.classify(b"no sound at all")
+
+
+@pytest.mark.parametrize("rate", [np.float32(44_100), np.int16(22_050), np.float64(48_000), 44_100.0])
+def test_rates_of_any_numeric_type(rate, tiny_model, tone):
+    samples = tone("jive", 8.0, int(rate))
+    assert Classifier(tiny_model).classify_samples(samples, rate).best == "jive"
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf, 44_100.5, -1])
+def test_absurd_rates(rate, tiny_model):
+    with pytest.raises(ParameterError, match="sample_rate"):
+        Classifier(tiny_model).classify_samples(np.zeros(100_000), rate)
+
+
+def test_the_axis_of_channels_is_named(tiny_model):
+    with pytest.raises(ParameterError, match=r"samples\.mean\(axis=1\)"):
+        Classifier(tiny_model).classify_samples(np.zeros((90_000, 2)), 22_050)

@@ -1,0 +1,169 @@
+"""Decode through ffmpeg what libsndfile does not read: a child process that writes raw samples.
+
+Files come from anywhere, so ffmpeg is kept from what a recording has no business with: it reads this one
+file (a playlist can name others, and network addresses), by demuxers of recordings only, and it dies when
+we do or when it stops giving sound.
+"""
+
+import queue
+import shutil
+import struct
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy as np
+
+from runtime.errors import AudioError
+from runtime.mel import Float32
+
+STALL_SECONDS = 60.0  # without a byte from ffmpeg before it is ended
+READ_BYTES = 1 << 20
+DEMUXERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dsf,dts,eac3,flac,flv,iff,m4v,"
+    "matroska,webm,matroska\\,webm,mov,mp4,m4a,3gp,3g2,mj2,mov\\,mp4\\,m4a\\,3gp\\,3g2\\,mj2,"
+    "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv,xwma"
+)
+_AU_HEADER = struct.Struct(">4sIIIII")  # magic, data offset, data size, encoding, sample rate, channels
+
+
+def available() -> bool:
+    """Whether ffmpeg is on PATH."""
+    return shutil.which("ffmpeg") is not None
+
+
+@dataclass
+class Decoding:
+    """A recording that ffmpeg decodes.
+
+    Attributes
+    ----------
+    sample_rate : int
+        Hz.
+    channels : int
+    complaint : str
+        Set at the end: what ffmpeg could not decode, in its words; '' where nothing went wrong.
+    """
+
+    sample_rate: int
+    channels: int
+    _data: Iterator[bytes]
+    complaint: str = field(default="", init=False)
+
+    def chunks(self, frames: int) -> Iterator[Float32]:
+        """Samples of shape (n_frames, channels), at most `frames` at a time."""
+        size = 4 * self.channels
+        waiting = b""
+        for data in self._data:
+            waiting += data
+            while len(waiting) >= frames * size:
+                yield self._samples(waiting[: frames * size])
+                waiting = waiting[frames * size :]
+        if len(waiting) >= size:
+            yield self._samples(waiting[: len(waiting) // size * size])
+
+    def _samples(self, data: bytes) -> Float32:
+        return np.frombuffer(data, ">f4").astype(np.float32).reshape(-1, self.channels)
+
+
+@contextmanager
+def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
+    """Start ffmpeg on a file; it writes Sun AU, whose header is six big-endian numbers.
+
+    Parameters
+    ----------
+    path : Path
+    ignore_length : bool
+        Of a WAV file: read on behind the size that its header gives.
+
+    Raises
+    ------
+    AudioError
+        If ffmpeg finds nothing to decode, or stops giving sound.
+    """
+    ffmpeg = shutil.which("ffmpeg")
+    if ffmpeg is None:
+        raise AudioError(
+            f"{path}: not a format that libsndfile reads; install ffmpeg (it must be on PATH) "
+            "or convert the file to WAV, FLAC, Ogg or MP3"
+        )
+    # setpriv ends the child with its parent, however that ends; elsewhere ffmpeg ends at the broken pipe
+    setpriv = shutil.which("setpriv")
+    command = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+    command += [ffmpeg, "-nostdin", "-v", "error", "-format_whitelist", DEMUXERS]
+    command += ["-protocol_whitelist", "file"]
+    command += ["-ignore_length", "1"] if ignore_length else []
+    command += ["-i", f"file:{path.absolute()}", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    # stderr goes to a file: a pipe that nobody drains would block ffmpeg once it is full
+    with TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+        try:
+            data = _unstalled(path, process)
+            header = next(data, b"")
+            if len(header) < _AU_HEADER.size:
+                process.wait()
+                raise AudioError(f"{path}: not a recording that can be decoded ({_reason(log)})")
+            _, offset, _, _, sample_rate, channels = _AU_HEADER.unpack(header[: _AU_HEADER.size])
+            result = Decoding(sample_rate, channels, _after(header[offset:], data))
+            yield result
+            if process.poll() is not None and process.returncode:
+                result.complaint = _reason(log)
+        finally:
+            process.kill()
+
+
+def _after(first: bytes, data: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from data
+
+
+def _unstalled(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[bytes]:
+    """What the process writes; AudioError where nothing comes for too long."""
+    waiting: queue.Queue[bytes] = queue.Queue(4)
+    stopped = threading.Event()
+
+    def read() -> None:
+        assert process.stdout is not None
+        data = b"-"
+        while data and not stopped.is_set():
+            try:
+                data = process.stdout.read1(READ_BYTES)  # type: ignore[attr-defined]
+            except (OSError, ValueError):  # closed meanwhile
+                data = b""
+            while not stopped.is_set():
+                try:
+                    waiting.put(data, timeout=0.1)
+                    break
+                except queue.Full:
+                    continue
+
+    thread = threading.Thread(target=read, name="whichdance-ffmpeg", daemon=True)
+    thread.start()
+    try:
+        while True:
+            try:
+                data = waiting.get(timeout=STALL_SECONDS)
+            except queue.Empty:
+                process.kill()
+                raise AudioError(
+                    f"{path}: ffmpeg gave no sound for {STALL_SECONDS:g} s and was stopped"
+                ) from None
+            if not data:
+                process.wait()
+                return
+            yield data
+    finally:
+        stopped.set()
+        process.kill()
+        thread.join()
+
+
+def _reason(log: IO[bytes]) -> str:
+    """ffmpeg's last words, without the addresses and paths in them."""
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    return lines[-1].split(": ")[-1].split("] ")[-1] if lines else "ffmpeg found no audio in it"
