@@ -1,10 +1,9 @@
-"""The same seed gives the same notes in every version: the order of random draws is part of a corpus's format.
+"""The same seed gives the same notes in every version: the order of draws is part of a corpus's format.
 
 The style is the test's own, so that correcting a shipped style changes nothing here.
 """
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,7 +43,7 @@ players = ["maracas", "strings"]
 accents = ["X-x-X-x-", "xxxx"]
 """
 
-# As model 1.3 was trained on (commit 8bb0ee3). A change makes the same seed another corpus: tell CHANGELOG.md.
+# As model 1.3 was trained on (commit 8bb0ee3). A change makes a seed another corpus: tell CHANGELOG.md.
 EXPECTED = {
     "strict": "83f3c17c5863d16c",
     "loose": "86c16606d882af9f",
