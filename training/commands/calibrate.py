@@ -19,6 +19,7 @@ UNNAMED = 0.6  # see --unnamed-cost
 
 
 def add_parser(commands: Any) -> None:
+    """Arguments of `calibrate`."""
     command = commands.add_parser(
         "calibrate",
         help="choose temperature and reject threshold on recordings that the network never saw",

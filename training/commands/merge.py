@@ -6,6 +6,7 @@ from typing import Any
 
 
 def add_parser(commands: Any) -> None:
+    """Arguments of `merge`."""
     command = commands.add_parser(
         "merge",
         help="average networks trained on different branches into one network",

@@ -5,6 +5,7 @@ from typing import Any
 
 
 def add_parser(commands: Any) -> None:
+    """Arguments of `tempo`."""
     command = commands.add_parser(
         "tempo",
         help="how often the tempo is told within 4 %% of the truth",
