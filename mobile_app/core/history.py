@@ -10,7 +10,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,6 +124,9 @@ class History:
     def __init__(self, folder: Path) -> None:
         self.audio_folder = folder / "audio"
         self.audio_folder.mkdir(parents=True, exist_ok=True)
+        for private in (folder, self.audio_folder):  # what somebody danced to is nobody else's business
+            with suppress(OSError):  # memory cards know no permissions
+                private.chmod(0o700)
         self.path = folder / "history.sqlite"
         self._lock = threading.RLock()
         self._unsaved: list[Draft] = []
@@ -303,6 +306,9 @@ class History:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    with suppress(OSError):
+        path.touch(mode=0o600)  # SQLite gives its further files the mode of this one
+        path.chmod(0o600)
     db = sqlite3.connect(path, check_same_thread=False)
     try:
         db.row_factory = sqlite3.Row

@@ -84,5 +84,5 @@ def save(settings: Preferences, path: Path) -> None:
     OSError, WhichdanceError
         If it can't be written.
     """
-    with replacing(path) as temporary:
+    with replacing(path, private=True) as temporary:
         temporary.write_text(json.dumps(asdict(settings), indent=1), encoding="utf-8")
