@@ -260,3 +260,20 @@ def test_export_as_csv_and_json(history: History) -> None:
     assert records[1]["name"] == '=HYPERLINK("x"), "quoted"\nline'
     assert records[0]["scores"] == pytest.approx(later.scores)
     assert datetime.fromisoformat(records[0]["started"]) == later.started
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_what_somebody_danced_to_is_private(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        history = History(tmp_path / "app")
+        history.save(draft(audio="x.wav"))
+        settings.save(Preferences(), tmp_path / "app" / "settings.json")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "app").iterdir()}
+        modes["app"] = (tmp_path / "app").stat().st_mode & 0o777
+        history.close()
+    finally:
+        os.umask(before)
+    assert {"history.sqlite", "history.sqlite-wal", "settings.json"} <= modes.keys()
+    assert modes.pop("app") == modes.pop("audio") == 0o700
+    assert set(modes.values()) == {0o600}
