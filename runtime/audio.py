@@ -119,9 +119,9 @@ class AudioReader:
         position = 0
         downmix = _Downmix()
         for chunk in self._chunks:
-            bad = first_absurd(chunk.max(axis=1) - chunk.min(axis=1) + np.abs(chunk[:, 0]))
+            bad = first_absurd(chunk)
             if bad is not None:
-                bad += position
+                bad = position + bad // chunk.shape[1]
                 raise AudioError(
                     f"{self.name}: the sample at {bad / self.sample_rate:.3f} s (number {bad}) is not a "
                     "finite number of a sensible size; export the recording anew"
@@ -131,9 +131,10 @@ class AudioReader:
 
 
 def first_absurd(samples: Float32) -> int | None:
-    """Index of the first sample that is not finite or larger than any sound; None where all are fine."""
-    fine = np.abs(samples) <= LOUDEST  # False for nan
-    return None if fine.all() else int(np.argmin(fine))
+    """Flat index of the first sample that is not finite or larger than any sound; None if all are fine."""
+    if not samples.size or (-LOUDEST <= samples.min() and samples.max() <= LOUDEST):  # False for nan
+        return None
+    return int(np.argmin(np.abs(samples) <= LOUDEST))
 
 
 class _Downmix:
