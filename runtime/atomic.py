@@ -52,6 +52,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
         handle, temporary = _temporary(target)
     except OSError as error:
         raise WhichdanceError(f"{path}: cannot be written ({error.strerror})") from error
+    done = False
     try:
         yield temporary
         _take_over_permissions(target, temporary, private)
@@ -63,14 +64,15 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
             os.close(handle)
             handle = -1
         os.replace(temporary, target)
+        done = True  # from here on the temporary name may be another process's
         _flush_folder(target.parent)
     except OSError as error:
         if error.errno in STORAGE_ERRORS:
             raise WhichdanceError(f"{path}: cannot be written ({error.strerror})") from error
         raise
     finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        if not done:
+            temporary.unlink(missing_ok=True)
         if handle >= 0:
             os.close(handle)
 

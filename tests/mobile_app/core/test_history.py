@@ -22,6 +22,7 @@ from mobile_app.core.problems import Problem, StorageError
 from mobile_app.core.recording import WavWriter
 from mobile_app.core.settings import Preferences
 from runtime.dances import DANCE_KEYS
+from runtime.errors import WhichdanceError
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
 
@@ -237,7 +238,7 @@ def test_saving_settings_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(WhichdanceError, match=r"settings\.json: cannot be written \(No space"):
         settings.save(Preferences(theme="light"), path)
     assert settings.load(path).theme == "dark"
     assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
