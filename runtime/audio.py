@@ -132,7 +132,7 @@ class AudioReader:
 
 def first_absurd(samples: Float32) -> int | None:
     """Flat index of the first sample that is not finite or larger than any sound; None if all are fine."""
-    if not samples.size or (-LOUDEST <= samples.min() and samples.max() <= LOUDEST):  # False for nan
+    if not samples.size or (samples.min() >= -LOUDEST and samples.max() <= LOUDEST):  # False for nan
         return None
     return int(np.argmin(np.abs(samples) <= LOUDEST))
 
