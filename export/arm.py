@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime import audio, mel
+from runtime.command.exits import Exit, run
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32
 
@@ -181,33 +182,33 @@ def _difference(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare models; exit status 0, 1 where one differs beyond the bounds or the check cannot be run."""
+    """Compare models; returns the exit status, 1 where one differs beyond the bounds."""
     parser = argparse.ArgumentParser(
         prog="python -m export.arm", description=(__doc__ or "").split("\n\n")[1]
     )
     parser.add_argument("model", nargs="+", type=Path, help=".onnx or .ort")
     parser.add_argument("--root", type=Path, required=True, help="folder for the ARM Debian; made if missing")
     parser.add_argument("--recording", type=Path, action="append", help="audio (default: made up)")
-    args = parser.parse_args(argv)
+    parser.set_defaults(func=_compare)
+    return run(parser, argv)
+
+
+def _compare(args: argparse.Namespace) -> Exit:
+    make_root(args.root)
+    recordings = [_mono(path) for path in args.recording or ()] or made_up_recordings()
     failed = False
-    try:
-        make_root(args.root)
-        recordings = [_mono(path) for path in args.recording or ()] or made_up_recordings()
-        for model in args.model:
-            found = difference(model, recordings, args.root)
-            bound = MAX_SCORE_INT8 if "int8" in model.name else MAX_SCORE
-            good = found.decibels <= MAX_DECIBELS and found.scores <= bound
-            failed |= not good
-            print(f"{model.name}: {' against '.join(found.systems)}")
-            print(
-                f"  features within {found.decibels:.1e} dB (bound {MAX_DECIBELS:g}), scores within "
-                f"{found.scores:.1e} (bound {bound:g}), {found.agreeing} of {found.segments} segments with "
-                f"the same answer: {'same' if good else 'DIFFERENT'}"
-            )
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return int(failed)
+    for model in args.model:
+        found = difference(model, recordings, args.root)
+        bound = MAX_SCORE_INT8 if "int8" in model.name else MAX_SCORE
+        good = found.decibels <= MAX_DECIBELS and found.scores <= bound
+        failed |= not good
+        print(f"{model.name}: {' against '.join(found.systems)}")
+        print(
+            f"  features within {found.decibels:.1e} dB (bound {MAX_DECIBELS:g}), scores within "
+            f"{found.scores:.1e} (bound {bound:g}), {found.agreeing} of {found.segments} segments with "
+            f"the same answer: {'same' if good else 'DIFFERENT'}"
+        )
+    return Exit.FAILED if failed else Exit.OK
 
 
 def _mono(path: Path) -> Float32:

@@ -19,7 +19,8 @@ from export.cli import written_command
 from export.deployed import Deployable, from_checkpoint
 from export.segments import Segments
 from runtime.atomic import replacing
-from runtime.errors import ModelError, WhichdanceError
+from runtime.command.exits import Exit, run
+from runtime.errors import ModelError
 from runtime.mel import Float32
 from runtime.segments import SEGMENT_FRAMES
 from training.markdown import table
@@ -174,7 +175,7 @@ def make(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make the table; exit status 0, or 1 for failures that the message explains."""
+    """Make the table; returns the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
         prog="python -m export.table", description="Export every architecture in every precision and compare."
@@ -186,11 +187,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--architectures", nargs="+", default=BY_COST, metavar="NAME")
     parser.add_argument("--calibrate", metavar="FILE", help="as of `python -m export` (default: made up)")
     parser.add_argument("--verify", metavar="FILE", help="as of `python -m export` (default: made up)")
-    args = parser.parse_args(argv)
-    command = written_command("export.table", argv)
+    parser.set_defaults(func=_make, command=written_command("export.table", argv))
+    return run(parser, argv)
 
+
+def _make(args: argparse.Namespace) -> Exit:
     def finished(so_far: list[tuple[str, ...]]) -> None:
-        wrapped = command.replace(" --", " \\\n  --")
+        wrapped = args.command.replace(" --", " \\\n  --")
         text = f"```\n{wrapped}\n```\n\nOne thread on {card.machine()}:\n\n{table(HEADER, so_far)}"
         if args.into:
             put_into(args.into, text)
@@ -203,18 +206,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             return segments.made_up(n_wanted, segment_frames=SEGMENT_FRAMES, seed=seed)
         return segments.read(file, split=split, n_wanted=n_wanted, segment_frames=SEGMENT_FRAMES)
 
-    try:
-        make(
-            args.architectures,
-            given(args.calibrate, "validation", N_CALIBRATION, 0),
-            given(args.verify, "test", N_VERIFICATION, 1),
-            checkpoints=args.checkpoints,
-            finished=finished,
-        )
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    make(
+        args.architectures,
+        given(args.calibrate, "validation", N_CALIBRATION, 0),
+        given(args.verify, "test", N_VERIFICATION, 1),
+        checkpoints=args.checkpoints,
+        finished=finished,
+    )
+    return Exit.OK
 
 
 if __name__ == "__main__":

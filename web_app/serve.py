@@ -4,7 +4,6 @@ import functools
 import http.server
 import socketserver
 from pathlib import Path
-from typing import ClassVar
 
 from runtime.errors import WhichdanceError
 from web_app import build
@@ -23,9 +22,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     """Static files; quiet."""
 
     protocol_version = "HTTP/1.1"
-    extensions_map: ClassVar[
-        dict[str, str]
-    ] = {  # not the system's: some say text/plain for modules, which browsers refuse
+    # Not the system's: some say text/plain for modules, which browsers refuse.
+    extensions_map = {  # noqa: RUF012
         "": "application/octet-stream",
         ".css": "text/css; charset=utf-8",
         ".html": "text/html; charset=utf-8",
