@@ -37,6 +37,7 @@ LOUDEST = 1e12  # a sample beyond it is no sound; the square of its spectrum sti
 SIDE_RATIO = 4.0  # of the side's power to the middle's, from which channels count as in antiphase
 UNKNOWN_FRAMES = 1 << 48  # libsndfile states the largest number where a header does not say
 LOST_SECONDS = 0.5  # less is not worth a warning: encoders pad and trim
+LOST_SHARE = 0.02  # of what a container states; less are roundings of its tables
 
 Source = str | os.PathLike[str] | bytes | IO[bytes]
 
@@ -323,10 +324,14 @@ def _ffmpeg_chunks(
     for chunk in decoded.chunks(frames):
         heard += len(chunk)
         yield chunk
-    if decoded.complaint:
-        if not heard:
-            raise AudioError(f"{name}: damaged ({decoded.complaint})")
-        warnings.append(f"damaged; {heard / decoded.sample_rate:.1f} s could be heard ({decoded.complaint})")
+    if decoded.complaint and not heard:
+        raise AudioError(f"{name}: damaged ({decoded.complaint})")
+    seconds = heard / decoded.sample_rate
+    promised = decoded.promised_seconds or 0.0
+    if promised - seconds >= max(LOST_SECONDS, LOST_SHARE * promised):
+        warnings.append(f"damaged: {promised - seconds:.1f} s of {promised:.1f} s could not be heard")
+    elif decoded.complaint:
+        warnings.append(f"damaged; {seconds:.1f} s could be heard ({decoded.complaint})")
 
 
 def _soundfile_chunks(

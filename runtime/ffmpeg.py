@@ -5,7 +5,9 @@ file (a playlist can name others, and network addresses), by demuxers of recordi
 we do or when it stops giving sound.
 """
 
+import os
 import queue
+import re
 import shutil
 import struct
 import subprocess
@@ -24,6 +26,7 @@ from runtime.mel import Float32
 
 STALL_SECONDS = 60.0  # without a byte from ffmpeg before it is ended
 READ_BYTES = 1 << 20
+LOG_BYTES = 1 << 16  # of ffmpeg's log that are read at either end
 DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dsf,dts,eac3,flac,flv,iff,m4v,"
     "matroska,webm,matroska\\,webm,mov,mp4,m4a,3gp,3g2,mj2,mov\\,mp4\\,m4a\\,3gp\\,3g2\\,mj2,"
@@ -46,28 +49,35 @@ class Decoding:
     sample_rate : int
         Hz.
     channels : int
+    promised_seconds : float or None
+        Length by the file's header, s; None where it says none, or only estimates it.
     complaint : str
-        Set at the end: what ffmpeg could not decode, in its words; '' where nothing went wrong.
+        Set once all chunks are read: what ffmpeg could not decode, in its words; '' where nothing went wrong.
     """
 
     sample_rate: int
     channels: int
+    promised_seconds: float | None
     _data: Iterator[bytes]
+    _process: "subprocess.Popen[bytes]"
+    _log: IO[bytes]
     complaint: str = field(default="", init=False)
 
     def chunks(self, frames: int) -> Iterator[Float32]:
         """Samples of shape (n_frames, channels), at most `frames` at a time."""
         size = 4 * self.channels
-        waiting = b""
+        waiting = bytearray()
         for data in self._data:
             waiting += data
             while len(waiting) >= frames * size:
                 yield self._samples(waiting[: frames * size])
-                waiting = waiting[frames * size :]
+                del waiting[: frames * size]
         if len(waiting) >= size:
             yield self._samples(waiting[: len(waiting) // size * size])
+        if self._process.wait():
+            self.complaint = _reason(self._log)
 
-    def _samples(self, data: bytes) -> Float32:
+    def _samples(self, data: bytearray) -> Float32:
         return np.frombuffer(data, ">f4").astype(np.float32).reshape(-1, self.channels)
 
 
@@ -95,7 +105,16 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
     # setpriv ends the child with its parent, however that ends; elsewhere ffmpeg ends at the broken pipe
     setpriv = shutil.which("setpriv")
     command = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
-    command += [ffmpeg, "-nostdin", "-v", "error", "-format_whitelist", DEMUXERS]
+    command += [
+        ffmpeg,
+        "-nostdin",
+        "-hide_banner",
+        "-nostats",
+        "-v",
+        "level+info",
+        "-format_whitelist",
+        DEMUXERS,
+    ]
     command += ["-protocol_whitelist", "file"]
     command += ["-ignore_length", "1"] if ignore_length else []
     command += ["-i", f"file:{path.absolute()}", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
@@ -108,10 +127,8 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
                 process.wait()
                 raise AudioError(f"{path}: not a recording that can be decoded ({_reason(log)})")
             _, offset, _, _, sample_rate, channels = _AU_HEADER.unpack(header[: _AU_HEADER.size])
-            result = Decoding(sample_rate, channels, _after(header[offset:], data))
-            yield result
-            if process.poll() is not None and process.returncode:
-                result.complaint = _reason(log)
+            promised = _promised_seconds(log)
+            yield Decoding(sample_rate, channels, promised, _after(header[offset:], data), process, log)
         finally:
             process.kill()
 
@@ -163,7 +180,29 @@ def _unstalled(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[bytes
 
 
 def _reason(log: IO[bytes]) -> str:
-    """ffmpeg's last words, without the addresses and paths in them."""
+    """The last error that ffmpeg spoke of, without the addresses and paths in it."""
+    errors = re.findall(r"\[(?:error|fatal)\] (.*\S)", _said(log))
+    return errors[-1].split(": ")[-1].split("] ")[-1] if errors else "ffmpeg found no audio in it"
+
+
+def _promised_seconds(log: IO[bytes]) -> float | None:
+    """The length that ffmpeg read in the file's header, s."""
+    said = _said(log)
+    length = re.search(r"Duration: (\d+):(\d\d):(\d\d\.\d+)", said)
+    # A film's length need not be its sound's, and an estimate is no promise.
+    film = "Video:" in said and "attached pic" not in said
+    if length is None or film or "Estimating duration" in said:
+        return None
+    hours, minutes, seconds = (float(part) for part in length.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _said(log: IO[bytes]) -> str:
+    """What ffmpeg has written to its log: the beginning and the end, as damaged files make it talk on."""
     log.seek(0)
-    lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1].split(": ")[-1].split("] ")[-1] if lines else "ffmpeg found no audio in it"
+    data = log.read(LOG_BYTES)
+    if len(data) == LOG_BYTES:
+        log.seek(-LOG_BYTES, os.SEEK_END)
+        data += log.read()
+    log.seek(0, os.SEEK_END)
+    return data.decode(errors="replace")

@@ -10,6 +10,7 @@ import struct
 from pathlib import Path
 
 CHUNK_HEADER = 8  # bytes of a RIFF chunk's name and size
+PLACEHOLDER = 0x7FFF0000  # bytes; recorders write such a size, or a larger one, until they know better
 MPEG_BITRATES = {  # kbit/s by (version 1, layer); ISO/IEC 11172-3, 2.4.2.3 and 13818-3
     (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -34,7 +35,7 @@ def promised_seconds(path: Path, kind: str) -> float | None:
     if kind == "OGG":
         return float("inf") if is_chained(data) else None
     if kind in ("WAV", "WAVEX"):
-        return float("inf") if wav_size_is_wrong(path) else None
+        return wav_seconds(path)
     return None
 
 
@@ -85,20 +86,27 @@ def is_chained(data: bytes) -> bool:
     return False
 
 
-def wav_size_is_wrong(path: Path) -> bool:
-    """Whether more sound stands behind the data chunk of a WAV file than its size says."""
+def wav_seconds(path: Path) -> float | None:
+    """Length of a WAV file by its data chunk, s.
+
+    inf where more sound stands behind the chunk than its size says, None where the size is a placeholder.
+    """
     end = os.path.getsize(path)
+    bytes_per_second = 0
     with path.open("rb") as file:
         order = ">" if file.read(12)[:4] == b"RIFX" else "<"
         while file.tell() <= end - CHUNK_HEADER:
             name, size = struct.unpack(f"{order}4sI", file.read(CHUNK_HEADER))
             start = file.tell()
-            if name == b"data" and size == 0:
-                return end > start
             after = start + size + size % 2
+            if name == b"fmt " and size >= 16:
+                bytes_per_second = struct.unpack(f"{order}I", file.read(12)[8:].ljust(4, b"\0"))[0]
             if name == b"data":
                 file.seek(min(after, end))
                 following = file.read(4)
-                return len(following) == 4 and not (following.isascii() and following.decode().isprintable())
+                chunk_follows = following.isascii() and following.decode().isprintable()
+                if (size == 0 and end > start) or (len(following) == 4 and not chunk_follows):
+                    return float("inf")
+                return size / bytes_per_second if bytes_per_second and size < PLACEHOLDER else None
             file.seek(after)
-    return False
+    return None

@@ -1,6 +1,7 @@
 import base64
 import io
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -208,14 +209,36 @@ def test_rubbish_within_an_mp3_is_skipped(odd, tmp_path):
     assert heard(tmp_path / "a.mp3")[0] == pytest.approx(SECONDS, abs=0.5)
 
 
-def test_what_a_broken_copy_lost_is_said(tmp_path):
-    samples = stereo(44_100 * 20)
-    soundfile.write(tmp_path / "whole.flac", samples, 44_100)
-    data = (tmp_path / "whole.flac").read_bytes()
-    (tmp_path / "part.flac").write_bytes(data[: len(data) // 2])
-    seconds, (warning,) = heard(tmp_path / "part.flac")
-    assert 8 < seconds < 10.5
-    assert warning == f"damaged: {20 - seconds:.1f} s of 20.0 s could not be heard"
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("name", "options", "share"),
+    [
+        ("a.flac", [], 0.5),
+        ("a.wav", [], 0.25),
+        ("a.mp3", ["-q:a", "4"], 1 / 3),
+        ("a.m4a", ["-c:a", "aac", "-movflags", "faststart"], 0.5),
+        ("a.mka", ["-c:a", "libvorbis"], 0.5),
+    ],
+)
+def test_what_a_broken_copy_lost_is_said(tmp_path, name, options, share):
+    soundfile.write(tmp_path / "whole.wav", stereo(20 * 44_100), 44_100)
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", tmp_path / "whole.wav", *options, tmp_path / name], check=True
+    )
+    data = (tmp_path / name).read_bytes()
+    with open_audio(tmp_path / name) as reader:
+        assert sum(map(len, reader.blocks())) / 44_100 == pytest.approx(20, abs=0.1)
+        assert reader.warnings == []
+    (tmp_path / name).write_bytes(data[: int(share * len(data))])
+    with open_audio(tmp_path / name) as reader:
+        seconds = sum(map(len, reader.blocks())) / 44_100
+    assert seconds == pytest.approx(20 * share, abs=0.5)
+    (warning,) = reader.warnings
+    lost, promised = map(
+        float, re.fullmatch(r"damaged: (\S+) s of (\S+) s could not be heard", warning).groups()
+    )
+    assert lost == pytest.approx(20 - seconds, abs=0.1)
+    assert promised == pytest.approx(20, abs=0.1)
 
 
 def test_warnings_reach_the_prediction(tmp_path, tiny_model, tone):
