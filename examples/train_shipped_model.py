@@ -25,7 +25,7 @@ corpus += " --without-soundfonts fluidmono --without-mixes radio"
 trained = f"{folder}/train/manifest.csv --classes 11 --batch-size 64 --schedule onecycle --weight-decay 0.05"
 augmented = "--stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3"
 rhythm = f"--architecture rhythmogram --dropout 0.3 {augmented}"
-plain = f"--architecture mobilenet_v3_small --normalisation band {augmented}"
+plain = f"--architecture mobilenet_v3_small --weights random --normalisation band {augmented}"
 COMMANDS = f"""
 training corpus {corpus} --hours 80
 training train {trained} {rhythm} --lr 0.002 -o {folder}/acf1 --branches acf --epochs 700 --evaluate-every 175

@@ -1,6 +1,8 @@
 """`python -m training`: the map of this folder. Each sub-command is a thin layer on one module."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
 from runtime.command.exits import run
@@ -27,6 +29,13 @@ from training.commands import (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command; returns the exit status."""
+    command = next(iter(sys.argv[1:] if argv is None else argv), "")
+    processes = os.environ.get("WORLD_SIZE", "1") if "LOCAL_RANK" in os.environ else "1"
+    if processes != "1" and command != "train":
+        parser().error(
+            f"`{command}` does not divide its work among the {processes} processes of torchrun, which would "
+            "all write the same files; start it without"
+        )
     return run(parser(), argv)
 
 

@@ -5,24 +5,29 @@ anew with the number of each epoch. So the last checkpoint, written at every eva
 takes to go on to the very weights of an uninterrupted run.
 """
 
+import csv
 import hashlib
 import math
+import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from runtime.atomic import replacing
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
-from training import models
+from training import models, provenance
 from training.augment import Augmentation
 from training.data.codec import STORED
 from training.data.store import Stored
@@ -30,84 +35,12 @@ from training.hall import Hall
 from training.metrics import aggregate, top_k
 from training.sampler import Batches
 from training.scoring import network_runner, score_recordings
-from training.weights import read_checkpoint
+from training.settings import SCHEDULES, Settings
+from training.weights import is_checkpoint, read_checkpoint
 
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a run depends on beside its data. The defaults are the thesis's (4.4).
-
-    Attributes
-    ----------
-    architecture : str
-        See `training.models.build`, which also takes `options`.
-    epochs, batches_per_epoch, batch_size : int
-        An epoch is only a unit of reporting: 20 batches of 8 random segments.
-    lr : float
-        Learning rate of Adam.
-    schedule : str
-        'constant' (thesis), 'cosine' (falls to 0) or 'onecycle' (rises over the first fifth, then falls).
-    weight_decay, label_smoothing : float
-        0 in the thesis. With weight decay the optimiser is AdamW.
-    evaluate_every : int
-        Epochs between evaluations, which also write the checkpoint.
-    seed : int
-    stretch : float
-        See `training.sampler.Batches`.
-    tilt, noise, mask : float
-        See `training.augment.Augmentation`.
-    hall : float
-        See `training.hall.Hall`.
-    teacher : str
-        Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''.
-    distil : float
-        Share of the teacher in the loss, 0 to 1.
-    """
-
-    architecture: str = "densenet161"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int = 2000
-    batches_per_epoch: int = 20
-    batch_size: int = 8
-    lr: float = 0.0005
-    schedule: str = "constant"
-    weight_decay: float = 0.0
-    label_smoothing: float = 0.0
-    evaluate_every: int = 20
-    seed: int = 0
-    stretch: float = 0.0
-    tilt: float = 0.0
-    noise: float = 0.0
-    mask: float = 0.0
-    hall: float = 0.0
-    teacher: str = ""
-    distil: float = 0.7
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batches_per_epoch", "batch_size", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.distil <= 1:
-            raise ParameterError(f"distil must be from 0 to 1, got {self.distil}")
-        if not self.lr > 0:
-            raise ParameterError(f"lr must be above 0, got {self.lr}")
-        if self.schedule not in SCHEDULES:
-            raise ParameterError(f"schedule must be one of {tuple(SCHEDULES)}, got {self.schedule!r}")
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {  # progress 0…1 -> share of the learning rate
-    "constant": lambda progress: 1.0,
-    "cosine": lambda progress: 0.5 + 0.5 * math.cos(math.pi * progress),
-    "onecycle": lambda progress: (
-        0.04 + 0.96 * progress / 0.2
-        if progress < 0.2
-        else 0.5 + 0.5 * math.cos(math.pi * (progress - 0.2) / 0.8)
-    ),
-}
-
-
+LOG = "log.csv"
+PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
 SOFTENING = 2.0  # temperature of distillation
-SETTINGS_OF_METHOD = tuple(f.name for f in fields(Settings) if f.name not in ("architecture", "options"))
 
 
 @dataclass
@@ -148,13 +81,17 @@ def train(
     accelerator: str = "auto",
     devices: int | str = "auto",
     precision: Any = "32-true",
+    fabric: Fabric | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
     evaluated: Callable[[dict[str, Any]], None] = lambda entry: None,
 ) -> dict[str, Any]:
     """Train a network, or go on with a run that was interrupted.
 
-    Writes `last.pt` at every evaluation and `best.pt`, the epoch of the highest validation accuracy over
-    segments, the earlier one of equals. Without validation data `best.pt` is the last epoch.
+    Writes `last.pt` and `log.csv` at every evaluation and `best.pt`, the epoch of the highest validation
+    accuracy over segments, the earlier one of equals. Without validation data `best.pt` is the last epoch.
+
+    Several processes of `torchrun` share the work: each draws batches of its own, gradients are averaged, and
+    loss and accuracy are means over all of them. How many there are is part of the run.
 
     Parameters
     ----------
@@ -167,8 +104,8 @@ def train(
         Statement on the training data for the checkpoint; what the manifest says by default.
     workers : int
         Processes that load batches; the result does not depend on it.
-    accelerator, devices, precision
-        As for Lightning Fabric; `torchrun` sets devices by itself.
+    accelerator, devices, precision, fabric
+        Of `launch`, or what it has given.
     report : callable
         Called with a `Progress` after every batch, in the first process.
     evaluated : callable
@@ -180,9 +117,8 @@ def train(
         The entry 'training' of the last checkpoint: settings, history, best epoch.
     """
     run_dir = Path(run_dir)
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)
-    fabric.launch()
-    network, optimizer, state = _start(settings, training, validation, run_dir)
+    fabric = fabric or launch(accelerator, devices, precision)
+    network, optimizer, state = _start(settings, training, validation, run_dir, fabric.world_size)
     state["training_data"] = training_data or statement(training)
     if state["epoch"] >= settings.epochs:
         return state
@@ -202,7 +138,7 @@ def train(
     busy = waited = 0.0
     for epoch in range(state["epoch"] + 1, settings.epochs + 1):
         torch.manual_seed(_seed(settings.seed, epoch, fabric.global_rank))
-        wrapped.train()
+        _train_mode(wrapped)
         losses, hits = [], []
         for step in range((epoch - 1) * settings.batches_per_epoch, epoch * settings.batches_per_epoch):
             started = time.perf_counter()
@@ -231,7 +167,9 @@ def train(
             if fabric.is_global_zero:
                 report(Progress(epoch - 1, done, _mean(losses), _mean(hits), rate, waited / busy))
 
-        entry: dict[str, Any] = {"epoch": epoch, "loss": _mean(losses), "accuracy": _mean(hits)}
+        loss_and_accuracy = torch.tensor([_mean(losses), _mean(hits)], device=fabric.device)
+        means: Any = fabric.all_reduce(loss_and_accuracy, reduce_op="mean")
+        entry: dict[str, Any] = {"epoch": epoch, "loss": float(means[0]), "accuracy": float(means[1])}
         state["history"].append(entry)
         state["epoch"] = epoch
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
@@ -241,18 +179,86 @@ def train(
                         entry[name] = evaluate(network, recordings, labels, fabric.device)
                 entry["waited"] = waited / busy
                 _checkpoint(run_dir, network, optimizer, settings, state)
+                write_log(run_dir / LOG, state["history"])
                 evaluated(entry)
             state = fabric.broadcast(state)  # other processes wait here, and learn the best epoch
     return state
 
 
+def launch(accelerator: str = "auto", devices: int | str = "auto", precision: Any = "32-true") -> Fabric:
+    """The process's part in a training run: one device, or its place among the processes of `torchrun`.
+
+    Parameters
+    ----------
+    accelerator, precision : str
+        As for Lightning Fabric.
+    devices : int or str
+        1, or 'auto'. `torchrun --nproc-per-node N` starts a process per device.
+
+    Raises
+    ------
+    ParameterError
+        More devices than one without `torchrun`.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and "LOCAL_WORLD_SIZE" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=local,
+            num_nodes=processes // local,
+            precision=precision,
+            strategy=DDPStrategy(timeout=PATIENCE),
+        )
+    elif str(devices) in ("auto", "1"):
+        fabric = Fabric(accelerator=accelerator, devices=1, precision=precision)
+    else:
+        raise ParameterError(
+            f"devices is {devices!r}; one process trains on one device. For more: "
+            "torchrun --nproc-per-node N -m training train …"
+        )
+    fabric.launch()
+    if fabric.world_size != processes:
+        raise WhichdanceError(f"torchrun started {processes} processes, but {fabric.world_size} train")
+    return fabric
+
+
+def _train_mode(network: nn.Module) -> None:
+    """Train mode, but for the batch normalisations of frozen layers: their statistics are frozen, too."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not any(
+            p.requires_grad for p in module.parameters()
+        ):
+            module.eval()
+
+
+def write_log(path: Path, history: Sequence[dict[str, Any]]) -> None:
+    """The history of a run as CSV: a row per epoch, with what was measured at evaluations."""
+    rows = []
+    for entry in history:
+        row = {name: value for name, value in entry.items() if not isinstance(value, dict)}
+        for split in ("validation", "test"):
+            row |= {f"{split}_{name}": value for name, value in (entry.get(split) or {}).items()}
+        rows.append(row)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _start(
-    settings: Settings, training: Sequence[Stored], validation: Sequence[Stored], run_dir: Path
+    settings: Settings,
+    training: Sequence[Stored],
+    validation: Sequence[Stored],
+    run_dir: Path,
+    world_size: int,
 ) -> tuple[nn.Module, torch.optim.Optimizer, dict[str, Any]]:
     """Network, optimiser and state of a new run, or of the one in the folder."""
     last = run_dir / "last.pt"
     checkpoint = read_checkpoint(last) if last.exists() else None
-    weights = {"weights": "random"} if checkpoint else {}  # pre-trained ones would be overwritten at once
+    weights = {"weights": None} if checkpoint else {}  # pre-trained ones would be overwritten at once
     torch.manual_seed(settings.seed)
     network = models.build(settings.architecture, **{**settings.options, **weights})
     trained = [p for p in network.parameters() if p.requires_grad]
@@ -264,6 +270,10 @@ def _start(
     state: dict[str, Any] = {
         "settings": asdict(settings),
         "data": fingerprint(training, validation),
+        "world_size": world_size,
+        "recordings": _recordings(settings, training, validation),
+        "versions": provenance.versions(),
+        "commit": provenance.commit(),
         "epoch": 0,
         "history": [],
         "best": None,
@@ -273,6 +283,17 @@ def _start(
         network.load_state_dict(checkpoint["state_dict"])
         optimizer.load_state_dict(checkpoint["optimizer"])
     return network, optimizer, state
+
+
+def _recordings(
+    settings: Settings, training: Sequence[Stored], validation: Sequence[Stored]
+) -> dict[str, list[str]]:
+    """Hashes of what the network will have seen, itself or through its teacher or what it starts from."""
+    parts: list[Any] = [{"train": provenance.hashes(training), "validation": provenance.hashes(validation)}]
+    for path in (settings.teacher, settings.options.get("weights")):
+        if path and Path(path).is_file() and is_checkpoint(path):
+            parts.append(provenance.seen(read_checkpoint(path)))
+    return provenance.joined(parts)
 
 
 def _loader(
@@ -420,12 +441,14 @@ def _resumable(old: dict[str, Any], new: dict[str, Any], run_dir: Path) -> dict[
     ]
     if old.get("data", new["data"]) != new["data"]:
         changed.append("the recordings")
+    if old.get("world_size", 1) != new["world_size"]:
+        changed.append(f"the number of processes ({old.get('world_size', 1)}, now {new['world_size']})")
     if changed:
         raise ParameterError(
             f"{run_dir} holds a run that differs in {', '.join(changed)}; train into another folder, "
             "or take what that run had"
         )
-    return old | {"settings": new["settings"]}
+    return old | {name: new[name] for name in ("settings", "recordings", "versions", "commit")}
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from runtime.errors import ParameterError, WhichdanceError
+from training import provenance
 from training.models import RHYTHMOGRAM, build, load_checkpoint, save_checkpoint
 from training.rhythmogram import RhythmNet
 
@@ -66,6 +67,7 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
     merged.load_state_dict(state)
     histories = [checkpoint.get("training", {}) for _, checkpoint in loaded]
     statements = sorted({str(h["training_data"]) for h in histories if "training_data" in h})
-    training = {"merged": histories, "training_data": "; ".join(statements)}
+    recordings = provenance.joined([provenance.seen(checkpoint) for _, checkpoint in loaded])
+    training = {"merged": histories, "recordings": recordings, "training_data": "; ".join(statements)}
     save_checkpoint(output, merged, RHYTHMOGRAM, options, training=training)
     return merged.eval()

@@ -20,21 +20,12 @@ from training import densenet
 from training.data.manifest import LABEL
 from training.inputs import input_image
 from training.rhythmogram import RhythmNet
+from training.settings import RANDOM, TORCHVISION
 from training.torchvision_import import models as torchvision_models
 from training.weights import CHECKPOINT_FORMAT, is_checkpoint, load_pretrained, load_state, read_checkpoint
 
 Classes = int | str | Sequence[str]
-ARCHITECTURES = (
-    "densenet161",
-    "vgg16",
-    "resnet18",
-    "resnext50_32x4d",
-    "mobilenet_v2",
-    "mobilenet_v3_small",
-    "mobilenet_v3_large",
-    "squeezenet1_1",
-    "shufflenet_v2_x1_0",
-)
+ARCHITECTURES = TORCHVISION
 RHYTHMOGRAM = "rhythmogram"
 
 
@@ -113,7 +104,7 @@ def build(
     architecture: str,
     *,
     classes: Classes = 10,
-    weights: str | Path = "random",
+    weights: str | Path | None = RANDOM,
     channels: int = 3,
     normalisation: str = "db",
     bands: int = N_MELS,
@@ -129,9 +120,10 @@ def build(
         (`training.densenet.CONFIGURATIONS`), or 'rhythmogram', our own.
     classes : int, str or sequence of str
         See `labels`.
-    weights : str or Path
-        'random', 'imagenet' (downloaded by torchvision at its first use), or a file: a checkpoint of
-        ours, or a state dict of torchvision's network with its 1000 classes.
+    weights : str, Path or None
+        'random', which configurations whose name promises pre-trained ones refuse, 'imagenet' (downloaded
+        by torchvision at its first use), or a file: a checkpoint of ours, or a state dict of torchvision's
+        network with its 1000 classes. None: the caller puts weights in.
     channels : int
         3, the spectrogram three times as the RGB image that the network was made for, or 1: a first
         convolution of one channel. With ImageNet weights its kernels are the sums over RGB.
@@ -152,6 +144,14 @@ def build(
     ModelError
         Weights that cannot be had or do not fit.
     """
+    configuration = densenet.CONFIGURATIONS.get(architecture)
+    if configuration and configuration.pretrained and weights == RANDOM:
+        raise ParameterError(
+            f"architecture {architecture!r} starts from pre-trained weights; with random ones it would train "
+            "a few layers on noise. Use weights='imagenet', or the file of torchvision's densenet161; "
+            "densenet-rw trains all layers from random weights"
+        )
+    weights = RANDOM if weights is None else weights
     if channels not in (1, 3):
         raise ParameterError(f"channels must be 1 or 3, got {channels!r}")
     n_classes = len(labels(classes))
@@ -165,8 +165,7 @@ def build(
         if rhythmogram:
             raise ParameterError(f"architecture {architecture!r} has no option {', '.join(rhythmogram)}")
         image = input_image(normalisation, bands)
-        if architecture in densenet.CONFIGURATIONS:
-            configuration = densenet.CONFIGURATIONS[architecture]
+        if configuration:
             backbone = densenet.build(
                 configuration,
                 n_classes,
@@ -324,6 +323,6 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         If the file is missing, damaged, or no checkpoint of ours.
     """
     checkpoint = read_checkpoint(path)
-    network = build(checkpoint["architecture"], **checkpoint["options"])
+    network = build(checkpoint["architecture"], weights=None, **checkpoint["options"])
     load_state(network, checkpoint["state_dict"], path)
     return network.eval(), checkpoint

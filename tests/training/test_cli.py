@@ -1,18 +1,23 @@
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from training.cli import main, parser
 from training.data.manifest import Recording, read_manifest, write_manifest
+from training.weights import read_checkpoint
 
 DATA = ("corpus", "label", "manifest", "download", "duplicates", "degrade", "features")
-COMMANDS = (*DATA, "train", "calibrate", "evaluate", "experiment", "baseline", "plot")
+COMMANDS = (*DATA, "train", "calibrate", "evaluate", "compare", "experiment", "baseline", "plot")
 TINY = "--architecture rhythmogram --width 0.25 --epochs 2 --batches-per-epoch 2 --batch-size 4"
 TINY += " --evaluate-every 1 --workers 0 --threads 1 --accelerator cpu --devices 1"
 HELP = "import sys; from training.cli import parser; parser().print_help(); assert 'torch' not in sys.modules"
@@ -223,3 +228,105 @@ def test_download_says_what_failed(
     assert "failed: http://x/bad: gone" in captured.out
     assert "1 failed" in captured.err
     assert [r.path.name for r in read_manifest(tmp_path / "out" / "manifest.csv")] == ["a.wav"]
+
+
+def test_train_says_what_best_means_without_validation(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [r for r in read_manifest(manifest) if r.split == "train"]
+    write_manifest(tmp_path / "train.csv", rows)
+    assert main(["train", str(tmp_path / "train.csv"), "-o", str(tmp_path / "run"), *TINY.split()]) == 0
+    assert "no validation split, so 'best' means nothing" in capsys.readouterr().err
+    write_manifest(tmp_path / "none.csv", [replace(r, split="") for r in rows])
+    assert main(["train", str(tmp_path / "none.csv"), "-o", str(tmp_path / "other"), *TINY.split()]) == 1
+    assert "no recordings in the split 'train'" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_group_in_two_splits_is_told(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [replace(r, group="band" if r.split != "validation" else "") for r in read_manifest(manifest)]
+    write_manifest(tmp_path / "m.csv", rows)
+    assert main(["train", str(tmp_path / "m.csv"), "-o", str(tmp_path / "run"), *TINY.split()]) == 0
+    assert "warning: group 'band' is in several splits: test, train" in capsys.readouterr().err
+
+
+def test_evaluation_of_what_was_trained_on_is_told_and_calibration_refused(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], write_clicks: Callable[..., None]
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", str(manifest), "-o", str(run), *TINY.split()]) == 0
+    capsys.readouterr()
+    best = str(run / "best.pt")
+    assert main(["evaluate", best, str(manifest)]) == 0
+    assert capsys.readouterr().err == ""
+    assert main(["evaluate", best, f"all={manifest}@all", "-o", str(tmp_path / "report")]) == 0
+    err = capsys.readouterr().err
+    assert "of 15, 9 of them it was trained on, 3 of them its best epoch was chosen by" in err
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["datasets"][0]["seen"] == {
+        "train": 9,
+        "validation": 3,
+    }
+    # a copy under another name is the same recording
+    copies = [
+        replace(r, path=Path(shutil.copy(r.path, tmp_path / r.path.name))) for r in read_manifest(manifest)
+    ]
+    write_manifest(tmp_path / "copies.csv", copies)
+    output = tmp_path / "calibrated.pt"
+    command = ["calibrate", best, str(tmp_path / "copies.csv"), "-o", str(output), "--sequences", "0"]
+    assert main(command) == 1
+    assert "the network was trained on 9 of these 15 recordings" in capsys.readouterr().err
+    assert not output.exists()
+    command[2] += "@test"
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(output), str(manifest)]) == 0
+    assert "3 of them it was calibrated on" in capsys.readouterr().err
+
+
+def test_other_rows_never_take_the_place_of_missing_ones(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny_model: Path
+) -> None:
+    write_manifest(tmp_path / "train.csv", [r for r in read_manifest(manifest) if r.split == "train"])
+    out = tmp_path / "out"
+    for command in (
+        ["evaluate", str(tiny_model), str(tmp_path / "train.csv")],
+        ["baseline", str(tmp_path / "train.csv")],
+        ["experiment", "table4.4", str(tmp_path / "train.csv"), "-o", str(out)],
+        ["experiment", "table4.5", str(manifest), "-o", str(out), "--dataset", str(tmp_path / "train.csv")],
+    ):
+        assert main(command) == 1
+        captured = capsys.readouterr()
+        assert "no recordings in the split" in captured.err
+        assert "spectrograms" not in captured.out  # found before any work
+    assert not out.exists()
+
+
+def test_settings_of_a_run_start_it_again(manifest: Path, tmp_path: Path) -> None:
+    run, again, other = tmp_path / "run", tmp_path / "again", tmp_path / "other"
+    extra = ["--lr", "0.002", "--noise", "0.5", "--branches", "acf,mel", "--dropout", "0.1", "--tensorboard"]
+    assert main(["train", str(manifest), "-o", str(run), *TINY.split(), *extra]) == 0
+    text = (run / "settings.toml").read_text()
+    content = tomllib.loads(text)
+    assert content["method"]["lr"] == 0.002
+    assert content["network"]["branches"] == ["acf", "mel"]
+    assert content["made_by"][0]["versions"]["torch"] == torch.__version__
+    assert len(content["made_by"][0]["commit"].removesuffix("+")) == 40
+    assert main(["train", str(run / "settings.toml"), "-o", str(again)]) == 0
+    weights = [read_checkpoint(folder / "last.pt")["state_dict"] for folder in (run, again)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert main(["train", str(run / "settings.toml"), "--seed", "0", "-o", str(other), "--epochs", "1"]) == 0
+    assert read_checkpoint(other / "last.pt")["training"]["epoch"] == 1  # what is given wins
+    assert main(["train", str(run / "settings.toml")]) == 0  # in its own folder: it is finished
+    assert len(tomllib.loads((run / "settings.toml").read_text())["made_by"]) == 2
+    with pytest.raises(SystemExit):
+        main(["train", str(tmp_path / "no.toml"), "-o", str(other)])
+
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    history = read_checkpoint(run / "last.pt")["training"]["history"]
+    assert [e.value for e in events.Scalars("loss/train")] == pytest.approx([e["loss"] for e in history])
+    assert "accuracy/validation" in events.Tags()["scalars"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from runtime.errors import ParameterError
 from training.densenet import CONFIGURATIONS
 from training.experiments.table4_7 import THESIS
 from training.models import build
@@ -19,7 +20,7 @@ NORM5 = 2 * 2208
 @lru_cache
 def configuration(name: str) -> nn.Module:
     with torch.device("meta"):
-        return build(name).get_submodule("network")
+        return build(name, weights=None).get_submodule("network")
 
 
 def trained(network: nn.Module) -> dict[str, int]:
@@ -125,3 +126,9 @@ def test_keys_of_published_weights_are_renamed() -> None:
         "features.denseblock1.denselayer12.conv2.weight": 2,
         "features.norm5.weight": 3,
     }
+
+
+@pytest.mark.parametrize("name", [n for n, c in CONFIGURATIONS.items() if c.pretrained])
+def test_a_promise_of_pretrained_weights_is_kept(name: str) -> None:
+    with torch.device("meta"), pytest.raises(ParameterError, match="starts from pre-trained weights"):
+        build(name)

@@ -1,13 +1,18 @@
 import json
+import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runtime.errors import ParameterError
 from training.cli import main
+from training.commands.train import weights_of
+from training.data.manifest import read_manifest, write_manifest
 from training.experiments import EXPERIMENTS, figure4_9, table4_5, table4_9
 from training.experiments.setup import Setup, Table
 from training.metrics import Accuracy
+from training.weights import read_checkpoint
 
 TINY = ["--weights", "random", "--epochs", "2", "--batches-per-epoch", "2", "--batch-size", "4"]
 TINY += ["--evaluate-every", "2", "--bands", "56", "--workers", "0", "--accelerator", "cpu", "--devices", "1"]
@@ -97,3 +102,86 @@ def test_bold_is_the_highest_of_each_column() -> None:
     assert rows[0].startswith("| one | 50.0 %")
     assert rows[1].startswith("| two | **100.0 %")
     assert rows[2] == "| three | – | 60.0 % |"
+
+
+SMALL = ["--architecture", "rhythmogram", "--width", "0.25", *TINY]
+
+
+def test_only_adds_rows_to_those_that_are_there(tmp_path: Path) -> None:
+    def table(made_with: str, **ours: Accuracy) -> Table:
+        result = Table("t", "T", "Row", ("A",), made_with=made_with)
+        for row in ("one", "two", "three"):
+            result.add(row, [ours[row]] if row in ours else None, None)
+        return result
+
+    table("x", one=Accuracy(1, 2)).write(tmp_path)
+    table("x", two=Accuracy(6, 9, clustered=(0.25, 0.75))).write(tmp_path)
+    rows = (tmp_path / "t.md").read_text().splitlines()[4:]
+    assert rows[0].startswith("| one | 50.0 %")
+    assert rows[1] == "| two | 66.7 % [25.0, 75.0] |"
+    assert rows[2] == "| three | – |"
+    table("y", three=Accuracy(2, 2), one=Accuracy(0, 2)).write(tmp_path)  # other data
+    text = (tmp_path / "t.md").read_text()
+    assert "| one | 0.0 %" in text  # what is run again is replaced
+    assert "| two ‡ | 66.7 % [25.0, 75.0] |" in text
+    assert "from an earlier run with other data or settings" in text
+
+
+def test_several_seeds(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main(["experiment", "table4.4", str(manifest), "-o", str(out), *SMALL, "--seeds", "3"]) == 0
+    lines = (out / "table4.4-seeds.md").read_text().splitlines()
+    assert "seed 0 | seed 1 | seed 2" in lines[2]
+    cells = [cell.strip() for cell in lines[4].split("|")[1:-1]]
+    assert cells[:2] == ["Our method with aggregation", "Top-1 accuracy"]
+    exact = []
+    for cell, seed in zip(cells[3:], (0, 1, 2), strict=True):
+        content = json.loads((out / f"seed-{seed}" / "table4.4.json").read_text())
+        exact.append(100 * content["rows"][0]["ours"][0]["value"])
+        assert float(cell.removesuffix(" %")) == pytest.approx(exact[-1], abs=0.06)
+        checkpoint = read_checkpoint(out / f"seed-{seed}" / "runs" / "our-method" / "last.pt")
+        assert checkpoint["training"]["settings"]["seed"] == seed
+    assert cells[2] == f"{statistics.mean(exact):.1f} ± {statistics.stdev(exact):.1f} %"
+    assert cells[2] in capsys.readouterr().out
+
+
+def test_folds_test_every_recording_once(manifest: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_manifest(tmp_path / "m.csv", [replace(r, split="") for r in read_manifest(manifest)])
+    store = ["--store", str(manifest.parent / "features")]
+    command = ["experiment", "table4.4", str(tmp_path / "m.csv"), "-o", str(out), *SMALL, *store]
+    assert main([*command, "--folds", "3"]) == 0
+    tables = [json.loads((out / f"fold-{i}" / "table4.4.json").read_text()) for i in (1, 2, 3)]
+    assert sum(t["rows"][0]["ours"][0]["total"] for t in tables) == 15
+    assert "fold 1 | fold 2 | fold 3" in (out / "table4.4-folds.md").read_text()
+    assert main([*command, "--folds", "3", "--seeds", "2"]) == 2
+    assert main([*command, "--folds", "2"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "architecture", "expected"),
+    [
+        (None, "vgg16", "imagenet"),
+        (None, "densenet-tl-c", "imagenet"),
+        (None, "densenet-rw-1c7x7", "random"),
+        (None, "rhythmogram", "random"),
+        ("w.pth", "vgg16", "w.pth"),
+        (["resnet18=r.pth", "vgg16=v.pth"], "vgg16", "v.pth"),
+        (["resnet18=r.pth", "vgg16=v.pth"], "densenet161", "imagenet"),
+        (["random", "densenet161=d.pth"], "densenet-ft", "d.pth"),
+        (["random", "densenet161=d.pth"], "vgg16", "random"),
+    ],
+)
+def test_weights_per_architecture(given: list[str] | str | None, architecture: str, expected: str) -> None:
+    assert weights_of(given, architecture) == expected
+
+
+def test_wrong_weights_are_found_before_any_work(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["experiment", "table4.6", str(manifest), "-o", str(tmp_path / "out"), "--weights"]
+    assert main([*command, "vgg=w.pth"]) == 1
+    assert "'vgg' is none of densenet161, vgg16" in capsys.readouterr().err
+    assert main([*command, f"vgg16={tmp_path / 'no.pth'}"]) == 1
+    assert "no.pth does not exist" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

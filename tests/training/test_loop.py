@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from runtime.errors import ParameterError, WhichdanceError
-from training import loop, models
+from training import loop, models, provenance
 from training.data.store import Stored
 from training.loop import SCHEDULES, Settings, train
 from training.weights import read_checkpoint
@@ -61,7 +62,7 @@ def test_defaults_are_the_thesiss() -> None:
 
 
 def test_checkpoints_and_history(uninterrupted: Path) -> None:
-    assert sorted(p.name for p in uninterrupted.iterdir()) == ["best.pt", "last.pt"]
+    assert sorted(p.name for p in uninterrupted.iterdir()) == ["best.pt", "last.pt", "log.csv"]
     training = read_checkpoint(uninterrupted / "last.pt")["training"]
     assert [entry["epoch"] for entry in training["history"]] == [1, 2, 3, 4]
     evaluated = [entry for entry in training["history"] if "validation" in entry]
@@ -193,11 +194,7 @@ def test_frozen_parameters_stay(splits: Splits, tmp_path: Path, monkeypatch: pyt
     before = frozen(TINY.architecture, **TINY.options).state_dict()
     run(replace(TINY, epochs=1), splits, tmp_path / "run")
     after = weights(tmp_path / "run" / "last.pt")
-    changed = {
-        k
-        for k in before
-        if "running" not in k and "num_batches" not in k and not torch.equal(before[k], after[k])
-    }
+    changed = {k for k in before if not torch.equal(before[k], after[k])}  # no statistics either
     assert changed == {"head.1.weight", "head.1.bias"}
 
 
@@ -276,3 +273,34 @@ def test_divergence_is_reported(splits: Splits, tmp_path: Path) -> None:
 def test_settings_are_checked(name: str, value: Any) -> None:
     with pytest.raises(ParameterError, match=name):
         Settings(**{name: value})
+
+
+def test_the_log_is_the_history(uninterrupted: Path) -> None:
+    history = read_checkpoint(uninterrupted / "last.pt")["training"]["history"]
+    with (uninterrupted / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == [entry["loss"] for entry in history]
+    evaluated = [row for row in rows if row["validation_accuracy"]]
+    assert [row["epoch"] for row in evaluated] == ["2", "4"]
+    assert float(evaluated[0]["test_aggregated_accuracy"]) == history[1]["test"]["aggregated_accuracy"]
+
+
+def test_checkpoints_know_what_they_have_seen(uninterrupted: Path, splits: Splits, tmp_path: Path) -> None:
+    seen = provenance.seen(read_checkpoint(uninterrupted / "best.pt"))
+    assert seen == {name: set(provenance.hashes(splits[name])) for name in ("train", "validation")}
+    assert len(seen["train"]) == 9
+    assert provenance.hash_of_file(splits["train"][0].recording.path) in seen["train"]
+    # and what a teacher, or the network that they start from, has seen
+    teacher = str(uninterrupted / "best.pt")
+    other = splits | {"train": splits["train"][:3]}
+    settings = replace(TINY, epochs=1, evaluate_every=1, teacher=teacher)
+    run(settings, other, tmp_path / "taught")
+    assert provenance.seen(read_checkpoint(tmp_path / "taught" / "best.pt"))["train"] == seen["train"]
+    settings = replace(TINY, epochs=1, evaluate_every=1, options={**TINY.options, "weights": teacher})
+    run(settings, other, tmp_path / "tuned")
+    assert provenance.seen(read_checkpoint(tmp_path / "tuned" / "best.pt"))["train"] == seen["train"]
+
+
+def test_more_devices_need_torchrun(splits: Splits, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="torchrun --nproc-per-node"):
+        run(TINY, splits, tmp_path / "run", devices=2)

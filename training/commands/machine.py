@@ -1,7 +1,6 @@
 """Where work is done: the network's device, and the processes or machines that prepare data."""
 
 import argparse
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -98,12 +97,3 @@ def backend(name: str) -> Iterator[None]:
             yield
     else:
         raise ParameterError(f"--backend must be local, dask://HOST:PORT or ray, got {name!r}")
-
-
-def refuse_torchrun(what: str) -> None:
-    """Commands that do not divide their work would do it in every process and write the same files."""
-    processes = int(os.environ.get("WORLD_SIZE", "1") or 1)
-    if processes > 1:
-        raise ParameterError(
-            f"`{what}` does not divide its work among the {processes} processes of torchrun; start it without"
-        )

@@ -163,11 +163,13 @@ def write_manifest(path: str | Path, recordings: Iterable[Recording]) -> None:
         for r in recordings:
             end = "" if math.isinf(r.end) else r.end
             tempo = "" if r.tempo_bpm is None else r.tempo_bpm
-            cells = [_relative(r.path, folder), r.dance, r.split, r.source, r.start or "", end, tempo]
+            cells = [relative_path(r.path, folder), r.dance, r.split, r.source, r.start or "", end, tempo]
             writer.writerow([*cells, *([r.group] if groups else []), *(r.column(name) for name in more)])
 
 
-def _relative(path: Path, folder: Path) -> str:
+def relative_path(path: Path, folder: Path) -> str:
+    """A path as it is written into a file of that folder: relative where near, else absolute."""
+    folder = folder.absolute()
     absolute = Path(os.path.abspath(path))  # without '..', links as they are
     if absolute.is_relative_to(folder):
         return absolute.relative_to(folder).as_posix()

@@ -16,7 +16,9 @@ def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
     """The curve of our method, as a figure and as a table over α."""
     if setup.noise is None:
         raise ParameterError(f"{name} needs --crowd FILE, a recording of a crowd")
-    result = noise.accuracy_curve(setup.our_method(extended=extended), setup.recordings(), setup.noise)
+    run = setup.our_method(extended=extended)
+    with setup.watch("noise") as progress:
+        result = noise.accuracy_curve(run, setup.recordings(), setup.noise, progress=progress)
     plots.save(plots.accuracy_against_noise({"": result["points"]}), setup.folder / f"{name}.png")
     snr = next(point["snr"] for point in result["points"] if point["alpha"] == 0.5)
     levels = (

@@ -1,10 +1,13 @@
 """What an experiment is given, and the table that it gives back."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from runtime.atomic import replacing
 from runtime.errors import ParameterError, WhichdanceError
@@ -16,6 +19,11 @@ from training.metrics import Accuracy, percent
 from training.scoring import Run
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
+
+
+@contextmanager
+def _unwatched(what: str) -> Iterator[Callable[[int, int], None]]:
+    yield lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,12 @@ class Setup:
     test : sequence of Stored
     architecture : str
         Of "our method"; the thesis's by default.
-    weights : str
-        What pre-trained networks start from.
+    device : torch.device or str
+        Runs trained networks.
+    watch : callable
+        `watch(what)` gives a context manager of a progress function (done, in all).
+    made_with : str
+        A hash of the data and the method, by which rows of earlier runs are told.
     datasets : sequence of Dataset
         Further named test sets.
     only : sequence of str
@@ -50,7 +62,9 @@ class Setup:
     training: Sequence[Stored]
     test: Sequence[Stored]
     architecture: str = OUR_METHOD
-    weights: str = "imagenet"
+    device: Any = "cpu"
+    watch: Callable[[str], AbstractContextManager[Callable[[int, int], None]]] = _unwatched
+    made_with: str = ""
     datasets: Sequence[Dataset] = ()
     only: Sequence[str] = ()
     extension: Sequence[Stored] = ()
@@ -59,22 +73,27 @@ class Setup:
     def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Run:
         """Train a network (or find it trained) and give it as a function of segments."""
         data = [*self.training, *self.extension] if extended else list(self.training)
-        return load_runner(self.train(name, architecture, data, options))[0]
+        return load_runner(self.train(name, architecture, data, options), self.device)[0]
 
     def our_method(self, *, extended: bool = False) -> Run:
         """The thesis's proposed configuration, trained on the training data or on the extended ones."""
         name = "our-method-extended" if extended else "our-method"
-        return self.trained(name, self.architecture, extended=extended, weights=self.weights)
+        return self.trained(name, self.architecture, extended=extended)
 
     def on_test(self, run: Run) -> Report:
         """Statistics on the manifest's test split."""
         if not self.test:
             raise WhichdanceError("the manifest has no recordings in the split 'test' that are long enough")
-        return evaluate(run, stored_dataset("test", self.test))
+        return self.on(run, stored_dataset("test", self.test))
+
+    def on(self, run: Run, dataset: Dataset) -> Report:
+        """Statistics on a dataset."""
+        with self.watch(f"{dataset.name}: scores") as progress:
+            return evaluate(run, dataset, progress=progress)
 
     def on_datasets(self, run: Run) -> dict[str, Report]:
         """Statistics on the test split and on every further dataset, by name."""
-        return {"test": self.on_test(run)} | {d.name: evaluate(run, d) for d in self.datasets}
+        return {"test": self.on_test(run)} | {d.name: self.on(run, d) for d in self.datasets}
 
     def wants(self, row: str) -> bool:
         """Whether `only` includes the row."""
@@ -107,6 +126,10 @@ class Table:
         Print the highest of our values in each column bold, as the thesis does where rows compete.
     rows : list of (name, ours, thesis's)
         Ours are accuracies, or None where the row was not run; the thesis's are percentages or None.
+    made_with : str
+        `Setup.made_with` of the rows that are run now.
+    kept : dict of str to str
+        That of rows that an earlier run made.
     """
 
     name: str
@@ -117,6 +140,8 @@ class Table:
     rows: list[tuple[str, tuple[Accuracy | None, ...], tuple[float | None, ...]]] = field(
         default_factory=list
     )
+    made_with: str = ""
+    kept: dict[str, str] = field(default_factory=dict)
 
     def add(
         self, row: str, ours: Sequence[Accuracy | None] | None, thesis: Sequence[float | None] | None
@@ -125,8 +150,21 @@ class Table:
         missing = (None,) * len(self.columns)
         self.rows.append((row, tuple(ours or missing), tuple(thesis or missing)))
 
+    def keep_earlier_rows(self, folder: Path) -> None:
+        """Rows that were not run now have what an earlier run left in the folder (`--only` adds to it)."""
+        try:
+            content = json.loads((folder / f"{self.name}.json").read_text(encoding="utf-8"))
+            earlier = {row["row"]: row for row in content["rows"] if any(row["ours"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        for i, (row, ours, thesis) in enumerate(self.rows):
+            if not any(ours) and row in earlier and len(earlier[row]["ours"]) == len(ours):
+                found = tuple(a and accuracy_from(a) for a in earlier[row]["ours"])
+                self.rows[i] = (row, found, thesis)
+                self.kept[row] = earlier[row].get("made_with", "")
+
     def markdown(self) -> str:
-        """The table, our values with 95 % Wilson intervals."""
+        """The table, our values with 95 % intervals."""
         best = [
             max((accuracy.value for _, ours, _ in self.rows if (accuracy := ours[c])), default=None)
             for c in range(len(self.columns))
@@ -135,25 +173,30 @@ class Table:
         heads = [self.head, *self.columns]
         if compared:
             heads += [f"thesis: {column}" for column in self.columns]
-        rows = []
+        rows, strange = [], False
         for row, ours, thesis in self.rows:
-            cells = [row]
+            other = self.kept.get(row, self.made_with) != self.made_with
+            strange |= other
+            cells = [f"{row} ‡" if other else row]
             for accuracy, highest in zip(ours, best, strict=True):
                 text = str(accuracy) if accuracy else "–"
                 cells.append(f"**{text}**" if self.bold and accuracy and accuracy.value == highest else text)
             if compared:
                 cells += ["–" if value is None else percent(value / 100) for value in thesis]
             rows.append(cells)
-        return f"# {self.title}\n\n{table(heads, rows, right=(False, True))}\n"
+        note = "\n‡ from an earlier run with other data or settings\n" if strange else ""
+        return f"# {self.title}\n\n{table(heads, rows, right=(False, True))}\n{note}"
 
     def write(self, folder: Path) -> Path:
-        """Write `<name>.md` and `<name>.json`."""
+        """Write `<name>.md` and `<name>.json`, beside the rows that are there."""
         folder.mkdir(parents=True, exist_ok=True)
+        self.keep_earlier_rows(folder)
         content = [
             {
                 "row": row,
                 "ours": [a and a.to_dict() for a in ours],
                 "thesis": thesis,
+                "made_with": self.kept.get(row, self.made_with),
             }
             for row, ours, thesis in self.rows
         ]
@@ -171,6 +214,35 @@ COLUMNS = ("Top-1 accuracy", "Top-2 accuracy", "Top-1 without aggregation")
 def accuracies(report: Report) -> tuple[Accuracy, ...]:
     """The numbers under `COLUMNS`."""
     return report.top1, report.top2, report.segment_top1
+
+
+def accuracy_from(entry: Mapping[str, Any]) -> Accuracy:
+    """An accuracy as `Accuracy.to_dict` wrote it."""
+    plain = Accuracy(entry["right"], entry["total"])
+    interval = tuple(entry["interval"] or ())
+    return plain if not interval or interval == plain.interval else replace(plain, clustered=interval)
+
+
+def repeated(tables: Mapping[str, Table]) -> str:
+    """Several runs of one experiment as a table: mean ± standard deviation of each value, and each run's.
+
+    Parameters
+    ----------
+    tables : mapping of str to Table
+        By the name of the run, 'seed 0' or 'fold 1'.
+    """
+    first = next(iter(tables.values()))
+    heads = [first.head, "", "mean ± sd", *tables]
+    rows = []
+    for i, (row, _, _) in enumerate(first.rows):
+        for c, column in enumerate(first.columns):
+            found = [t.rows[i][1][c] for t in tables.values()]
+            values = [100 * a.value for a in found if a]
+            if values:
+                spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+                each = [percent(a.value) if a else "–" for a in found]
+                rows.append([row, column, f"{np.mean(values):.1f}{spread} %", *each])
+    return f"# {first.title}\n\n{table(heads, rows, right=(False, False, True))}\n"
 
 
 def table_of_datasets(

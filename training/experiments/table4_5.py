@@ -2,7 +2,6 @@
 
 from runtime.errors import ParameterError
 from training import plots
-from training.evaluate import evaluate
 from training.experiments.setup import Setup, Table
 
 TITLE = "our method on Extended Ballroom"
@@ -17,7 +16,7 @@ def run(setup: Setup) -> Table:
     """Train our method and evaluate it on the first further dataset."""
     if not setup.datasets:
         raise ParameterError("table4.5 needs --dataset NAME=MANIFEST.csv, in the thesis Extended Ballroom")
-    report = evaluate(setup.our_method(), setup.datasets[0])
+    report = setup.on(setup.our_method(), setup.datasets[0])
     plots.save(plots.confusion_matrices(report), setup.folder / "figure4.5.png")
     table = Table(
         "table4.5", f"Table 4.5: our method on {report.name}", "Method", ("Top-1 accuracy", "Top-2 accuracy")

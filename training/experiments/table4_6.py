@@ -24,6 +24,6 @@ def run(setup: Setup) -> Table:
     for row, architecture in ARCHITECTURES.items():
         ours = None
         if setup.wants(row):
-            ours = accuracies(setup.on_test(setup.trained(architecture, architecture, weights=setup.weights)))
+            ours = accuracies(setup.on_test(setup.trained(architecture, architecture)))
         table.add(row, ours, THESIS[row])
     return table

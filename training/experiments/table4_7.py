@@ -26,7 +26,6 @@ def run(setup: Setup) -> Table:
     for name, configuration in CONFIGURATIONS.items():
         ours = None
         if setup.wants(configuration.row):
-            weights = setup.weights if configuration.pretrained else "random"
-            ours = accuracies(setup.on_test(setup.trained(name, name, weights=weights)))
+            ours = accuracies(setup.on_test(setup.trained(name, name)))
         table.add(configuration.row, ours, THESIS[name])
     return table

@@ -1,0 +1,107 @@
+"""What a training run depends on, the thesis's values as defaults; the command line reads them from here.
+
+Imports no torch, so that `--help` answers at once.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from runtime.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a run depends on beside its data. The defaults are the thesis's (4.4).
+
+    Attributes
+    ----------
+    architecture : str
+        See `training.models.build`, which also takes `options`.
+    epochs, batches_per_epoch, batch_size : int
+        An epoch is only a unit of reporting: 20 batches of 8 random segments.
+    lr : float
+        Learning rate of Adam.
+    schedule : str
+        'constant' (thesis), 'cosine' (falls to 0) or 'onecycle' (rises over the first fifth, then falls).
+    weight_decay, label_smoothing : float
+        0 in the thesis. With weight decay the optimiser is AdamW.
+    evaluate_every : int
+        Epochs between evaluations, which also write the checkpoint.
+    seed : int
+    stretch : float
+        See `training.sampler.Batches`.
+    tilt, noise, mask : float
+        See `training.augment.Augmentation`.
+    hall : float
+        See `training.hall.Hall`.
+    teacher : str
+        Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''.
+    distil : float
+        Share of the teacher in the loss, 0 to 1.
+    """
+
+    architecture: str = "densenet161"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 2000
+    batches_per_epoch: int = 20
+    batch_size: int = 8
+    lr: float = 0.0005
+    schedule: str = "constant"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    evaluate_every: int = 20
+    seed: int = 0
+    stretch: float = 0.0
+    tilt: float = 0.0
+    noise: float = 0.0
+    mask: float = 0.0
+    hall: float = 0.0
+    teacher: str = ""
+    distil: float = 0.7
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batches_per_epoch", "batch_size", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise ParameterError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.distil <= 1:
+            raise ParameterError(f"distil must be from 0 to 1, got {self.distil}")
+        if not self.lr > 0:
+            raise ParameterError(f"lr must be above 0, got {self.lr}")
+        if self.schedule not in SCHEDULES:
+            raise ParameterError(f"schedule must be one of {tuple(SCHEDULES)}, got {self.schedule!r}")
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {  # progress 0…1 -> share of the learning rate
+    "constant": lambda progress: 1.0,
+    "cosine": lambda progress: 0.5 + 0.5 * math.cos(math.pi * progress),
+    "onecycle": lambda progress: (
+        0.04 + 0.96 * progress / 0.2
+        if progress < 0.2
+        else 0.5 + 0.5 * math.cos(math.pi * (progress - 0.2) / 0.8)
+    ),
+}
+
+
+SETTINGS_OF_METHOD = tuple(f.name for f in fields(Settings) if f.name not in ("architecture", "options"))
+
+# Networks of torchvision that have ImageNet weights, which the thesis starts from (4.4).
+TORCHVISION = (
+    "densenet161",
+    "vgg16",
+    "resnet18",
+    "resnext50_32x4d",
+    "mobilenet_v2",
+    "mobilenet_v3_small",
+    "mobilenet_v3_large",
+    "squeezenet1_1",
+    "shufflenet_v2_x1_0",
+)
+RANDOM, IMAGENET = "random", "imagenet"
+
+
+def default_weights(architecture: str) -> str:
+    """What a network starts from unless told otherwise: ImageNet weights where there are any (thesis 4.4)."""
+    pretrained = architecture in TORCHVISION or architecture.startswith(("densenet-tl", "densenet-ft"))
+    return IMAGENET if pretrained else RANDOM
