@@ -1,6 +1,6 @@
 """The three interfaces behind which everything lies that differs between devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -81,12 +81,47 @@ class System(Protocol):
         """Open the system's page for this app; False where there is none."""
         ...
 
-    def vibrate(self, milliseconds: int) -> None:
-        """A short buzz; nothing where there is no motor."""
+    def vibrate(self, pattern: Sequence[int]) -> None:
+        """Buzz: milliseconds on, off, on …; nothing where there is no motor. From any thread."""
+        ...
+
+    def speak(self, text: str, language: str) -> None:
+        """Say a text aloud, without waiting; nothing where there is no voice. From any thread."""
         ...
 
     def keep_awake(self, on: bool) -> None:
-        """Keep the screen on, or let it sleep again."""
+        """Keep the screen on, or let it sleep again; called only when that changes."""
+        ...
+
+    def start_background(self, title: str, text: str, stop: str, on_stop: Callable[[], None]) -> bool:
+        """Ask to go on listening while the app is not in front; called while it is.
+
+        Parameters
+        ----------
+        title, text : str
+            Of the notification that says so, where the system shows one.
+        stop : str
+            What its button says.
+        on_stop : callable
+            Called, from any thread, when that button is pressed.
+
+        Returns
+        -------
+        bool
+            False where the system does not allow it.
+        """
+        ...
+
+    def tell_background(self, title: str, text: str) -> None:
+        """Say in the notification what plays now. From any thread."""
+        ...
+
+    def stop_background(self) -> None:
+        """Listening is over. From any thread."""
+        ...
+
+    def wants_to_listen(self) -> bool:
+        """Was the app opened to listen at once (a tile, a shortcut)? True once for each time."""
         ...
 
     def share_text(self, title: str, text: str) -> str | None:

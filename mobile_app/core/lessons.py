@@ -87,5 +87,7 @@ LESSONS: dict[str, Lesson] = {
 
 
 def beats_per_minute(dance: Dance) -> float:
-    """Beats per minute in the middle of a dance's competition tempo."""
+    """Beats per minute in the middle of a dance's usual tempo; 0 where that is not known."""
+    if dance.mpm_min is None or dance.mpm_max is None or dance.beats_per_bar is None:
+        return 0.0
     return (dance.mpm_min + dance.mpm_max) / 2 * dance.beats_per_bar

@@ -24,8 +24,15 @@ class Problem(Enum):
         "The storage is full. This result is not lost while the app runs: "
         "free some space and it will be saved."
     )
+    STORAGE_FAILED = mark(
+        "The history can't be written just now. This result is not lost while the app runs: "
+        "it will be saved as soon as it can be."
+    )
     FILE_UNREADABLE = mark("This file can't be read as music. Try another one (WAV, FLAC, MP3 or OGG).")
     TOO_SHORT = mark("That was too short to tell. Six seconds of music are enough.")
+    NO_MUSIC = mark(
+        "No music was to be heard, only silence. Go nearer to the music, or try another recording."
+    )
     MODEL_UNUSABLE = mark(
         "The model can't be loaded. Choose another one in the settings, or reinstall the app."
     )
@@ -43,6 +50,7 @@ class Notice(Enum):
     OTHER_MICROPHONE = mark("The headset was unplugged: listening with the built-in microphone.")
     SILENT = mark("The microphone hears nothing at all. Perhaps another app uses it, or it is muted.")
     AUDIO_DISK_FULL = mark("The storage is full: the sound is no longer kept, the result is.")
+    AUDIO_LIMIT = mark("The limit for kept sound is reached: no more sound is kept. The settings change it.")
     FALLING_BEHIND = mark("This device is busy: some of the music was skipped.")
 
     @property

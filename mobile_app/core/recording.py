@@ -11,6 +11,7 @@ from mobile_app.core.ring import Samples
 
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 BYTES_PER_SAMPLE = 2
+RATES = (44_100, 8_000, 11_025, 16_000, 22_050, 32_000, 48_000, 88_200, 96_000, 192_000)  # Hz
 
 
 def _header(sample_rate: int, n_bytes: int) -> bytes:
@@ -28,12 +29,17 @@ class WavWriter:
     path : Path
     sample_rate : int
         Hz.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Of sound, so far.
     """
 
     def __init__(self, path: Path, sample_rate: int) -> None:
         self.path = path
         self._sample_rate = sample_rate
-        self._n_bytes = 0
+        self.n_bytes = 0
         self._file = path.open("wb", buffering=0)
         self._file.write(_header(sample_rate, 0))
 
@@ -48,7 +54,7 @@ class WavWriter:
             )
             samples = np.interp(wanted, np.arange(len(samples)), samples).astype(np.float32)
         pcm = np.clip(np.round(samples * 32767), -32768, 32767).astype("<i2").tobytes()
-        end = HEADER.size + self._n_bytes
+        end = HEADER.size + self.n_bytes
         try:
             self._file.seek(end)
             written = self._file.write(pcm)
@@ -57,9 +63,9 @@ class WavWriter:
         except OSError:
             self._file.truncate(end)
             raise
-        self._n_bytes += len(pcm)
+        self.n_bytes += len(pcm)
         self._file.seek(0)
-        self._file.write(_header(self._sample_rate, self._n_bytes))
+        self._file.write(_header(self._sample_rate, self.n_bytes))
 
     def close(self) -> None:
         """Close the file."""
@@ -74,13 +80,29 @@ class WavWriter:
         self.close()
 
 
-def repair(path: Path) -> None:
-    """Make the header fit the file's length, after the app was killed between sound and header."""
+def repair(path: Path, seconds: float = 0.0) -> None:
+    """Make the header fit the file's length, after the app was killed between sound and header.
+
+    A header that is as it should be is not touched.
+
+    Parameters
+    ----------
+    path : Path
+    seconds : float
+        How long the session was; where the header states no rate that a microphone has (an earlier
+        version of the app wrote the number of channels there), the rate follows from it.
+    """
     with path.open("r+b") as file:
         head = file.read(HEADER.size)
         if len(head) < HEADER.size or head[:4] != b"RIFF":
             return
-        sample_rate = HEADER.unpack(head)[6]
         n_bytes = os.fstat(file.fileno()).st_size - HEADER.size
-        file.seek(0)
-        file.write(_header(sample_rate, n_bytes - n_bytes % BYTES_PER_SAMPLE))
+        n_bytes -= n_bytes % BYTES_PER_SAMPLE
+        sample_rate = HEADER.unpack(head)[7]
+        if sample_rate < min(RATES):
+            measured = n_bytes / BYTES_PER_SAMPLE / seconds if seconds > 0 else RATES[0]
+            sample_rate = min(RATES, key=lambda rate: abs(rate - measured))
+        mended = _header(sample_rate, n_bytes)
+        if mended != head:
+            file.seek(0)
+            file.write(mended)

@@ -1,45 +1,29 @@
 """One act of listening, from the tap on the button to the saved result.
 
-    audio callback → ring buffer → one worker thread (front end, inference, saving) → `post` to the screen
-
-Everything the screen does and reads happens on the screen's thread. The worker computes, and hands what
-it found to `post`; it never waits for the screen. If inference falls behind, the ring buffer drops the
-oldest sound, the segments that would have spanned the gap are skipped, and the log says so.
+A state machine on the screen's thread: it opens and closes sources, and shows what the `Listener` tells.
 """
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from enum import Enum
 
-import numpy as np
-
-from mobile_app.core.history import MICROPHONE, Draft, History
+from mobile_app.core.history import MICROPHONE, Heard, History
 from mobile_app.core.interfaces import AudioSource
-from mobile_app.core.level import Level, LevelMeter
+from mobile_app.core.level import Level
+from mobile_app.core.listener import LISTENING, Feed, Listener, News, Options
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
-from mobile_app.core.recording import WavWriter
-from mobile_app.core.ring import RingBuffer, Samples
+from mobile_app.core.ring import RingBuffer
 from mobile_app.core.timeline import Timeline
-from mobile_app.core.verdict import Verdict, threshold, verdict
-from runtime import LiveClassifier, Model, Prediction, WhichdanceError
-from runtime.dances import DANCE_KEYS
-from runtime.mel import FRAME_RATE
+from mobile_app.core.verdict import Certainty, Verdict
+from runtime import Model, Prediction
 
 log = logging.getLogger(__name__)
 
 RING_SECONDS = 8.0  # one segment and a half: what inference may be late before sound is dropped
-CHUNK_SECONDS = 0.1  # what the worker takes at a time, so that the level meter lives
-SAVE_SECONDS = 5.0  # between two saves of a session that goes on
-SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
-NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped
 RETRY_SECONDS = 5.0  # a microphone that is lost again sooner is not replaced a second time
-
-LISTENING = verdict(None, threshold=0)
 
 
 class State(Enum):
@@ -83,6 +67,8 @@ class Snapshot:
     state : State
     prediction : Prediction or None
     verdict : Verdict
+    lines : tuple of Heard
+        The dances so far; the last one may go on.
     level : Level
     elapsed : float
         Seconds of sound heard.
@@ -95,13 +81,14 @@ class Snapshot:
     notice : Notice or None
     skipped : int
         Segments lost because inference fell behind.
-    tempo_mpm : float or None
-        Measures per minute, where the runtime offers it.
+    saved : int or None
+        The session's row in the history.
     """
 
     state: State = State.IDLE
     prediction: Prediction | None = None
     verdict: Verdict = LISTENING
+    lines: tuple[Heard, ...] = ()
     level: Level = field(default_factory=Level)
     elapsed: float = 0.0
     first_after: float = 0.0
@@ -109,26 +96,18 @@ class Snapshot:
     problem: Problem | None = None
     notice: Notice | None = None
     skipped: int = 0
-    tempo_mpm: float | None = None
+    saved: int | None = None
+
+    @property
+    def tempo_mpm(self) -> float | None:
+        """Measures per minute of the dance that plays now."""
+        return self.prediction.tempo_mpm if self.prediction else None
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a session listens; from the settings.
-
-    Attributes
-    ----------
-    stride : int
-        Frames between updates.
-    sensitivity : str
-        As in `verdict.threshold`.
-    keep_audio : bool
-        Keep the sound beside the history.
-    """
-
-    stride: int
-    sensitivity: str = "balanced"
-    keep_audio: bool = False
+def _told(news: News) -> dict[str, object]:
+    """What of the listener's news a snapshot shows."""
+    names = ("prediction", "verdict", "lines", "elapsed", "first_after", "skipped", "saved")
+    return {name: getattr(news, name) for name in names}
 
 
 class Session:
@@ -141,13 +120,15 @@ class Session:
     open_source : callable
         A new audio source; called again on resume, and once more when the source is lost.
     load_model : callable
-        The model; called in the worker thread.
+        The model; called in the listener's thread.
     history : History
     options : Options
     post : callable
         Runs a function on the screen's thread, soon.
     on_change : callable
         Told, on the screen's thread, that `snapshot` has changed.
+    on_verdict : callable
+        Called in the listener's thread with every verdict.
     source_name : str
         'microphone', or the name of the file.
     """
@@ -161,29 +142,37 @@ class Session:
         *,
         post: Callable[[Callable[[], None]], None],
         on_change: Callable[[], None],
+        on_verdict: Callable[[Verdict], None] = lambda _: None,
         source_name: str = MICROPHONE,
     ) -> None:
         self._open_source = open_source
-        self._load_model = load_model
         self._history = history
-        self._options = options
-        self.post = post
         self._on_change = on_change
-        self._live = source_name == MICROPHONE
+        self.source_name = source_name
+        self.live = source_name == MICROPHONE
         self._source: AudioSource | None = None
-        self._worker: _Worker | None = None
-        self._classifier: LiveClassifier | None = None
+        self._feed: Feed | None = None
         self._lost_at = -math.inf
-        self._keep_audio = options.keep_audio and self._live
-        self._writer: WavWriter | None = None
         self._lasting_notice: Notice | None = None
-        self.draft = Draft(started=datetime.now(UTC), source=source_name)
+        self._listener = Listener(
+            load_model,
+            history,
+            options,
+            source_name,
+            on_news=lambda: post(self._news),
+            on_end=lambda feed, error: post(lambda: self._ended(feed, error)),
+            on_verdict=on_verdict,
+        )
         self.snapshot = Snapshot()
 
     @property
     def timeline(self) -> Timeline:
         """All segments so far."""
-        return self.draft.timeline
+        return self._listener.draft.timeline
+
+    def change(self, options: Options) -> None:
+        """Take over what may change while it listens: whether sound is kept, and how much of it."""
+        self._listener.options = options
 
     # Moving on
 
@@ -199,6 +188,7 @@ class Session:
     def start(self) -> None:
         """Open the source and listen. What goes wrong is told by `snapshot.problem`."""
         self._move(Event.START)
+        self._listener.start()
         self._open()
 
     def refuse(self, problem: Problem) -> None:
@@ -207,10 +197,10 @@ class Session:
         self._move(Event.FINISH, problem=problem)
 
     def pause(self, problem: Problem | None = None) -> None:
-        """Give the microphone back, keep the evidence. Does nothing unless listening."""
+        """Give the microphone back, save, and keep the evidence. Does nothing unless listening."""
         if self.snapshot.state in (State.STARTING, State.LISTENING):
-            self._close()
-            self._move(Event.PAUSE, problem=problem)
+            unsaved = self._close()
+            self._move(Event.PAUSE, problem=problem or unsaved)
 
     def resume(self) -> None:
         """Go on after a pause, with the evidence there was. Does nothing unless paused."""
@@ -221,105 +211,130 @@ class Session:
 
     def stop(self, problem: Problem | None = None) -> None:
         """Stop for good and save the result. Does nothing where it has stopped."""
-        if self.snapshot.state not in (State.IDLE, State.FINISHED):
-            self._close()
-            if not len(self.timeline) and problem is None:
+        if self.snapshot.state in (State.IDLE, State.FINISHED):
+            return
+        self._close()
+        news = self._listener.finish()
+        if problem is None and not news.lines:
+            if not news.first_after or news.elapsed < news.first_after:
                 problem = Problem.TOO_SHORT
-            self._close_audio()
-            self.draft.duration = self.snapshot.elapsed
-            self._move(Event.FINISH, problem=self.save() or problem, notice=None, level=Level())
+            elif news.prediction is None or news.verdict.certainty is Certainty.SILENCE:
+                problem = Problem.NO_MUSIC
+        self._move(Event.FINISH, **_told(news), problem=news.problem or problem, notice=None, level=Level())
+
+    def stop_soon(self) -> None:
+        """From any thread: the microphone stops now, the session when the screen's thread runs again.
+
+        What was heard is saved at once; in the background the screen's thread stands still.
+        """
+        source, feed = self._source, self._feed
+        if source:
+            source.stop()
+        if feed:
+            feed.end(None)
 
     def cancel(self) -> None:
         """Stop and forget: nothing of this session stays in the history."""
         if self.snapshot.state not in (State.IDLE, State.FINISHED):
             self._close()
-            self._history.forget(self.draft)
-            self.draft = Draft(started=self.draft.started, source=self.draft.source)
-            self._close_audio()
-            self._move(Event.FINISH, problem=None, notice=None, prediction=None, verdict=LISTENING)
+            news = self._listener.finish(forget=True)
+            self._move(Event.FINISH, **_told(news), problem=None, notice=None)
 
-    def _close_audio(self) -> None:
-        if self._writer:
-            self._writer.close()
-            if self.draft.id is None and not len(self.timeline):
-                self._writer.path.unlink(missing_ok=True)
-            self._writer = None
+    def tell(self, truth: str) -> None:
+        """The user says what it was, of a session that has ended without a line of its own.
 
-    # Source and worker
+        Raises
+        ------
+        StorageError
+            Where that can't be saved now; it is kept, and saved later.
+        """
+        if self.snapshot.state is not State.FINISHED or self.snapshot.lines or not len(self.timeline):
+            return
+        draft, prediction = self._listener.draft, self.snapshot.prediction
+        line = Heard(
+            0.0,
+            self.snapshot.elapsed,
+            draft.started,
+            None,
+            best=prediction.best if prediction else None,
+            confidence=prediction.confidence if prediction else 0.0,
+            scores=dict(prediction.scores) if prediction else {},
+            truth=truth,
+        )
+        draft.lines = [line]
+        try:
+            self._history.save(draft)
+        except StorageError:
+            self._history.entrust(draft)
+            raise
+        finally:
+            self._show(lines=(line,), saved=draft.id)
+
+    # Source and listener
 
     def _open(self) -> None:
         source = self._open_source()
 
         def ring(sample_rate: int) -> RingBuffer:
-            buffer = RingBuffer(round(RING_SECONDS * sample_rate))
-            self._worker = _Worker(self, buffer, sample_rate)
-            return buffer
+            self._feed = Feed(RingBuffer(round(RING_SECONDS * sample_rate)), sample_rate)
+            return self._feed.ring
 
         def on_end(error: SourceError | None) -> None:
-            if worker := self._worker:
-                worker.end(error)
+            if feed := self._feed:
+                feed.end(error)
 
         try:
             source.start(ring, on_end)
         except SourceError as error:
             log.error("source can't start: %s", error)
             source.stop()
-            self._worker = None
+            self._feed = None
             # A session that has heard something waits for the user; one that has not is over.
-            if self._live and self.snapshot.elapsed:
+            if self.live and self.snapshot.elapsed:
                 self._move(Event.PAUSE, problem=error.problem)
             else:
+                self._listener.finish()
                 self._move(Event.FINISH, problem=error.problem)
             return
         self._source = source
-        assert self._worker is not None, "a source asks for its ring before start returns"
-        self._worker.start()
+        assert self._feed is not None, "a source asks for its ring before start returns"
+        self._listener.hear(self._feed)
 
-    def _close(self) -> None:
+    def _close(self) -> Problem | None:
+        """Close the source and wait until what it gave is heard and saved; what stood in the way of that."""
         source, self._source = self._source, None
-        worker, self._worker = self._worker, None
+        feed, self._feed = self._feed, None
         if source:
             source.stop()
-        if worker:
-            worker.stop()
-            news = worker.news  # the last of it may not have reached the screen yet
-            self.snapshot = replace(
-                self.snapshot,
-                prediction=news.prediction,
-                verdict=news.verdict,
-                elapsed=news.elapsed,
-                skipped=news.skipped,
-            )
+        if feed is None:
+            return None
+        feed.leave()
+        news = self._listener.take()  # the last of it may not have reached the screen yet
+        self.snapshot = replace(self.snapshot, **_told(news))  # type: ignore[arg-type]
+        return news.problem
 
-    # Posted by the worker to the screen's thread. A worker that has been replaced is not listened to.
+    # Posted by the listener to the screen's thread
 
-    def worker_ready(self, worker: "_Worker", first_after: float) -> None:
-        """The model is loaded."""
-        if worker is self._worker and self.snapshot.state is State.STARTING:
-            self._move(Event.READY, first_after=first_after)
-
-    def worker_news(self, worker: "_Worker") -> None:
+    def _news(self) -> None:
         """There is something new to show."""
-        if worker is not self._worker or self.snapshot.state is not State.LISTENING:
+        news = self._listener.take()
+        if self._feed is None or self.snapshot.state not in (State.STARTING, State.LISTENING):
             return
-        news = worker.take()
+        if self.snapshot.state is State.STARTING:  # the model is loaded
+            self._move(Event.READY)
         self._show(
-            prediction=news.prediction,
-            verdict=news.verdict,
+            **_told(news),
             level=news.level,
-            elapsed=news.elapsed,
-            skipped=news.skipped,
-            tempo_mpm=self.draft.tempo_mpm,
             progress=self._source.progress() if self._source else None,
             problem=news.problem,
             notice=news.notice or self._lasting_notice,
         )
 
-    def worker_ended(self, worker: "_Worker", error: SourceError | None) -> None:
-        """The source has ended, or failed."""
-        if worker is not self._worker:
+    def _ended(self, feed: Feed, error: SourceError | None) -> None:
+        """The source has ended, or failed. A source that has been replaced is not listened to."""
+        if feed is not self._feed:
             return
-        self.worker_news(worker)
+        self._news()
         if error is None:
             self.stop()
         elif error.problem is Problem.MICROPHONE_LOST and time.monotonic() - self._lost_at > RETRY_SECONDS:
@@ -332,180 +347,7 @@ class Session:
                 self._show(notice=Notice.OTHER_MICROPHONE)
             else:
                 self._show(problem=error.problem)
-        elif self._live and self.snapshot.elapsed:
+        elif self.live and self.snapshot.elapsed:
             self.pause(error.problem)
         else:
             self.stop(error.problem)
-
-    # Called by the worker, in its own thread
-
-    def classifier(self, sample_rate: int) -> LiveClassifier:
-        """The classifier of this session; after a pause the same one, so that the mean goes on."""
-        if self._classifier is None:
-            model = self._load_model()
-            self.draft.model = f"{model.info.name} {model.info.version}"
-            self._classifier = LiveClassifier(sample_rate, model=model, stride=self._options.stride)
-        else:
-            self._classifier.gap(sample_rate=sample_rate)
-        return self._classifier
-
-    def judge(self, prediction: Prediction, model: Model) -> Verdict:
-        """Note a prediction in the draft; return what to say about it."""
-        draft = self.draft
-        limit = threshold(self._options.sensitivity, model.info.reject_threshold)
-        judged = verdict(prediction, threshold=limit)
-        draft.timeline.extend(prediction.segment_times, prediction.segment_scores[:, : len(DANCE_KEYS)])
-        draft.duration, draft.dance, draft.best = prediction.duration, judged.dance, prediction.best
-        draft.confidence, draft.scores = prediction.confidence, dict(prediction.scores)
-        draft.tempo_mpm = getattr(prediction, "tempo_mpm", None)  # only some runtimes tell the tempo
-        return judged
-
-    def save(self) -> Problem | None:
-        """Save what there is; the problem, where that fails."""
-        if not len(self.timeline):
-            return None
-        try:
-            self._history.save(self.draft)
-        except StorageError as error:
-            log.error("session not saved: %s", error)
-            return error.problem
-        return None
-
-    def keep(self, samples: Samples, sample_rate: int) -> None:
-        """Append to the kept sound, where the user wants that and there is room."""
-        if not self._keep_audio:
-            return
-        try:
-            if self._writer is None:
-                path = self._history.new_audio_path(self.draft.started)
-                self._writer = WavWriter(path, sample_rate)
-                self.draft.audio = path.name
-            self._writer.write(samples, sample_rate)
-        except OSError as error:
-            log.error("sound can't be kept any longer: %s", error)
-            self._keep_audio = False
-            self._lasting_notice = Notice.AUDIO_DISK_FULL
-
-
-@dataclass(frozen=True)
-class _News:
-    """What the worker found last; replaced as a whole, so that the screen never sees half of it."""
-
-    prediction: Prediction | None = None
-    verdict: Verdict = LISTENING
-    level: Level = field(default_factory=Level)
-    elapsed: float = 0.0
-    skipped: int = 0
-    problem: Problem | None = None
-    notice: Notice | None = None
-
-
-class _Worker:
-    """The one thread that turns sound into scores, for as long as one source is open."""
-
-    def __init__(self, session: Session, ring: RingBuffer, sample_rate: int) -> None:
-        self._session = session
-        self._ring = ring
-        self._rate = sample_rate
-        self._meter = LevelMeter(sample_rate)
-        self._end: tuple[SourceError | None] | None = None
-        self._stopping = False
-        self._posted = False
-        self._skipped_at = -math.inf  # s of sound
-        self._silent = 0  # samples of nothing but zeros, not yet told to the classifier
-        self._saved_at = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name="whichdance-worker", daemon=True)
-        now = session.snapshot
-        self.news = _News(now.prediction, now.verdict, elapsed=now.elapsed, skipped=now.skipped)
-
-    def start(self) -> None:
-        """Begin to read the ring."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the chunk at hand and end; waits until it has."""
-        self._stopping = True
-        self._ring.close()
-        self._thread.join()
-
-    def end(self, error: SourceError | None) -> None:
-        """The source has ended: read what is left in the ring, then tell the session."""
-        self._end = (error,)
-        self._ring.close()
-
-    def take(self) -> _News:
-        """What there is to show; the next piece of news is posted anew."""
-        self._posted = False
-        return self.news
-
-    def _run(self) -> None:
-        session = self._session
-        error: SourceError | None = None
-        try:
-            classifier = session.classifier(self._rate)
-            first_after = classifier.model.info.segment_frames / FRAME_RATE
-            session.post(lambda: session.worker_ready(self, first_after))
-            chunk = round(CHUNK_SECONDS * self._rate)
-            while not self._stopping and not self._ring.exhausted:
-                samples, dropped = self._ring.read(chunk, timeout=0.5)
-                if dropped:
-                    # All of it goes, not only the oldest: a little lost again and again would leave no
-                    # stretch as long as a segment.
-                    self._skip(classifier, dropped + len(samples) + self._ring.clear())
-                elif len(samples):
-                    self._hear(classifier, samples)
-                if not self._posted:
-                    self._posted = True
-                    session.post(lambda: session.worker_news(self))
-            if self._end:
-                error = self._end[0]
-        except WhichdanceError as failure:
-            log.error("listening failed: %s", failure)
-            error = SourceError(Problem.MODEL_UNUSABLE, str(failure))
-        except Exception as failure:
-            log.exception("listening failed")
-            error = SourceError(Problem.UNEXPECTED, str(failure))
-        if not self._stopping:
-            session.post(lambda: session.worker_ended(self, error))
-
-    def _tell(self, **changes: object) -> None:
-        self.news = replace(self.news, **changes)  # type: ignore[arg-type]
-
-    def _skip(self, classifier: LiveClassifier, dropped: int) -> None:
-        seconds = dropped / self._rate
-        segments = max(1, round(seconds * FRAME_RATE / classifier.stride))
-        log.warning("inference fell behind: %d segment(s) skipped, %.1f s of sound", segments, seconds)
-        classifier.gap(seconds)
-        self._skipped_at = self.news.elapsed + seconds
-        self._tell(
-            skipped=self.news.skipped + segments,
-            elapsed=self.news.elapsed + seconds,
-            notice=Notice.FALLING_BEHIND,
-        )
-
-    def _hear(self, classifier: LiveClassifier, samples: Samples) -> None:
-        level = self._meter.push(samples)
-        self._tell(level=level, elapsed=self.news.elapsed + len(samples) / self._rate)
-        self._session.keep(samples, self._rate)
-        busy = self.news.notice is Notice.FALLING_BEHIND
-        if busy and self.news.elapsed - self._skipped_at > NOTICE_SECONDS:
-            self._tell(notice=None)
-        if not samples.any():
-            # No microphone hears perfect silence: it is muted, or another app holds it. Scores of
-            # nothing would only spoil the mean.
-            self._silent += len(samples)
-            if self._silent >= SILENT_SECONDS * self._rate:
-                self._tell(notice=Notice.SILENT)
-            return
-        if self._silent >= SILENT_SECONDS * self._rate:
-            classifier.gap(self._silent / self._rate)
-            self._tell(notice=None)
-        elif self._silent:
-            classifier.push(np.zeros(self._silent, np.float32))
-        self._silent = 0
-        prediction = classifier.push(samples)
-        if prediction is not None:
-            self._tell(prediction=prediction, verdict=self._session.judge(prediction, classifier.model))
-            if time.monotonic() - self._saved_at >= SAVE_SECONDS or self._session.draft.id is None:
-                self._saved_at = time.monotonic()
-                self._tell(problem=self._session.save())

@@ -15,9 +15,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "language": ("system", "en", "de", "cs", "es"),
     "update_rate": ("calm", "normal", "lively"),
     "sensitivity": ("careful", "balanced", "daring"),
+    "audio_limit": ("100", "500", "2000"),
 }
 TEXT_SCALE = {"small": 0.88, "normal": 1.0, "large": 1.2, "huge": 1.45}
 STRIDE_FRAMES = {"calm": 215, "normal": 86, "lively": 43}  # 5, 2 and 1 s between updates
+THRIFTY_STRIDE = 430  # 10 s: half of the sound is heard once, the rest is in the segment before
+MIN_CONFIDENCE = {"careful": 0.85, "balanced": None, "daring": 0.35}  # None: the model's own threshold
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,18 @@ class Preferences:
         Name or file of the model; '' is the one the app comes with.
     keep_awake : bool
         Keep the screen on while listening.
+    thrifty : bool
+        Less work for the battery: an update every ten seconds, and nothing moves on the screen.
     keep_audio : bool
         Keep what the microphone heard; off unless the user turns it on.
+    audio_limit : str
+        MB that kept sound may take.
     vibrate : bool
-        A short buzz when a dance is recognised.
+        A buzz when a dance begins, in a pattern of its family.
+    speak : bool
+        Say the dance's name aloud when it begins.
+    background : bool
+        Go on listening when the screen is off or another app is in front.
     """
 
     theme: str = "system"
@@ -44,8 +56,22 @@ class Preferences:
     sensitivity: str = "balanced"
     model: str = ""
     keep_awake: bool = True
+    thrifty: bool = False
     keep_audio: bool = False
+    audio_limit: str = "500"
     vibrate: bool = True
+    speak: bool = False
+    background: bool = True
+
+    @property
+    def stride(self) -> int:
+        """Frames from one update to the next."""
+        return THRIFTY_STRIDE if self.thrifty else STRIDE_FRAMES[self.update_rate]
+
+    @property
+    def min_confidence(self) -> float | None:
+        """Probability from which a dance is named; None: what the model's makers found best."""
+        return MIN_CONFIDENCE[self.sensitivity]
 
     def changed(self, **values: object) -> "Preferences":
         """A copy with some choices changed; ValueError if a value is not on offer."""

@@ -5,17 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.dances import DANCE_KEYS
-
 Float32 = NDArray[np.float32]
 
 
 class Timeline:
-    """Scores segment by segment; grows by doubling, 40 bytes a segment."""
+    """Scores segment by segment; grows by doubling, 48 bytes a segment of a model that knows ten dances.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    keys : sequence of str
+        What the columns of scores stand for: the dances of a model, and 'other'.
+    """
+
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        self.keys = tuple(keys)
         self._times: Float32 = np.empty(64, np.float32)
-        self._scores: Float32 = np.empty((64, len(DANCE_KEYS)), np.float32)
+        self._scores: Float32 = np.empty((64, len(self.keys)), np.float32)
         self._length = 0
 
     def __len__(self) -> int:
@@ -28,11 +33,11 @@ class Timeline:
 
     @property
     def scores(self) -> Float32:
-        """Scores of each segment, shape (n, 10)."""
+        """Scores of each segment, shape (n, n_keys)."""
         return self._scores[: self._length]
 
     def extend(self, times: Sequence[float], scores: Float32) -> None:
-        """Add segments in order of time: start in seconds, and scores of shape (n, 10)."""
+        """Add segments in order of time: start in seconds, and scores of shape (n, n_keys)."""
         end = self._length + len(times)
         while end > len(self._times):
             self._times = np.resize(self._times, 2 * len(self._times))
@@ -54,10 +59,10 @@ class Timeline:
         Returns
         -------
         times : ndarray, shape (n,), n <= count
-        heights : ndarray, shape (n, 10)
+        heights : ndarray, shape (n, n_keys)
             Average scores of the segments in each column.
         """
-        length = self._length  # read once: the worker may add segments while the screen draws
+        length = self._length  # read once: the listener may add segments while the screen draws
         first = 0
         if span is not None and length:
             # One segment before the edge, so that the area reaches it.

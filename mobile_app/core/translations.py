@@ -40,9 +40,10 @@ class Translator:
         return self.ngettext(one, many, count).format(count=count)
 
     def percent(self, fraction: float) -> str:
-        """A fraction as a whole percentage, the way this language writes it."""
+        """A probability in percent, the way this language writes it; never 0 or 100 by rounding."""
         space = "" if self.language == "en" else "\N{NO-BREAK SPACE}"
-        return f"{round(100 * fraction)}{space}%"
+        sign = "<" if 0 < fraction < 0.01 else ">" if 0.99 < fraction < 1 else ""
+        return f"{sign}{min(99, max(1, round(100 * fraction))) if sign else round(100 * fraction)}{space}%"
 
     def decimal(self, value: float, digits: int = 1) -> str:
         """A number with this language's decimal sign."""
@@ -50,9 +51,16 @@ class Translator:
         return text if self.language == "en" else text.replace(".", ",")
 
 
+WINDOWS_NAMES = {"english": "en", "german": "de", "czech": "cs", "spanish": "es"}
+
+
 def supported(language: str | None) -> str:
-    """The nearest language there is: 'de_AT.UTF-8' gives 'de', what is not there gives English."""
-    code = (language or "").replace("-", "_").split("_")[0].split(".")[0].lower()
+    """The nearest language there is: 'de_AT.UTF-8' gives 'de', what is not there gives English.
+
+    Windows says the name instead of the code: 'German_Germany.1252'.
+    """
+    code = (language or "").replace("-", "_").split("_")[0].split(".")[0].strip().lower()
+    code = WINDOWS_NAMES.get(code, code)
     return code if code in LANGUAGES else DEFAULT_LANGUAGE
 
 

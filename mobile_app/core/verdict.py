@@ -1,4 +1,4 @@
-"""From scores to words: listening, not sure, could be, probably, quite sure."""
+"""From a prediction to words: listening, not sure, could be, probably, quite sure, none of these."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,16 +11,18 @@ class Certainty(Enum):
     """How sure the app is, in the words above the dance's name."""
 
     LISTENING = mark("Listening…")
+    SILENCE = mark("No music to be heard")
     NOT_SURE = mark("Not sure")
+    NONE = mark("None of these")
     COULD_BE = mark("Could be")
     PROBABLY = mark("Probably")
     QUITE_SURE = mark("Quite sure")
 
 
-DEFAULT_THRESHOLD = 0.4  # confidence, for a model that states no threshold of its own
-PROBABLY_FROM = 1 / 3  # of the way from the threshold to certainty
-QUITE_SURE_FROM = 2 / 3  # of that way, and
+PROBABLY_FROM = 0.65  # probability
+QUITE_SURE_FROM = 0.8
 QUITE_SURE_SECONDS = 10.0  # s of music: one segment alone is never quite sure
+MOST_NAMES = 3  # that fit alike; where more do, nothing is known
 
 
 @dataclass(frozen=True)
@@ -30,48 +32,44 @@ class Verdict:
     Attributes
     ----------
     certainty : Certainty
-    dance : str or None
-        Class label, None while listening or not sure.
+    dances : tuple of str
+        Keys of what is named: one dance, or those that fit alike; none while listening or not sure.
     confidence : float
-        Mean score of the leading dance, 0 to 1.
+        Probability of what is answered, 0 to 1.
     """
 
     certainty: Certainty
-    dance: str | None = None
+    dances: tuple[str, ...] = ()
     confidence: float = 0.0
 
-
-def threshold(sensitivity: str, model_threshold: float | None) -> float:
-    """Confidence below which the app says 'not sure'.
-
-    Parameters
-    ----------
-    sensitivity : {'careful', 'balanced', 'daring'}
-        Setting: how readily a dance is named.
-    model_threshold : float or None
-        What the model's makers recommend, 0 to 1; None if they don't say.
-    """
-    base = DEFAULT_THRESHOLD if model_threshold is None else model_threshold
-    return {"careful": base + 0.3 * (1 - base), "balanced": base, "daring": 0.5 * base}[sensitivity]
+    @property
+    def dance(self) -> str | None:
+        """The one dance that is named."""
+        return self.dances[0] if len(self.dances) == 1 else None
 
 
-def verdict(prediction: Prediction | None, *, threshold: float) -> Verdict:
-    """What the scores so far amount to.
+def verdict(prediction: Prediction | None) -> Verdict:
+    """What the music so far amounts to.
 
     Parameters
     ----------
     prediction : Prediction or None
         None while there is not enough music for a first segment.
-    threshold : float
-        Confidence below which no dance is named, at least 0, less than 1.
     """
     if prediction is None:
         return Verdict(Certainty.LISTENING)
-    confidence = prediction.scores[prediction.best]
-    if confidence < threshold:
-        return Verdict(Certainty.NOT_SURE, None, confidence)
-    way = (confidence - threshold) / (1 - threshold)
-    if way >= QUITE_SURE_FROM and prediction.duration >= QUITE_SURE_SECONDS:
-        return Verdict(Certainty.QUITE_SURE, prediction.best, confidence)
-    certainty = Certainty.PROBABLY if way >= PROBABLY_FROM else Certainty.COULD_BE
-    return Verdict(certainty, prediction.best, confidence)
+    confidence = prediction.confidence
+    if prediction.verdict == "silence":
+        return Verdict(Certainty.SILENCE)
+    if prediction.verdict == "none":
+        return Verdict(Certainty.NONE, (), confidence)
+    if prediction.verdict == "either" and len(prediction.also) < MOST_NAMES:
+        together = (prediction.best, *prediction.also)
+        return Verdict(Certainty.COULD_BE, together, sum(prediction.scores[key] for key in together))
+    if prediction.dance is None:
+        return Verdict(Certainty.NOT_SURE, (), confidence)
+    heard = prediction.duration - (prediction.since or 0.0)
+    if confidence >= QUITE_SURE_FROM and heard >= QUITE_SURE_SECONDS:
+        return Verdict(Certainty.QUITE_SURE, (prediction.dance,), confidence)
+    certainty = Certainty.PROBABLY if confidence >= PROBABLY_FROM else Certainty.COULD_BE
+    return Verdict(certainty, (prediction.dance,), confidence)

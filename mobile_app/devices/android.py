@@ -6,8 +6,9 @@ small Java stubs on a desktop's JVM.
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,45 @@ from runtime.model import INPUT, Model, ModelInfo, resolve
 
 log = logging.getLogger(__name__)
 
+# What only the app's own class loader knows. A thread of Python's finds only the system's classes (JNI's
+# FindClass asks the loader of the caller, and such a thread has none), so these are all resolved at the
+# start, on the main thread; what Java gives back of their kind is then known everywhere.
+CLASSES = (
+    "org.kivy.android.PythonActivity",
+    "org.whichdance.whichdance.ListenService",
+    "org.whichdance.whichdance.ListenTile",
+    "ai.onnxruntime.OrtEnvironment",
+    "ai.onnxruntime.OrtSession",
+    "ai.onnxruntime.OrtSession$SessionOptions",
+    "ai.onnxruntime.OrtSession$Result",
+    "ai.onnxruntime.OnnxTensor",
+    "ai.onnxruntime.OnnxJavaType",
+    "ai.onnxruntime.OnnxModelMetadata",
+)
+
 SAMPLE_RATE = 44_100  # Hz: the one rate that every Android device has
 READ_SECONDS = 0.1
 RECORD_AUDIO = "android.permission.RECORD_AUDIO"
+POST_NOTIFICATIONS = "android.permission.POST_NOTIFICATIONS"
 
 # Constants of the Android API, by their names there
 SOURCE_VOICE_RECOGNITION, SOURCE_UNPROCESSED = 6, 9
-CHANNEL_IN_MONO, ENCODING_PCM_16BIT = 16, 2
+CHANNEL_IN_MONO, ENCODING_PCM_16BIT, ENCODING_PCM_FLOAT = 16, 2, 4
 STATE_INITIALIZED, RECORDSTATE_RECORDING = 1, 3
 PERMISSION_GRANTED = 0
 FLAG_KEEP_SCREEN_ON = 0x80
 EDGE_TO_EDGE_SDK = 35
+VIBRATION_EFFECT_SDK, NOTIFICATION_PERMISSION_SDK = 26, 33
+NO_REPEAT = -1
+QUEUE_FLUSH, SPOKEN = 0, 0
+SPEECH_SECONDS = 3.0  # that the voice may take to be ready
 UI_MODE_NIGHT_MASK, UI_MODE_NIGHT_YES = 0x30, 0x20
 RESULT_OK = -1
 BUFFER_FLAG_END_OF_STREAM = 4
 INFO_OUTPUT_FORMAT_CHANGED = -2
 CODEC_TIMEOUT_US = 10_000
-PERMISSION_REQUEST, PICK_REQUEST, SAVE_REQUEST = 4101, 4102, 4103
+FIRST_SOUND_SECONDS = 5.0  # that a decoder may take to say what it gives
+PERMISSION_REQUEST, PICK_REQUEST, SAVE_REQUEST, NOTIFICATION_REQUEST = 4101, 4102, 4103, 4104
 
 # Listeners live as long as the activity, which calls them: its references don't keep Python from
 # collecting them, and a call of a collected one ends the process.
@@ -51,6 +74,12 @@ def _java(name: str) -> Any:
     from jnius import autoclass
 
     return autoclass(name)
+
+
+def resolve_classes() -> None:
+    """Look up all classes that only the main thread finds; belongs on that thread, before any other runs."""
+    for name in CLASSES:
+        _java(name)
 
 
 def _activity() -> Any:
@@ -70,8 +99,12 @@ def _read(buffer: Any, n_bytes: int) -> bytes:
     return bytes(data)
 
 
-def _from_pcm16(data: bytes, channels: int = 1) -> Samples:
-    samples: Samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+def _samples(data: bytes, channels: int = 1, encoding: int = ENCODING_PCM_16BIT) -> Samples:
+    """Mono samples of interleaved PCM."""
+    if encoding == ENCODING_PCM_FLOAT:
+        samples: Samples = np.frombuffer(data, "<f4").astype(np.float32)
+    else:
+        samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
     return samples.reshape(-1, channels).mean(axis=1, dtype=np.float32) if channels > 1 else samples
 
 
@@ -122,7 +155,7 @@ class Microphone:
                     error = SourceError(Problem.MICROPHONE_LOST, f"AudioRecord.read gave {got}")
                     break
                 java_buffer.rewind()
-                buffer.write(_from_pcm16(_read(java_buffer, got)))
+                buffer.write(_samples(_read(java_buffer, got)))
                 java_buffer.rewind()
         finally:
             self._record.stop()
@@ -187,12 +220,25 @@ class Decoder:
             extractor.release()
             raise
         extractor.selectTrack(track)
-        self.sample_rate = media.getInteger("sample-rate")
         duration = media.getLong("durationUs") if media.containsKey("durationUs") else 0
+        decoding = _Decoding(extractor, codec, self._stopped)
+        try:
+            codec.start()
+            decoding.begin()
+        except JavaException as error:
+            codec.release()
+            extractor.release()
+            raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: {error}") from error
+        except SourceError:
+            codec.release()
+            extractor.release()
+            raise
+        # The decoder's word, not the track's: of HE-AAC the track states half of the rate.
+        self.sample_rate = decoding.sample_rate
         self._ring = ring(self.sample_rate)
         self._thread = threading.Thread(
             target=self._deliver,
-            args=(extractor, codec, media.getInteger("channel-count"), duration, on_end),
+            args=(decoding, duration, on_end),
             name="whichdance-decoder",
             daemon=True,
         )
@@ -206,28 +252,25 @@ class Decoder:
         raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: no sound in it")
 
     def _deliver(
-        self,
-        extractor: Any,
-        codec: Any,
-        channels: int,
-        duration_us: int,
-        on_end: Callable[[SourceError | None], None],
+        self, decoding: "_Decoding", duration_us: int, on_end: Callable[[SourceError | None], None]
     ) -> None:
         import jnius
 
         assert self._ring is not None
         error: SourceError | None = None
         try:
-            codec.start()
-            for data, time_us, n_channels in _decoded(extractor, codec, channels, self._stopped):
-                if not self._ring.offer(_from_pcm16(data, n_channels)):
+            for samples, time_us in decoding.blocks():
+                if decoding.sample_rate != self.sample_rate:
+                    raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: its sampling rate changes")
+                if not self._ring.offer(samples):
                     break
                 self._progress = min(1.0, time_us / duration_us) if duration_us else 0.0
         except jnius.JavaException as failure:
             error = SourceError(Problem.FILE_UNREADABLE, f"{self.place}: {failure}")
+        except SourceError as failure:
+            error = failure
         finally:
-            codec.release()
-            extractor.release()
+            decoding.release()
             if not self._stopped.is_set():
                 self._progress = 1.0
                 on_end(error)
@@ -246,34 +289,81 @@ class Decoder:
         return self._progress
 
 
-def _decoded(
-    extractor: Any, codec: Any, channels: int, stopped: threading.Event
-) -> Iterator[tuple[bytes, int, int]]:
-    """PCM of 16 bit, its time in microseconds, and its number of channels, until the stream ends."""
-    info = _java("android.media.MediaCodec$BufferInfo")()
-    fed = False
-    while not stopped.is_set():
-        if not fed:
+class _Decoding:
+    """A codec at work: what goes in, what comes out, and in which format.
+
+    Attributes
+    ----------
+    sample_rate, channels, encoding : int
+        Of the decoder's output, once `begin` has returned.
+    """
+
+    def __init__(self, extractor: Any, codec: Any, stopped: threading.Event) -> None:
+        self._extractor = extractor
+        self._codec = codec
+        self._stopped = stopped
+        self._info = _java("android.media.MediaCodec$BufferInfo")()
+        self._fed = False
+        self._first: int | None = None  # a buffer that came before anybody wanted it
+        self.sample_rate = self.channels = 0
+        self.encoding = ENCODING_PCM_16BIT
+
+    def begin(self) -> None:
+        """Decode until the output's format is known."""
+        give_up = time.monotonic() + FIRST_SOUND_SECONDS
+        while not self.sample_rate:
+            index = self._step()
+            if index >= 0:
+                self._first = index
+                self._take_format()
+            elif time.monotonic() > give_up or self._stopped.is_set():
+                raise SourceError(Problem.FILE_UNREADABLE, "the decoder gives nothing")
+
+    def _take_format(self) -> None:
+        output = self._codec.getOutputFormat()
+        self.sample_rate = output.getInteger("sample-rate")
+        self.channels = output.getInteger("channel-count")
+        if output.containsKey("pcm-encoding"):
+            self.encoding = output.getInteger("pcm-encoding")
+
+    def _step(self) -> int:
+        """Feed what the codec takes; the number of a buffer that it gives, below 0 for none."""
+        codec, extractor = self._codec, self._extractor
+        if not self._fed:
             index = codec.dequeueInputBuffer(CODEC_TIMEOUT_US)
             if index >= 0:
                 size = extractor.readSampleData(codec.getInputBuffer(index), 0)
-                fed = size < 0
-                if fed:
+                self._fed = size < 0
+                if self._fed:
                     codec.queueInputBuffer(index, 0, 0, 0, BUFFER_FLAG_END_OF_STREAM)
                 else:
                     codec.queueInputBuffer(index, 0, size, extractor.getSampleTime(), 0)
                     extractor.advance()
-        index = codec.dequeueOutputBuffer(info, CODEC_TIMEOUT_US)
+        index = int(codec.dequeueOutputBuffer(self._info, CODEC_TIMEOUT_US))
         if index == INFO_OUTPUT_FORMAT_CHANGED:
-            channels = codec.getOutputFormat().getInteger("channel-count")
-        elif index >= 0:
-            if info.size:
-                buffer = codec.getOutputBuffer(index)
-                buffer.position(info.offset)
-                yield _read(buffer, info.size), info.presentationTimeUs, channels
-            codec.releaseOutputBuffer(index, False)
-            if info.flags & BUFFER_FLAG_END_OF_STREAM:
+            self._take_format()
+        return index
+
+    def blocks(self) -> Iterator[tuple[Samples, int]]:
+        """Mono samples, and their time in microseconds, until the stream ends."""
+        while not self._stopped.is_set():
+            index, self._first = (self._step(), None) if self._first is None else (self._first, None)
+            if index < 0:
+                continue
+            if self._info.size:
+                buffer = self._codec.getOutputBuffer(index)
+                buffer.position(self._info.offset)
+                data = _read(buffer, self._info.size)
+                yield _samples(data, self.channels, self.encoding), self._info.presentationTimeUs
+            last = self._info.flags & BUFFER_FLAG_END_OF_STREAM
+            self._codec.releaseOutputBuffer(index, False)
+            if last:
                 return
+
+    def release(self) -> None:
+        """Give codec and file back."""
+        self._codec.release()
+        self._extractor.release()
 
 
 class OrtEngine:
@@ -344,6 +434,10 @@ class AndroidSystem:
         self._permissions: Any = None
         self._results: Any = None
         self._runnables: deque[Any] = deque(maxlen=16)  # until the other thread has run them
+        self._voice: Any = None
+        self._voice_lock = threading.Lock()
+        self._notifies = False  # asked whether notifications are wanted
+        self._stop_listener: Any = None
 
     def microphone_permission(self) -> Permission:
         """As in `System`."""
@@ -379,16 +473,76 @@ class AndroidSystem:
         _activity().startActivity(intent)
         return True
 
-    def vibrate(self, milliseconds: int) -> None:
+    def vibrate(self, pattern: Sequence[int]) -> None:
         """As in `System`."""
         vibrator = _service("vibrator", "android.os.Vibrator")
         if not vibrator.hasVibrator():
             return
-        if _java("android.os.Build$VERSION").SDK_INT >= 26:
-            effect = _java("android.os.VibrationEffect")
-            vibrator.vibrate(effect.createOneShot(milliseconds, effect.DEFAULT_AMPLITUDE))
+        timings = [0, *pattern]  # Android begins with a pause
+        if _java("android.os.Build$VERSION").SDK_INT >= VIBRATION_EFFECT_SDK:
+            vibrator.vibrate(_java("android.os.VibrationEffect").createWaveform(timings, NO_REPEAT))
         else:
-            vibrator.vibrate(milliseconds)
+            vibrator.vibrate(timings, NO_REPEAT)
+
+    def speak(self, text: str, language: str) -> None:
+        """As in `System`, with the voice that the user has chosen for the device."""
+        threading.Thread(
+            target=self._say, args=(text, language), name="whichdance-voice", daemon=True
+        ).start()
+
+    def _say(self, text: str, language: str) -> None:
+        import jnius
+
+        try:
+            with self._voice_lock:
+                if self._voice is None:
+                    context = _activity().getApplicationContext()
+                    self._voice = _java("android.speech.tts.TextToSpeech")(context, None)
+                self._voice.setLanguage(_java("java.util.Locale")(language))
+                words = jnius.cast("java.lang.CharSequence", _java("java.lang.String")(text))
+                give_up = time.monotonic() + SPEECH_SECONDS
+                while self._voice.speak(words, QUEUE_FLUSH, None, "dance") != SPOKEN:
+                    if time.monotonic() > give_up:  # no voice is installed
+                        log.warning("the device has no voice for %r", text)
+                        break
+                    time.sleep(0.1)
+        finally:
+            jnius.detach()
+
+    def start_background(self, title: str, text: str, stop: str, on_stop: Callable[[], None]) -> bool:
+        """As in `System`: a foreground service, whose notification the user is asked about once."""
+        from jnius import JavaException
+
+        if _java("android.os.Build$VERSION").SDK_INT >= NOTIFICATION_PERMISSION_SDK and not self._notifies:
+            self._notifies = True  # refused, the service goes on unseen
+            activity = _activity()
+            if activity.checkSelfPermission(POST_NOTIFICATIONS) != PERMISSION_GRANTED:
+                activity.requestPermissionsWithRequestCode([POST_NOTIFICATIONS], NOTIFICATION_REQUEST)
+        listener = _listeners().stop(on_stop)
+        try:
+            _java("org.whichdance.whichdance.ListenService").start(_activity(), title, text, stop, listener)
+        except JavaException as error:  # not in front: Android says so by an exception
+            log.warning("no listening in the background: %s", error)
+            return False
+        # Kept to the end of the process: the service may call it while it is being replaced.
+        _KEPT.append(listener)
+        self._stop_listener = listener
+        return True
+
+    def tell_background(self, title: str, text: str) -> None:
+        """As in `System`."""
+        if self._stop_listener is not None:
+            _java("org.whichdance.whichdance.ListenService").tell(title, text)
+
+    def stop_background(self) -> None:
+        """As in `System`."""
+        if self._stop_listener is not None:
+            _java("org.whichdance.whichdance.ListenService").end(_activity())
+            self._stop_listener = None
+
+    def wants_to_listen(self) -> bool:
+        """As in `System`: the tile in the quick settings."""
+        return bool(_java("org.whichdance.whichdance.ListenTile").take())
 
     def keep_awake(self, on: bool) -> None:
         """As in `System`."""
@@ -468,12 +622,10 @@ class AndroidSystem:
         found = _activity().getWindow().getDecorView().getRootWindowInsets()
         if found is None:
             return 0.0, 0.0, 0.0, 0.0
-        return (
-            float(found.getSystemWindowInsetLeft()),
-            float(found.getSystemWindowInsetTop()),
-            float(found.getSystemWindowInsetRight()),
-            float(found.getSystemWindowInsetBottom()),
-        )
+        kinds = _java("android.view.WindowInsets$Type")
+        # Lying, the camera's cutout is at the left or the right, where no bar is.
+        covered = found.getInsets(kinds.systemBars() | kinds.displayCutout())
+        return float(covered.left), float(covered.top), float(covered.right), float(covered.bottom)
 
     def prefers_dark(self) -> bool:
         """As in `System`."""
@@ -525,12 +677,25 @@ def _listeners() -> Any:
         def run(self) -> None:
             self.action()
 
+    class Stop(PythonJavaClass):
+        __javainterfaces__ = ["org/whichdance/whichdance/ListenService$Listener"]  # noqa: RUF012
+        __javacontext__ = "app"
+
+        def __init__(self, action: Callable[[], None]) -> None:
+            super().__init__()
+            self.action = action
+
+        @java_method("()V")
+        def stopped(self) -> None:
+            self.action()
+
     class Listeners:
-        permissions, results, runnable = Permissions, Results, Runnable
+        permissions, results, runnable, stop = Permissions, Results, Runnable, Stop
 
     return Listeners
 
 
 def platform() -> Platform:
-    """The adapters of an Android device."""
+    """The adapters of an Android device; belongs on the main thread."""
+    resolve_classes()
     return Platform(AndroidSystem(), Microphone, Decoder, load_model)

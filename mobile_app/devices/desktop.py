@@ -2,7 +2,11 @@
 
 import locale
 import logging
-from collections.abc import Callable
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,8 +128,30 @@ class DesktopSystem:
         """As in `System`."""
         return False
 
-    def vibrate(self, milliseconds: int) -> None:
+    def vibrate(self, pattern: Sequence[int]) -> None:
         """As in `System`."""
+
+    def speak(self, text: str, language: str) -> None:
+        """As in `System`: with speech-dispatcher's, espeak's or macOS's voice, where one is installed."""
+        for command in (("spd-say", "-l", language), ("espeak-ng", "-v", language), ("say",)):
+            if shutil.which(command[0]):
+                said = [*command, text]
+                threading.Thread(target=_run, args=(said,), name="whichdance-voice", daemon=True).start()
+                return
+
+    def start_background(self, title: str, text: str, stop: str, on_stop: Callable[[], None]) -> bool:
+        """As in `System`: a desktop's windows just go on."""
+        return True
+
+    def tell_background(self, title: str, text: str) -> None:
+        """As in `System`."""
+
+    def stop_background(self) -> None:
+        """As in `System`."""
+
+    def wants_to_listen(self) -> bool:
+        """As in `System`."""
+        return False
 
     def keep_awake(self, on: bool) -> None:
         """As in `System`."""
@@ -175,6 +201,12 @@ class DesktopSystem:
     def language(self) -> str:
         """As in `System`."""
         return locale.getlocale()[0] or "en"
+
+
+def _run(command: list[str]) -> None:
+    """Run a command, and wait for it."""
+    with suppress(OSError):
+        subprocess.run(command, capture_output=True)
 
 
 def platform(system: DesktopSystem, *, microphone: Callable[[], AudioSource] = Microphone) -> Platform:

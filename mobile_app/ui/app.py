@@ -1,8 +1,8 @@
-"""The app: puts screens, session, history, settings and platform together."""
+"""The app: puts screens, listening, history, settings and device together."""
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,31 @@ from kivy.clock import Clock
 from kivy.core.window import Window
 from kivy.lang import Builder
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, DictProperty, ListProperty, ObjectProperty
+from kivy.properties import BooleanProperty, DictProperty, ListProperty, NumericProperty, ObjectProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.screenmanager import FadeTransition, NoTransition, Screen
 
-from mobile_app.core import export, settings
-from mobile_app.core.history import MICROPHONE, Entry, History
-from mobile_app.core.interfaces import AudioSource, Permission, Platform
+from mobile_app.core import settings
+from mobile_app.core.history import History
+from mobile_app.core.interfaces import Platform
 from mobile_app.core.problems import Problem, StorageError
-from mobile_app.core.session import Options, Session, State
 from mobile_app.core.settings import Preferences
-from mobile_app.core.translations import Translator, clock, mark, supported
+from mobile_app.core.translations import mark
+from mobile_app.ui.about import AboutScreen
 from mobile_app.ui.dances import DanceScreen, DancesScreen
+from mobile_app.ui.evening import EveningScreen
 from mobile_app.ui.files import FileSheet
-from mobile_app.ui.history import HistoryScreen, SessionScreen, when
+from mobile_app.ui.history import HistoryScreen
+from mobile_app.ui.keyboard import Keyboard
+from mobile_app.ui.line import LineScreen
 from mobile_app.ui.listen import ListenScreen
+from mobile_app.ui.listening import Listening
+from mobile_app.ui.look import Look
 from mobile_app.ui.settings import SettingsScreen
-from mobile_app.ui.theme import DANCE_COLOURS, Theme
-from mobile_app.ui.widgets import DanceSheet, NavItem
-from runtime import Model, ModelError, WhichdanceError
-from runtime.dances import DANCE_KEYS, DANCES
-from runtime.model import shipped
+from mobile_app.ui.shown import Shown
+from mobile_app.ui.widgets import DanceSheet, NavItem, Sheet
+from runtime import WhichdanceError
 
 Builder.load_file(str(Path(__file__).with_name("shell.kv")))
 
@@ -47,14 +50,15 @@ PLACES = (
 SCREENS: dict[str, type[Screen]] = {
     "listen": ListenScreen,
     "history": HistoryScreen,
-    "session": SessionScreen,
+    "evening": EveningScreen,
+    "line": LineScreen,
     "dances": DancesScreen,
     "dance": DanceScreen,
     "settings": SettingsScreen,
+    "about": AboutScreen,
 }
-PARENTS = {"session": "history", "dance": "dances"}  # where 'back' leads
-NO_DANCE = "#8a7f85"
-BUZZ_MS = 60
+PARENTS = {"evening": "history", "line": "history", "dance": "dances", "about": "settings"}  # 'back'
+LOW = 600  # dp: windows less high have a lower bar
 
 
 class NavBar(BoxLayout):
@@ -67,6 +71,7 @@ class Shell(FloatLayout):
     """The window: the screens, and the bar below them or the rail beside them."""
 
     rail = BooleanProperty(False)
+    bar_height = NumericProperty(0)
     insets = ListProperty([0, 0, 0, 0])
 
     def __init__(self, **kwargs: Any) -> None:
@@ -78,12 +83,22 @@ class Shell(FloatLayout):
     def arrange(self, *_: object) -> None:
         """A rail where the window lies or is wide, else a bar."""
         self.rail = self.width > self.height and self.width >= dp(480)
+        self.bar_height = dp(56) if self.height < dp(LOW) else dp(72)
         self.bar.rail = self.rail
         home = self.ids.before if self.rail else self.ids.after
         if self.bar.parent is not home:
             if self.bar.parent:
                 self.bar.parent.remove_widget(self.bar)
             home.add_widget(self.bar)
+
+    def dismiss_lasting(self) -> None:
+        """The user has read what stays at the top until then."""
+        self.ids.lasting.text = ""
+
+    def close_sheets(self) -> None:
+        """Close the panels over the screen."""
+        for widget in [widget for widget in Window.children if isinstance(widget, Sheet)]:
+            widget.dismiss()
 
 
 class WhichDanceApp(App):
@@ -105,6 +120,7 @@ class WhichDanceApp(App):
     theme = ObjectProperty()
     tr = ObjectProperty()
     dance_names = DictProperty()
+    shown = ObjectProperty()
 
     def __init__(
         self,
@@ -116,20 +132,28 @@ class WhichDanceApp(App):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.platform = platform
+        with suppress(OSError):  # no room: the history tells
+            folder.mkdir(parents=True, exist_ok=True)
         self.system = platform.system
-        self.history = History(folder)
-        self.session: Session | None = None
+        self.animated = animated
+        self._recording = source
         self._settings_path = folder / "settings.json"
         self.settings: Preferences = settings.load(self._settings_path)
-        self._source = source
-        self.animated = animated
-        self._models: dict[str, Model] = {}
-        self._named: str | None = None  # the dance that the phone last buzzed for
+        self.history = History(folder)
+        self.look = Look(self.system, self.settings)
+        self.theme, self.shown = self.look.theme, Shown()
+        self._take_words()
         self._refresh = Clock.create_trigger(self._show_session, 0)
-        self.theme = Theme(dark=self._dark(), scale=settings.TEXT_SCALE[self.settings.text_size])
-        self._translate()
+        self.listening = Listening(
+            platform,
+            self.history,
+            self.look,
+            lambda: self.settings,
+            post=lambda function: Clock.schedule_once(lambda _: function(), 0),
+            on_change=self._refresh,
+            recording=source,
+        )
+        self._parents = dict(PARENTS)
 
     # Kivy's life cycle
 
@@ -148,48 +172,39 @@ class WhichDanceApp(App):
         return shell
 
     def on_start(self) -> None:
-        """Listen to keys and dropped files; play the recording that stands for the microphone."""
-        Window.bind(on_keyboard=self._on_key, on_drop_file=self._on_drop, size=self._inset)
+        """Listen to keys and dropped files; say what became of a damaged history."""
+        self.keyboard = Keyboard(self)
+        Window.bind(on_drop_file=self._on_drop, size=self._inset)
         Window.softinput_mode = "below_target"  # the keyboard must not cover what is being typed
         self._inset()
-        if self._source:
-            self.listen()
+        self._tell_storage()
+        if self._recording or self.system.wants_to_listen():
+            self.listening.listen()
 
     def on_stop(self) -> None:
         """Save what is going on."""
-        Window.unbind(on_keyboard=self._on_key, on_drop_file=self._on_drop, size=self._inset)
-        if self.session:
-            self.session.stop()
-        self.session = None
+        self.keyboard.close()
+        Window.unbind(on_drop_file=self._on_drop, size=self._inset)
+        self.listening.close()
         self._refresh.cancel()
         self.history.close()
 
     def on_pause(self) -> bool:
-        """The app goes to the background: the microphone belongs to others, the evidence is kept."""
-        if self.screens.has_screen("session"):
-            self.screen("session").stop_playing()
-        if self.session and self.session.draft.source == MICROPHONE:
-            self.session.pause(Problem.PAUSED)
-            self.session.save()
+        """The app goes to the background."""
+        for name in ("line", "evening"):
+            if self.screens.has_screen(name):
+                self.screen(name).stop_playing()
+        self.listening.to_background()
         return True
 
     def on_resume(self) -> None:
-        """The app is back: go on where it was interrupted."""
+        """The app is back."""
         self._apply_look()
         self._inset()
-        if self.session and self.session.snapshot.problem is Problem.PAUSED:
-            self.resume_listening()
+        self.listening.to_front()
 
     def _inset(self, *_: object) -> None:
         self.root.insets = self.system.insets()
-
-    def _on_key(self, _: object, key: int, *rest: object) -> bool:
-        if key == 27:  # Escape, and Android's way back
-            return self.go_back()
-        if key == 32 and self.screens.current == "listen":
-            self.screen("listen").press()
-            return True
-        return False
 
     def _on_drop(self, _: object, name: bytes, *rest: object) -> None:
         self.open_file(name.decode(errors="surrogateescape"))
@@ -208,12 +223,17 @@ class WhichDanceApp(App):
         self.screens.current = name
 
     def go_back(self) -> bool:
-        """One step up; False where that leads out of the app."""
-        parent = PARENTS.get(self.screens.current, "listen")
-        if self.screens.current == "listen":
-            return False
-        self.go(parent)
-        return True
+        """One step up; False where that leads out of the app.
+
+        Nobody leaves by mistake: while it listens, the first screen stays.
+        """
+        if self.screens.current != "listen":
+            self.go(self._parents.get(self.screens.current, "listen"))
+            return True
+        if self.listening.busy:
+            self.toast(self.tr("Still listening. Tap the button to stop."))
+            return True
+        return False
 
     def _mark_place(self, _: object, screen: str) -> None:
         for item in self.root.bar.children:
@@ -224,138 +244,67 @@ class WhichDanceApp(App):
         self.screen("dance").key = key
         self.go("dance")
 
-    def show_session(self, session: int) -> None:
+    def show_line(self, line: int) -> None:
+        """The page of one dance that was heard."""
+        here = self.screens.current
+        if self.screen("line").show(line):
+            self._parents["line"] = here if here in ("evening", "listen") else "history"
+            self.go("line")
+
+    def show_evening(self, session: int) -> None:
         """The page of one session."""
-        if self.screen("session").show(session):
-            self.go("session")
+        if self.screen("evening").show(session):
+            self.go("evening")
 
     def toast(self, text: str) -> None:
         """Say something at the bottom of the window."""
         self.root.ids.toast.say(text)
 
+    def open_sheet(self, sheet: Sheet) -> None:
+        """Open a panel over the screen."""
+        sheet.open()
+
     # Listening
-
-    def listen(self) -> None:
-        """Start a new session with the microphone, asking for permission where that is needed."""
-        if self._busy():
-            return
-        if self._source or self.system.microphone_permission() is Permission.GRANTED:
-            self._start(MICROPHONE, self._microphone)
-        else:
-            self.system.request_microphone(lambda answer: self._post(lambda: self._answered(answer)))
-
-    def _answered(self, answer: Permission) -> None:
-        if self._busy():
-            return
-        if answer is Permission.GRANTED:
-            self._start(MICROPHONE, self._microphone)
-        else:
-            blocked = answer is Permission.BLOCKED
-            self.session = self._new_session(MICROPHONE, self._microphone)
-            self.session.refuse(Problem.PERMISSION_BLOCKED if blocked else Problem.PERMISSION_REFUSED)
-
-    def _microphone(self) -> AudioSource:
-        if self._source:
-            from mobile_app.devices.file_source import FileSource
-
-            return FileSource(self._source, speed=1.0)
-        return self.platform.microphone()
 
     def open_file(self, path: str) -> None:
         """Listen to a recording, as fast as the device can."""
-        if not self._busy():
+        if not self.listening.busy:
             self.go("listen")
-            self._start(Path(path).name, lambda: self.platform.file(path))
+            self.listening.open_file(path)
 
     def pick_file(self) -> None:
         """Let the user pick a recording."""
 
         def picked(path: Path | str | None) -> None:
             if path:
-                self._post(lambda: self.open_file(str(path)))
+                Clock.schedule_once(lambda _: self.open_file(str(path)), 0)
 
         if not self.system.pick_audio(picked):
             music = Path.home() / "Music"
-            FileSheet(
-                music if music.is_dir() else Path.home(), self.open_file, title=self.tr("Open a file")
-            ).open()
-
-    def _busy(self) -> bool:
-        return self.session is not None and self.session.snapshot.state in (State.STARTING, State.LISTENING)
-
-    def _new_session(self, name: str, open_source: Callable[[], AudioSource]) -> Session:
-        if self.session:
-            self.session.stop()
-        self._named = None
-        return Session(
-            open_source,
-            self._load_model,
-            self.history,
-            Options(
-                settings.STRIDE_FRAMES[self.settings.update_rate],
-                self.settings.sensitivity,
-                self.settings.keep_audio,
-            ),
-            post=self._post,
-            on_change=self._refresh,
-            source_name=name,
-        )
-
-    def _start(self, name: str, open_source: Callable[[], AudioSource]) -> None:
-        self.session = self._new_session(name, open_source)
-        self.session.start()
-
-    def _load_model(self) -> Model:
-        name = self.settings.model
-        if name not in self._models:
-            try:
-                self._models[name] = self.platform.load_model(name)
-            except ModelError:
-                if not name:
-                    raise
-                log.warning("model %r can't be loaded; the standard one serves instead", name)
-                return self.platform.load_model("")
-        return self._models[name]
-
-    def stop_listening(self) -> None:
-        """Stop, and keep the result."""
-        if self.session:
-            self.session.stop()
-
-    def cancel_file(self) -> None:
-        """Stop reading a file, and forget it."""
-        if self.session:
-            self.session.cancel()
-
-    def resume_listening(self) -> None:
-        """Go on after a pause."""
-        if self.session:
-            self.session.resume()
-
-    def _post(self, function: Callable[[], None]) -> None:
-        Clock.schedule_once(lambda _: function(), 0)
+            folder = music if music.is_dir() else Path.home()
+            FileSheet(folder, self.open_file, title=self.tr("Open a file")).open()
 
     def _show_session(self, _: float) -> None:
-        session = self.session
-        if session is None:
-            return
-        running = session.snapshot.state in (State.STARTING, State.LISTENING)
-        self.system.keep_awake(running and self.settings.keep_awake)
-        named = session.snapshot.verdict.dance
-        if named and named != self._named and running and self.settings.vibrate:
-            self.system.vibrate(BUZZ_MS)
-        self._named = named
+        session = self.listening.session
+        blocked = session is not None and session.snapshot.problem is Problem.PERMISSION_BLOCKED
+        self.shown.fill_from(session, self.look, settings_help=blocked)
         self.screen("listen").refresh()
-
-    def permission_blocked(self, problem: Problem | None) -> bool:
-        """True where only the system's settings help."""
-        return problem is Problem.PERMISSION_BLOCKED
-
-    def open_permission_settings(self) -> None:
-        """Open the system's page for this app."""
-        self.system.open_permission_settings()
+        if self.screens.current == "evening":
+            self.screen("evening").follow(session)
+        self._tell_storage()
 
     # History
+
+    def _tell_storage(self) -> None:
+        """A damaged history was put aside, or can't be written: say so, once."""
+        history, tr = self.history, self.tr
+        if history.aside:
+            self.root.ids.lasting.text = tr(
+                "The history was damaged. It is kept as {name}; {count} of its sessions could be read.",
+                name=history.aside,
+                count=history.salvaged,
+            )
+            history.told()
 
     def save_unsaved(self) -> None:
         """Save the results that had no room before, if there is room now."""
@@ -364,57 +313,37 @@ class WhichDanceApp(App):
         except StorageError as error:
             log.warning("still no room: %s", error)
 
-    def change_history(self, change: Callable[[], None]) -> None:
-        """Change the history, say so if that fails, and show it anew."""
+    def change_history(self, change: Callable[[], None], *, session: int | None = None) -> bool:
+        """Change the history, or one session of it; say so if that fails, and show it anew."""
         try:
             change()
         except StorageError as error:
             self.toast(self.tr(error.problem.sentence))
-        for name in ("history", "session", "listen"):
+            return False
+        if self.screens.has_screen("history"):
+            self.screen("history").changed(session)
+        for name in ("evening", "line", "listen"):
             if self.screens.has_screen(name):
                 self.screen(name).refresh()
+        return True
 
-    def correct(self, session: int, truth: str | None) -> None:
-        """Note which dance it really was."""
-        self.change_history(lambda: self.history.correct(session, truth))
-
-    def ask_dance(self, session: int) -> None:
+    def ask_dance(self, order: list[str], chosen: str | None, on_pick: Callable[[str], None]) -> None:
         """Let the user pick the dance that it really was."""
-        entry = self.history.entry(session)
-        if entry:
-            order = sorted(DANCE_KEYS, key=lambda key: entry.scores.get(key, 0.0), reverse=True)
-            DanceSheet(
-                order,
-                entry.result,
-                lambda key: self.correct(session, key),
-                title=self.tr("Which dance was it?"),
-            ).open()
+        DanceSheet(order, chosen, on_pick, title=self.tr("Which dance was it?")).open()
 
-    def share(self, entry: Entry) -> None:
-        """Hand a result to another app, as a sentence."""
-        tr = self.tr
-        result = self.dance_name(entry.result) if entry.result else tr("Not sure")
-        facts = [result]
-        if not entry.truth and entry.dance:
-            facts.append(tr.percent(entry.confidence))
-        facts += [entry.name, when(entry.started, tr), clock(entry.duration)]
-        told = self.system.share_text(
-            "whichdance", " · ".join(fact for fact in facts if fact) + " (whichdance)"
-        )
+    def share_text(self, text: str) -> None:
+        """Hand a text to another app."""
+        told = self.system.share_text("whichdance", text)
         if told:
-            self.toast(tr(told))
+            self.toast(self.tr(told))
 
-    def export(self, kind: str) -> None:
-        """Save the whole history as 'csv' or 'json'."""
-        entries = self.history.entries()
-        text = export.as_csv(entries) if kind == "csv" else export.as_json(entries)
-        name = f"whichdance-{datetime.now():%Y-%m-%d}.{kind}"
+    def save_file(self, name: str, mime: str, text: str) -> None:
+        """Save a text where the user wants it, and say where."""
 
         def saved(place: str | None) -> None:
             message = self.tr("Saved: {place}", place=place) if place else self.tr("The file was not saved.")
-            self._post(lambda: self.toast(message))
+            Clock.schedule_once(lambda _: self.toast(message), 0)
 
-        mime = "text/csv" if kind == "csv" else "application/json"
         self.system.save_file(name, mime, text.encode(), saved)
 
     # Settings, words and colours
@@ -429,52 +358,27 @@ class WhichDanceApp(App):
             self.toast(self.tr("The storage is full: the setting holds only until the app is closed."))
         self._apply_look()
         if before.language != self.settings.language:
-            self._translate()
+            self.look.translate(self.settings)
+            self._take_words()
             self._show_words()
+        if told := self.listening.settings_changed(before):
+            self.toast(told)
         if self.screens.has_screen("settings"):
             self.screen("settings").mark_values()
 
-    def _dark(self) -> bool:
-        if self.settings.theme == "system":
-            return self.system.prefers_dark()
-        return self.settings.theme == "dark"
-
     def _apply_look(self) -> None:
-        dark = self.theme.dark
-        self.theme.apply(dark=self._dark(), scale=settings.TEXT_SCALE[self.settings.text_size])
-        Window.clearcolor = self.theme.background
-        if dark != self.theme.dark:  # the dances' colours differ a little
+        if self.look.apply(self.settings):  # the dances' colours differ a little
+            self._refresh()
             for screen in self.screens.screens:
                 screen.refresh()
+        Window.clearcolor = self.theme.background
 
-    def _translate(self) -> None:
-        chosen = self.settings.language
-        self.tr = Translator(supported(self.system.language()) if chosen == "system" else chosen)
-        self.dance_names = {dance.key: self.tr(dance.name) for dance in DANCES}
+    def _take_words(self) -> None:
+        self.tr, self.dance_names = self.look.tr, self.look.dance_names
 
     def _show_words(self) -> None:
         for item in self.root.bar.children:
             item.text = self.tr(next(text for place, _, text in PLACES if place == item.place))
+        self._show_session(0)
         for screen in self.screens.screens:
             screen.refresh()
-
-    def dance_name(self, key: str | None) -> str:
-        """A dance's name in the present language."""
-        return str(self.dance_names[key]) if key else ""
-
-    def dance_colour(self, key: str | None) -> str:
-        """A dance's colour; grey for none."""
-        return DANCE_COLOURS[self.theme.dark][key] if key else NO_DANCE
-
-    def model_names(self) -> dict[str, str]:
-        """Models to choose from: name → words; '' is the standard one."""
-        try:
-            names = list(shipped())
-        except ModelError as error:
-            log.warning("no list of models: %s", error)
-            names = []
-        return {"": self.tr("Standard model")} | {name: name for name in names[1:]}
-
-    def model_detail(self) -> str:
-        """What the choice of a model means."""
-        return self.tr("The standard model is the best for most music.")

@@ -7,6 +7,7 @@ from kivy.clock import Clock
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import (
     Color,
+    InstructionGroup,
     Mesh,
     PopMatrix,
     PushMatrix,
@@ -34,10 +35,9 @@ from kivy.uix.widget import Widget
 
 from mobile_app.core.timeline import Float32, Timeline
 from mobile_app.ui.icons import icon_texture
-from mobile_app.ui.theme import DANCE_COLOURS
+from mobile_app.ui.theme import dance_colour
 from mobile_app.ui.widgets import Touchable
 from runtime.colour import ink_on
-from runtime.dances import DANCE_KEYS
 
 MAX_COLUMNS = 240  # of the timeline, however long it is and however wide the screen
 COLUMN_PIXELS = 3  # a column is at least as wide
@@ -158,12 +158,13 @@ class TimelineView(Touchable):
             StencilUse()
             PushMatrix()
             self._shift = Translate()
-            self._areas = [(Color(), Mesh(mode="triangle_strip")) for _ in DANCE_KEYS]
+            self._drawn = InstructionGroup()
             self._texts = [(Color(), Rectangle(size=(0, 0))) for _ in range(NAMES)]
             PopMatrix()
             StencilUnUse()
             self._unmask = RoundedRectangle(radius=[dp(12)])
             StencilPop()
+        self._areas: list[tuple[Color, Mesh]] = []
         self._redraw = Clock.create_trigger(self.draw, -1)
         for name in ("pos", "size", "timeline", "version", "whole", "dark", "track", "names", "font_size"):
             self.fbind(name, self._redraw)
@@ -195,9 +196,9 @@ class TimelineView(Touchable):
         bottoms = tops - heights * self.height
         shown = np.maximum(bottoms, tops - np.minimum(dp(GAP), (tops - bottoms) / 2))
         indices = list(range(2 * len(xs)))
-        colours = DANCE_COLOURS[self.dark]
+        self._make_areas()
         for column, (color, mesh) in enumerate(self._areas):
-            color.rgba = _rgba(colours[DANCE_KEYS[column]])
+            color.rgba = _rgba(dance_colour(self.keys[column], dark=self.dark))
             vertices = np.zeros((2 * len(xs), 4), np.float32)  # x, y and two texture coordinates
             vertices[0::2, 0] = vertices[1::2, 0] = xs
             vertices[0::2, 1], vertices[1::2, 1] = bottoms[:, column], shown[:, column]
@@ -207,11 +208,26 @@ class TimelineView(Touchable):
         self._write_names(xs, bottoms, shown)
         self._scroll()
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the areas stand for, from below."""
+        return self.timeline.keys if self.timeline else ()
+
+    def _make_areas(self) -> None:
+        """One area per class of the model that was heard with."""
+        while len(self._areas) > len(self.keys):
+            for instruction in self._areas.pop():
+                self._drawn.remove(instruction)
+        while len(self._areas) < len(self.keys):
+            self._areas.append((Color(), Mesh(mode="triangle_strip")))
+            for instruction in self._areas[-1]:
+                self._drawn.add(instruction)
+
     def _columns(self) -> tuple[Float32, Float32]:
         """Times and heights of the columns; the last one is held on until the next can be there."""
         timeline: Timeline | None = self.timeline
         if not timeline:
-            return np.empty(0, np.float32), np.empty((0, len(DANCE_KEYS)), np.float32)
+            return np.empty(0, np.float32), np.empty((0, len(self.keys)), np.float32)
         limit = int(min(MAX_COLUMNS, max(2, self.width / COLUMN_PIXELS)))
         times, heights = timeline.columns(limit, span=self.span + HOLD_SECONDS if self.scrolling else None)
         times = times + np.float32(self.delay)
@@ -248,8 +264,8 @@ class TimelineView(Touchable):
                 left = max(0.0, right - self.width + HOLD_SECONDS * pixels)
         largest = np.argsort((tops - bottoms)[xs >= left].mean(axis=0))[::-1]
         for (color, rectangle), column in zip(self._texts, largest, strict=False):
-            key = DANCE_KEYS[column]
-            texture = self._name_texture(self.names[key])
+            key = self.keys[column]
+            texture = self._name_texture(self.names.get(key, key))
             width = texture.width + dp(16)
             best = (0.0, 0.0, 0.0)  # room, x, middle
             for x in np.linspace(left, right - width, NAME_PLACES) if right - left > width else ():
@@ -258,7 +274,7 @@ class TimelineView(Touchable):
                 low, high = bottoms[under, column].max(), tops[under, column].min()
                 best = max(best, (float(high - low), float(x), float(low + high) / 2))
             if best[0] >= texture.height:
-                color.rgba = _rgba(ink_on(DANCE_COLOURS[self.dark][key]))
+                color.rgba = _rgba(ink_on(dance_colour(key, dark=self.dark)))
                 rectangle.texture, rectangle.size = texture, texture.size
                 rectangle.pos = (best[1] + dp(8), best[2] - texture.height / 2)
 

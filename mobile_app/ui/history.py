@@ -1,33 +1,32 @@
-"""What was listened to: the list, and one session with all that can be done to it."""
+"""What was listened to: evenings with their dances, searched and filtered, read page by page."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kivy.app import App
-from kivy.core.audio import SoundLoader
+from kivy.clock import Clock
 from kivy.lang import Builder
-from kivy.properties import (
-    BooleanProperty,
-    ColorProperty,
-    ListProperty,
-    NumericProperty,
-    ObjectProperty,
-    StringProperty,
-)
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.recycleview.views import RecycleDataViewBehavior
 from kivy.uix.screenmanager import Screen
+from kivy.uix.stacklayout import StackLayout
+from kivy.uix.widget import Widget
 
-from mobile_app.core.history import MICROPHONE, Entry
+from mobile_app.core import export
+from mobile_app.core.history import MICROPHONE, Entry, Line, Query
 from mobile_app.core.translations import Translator, clock, mark
-from mobile_app.ui import drawings  # noqa: F401  (history.kv uses its widgets)
-from mobile_app.ui.widgets import ConfirmSheet, Sheet, TextSheet, Touchable
-from runtime.dances import DANCE_KEYS
+from mobile_app.ui.glyphs import drawable
+from mobile_app.ui.host import Host, host
+from mobile_app.ui.virtual_list import VirtualList
+from mobile_app.ui.widgets import ChoiceChip, Sheet, Touchable
 
 Builder.load_file(str(Path(__file__).with_name("history.kv")))
 
 DATE = mark("{year}-{month:02}-{day:02} {hour:02}:{minute:02}")
+PAGE = 48  # rows that are read at a time
+SEARCH_DELAY = 0.25  # s after the last letter
 
 
 def when(started: datetime, tr: Translator) -> str:
@@ -44,29 +43,59 @@ def when(started: datetime, tr: Translator) -> str:
     return tr(DATE, **fields)
 
 
-class SessionRow(RecycleDataViewBehavior, Touchable, BoxLayout):
-    """A session in the list."""
+class LineRow(Touchable, BoxLayout):
+    """A dance in a list."""
+
+    line = NumericProperty(0)
+    text = StringProperty()
+    detail = StringProperty()
+    said = StringProperty()
+    color = ColorProperty("#888888")
+    checked = BooleanProperty(False)
+    inset = BooleanProperty(False)  # below the row of its evening
+
+    def fill(self, line: Line, app: Host, *, at: str, named: str = "") -> None:
+        """Show a line; `at` says when it was, `named` what its session is called."""
+        tr, look = app.tr, app.look
+        self.line = line.id
+        self.text = look.dance_name(line.result) if line.result else tr("Not sure")
+        facts = [at, clock(line.end - line.start)]
+        if line.tempo_mpm:
+            facts.append(tr("{tempo} bars/min", tempo=round(line.tempo_mpm)))
+        self.detail = "  ·  ".join(text for text in (*facts, drawable(named)) if text)
+        self.color = look.dance_colour(line.result)
+        self.checked = line.truth is not None
+        self.said = tr("checked") if line.truth else tr.percent(line.confidence) if line.dance else ""
+
+
+class EveningRow(Touchable, BoxLayout):
+    """A session of several dances in the list."""
 
     session = NumericProperty(0)
     text = StringProperty()
     detail = StringProperty()
-    named = StringProperty()
-    percent = StringProperty()
-    value = NumericProperty(0)
-    color = ColorProperty("#888888")
-    checked = BooleanProperty(False)
 
 
 class HistoryScreen(Screen):
-    """All sessions, the newest first."""
+    """All that was heard, the newest first."""
 
-    rows = ListProperty()
-    any_named = BooleanProperty(False)
     waiting = StringProperty()
+    empty = BooleanProperty(True)
+    searching = BooleanProperty(False)
+    dances = frozenset[str]()
 
     def __init__(self, **kwargs: Any) -> None:
-        self.app = App.get_running_app()
+        self.app = host()
         super().__init__(**kwargs)
+        self.list: VirtualList = self.ids.list
+        self._rows: list[tuple[int, int]] = []  # (session, line); line 0 is the row of the session itself
+        self._alone: set[int] = set()  # sessions of one line
+        self._counts: dict[int, int] = {}
+        self._lines: dict[int, Line] = {}
+        self._entries: dict[int, Entry] = {}
+        self._search = Clock.create_trigger(self.refresh, SEARCH_DELAY)
+        self.ids.search.bind(text=lambda *_: self._search())
+        self.app.theme.bind(body=lambda *_: self.list.resize(self.heights()))
         self.refresh()
 
     def on_pre_enter(self, *_: object) -> None:
@@ -74,10 +103,45 @@ class HistoryScreen(Screen):
         self.app.save_unsaved()
         self.refresh()
 
+    @property
+    def query(self) -> Query:
+        """What is looked for."""
+        text = self.ids.search.text.strip()
+        names = self.app.look.dance_names.items()
+        found = {key for key, name in names if text and text.casefold() in name.casefold()}
+        return Query(text, frozenset(found), self.dances)
+
+    def heights(self) -> dict[str, float]:
+        """px of each kind of row."""
+        theme = self.app.theme
+        words = theme.body * 1.25 + theme.label * 1.25
+        return {"line": max(dp(60), words + dp(22)), "evening": max(dp(60), words + dp(24))}
+
     def refresh(self, *_: object) -> None:
-        """Read the history anew."""
-        self.rows = [self._row(entry) for entry in self.app.history.entries()]
-        self.any_named = any(row["named"] for row in self.rows)
+        """Read anew what there is; of the rows themselves only those in sight."""
+        found = self.app.history.index(self.query)
+        self._lines.clear()
+        self._entries.clear()
+        counts: dict[int, int] = {}
+        for session, _line in found:
+            counts[session] = counts.get(session, 0) + 1
+        self._counts, self._rows, self._alone = counts, [], set()
+        before = None
+        for session, line in found:
+            if session != before:
+                before = session
+                if counts[session] == 1:
+                    self._alone.add(session)
+                else:
+                    self._rows.append((session, 0))
+            self._rows.append((session, line))
+        kinds = ["line" if line else "evening" for _, line in self._rows]
+        self.list.show(kinds, self.heights(), self._make, self._fill)
+        self.searching = bool(self.ids.search.text.strip() or self.dances)
+        self.empty = not found
+        self.ids.empty_title.text = (
+            self.app.tr("Nothing found") if self.searching else self.app.tr("Nothing here yet")
+        )
         unsaved = self.app.history.unsaved
         self.waiting = (
             self.app.tr.plural(
@@ -87,192 +151,124 @@ class HistoryScreen(Screen):
             else ""
         )
 
-    def _row(self, entry: Entry) -> dict[str, object]:
-        tr = self.app.tr
-        result = self.app.dance_name(entry.result) if entry.result else tr("Not sure")
-        named = entry.name or (entry.source if entry.source != MICROPHONE else "")
-        return {
-            "session": entry.id,
-            "text": result,
-            "detail": f"{when(entry.started, tr)}  ·  {clock(entry.duration)}",
-            "named": named,
-            "percent": tr.percent(entry.confidence) if not entry.truth else "",
-            "value": entry.confidence,
-            "color": self.app.dance_colour(entry.result),
-            "checked": entry.truth is not None,
-        }
-
-    def ask_export(self) -> None:
-        """CSV or JSON?"""
-        tr = self.app.tr
-        sheet = Sheet(title=tr("Save the history as a file"))
-        for kind in ("csv", "json"):
-
-            def save(kind: str = kind) -> None:
-                sheet.dismiss()
-                self.app.export(kind)
-
-            label = tr("Table (CSV)") if kind == "csv" else tr("Data (JSON)")
-            sheet.add_buttons((label, "tonal", save))
-        sheet.open()
-
-
-class SessionScreen(Screen):
-    """One session: result, ranking, course over time, and what the user can do."""
-
-    entry = ObjectProperty(None, allownone=True)
-    title = StringProperty()
-    answer = StringProperty()
-    said = StringProperty()
-    facts = StringProperty()
-    percent = StringProperty()
-    confidence = NumericProperty(0)
-    color = ColorProperty("#888888")
-    ranking = ListProperty()
-    has_audio = BooleanProperty(False)
-    playing = BooleanProperty(False)
-    can_confirm = BooleanProperty(False)
-
-    def __init__(self, **kwargs: Any) -> None:
-        self.app = App.get_running_app()
-        super().__init__(**kwargs)
-        self._sound: Any = None
-
-    def show(self, session: int) -> bool:
-        """Show a session; False if there is none with this id."""
-        self.stop_playing()
-        self.entry = self.app.history.entry(session)
-        if self.entry is None:
-            return False
-        self.ids.timeline.timeline = self.app.history.timeline(session)
-        self.ids.timeline.version += 1
-        self.refresh()
-        return True
-
-    def refresh(self, *_: object) -> None:
-        """Show the session as it is in the history now."""
-        if self.entry is None or (entry := self.app.history.entry(self.entry.id)) is None:
+    def changed(self, session: int | None) -> None:
+        """Something in the history is another: in one session, or anywhere."""
+        if session is None:
+            self.refresh()
             return
-        tr, name = self.app.tr, self.app.dance_name
-        self.entry = entry
-        from_file = entry.source != MICROPHONE
-        self.title = entry.name or (entry.source if from_file else tr("Session"))
-        self.answer = name(entry.result) if entry.result else tr("Not sure")
-        self.color = self.app.dance_colour(entry.result)
-        if entry.truth and entry.truth == entry.best:
-            self.said = tr("You confirmed it.")
-        elif entry.truth and entry.best:
-            self.said = tr("You corrected it; the app thought of {dance}.", dance=name(entry.best))
-        elif entry.best and not entry.dance:
-            self.said = tr("Closest: {dance}", dance=name(entry.best))
-        else:
-            self.said = ""
-        self.percent = tr.percent(entry.confidence) if entry.result == entry.best else ""
-        self.confidence = entry.confidence if entry.result == entry.best else 0
-        self.can_confirm = entry.dance is not None and entry.truth is None
-        named = [text for text in (entry.name, entry.source if from_file else "") if text]
-        facts = [*named, when(entry.started, tr), clock(entry.duration)]
-        facts.append(tr("from a file") if from_file else tr("microphone"))
-        if entry.tempo_mpm:
-            facts.append(tr("{tempo} bars a minute", tempo=round(entry.tempo_mpm)))
-        self.facts = "  ·  ".join(facts)
-        ranked = sorted(DANCE_KEYS, key=lambda key: entry.scores.get(key, 0.0), reverse=True)[:4]
-        self.ids.ranking.clear_widgets()
-        from mobile_app.ui.listen import Candidate
+        for line in [line for line, known in self._lines.items() if known.session == session]:
+            del self._lines[line]
+        self._entries.pop(session, None)
+        if self.manager is not None and self.manager.current == self.name:
+            self.list.refill()
 
-        for key in ranked:
-            score = entry.scores.get(key, 0.0)
-            row = Candidate(
-                text=name(key), value=score, percent=tr.percent(score), color=self.app.dance_colour(key)
-            )
-            self.ids.ranking.add_widget(row)
-        self.has_audio = self.app.history.audio_path(entry.id) is not None
+    def _make(self, kind: str) -> Widget:
+        row = LineRow() if kind == "line" else EveningRow()
+        row.bind(
+            on_release=(lambda row: self.app.show_line(row.line))
+            if kind == "line"
+            else (lambda row: self.app.show_evening(row.session))
+        )
+        return row
+
+    def _fill(self, row: Any, number: int) -> None:
+        session, line = self._rows[number]
+        if session not in self._entries or (line and line not in self._lines):
+            self._read_page(number)
+        entry = self._entries.get(session)
+        if entry is None:
+            return
+        tr = self.app.tr
+        if not line:
+            row.session = session
+            row.text = drawable(entry.name) or when(entry.started, tr)
+            count = self._counts[session]
+            facts = [when(entry.started, tr)] if entry.name else []
+            facts += [tr.plural("{count} dance", "{count} dances", count), clock(entry.duration)]
+            row.detail = "  ·  ".join(facts)
+        elif heard := self._lines.get(line):
+            alone = session in self._alone
+            row.inset = not alone
+            named = (entry.name or (entry.source if entry.source != MICROPHONE else "")) if alone else ""
+            at = when(heard.at, tr) if alone else f"{heard.at.astimezone():%H:%M}"
+            row.fill(heard, self.app, at=at, named=named)
+
+    def _read_page(self, number: int) -> None:
+        first = number - number % PAGE
+        page = self._rows[first : first + PAGE]
+        self._lines |= self.app.history.lines_by_id({line for _, line in page if line})
+        self._entries |= self.app.history.entries_by_id({session for session, _ in page})
 
     # What the user does
 
-    def confirm(self) -> None:
-        """The app was right."""
-        if self.entry:
-            self.app.correct(self.entry.id, self.entry.best)
+    def ask_filter(self) -> None:
+        """Which dances?"""
+        tr, look = self.app.tr, self.app.look
+        sheet = Sheet(title=tr("Show only"))
+        chips = StackLayout(size_hint_y=None, spacing=(dp(8), dp(2)))
+        chips.bind(minimum_height=chips.setter("height"))
+        for key in self.app.history.dances():
+            chip = ChoiceChip(text=look.dance_name(key), value=key, chosen=key in self.dances)
+            chip.bind(on_release=self._toggle)
+            chips.add_widget(chip)
+        sheet.add(chips)
+        sheet.add_buttons((tr("Done"), "filled", sheet.dismiss), (tr("Show all"), "plain", self.clear_search))
+        sheet.open()
 
-    def correct(self) -> None:
-        """It was another dance."""
-        if self.entry:
-            self.app.ask_dance(self.entry.id)
+    def _toggle(self, chip: ChoiceChip) -> None:
+        chip.chosen = not chip.chosen
+        self.dances = self.dances ^ {chip.value}
+        self.refresh()
 
-    def rename(self) -> None:
-        """Ask for a name."""
-        if not self.entry:
-            return
-        session = self.entry.id
+    def clear_search(self) -> None:
+        """Show everything again."""
+        self.dances = frozenset()
+        self.ids.search.text = ""
+        self.refresh()
+        self.app.root.close_sheets()
 
-        def done(name: str) -> None:
-            self.app.change_history(lambda: self.app.history.rename(session, name))
-
+    def ask_export(self) -> None:
+        """As what?"""
         tr = self.app.tr
-        TextSheet(self.entry.name, tr("For example: last dance at the ball"), done, title=tr("Name")).open()
+        sheet = Sheet(title=tr("Save the history as a file"))
+        for kind, label in (
+            ("csv", tr("Table (CSV)")),
+            ("json", tr("Data (JSON)")),
+            ("corrections", tr("What you corrected (JSON)")),
+        ):
 
-    def delete(self) -> None:
-        """Ask, then delete."""
-        if not self.entry:
+            def save(kind: str = kind) -> None:
+                sheet.dismiss()
+                self.save_as(kind)
+
+            sheet.add_buttons((label, "tonal", save))
+        sheet.open()
+
+    def save_as(self, kind: str) -> None:
+        """Save what is shown as 'csv' or 'json', or all 'corrections'."""
+        history, stamp = self.app.history, f"{datetime.now():%Y-%m-%d}"
+        if kind == "corrections":
+            lines = history.corrected()
+            entries = history.entries_by_id({line.session for line in lines})
+            text = export.corrections_as_json(lines, entries)
+            self.app.save_file(f"whichdance-corrections-{stamp}.json", "application/json", text)
             return
-        session, tr = self.entry.id, self.app.tr
+        evenings = list(self._evenings())
+        text = export.as_csv(evenings) if kind == "csv" else export.as_json(evenings)
+        mime = "text/csv" if kind == "csv" else "application/json"
+        self.app.save_file(f"whichdance-{stamp}.{kind}", mime, text)
 
-        def confirmed() -> None:
-            self.stop_playing()
-            self.app.change_history(lambda: self.app.history.delete(session))
-            self.app.go_back()
-
-        ConfirmSheet(
-            tr("The result is gone for good, and the sound with it."),
-            tr("Delete"),
-            confirmed,
-            title=tr("Delete this session?"),
-        ).open()
-
-    def share(self) -> None:
-        """Hand the result to another app."""
-        if self.entry:
-            self.app.share(self.entry)
-
-    def toggle_sound(self) -> None:
-        """Play the kept sound, or stop it."""
-        if self.playing:
-            self.stop_playing()
-        elif self.entry and (path := self.app.history.audio_path(self.entry.id)):
-            self._sound = SoundLoader.load(str(path))
-            if self._sound is None:
-                self.app.toast(self.app.tr("The sound can't be played on this device."))
-                return
-            self._sound.bind(on_stop=lambda *_: setattr(self, "playing", False))
-            self._sound.play()
-            self.playing = True
-
-    def stop_playing(self) -> None:
-        """Stop the sound, if it plays."""
-        sound, self._sound = self._sound, None
-        if sound:
-            sound.stop()
-            sound.unload()
-        self.playing = False
-
-    def delete_sound(self) -> None:
-        """Ask, then delete the kept sound only."""
-        if not self.entry:
-            return
-        session, tr = self.entry.id, self.app.tr
-
-        def confirmed() -> None:
-            self.stop_playing()
-            self.app.change_history(lambda: self.app.history.delete_audio(session))
-
-        ConfirmSheet(
-            tr("The result stays, only the sound is deleted."),
-            tr("Delete the sound"),
-            confirmed,
-            title=tr("Delete the sound?"),
-        ).open()
-
-    def on_leave(self, *_: object) -> None:
-        """The sound stops with the screen."""
-        self.stop_playing()
+    def _evenings(self) -> Iterable[export.Evening]:
+        history = self.app.history
+        shown: dict[int, set[int]] = {}
+        for session, line in self._rows:
+            shown.setdefault(session, set()).add(line)
+        ids = list(shown)
+        for first in range(0, len(ids), 500):
+            entries = history.entries_by_id(ids[first : first + 500])
+            for session in ids[first : first + 500]:
+                if session in entries:
+                    yield (
+                        entries[session],
+                        [line for line in history.lines(session) if line.id in shown[session]],
+                    )

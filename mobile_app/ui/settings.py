@@ -1,19 +1,24 @@
 """What the user can choose."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
-from kivy.app import App
 from kivy.lang import Builder
 from kivy.properties import ListProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import Screen
 
-from mobile_app.core.settings import CHOICES
+from mobile_app.core.settings import CHOICES, MEGABYTE
 from mobile_app.core.translations import LANGUAGES
+from mobile_app.ui.host import host
 from mobile_app.ui.widgets import Card, CardTitle, ChoiceChip, ConfirmSheet, Note, SwitchRow
+from runtime import ModelError
+from runtime.model import shipped
 
 Builder.load_file(str(Path(__file__).with_name("settings.kv")))
+
+log = logging.getLogger(__name__)
 
 
 class Choice(BoxLayout):
@@ -30,9 +35,7 @@ class Choice(BoxLayout):
         self.chips = {}
         for value, words in self.options:
             chip = ChoiceChip(text=words, value=value, chosen=value == self.value)
-            chip.bind(
-                on_release=lambda chip: App.get_running_app().change_settings(**{self.name: chip.value})
-            )
+            chip.bind(on_release=lambda chip: host().change_settings(**{self.name: chip.value}))
             self.ids.chips.add_widget(chip)
             self.chips[value] = chip
 
@@ -43,10 +46,10 @@ class Choice(BoxLayout):
 
 
 class SettingsScreen(Screen):
-    """All settings on one page; each takes effect at once."""
+    """All settings on one page; each takes effect at once, or a sentence says when."""
 
     def __init__(self, **kwargs: Any) -> None:
-        self.app = App.get_running_app()
+        self.app = host()
         super().__init__(**kwargs)
         self.choices: dict[str, Choice] = {}
         self.switches: dict[str, SwitchRow] = {}
@@ -56,7 +59,7 @@ class SettingsScreen(Screen):
         """Build the page in the present language."""
         self.ids.cards.clear_widgets()
         self.choices, self.switches = {}, {}
-        tr, app = self.app.tr, self.app
+        tr = self.app.tr
         self._card(
             tr("Look"),
             self._choice(
@@ -85,9 +88,23 @@ class SettingsScreen(Screen):
                 {"calm": tr("5 seconds"), "normal": tr("2 seconds"), "lively": tr("1 second")},
                 tr("More often needs more battery."),
             ),
-            self._choice("model", tr("Model"), app.model_names(), app.model_detail()),
+            self._choice(
+                "model",
+                tr("Model"),
+                self.model_names(),
+                tr("The standard model is the best for most music."),
+            ),
+            self._switch(
+                "thrifty", tr("Spare the battery"), tr("A new result every 10 seconds, and nothing moves")
+            ),
+            self._switch(
+                "background",
+                tr("Go on in the background"),
+                tr("With the screen off, or another app in front"),
+            ),
             self._switch("keep_awake", tr("Keep the screen on"), tr("While listening")),
-            self._switch("vibrate", tr("Vibrate"), tr("When a dance is recognised")),
+            self._switch("vibrate", tr("Vibrate"), tr("When a dance begins, each family in its own rhythm")),
+            self._switch("speak", tr("Say the name"), tr("When a dance begins")),
         )
         self._card(
             tr("Privacy"),
@@ -95,7 +112,31 @@ class SettingsScreen(Screen):
             self._switch(
                 "keep_audio", tr("Keep the sound"), tr("You can play it in the history, and delete it there.")
             ),
+            self._choice(
+                "audio_limit",
+                tr("Room for kept sound"),
+                {"100": "100 MB", "500": "500 MB", "2000": "2 GB"},
+                self.audio_taken(),
+            ),
         )
+
+    def on_pre_enter(self, *_: object) -> None:
+        """Look again how much sound is kept."""
+        self.choices["audio_limit"].detail = self.audio_taken()
+
+    def audio_taken(self) -> str:
+        """How much room kept sound takes."""
+        taken = self.app.history.audio_bytes() / MEGABYTE
+        return str(self.app.tr("{megabytes} MB are in use.", megabytes=self.app.tr.decimal(taken)))
+
+    def model_names(self) -> dict[str, str]:
+        """Models to choose from: name → words; '' is the standard one."""
+        try:
+            names = list(shipped())
+        except ModelError as error:
+            log.warning("no list of models: %s", error)
+            names = []
+        return {"": self.app.tr("Standard model")} | {name: name for name in names[1:]}
 
     def _card(self, title: str, *rows: Any) -> None:
         card = Card(spacing=self.app.theme.body)

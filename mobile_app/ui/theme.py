@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import ClassVar
 
 from kivy.event import EventDispatcher
@@ -9,7 +10,7 @@ from kivy.metrics import dp, sp
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty
 
 from runtime.colour import contrast
-from runtime.dances import DANCES
+from runtime.dances import OTHER, dance
 
 TOUCH_TARGET = 48  # dp, the least width and height of whatever can be tapped
 WIDE = 600  # dp: from this width on, bottom bar becomes side rail and screens get two columns
@@ -91,10 +92,15 @@ def _lifted(colour: str, ground: str) -> str:
 
 
 SHAPE_CONTRAST = 2.2  # of the dances' colours on dark; on light they have an outline
-DANCE_COLOURS = {
-    False: {dance.key: dance.colour for dance in DANCES},
-    True: {dance.key: _lifted(dance.colour, DARK.raised) for dance in DANCES},
-}  # by whether the theme is dark
+
+
+@cache
+def dance_colour(key: str, *, dark: bool) -> str:
+    """A dance's colour in a theme; that of none of the dances is the ground's."""
+    if key == OTHER:
+        return DARK.outline if dark else LIGHT.outline
+    colour = dance(key).colour
+    return _lifted(colour, DARK.raised) if dark else colour
 
 
 class Theme(EventDispatcher):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from kivy.animation import Animation
-from kivy.app import App
 from kivy.clock import Clock
 from kivy.core.text import Label as CoreLabel
 from kivy.graphics import Color, Rectangle
@@ -27,7 +26,9 @@ from kivy.uix.stacklayout import StackLayout
 from kivy.uix.textinput import TextInput
 from kivy.uix.widget import Widget
 
+from mobile_app.ui.host import host
 from mobile_app.ui.icons import icon_texture
+from runtime.dances import OTHER
 
 Builder.load_file(str(Path(__file__).with_name("widgets.kv")))
 
@@ -139,6 +140,59 @@ class Bar(Widget):
     color = ColorProperty("#888888")
 
 
+class Candidate(BoxLayout):
+    """One line of the ranking: swatch, name, bar, percentage."""
+
+    text = StringProperty()
+    percent = StringProperty()
+    value = NumericProperty(0)
+    color = ColorProperty("#888888")
+    stacked = BooleanProperty(False)
+
+    def on_stacked(self, _: object, stacked: bool) -> None:
+        """Put the bar below the words, or back between them."""
+        bar = self.ids.bar
+        bar.parent.remove_widget(bar)
+        if stacked:
+            self.add_widget(bar)
+        else:
+            self.ids.row.add_widget(bar, index=1)
+
+
+class Ranking(BoxLayout):
+    """The likeliest dances with their probabilities; 'none of these' is always among them."""
+
+    count = NumericProperty(4)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._scores: dict[str, float] = {}
+        self.rows: list[Candidate] = []
+        self.bind(count=lambda *_: self.show(self._scores))
+        self.show({})
+
+    def show(self, scores: dict[str, float]) -> None:
+        """Show probabilities by dance; {} shows where they will be."""
+        self._scores = scores
+        look = host().look
+        keys = sorted(scores, key=lambda key: -scores[key])[: int(self.count)]
+        if OTHER in scores and OTHER not in keys:
+            keys[-1] = OTHER
+        while len(self.rows) != self.count:
+            if len(self.rows) > self.count:
+                self.remove_widget(self.rows.pop())
+            else:
+                self.rows.append(Candidate())
+                self.add_widget(self.rows[-1])
+        for number, row in enumerate(self.rows):
+            key = keys[number] if number < len(keys) else None
+            row.text = look.dance_name(key)
+            row.value = scores[key] if key else 0.0
+            row.percent = look.tr.percent(row.value) if key else ""
+            row.color = look.dance_colour(key)
+            row.opacity = 1 if key else 0.35
+
+
 class DanceRow(Touchable, BoxLayout):
     """A row for a dance: swatch, name, and a second line."""
 
@@ -248,7 +302,7 @@ class Sheet(ModalView):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.app = App.get_running_app()
+        self.app = host()
         if not self.app.animated:
             self._anim_duration = 0  # Kivy's own fade of a modal view
 
@@ -302,7 +356,7 @@ class TextSheet(Sheet):
 
 
 class DanceSheet(Sheet):
-    """Lets the user pick one of the ten dances, the likeliest first."""
+    """Lets the user pick one of the dances that the model knows, or none of them; the likeliest first."""
 
     def __init__(
         self, order: Sequence[str], chosen: str | None, on_pick: Callable[[str], None], **kwargs: Any
@@ -314,8 +368,8 @@ class DanceSheet(Sheet):
         for key in order:
             row = DanceRow(
                 key=key,
-                text=self.app.dance_name(key),
-                color=self.app.dance_colour(key),
+                text=self.app.look.dance_name(key),
+                color=self.app.look.dance_colour(key),
                 chosen=key == chosen,
                 trailing="check" if key == chosen else "",
             )

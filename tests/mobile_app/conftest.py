@@ -23,6 +23,7 @@ from tests.conftest import ToneMaker
 
 RATE = 22_050
 JAVA = Path(__file__).with_name("devices") / "java"
+OWN_JAVA = Path(__file__).parents[2] / "mobile_app" / "android" / "java"
 OWN_PROCESS = "WHICHDANCE_TEST_JAVA"  # set where a Java machine may be started
 
 
@@ -136,10 +137,22 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], object]:
     if shutil.which("javac") is None:
         pytest.skip("javac is not installed (Debian: default-jdk-headless)")
     jnius_config = pytest.importorskip("jnius_config", reason="pyjnius is not installed")
-    classes = tmp_path_factory.mktemp("classes")
-    sources = sorted(str(path) for path in JAVA.rglob("*.java"))
-    subprocess.run(["javac", "-encoding", "UTF-8", "-d", classes, *sources], check=True)
-    jnius_config.set_classpath(str(classes))
+    loader, classes = tmp_path_factory.mktemp("loader"), tmp_path_factory.mktemp("classes")
+    sources = sorted(str(path) for folder in (JAVA, OWN_JAVA) for path in folder.rglob("*.java"))
+    subprocess.run(["javac", "-encoding", "UTF-8", "-Werror", "-d", classes, *sources], check=True)
+    # The app's classes lie where only the loader of the main thread looks: see MainThreadLoader.java.
+    (classes / "MainThreadLoader.class").rename(loader / "MainThreadLoader.class")
+    system = tmp_path_factory.mktemp("system")
+    (classes / "android").rename(system / "android")
+    jnius_config.set_classpath(str(loader))
+    jnius_config.add_options(
+        f"-Xbootclasspath/a:{system}",
+        f"-Dwhichdance.classes={classes}",
+        "-Djava.system.class.loader=MainThreadLoader",
+    )
     from jnius import autoclass
 
+    from mobile_app.devices import android
+
+    android.resolve_classes()  # as `android.platform` does when the app starts
     return autoclass

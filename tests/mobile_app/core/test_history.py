@@ -1,8 +1,6 @@
-"""What the app keeps: history, settings, sound, exports."""
+"""What the app keeps: history, settings, sound."""
 
-import csv
 import io
-import json
 import os
 import signal
 import sqlite3
@@ -10,40 +8,51 @@ import subprocess
 import sys
 import time
 import wave
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mobile_app.core import export, recording, settings
-from mobile_app.core.history import Draft, History
+from mobile_app.core import recording, settings
+from mobile_app.core.history import NAME_LENGTH, Draft, Heard, History, Query
 from mobile_app.core.problems import Problem, StorageError
 from mobile_app.core.recording import WavWriter
 from mobile_app.core.settings import Preferences
-from runtime.dances import DANCE_KEYS
+from mobile_app.core.timeline import Timeline
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
+KEYS = (*DANCE_KEYS, OTHER)
 
 
-def draft(n_moments: int = 3, **fields: object) -> Draft:
-    made = Draft(started=START, model="tiny 1", **fields)
-    scores = np.random.default_rng(n_moments).dirichlet(np.ones(10), n_moments).astype(np.float32)
+def heard(start: float, dance: str | None, length: float = 180.0, **fields: object) -> Heard:
+    scores = dict.fromkeys(KEYS, 0.01) | ({dance: 0.9} if dance else {})
+    made = Heard(start, start + length, START + timedelta(seconds=start), dance, dance, (), 0.9, scores)
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def draft(n_moments: int = 3, *dances: str, **fields: object) -> Draft:
+    """A session of the given dances, three minutes each."""
+    made = Draft(started=START, model="tiny 1", timeline=Timeline(KEYS), **fields)  # type: ignore[arg-type]
+    scores = np.random.default_rng(n_moments).dirichlet(np.ones(11), n_moments).astype(np.float32)
     made.timeline.extend([2.0 * i for i in range(n_moments)], scores)
-    mean = scores.mean(axis=0)
-    made.scores = dict(zip(DANCE_KEYS, mean.tolist(), strict=True))
-    made.best = made.dance = DANCE_KEYS[int(mean.argmax())]
-    made.confidence, made.duration = float(mean.max()), 2.0 * n_moments + 5.2
+    made.lines = [heard(200.0 * i, key, tempo_mpm=59.5) for i, key in enumerate(dances or ("samba",))]
+    made.duration = 200.0 * len(made.lines)
     return made
 
 
 def test_a_session_comes_back_as_it_was_saved(history: History) -> None:
-    saved = draft(5, tempo_mpm=59.5)
+    saved = draft(5, "samba", "rumba")
     history.save(saved)
     [entry] = history.entries()
-    assert (entry.started, entry.source, entry.tempo_mpm) == (START, "microphone", 59.5)
-    assert (entry.best, entry.confidence, entry.scores) == (saved.best, saved.confidence, saved.scores)
+    assert (entry.started, entry.source, entry.labels) == (START, "microphone", KEYS)
+    first, second = history.lines(entry.id)
+    assert (first.dance, second.dance, first.tempo_mpm) == ("samba", "rumba", 59.5)
+    assert (second.at, second.start, second.end) == (START + timedelta(seconds=200), 200.0, 380.0)
+    assert first.scores == saved.lines[0].scores
     timeline = history.timeline(entry.id)
     np.testing.assert_array_equal(timeline.scores, saved.timeline.scores)
     np.testing.assert_array_equal(timeline.times, saved.timeline.times)
@@ -52,35 +61,70 @@ def test_a_session_comes_back_as_it_was_saved(history: History) -> None:
 def test_saving_again_adds_only_what_is_new(history: History) -> None:
     saved = draft(2)
     history.save(saved)
-    saved.timeline.extend([4.0], np.full((1, 10), 0.1, np.float32))
+    saved.timeline.extend([4.0], np.full((1, 11), 0.1, np.float32))
     saved.duration = 99.0
+    saved.lines = [replace(saved.lines[0], end=190.0), heard(200.0, "tango")]
     history.rename(saved.id or 0, "Ball")
+    [line] = history.lines(saved.id or 0)
+    history.correct(line.id, "rumba")
     history.save(saved)
     [entry] = history.entries()
     assert (entry.duration, entry.name) == (99.0, "Ball")  # the user's name is not overwritten
+    first, second = history.lines(entry.id)
+    assert (first.id, first.end, first.truth) == (line.id, 190.0, "rumba")  # nor is a correction
+    assert second.dance == "tango"
     assert len(history.timeline(entry.id)) == 3
+
+
+def test_a_line_that_turns_out_to_be_none_goes(history: History) -> None:
+    saved = draft(2, "samba", "jive")
+    history.save(saved)
+    saved.lines = saved.lines[:1]
+    history.save(saved)
+    assert [line.dance for line in history.lines(saved.id or 0)] == ["samba"]
+
+
+def test_nothing_but_talk_leaves_no_row(history: History) -> None:
+    silent = draft(30)
+    silent.lines = []
+    history.save(silent)
+    assert (history.entries(), silent.id) == ([], None)
 
 
 def test_rename_correct_delete(history: History, tmp_path: Path) -> None:
     kept = history.new_audio_path(START)
     with WavWriter(kept, 8000) as writer:
         writer.write(np.zeros(100, np.float32), 8000)
-    saved = draft(audio=kept.name)
+    saved = draft(3, "samba", "jive", audio=kept.name)
     history.save(saved)
     session = saved.id or 0
     history.rename(session, "  last dance ")
-    history.correct(session, "rumba")
+    first, second = history.lines(session)
+    history.correct(first.id, "rumba")
     entry = history.entry(session)
     assert entry is not None
-    assert (entry.name, entry.truth, entry.result) == ("last dance", "rumba", "rumba")
-    history.correct(session, None)
-    assert history.entry(session).result == saved.dance  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match="polka"):
-        history.correct(session, "polka")
-    history.delete(session)
+    assert entry.name == "last dance"
+    assert history.line(first.id).result == "rumba"  # type: ignore[union-attr]
+    history.correct(first.id, None)
+    assert history.line(first.id).result == "samba"  # type: ignore[union-attr]
+    history.correct(first.id, OTHER)
+    history.delete_line(second.id)
+    assert [line.result for line in history.lines(session)] == [OTHER]
+    history.save(saved)  # the session goes on: what was deleted stays deleted
+    assert [line.result for line in history.lines(session)] == [OTHER]
+    history.delete_line(first.id)
     assert history.entry(session) is None
     assert len(history.timeline(session)) == 0
     assert not kept.exists()
+
+
+def test_names_are_one_line_of_limited_length(history: History) -> None:
+    saved = draft()
+    history.save(saved)
+    history.rename(saved.id or 0, "a\nb\t c\u2028d\x00" + "x" * 5000)
+    name = history.entry(saved.id or 0).name  # type: ignore[union-attr]
+    assert name.startswith("a b c d x")
+    assert len(name) == NAME_LENGTH
 
 
 def test_kept_sound_can_be_deleted_alone(history: History) -> None:
@@ -95,6 +139,29 @@ def test_kept_sound_can_be_deleted_alone(history: History) -> None:
     assert history.entry(saved.id or 0) is not None
 
 
+def test_search_and_filter(history: History) -> None:
+    ball, course = draft(1, "samba", "rumba", name="Ball 100%"), draft(1, "tango", source="La_Cumparsita.mp3")
+    course.started += timedelta(hours=1)
+    for each in (ball, course):
+        history.save(each)
+
+    def found(**query: object) -> list[str | None]:
+        lines = [history.line(line) for _, line in history.index(Query(**query))]  # type: ignore[arg-type]
+        return [line.dance for line in lines if line]
+
+    assert found() == ["tango", "rumba", "samba"]  # the newest first
+    assert found(text="ball") == ["rumba", "samba"]
+    assert found(text="100%") == ["rumba", "samba"]
+    assert found(text="%") == ["rumba", "samba"]  # a sign, not a wildcard
+    assert found(text="_") == ["tango"]
+    assert found(text="wals", named=frozenset({"tango"})) == ["tango"]
+    assert found(dances=frozenset({"samba", "tango"})) == ["tango", "samba"]
+    assert found(text="ball", dances=frozenset({"tango"})) == []
+    history.correct(history.lines(ball.id or 0)[0].id, "jive")
+    assert found(dances=frozenset({"jive"})) == ["samba"]
+    assert set(history.dances()) == {"jive", "rumba", "tango"}
+
+
 def test_a_full_disk_loses_nothing(history: History) -> None:
     history.save(draft(1))
     pages = history._db.execute("PRAGMA page_count").fetchone()[0]
@@ -103,21 +170,12 @@ def test_a_full_disk_loses_nothing(history: History) -> None:
     with pytest.raises(StorageError) as caught:
         history.save(large)
     assert caught.value.problem is Problem.DISK_FULL
+    history.entrust(large)
     assert (history.unsaved, len(history.entries())) == (1, 1)
     history._db.execute("PRAGMA max_page_count = 100000")
     history.save_unsaved()
     assert history.unsaved == 0
     assert len(history.timeline(large.id or 0)) == 2000
-
-
-def test_a_damaged_database_is_kept_aside(tmp_path: Path) -> None:
-    (tmp_path / "history.sqlite").write_bytes(b"this is no database" * 100)
-    history = History(tmp_path)
-    assert history.entries() == []
-    history.save(draft())
-    history.close()
-    [aside] = tmp_path.glob("history.damaged-*.sqlite")
-    assert aside.read_bytes().startswith(b"this is no database")
 
 
 KILLED = """
@@ -130,7 +188,7 @@ writer = WavWriter(history.audio_folder / "sound.wav", 8000)
 number = 0
 while True:
     number += 1
-    saved = draft(20, name=str(number), audio="sound.wav")
+    saved = draft(20, "samba", "jive", name=str(number), audio="sound.wav")
     history.save(saved)
     writer.write(np.full(1000, 0.5, np.float32), 8000)
     print(number, flush=True)
@@ -156,6 +214,7 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         entries = history.entries()
         assert len(entries) in (told, told + 1)  # one may be saved and not told yet
         assert all(len(history.timeline(entry.id)) == 20 for entry in entries)
+        assert all(len(history.lines(entry.id)) == 2 for entry in entries)
         with wave.open(str(folder / "audio" / "sound.wav")) as sound:
             assert sound.getnframes() >= 1000 * (told - 1)
         history.close()
@@ -238,29 +297,10 @@ def test_saving_settings_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(WhichdanceError, match=r"settings\.json: cannot be written \(No space"):
+    with pytest.raises(WhichdanceError, match="No space"):
         settings.save(Preferences(theme="light"), path)
     assert settings.load(path).theme == "dark"
     assert [file.name for file in tmp_path.iterdir()] == ["settings.json"]
-
-
-def test_export_as_csv_and_json(history: History) -> None:
-    history.save(draft(2, name='=HYPERLINK("x"), "quoted"\nline'))
-    later = draft(4, source="song.mp3")
-    later.started += timedelta(hours=1)
-    history.save(later)
-    history.correct(later.id or 0, "samba")
-    entries = history.entries()
-    rows = list(csv.DictReader(io.StringIO(export.as_csv(entries))))
-    assert [row["source"] for row in rows] == ["song.mp3", "microphone"]
-    assert rows[0]["truth"] == "samba"
-    assert rows[1]["name"] == '\'=HYPERLINK("x"), "quoted"\nline'
-    total = sum(float(rows[0][f"score_{key}"]) for key in DANCE_KEYS)
-    assert total == pytest.approx(1, abs=0.001)
-    records = json.loads(export.as_json(entries))
-    assert records[1]["name"] == '=HYPERLINK("x"), "quoted"\nline'
-    assert records[0]["scores"] == pytest.approx(later.scores)
-    assert datetime.fromisoformat(records[0]["started"]) == later.started
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")

@@ -9,6 +9,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -230,6 +231,23 @@ def test_stereo_is_mixed_and_content_uris_are_read(java: Java, tmp_path: Path) -
     np.testing.assert_allclose(listener.read(10), left / 2, atol=1e-4)
 
 
+def test_android_takes_the_decoders_word_for_the_format(java: Java, tmp_path: Path) -> None:
+    """HE-AAC: the track states half of the rate and one channel, the decoder gives twice that, of floats."""
+    path = tmp_path / "he-aac.wav"
+    soundfile.write(path, tone_441(22_050, 0, 22_050), 22_050, subtype="PCM_16")
+    codec = java("android.media.MediaCodec")
+    codec.mode = "HE-AAC"  # type: ignore[attr-defined]
+    try:
+        listener = Listener(android.Decoder(str(path)))
+        listener.start()
+        assert listener.source.sample_rate == 44_100
+        heard = listener.read(10)
+    finally:
+        codec.mode = "as the track"  # type: ignore[attr-defined]
+    assert len(heard) == 44_100  # one second
+    np.testing.assert_allclose(heard[::2], tone_441(22_050, 0, 22_050), atol=1e-4)
+
+
 def test_microphone_of_a_desktop(sounddevice: FakeSoundDevice) -> None:
     sounddevice.rates = {48_000}
     microphone = desktop.Microphone()
@@ -373,7 +391,7 @@ def test_system_saves_a_file(system: System, tmp_path: Path) -> None:
 
 
 def test_system_does_all_the_rest_without_fuss(system: System) -> None:
-    system.vibrate(60)
+    system.vibrate((60, 90, 60))
     system.keep_awake(True)
     system.keep_awake(False)
     system.share_text("whichdance", "Rumba · 93 %")
@@ -444,14 +462,121 @@ def test_android_keeps_awake_vibrates_and_follows_the_system(java: Java) -> None
     system.keep_awake(False)
     assert not window.flags & 0x80
     for sdk in (24, 35):
-        build.SDK_INT, before = sdk, vibrator.total  # type: ignore[attr-defined]
-        system.vibrate(60)
-        assert vibrator.total == before + 60  # type: ignore[attr-defined]
-        assert system.insets() == ((1, 24, 2, 48) if sdk == 35 else (0, 0, 0, 0))
+        build.SDK_INT = sdk  # type: ignore[attr-defined]
+        system.vibrate((200, 90, 60))
+        kind = "effect" if sdk == 35 else "pattern"
+        assert vibrator.last == f"{kind} [0, 200, 90, 60]"  # type: ignore[attr-defined]
+        # Lying, the camera's cutout is at the left, where no bar is.
+        assert system.insets() == ((90, 24, 2, 48) if sdk == 35 else (0, 0, 0, 0))
     configuration = activity.mActivity.getResources().getConfiguration()  # type: ignore[attr-defined]
     for mode, dark in ((0x21, True), (0x11, False)):
         configuration.uiMode = mode
         assert system.prefers_dark() is dark
+
+
+def in_a_thread(work: Callable[[], object]) -> object:
+    """What some work gives in a thread that Python has made, as the listener's is."""
+    found: list[object] = []
+
+    def run() -> None:
+        import jnius
+
+        try:
+            found.append(work())
+        except BaseException as error:
+            found.append(error)
+        finally:
+            jnius.detach()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_a_thread_finds_no_class_of_the_app_by_itself(java: Java) -> None:
+    """Else the stubs would be kinder than Android, and the next test would show nothing."""
+    import jnius
+
+    assert not isinstance(in_a_thread(lambda: jnius.autoclass("java.util.ArrayDeque")), BaseException)
+    error = in_a_thread(lambda: jnius.autoclass("ai.onnxruntime.OrtProvider"))
+    assert isinstance(error, jnius.JavaException)
+    assert jnius.autoclass("ai.onnxruntime.OrtProvider").CPU is not None  # the main thread does
+
+
+def test_android_model_is_loaded_and_run_in_a_thread(java: Java, tiny_model: Path, tone: ToneMaker) -> None:
+    describe(tiny_model)
+
+    def work() -> object:
+        live = LiveClassifier(22_050, model=android.load_model(str(tiny_model)))
+        return live.push(tone("tango", 8.0))
+
+    prediction = in_a_thread(work)
+    assert not isinstance(prediction, BaseException), prediction
+    assert prediction.dance == "tango"  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def context(java: Java) -> Iterator[object]:
+    java("android.os.Build$VERSION").SDK_INT = 36  # type: ignore[attr-defined]
+    context = java("android.content.Context")
+    context.inFront = True  # type: ignore[attr-defined]
+    activity = java("org.kivy.android.PythonActivity")
+    activity.answer, activity.granted = "grant", False  # type: ignore[attr-defined]
+    activity.asked.clear()  # type: ignore[attr-defined]
+    yield context
+    java("android.os.Build$VERSION").SDK_INT = 35  # type: ignore[attr-defined]
+    if context.running:  # type: ignore[attr-defined]
+        activity.mActivity.stopService(None)  # type: ignore[attr-defined]
+
+
+def test_android_goes_on_in_the_background(java: Java, context: Any) -> None:
+    manager = java("android.app.NotificationManager")
+    system, stopped = android.AndroidSystem(), list[bool]()
+    assert system.start_background("whichdance", "Listening…", "Stop", lambda: stopped.append(True))
+    assert java("android.app.Service").foregroundType == 128  # type: ignore[attr-defined]  # the microphone
+    asked = java("org.kivy.android.PythonActivity").asked  # type: ignore[attr-defined]
+    assert asked.toArray() == ["android.permission.POST_NOTIFICATIONS"]
+    assert manager.last.title == "Listening…"  # type: ignore[attr-defined]
+    in_a_thread(lambda: system.tell_background("whichdance", "Rumba"))
+    assert manager.last.title == "Rumba"  # type: ignore[attr-defined]
+    [action] = manager.last.actions.toArray()  # type: ignore[attr-defined]
+    action.intent.send()
+    assert stopped == [True]
+    assert context.running is None
+    system.stop_background()  # the session has ended by then; once more does no harm
+    assert system.start_background("whichdance", "Listening…", "Stop", lambda: stopped.append(True))
+    assert len(asked.toArray()) == 1  # nobody is asked twice
+    in_a_thread(system.stop_background)
+    assert context.running is None
+    assert stopped == [True]
+
+
+def test_android_refuses_a_service_of_an_app_that_is_not_in_front(java: Java, context: Any) -> None:
+    context.inFront = False
+    assert not android.AndroidSystem().start_background("whichdance", "…", "Stop", lambda: None)
+
+
+@pytest.mark.parametrize("sdk", [30, 36])
+def test_android_tile_opens_the_app_and_makes_it_listen(java: Java, context: Any, sdk: int) -> None:
+    java("android.os.Build$VERSION").SDK_INT = sdk  # type: ignore[attr-defined]
+    system, tile = android.AndroidSystem(), java("org.whichdance.whichdance.ListenTile")()  # type: ignore[operator]
+    assert not system.wants_to_listen()
+    tile.locked = True
+    before = java("android.service.quicksettings.TileService").opened  # type: ignore[attr-defined]
+    tile.onClick()
+    assert java("android.service.quicksettings.TileService").opened == before + 1  # type: ignore[attr-defined]
+    assert system.wants_to_listen()
+    assert not system.wants_to_listen()
+
+
+def test_android_says_the_name(java: Java) -> None:
+    voice = java("android.speech.tts.TextToSpeech")
+    android.AndroidSystem().speak("Langsamer Walzer", "de")
+    give_up = time.monotonic() + 5
+    while not voice.said and time.monotonic() < give_up:  # type: ignore[attr-defined]
+        time.sleep(0.02)
+    assert voice.said == "de: Langsamer Walzer"  # type: ignore[attr-defined]
 
 
 def test_the_phone_needs_neither_onnxruntime_nor_soundfile() -> None:
@@ -468,7 +593,7 @@ def test_the_phone_needs_neither_onnxruntime_nor_soundfile() -> None:
 @pytest.mark.skipif(shutil.which("javac") is None, reason="javac is not installed")
 def test_android_adapters() -> None:
     """The tests above that need Java, in a process that has a Java machine."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", __file__]
     environment = os.environ | {OWN_PROCESS: "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

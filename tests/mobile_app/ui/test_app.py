@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -14,6 +14,7 @@ from kivy.core.window import Window
 from kivy.metrics import dp
 from kivy.uix.label import Label
 
+from mobile_app.core.buzz import PATTERNS
 from mobile_app.core.history import Draft
 from mobile_app.core.interfaces import Permission, Platform
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
@@ -25,6 +26,7 @@ from mobile_app.ui import theme
 from mobile_app.ui.app import SCREENS, WhichDanceApp
 from mobile_app.ui.drawings import MAX_COLUMNS, CountView, RoundButton, TimelineView
 from mobile_app.ui.files import FileRow
+from mobile_app.ui.history import LineRow
 from mobile_app.ui.widgets import (
     Bar,
     ChoiceChip,
@@ -39,7 +41,7 @@ from mobile_app.ui.widgets import (
 )
 from runtime import Model
 from runtime.colour import contrast, ink_on
-from runtime.dances import DANCES
+from runtime.dances import DANCES, OTHER, REGISTRY
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource
 from tests.mobile_app.driver import Driver
@@ -53,7 +55,11 @@ class Phone(DesktopSystem):
     def __init__(self, folder: Path) -> None:
         self.shared: list[str] = []
         self.awake: list[bool] = []
-        self.buzzed: list[int] = []
+        self.buzzed: list[tuple[int, ...]] = []
+        self.spoken: list[tuple[str, str]] = []
+        self.notified: list[str] = []
+        self.may_go_on = False
+        self.tile = False
         self.permission = Permission.GRANTED
         self.answer = Permission.GRANTED
         self.dark = False
@@ -74,8 +80,26 @@ class Phone(DesktopSystem):
         self.opened_settings += 1
         return True
 
-    def vibrate(self, milliseconds: int) -> None:
-        self.buzzed.append(milliseconds)
+    def vibrate(self, pattern: Sequence[int]) -> None:
+        self.buzzed.append(tuple(pattern))
+
+    def speak(self, text: str, language: str) -> None:
+        self.spoken.append((text, language))
+
+    def start_background(self, title: str, text: str, stop: str, on_stop: Callable[[], None]) -> bool:
+        self.on_stop = on_stop
+        self.notified.append(text)
+        return self.may_go_on
+
+    def tell_background(self, title: str, text: str) -> None:
+        self.notified.append(text)
+
+    def stop_background(self) -> None:
+        self.notified.append("")
+
+    def wants_to_listen(self) -> bool:
+        wanted, self.tile = self.tile, False
+        return wanted
 
     def prefers_dark(self) -> bool:
         return self.dark
@@ -112,17 +136,17 @@ class Hand(Driver):
 
     def hear(self, samples: np.ndarray) -> None:
         """Let the microphone hear something, and wait until the app has."""
-        self.until(lambda: self.app.session.snapshot.state is State.LISTENING)
-        until = self.app.session.snapshot.elapsed + len(samples) / self.sources[-1].sample_rate
+        self.until(lambda: self.app.listening.session.snapshot.state is State.LISTENING)
+        until = self.app.listening.session.snapshot.elapsed + len(samples) / self.sources[-1].sample_rate
         self.sources[-1].hear(samples)
-        self.until(lambda: self.app.session.snapshot.elapsed >= until - 0.15)
+        self.until(lambda: self.app.listening.session.snapshot.elapsed >= until - 0.15)
 
     def recognise(self, samples: np.ndarray) -> None:
         """A whole session: press, hear, press."""
         self.press()
         self.hear(samples)
         self.press()
-        self.until(lambda: self.listen.mode == "done")
+        self.until(lambda: self.app.shown.mode == "done")
 
     def reads(self, text: str) -> bool:
         """Is a text to be read somewhere?"""
@@ -150,10 +174,10 @@ def test_tap_hear_a_viennese_waltz_see_the_name(hand: Hand, tone: ToneMaker) -> 
     assert {"Probably", "Viennese Waltz"} <= hand.texts()
     hand.hear(tone("viennese_waltz", 6.0))
     assert "Quite sure" in hand.texts()
-    assert hand.phone.buzzed == [60]  # once, not with every update
+    assert hand.phone.buzzed == [PATTERNS["waltz"]]  # once, not with every update
     assert hand.phone.awake[-1]
     hand.press()
-    hand.until(lambda: hand.listen.mode == "done")
+    hand.until(lambda: hand.app.shown.mode == "done")
     assert {"Viennese Waltz", "Was that right?", "Listen again"} <= hand.texts()
     assert not hand.phone.awake[-1]
     assert hand.listen.timeline.n_columns > 3
@@ -162,21 +186,22 @@ def test_tap_hear_a_viennese_waltz_see_the_name(hand: Hand, tone: ToneMaker) -> 
 def test_ranking_has_names_bars_and_percentages(hand: Hand, tone: ToneMaker) -> None:
     hand.press()
     hand.hear(tone("tango", 7.0) + tone("jive", 7.0) * 0.3)
-    rows = hand.listen.candidates
+    rows = hand.listen.view.ids.candidates.rows
     assert [row.text for row in rows][:2] == ["Tango", "Jive"]
+    assert "None of these" in {row.text for row in rows}
     values = [row.value for row in rows]
-    assert values == sorted(values, reverse=True)
+    assert values[:3] == sorted(values[:3], reverse=True)
     for row in rows:
-        assert row.percent == f"{round(100 * row.value)}%"
+        assert row.percent == ("<1%" if row.value < 0.01 else f"{round(100 * row.value)}%")
         assert any(isinstance(child, Bar) for child in row.walk(restrict=True))
 
 
 def test_not_sure_is_said_and_no_dance_is_named(hand: Hand) -> None:
     hand.press()
     hand.hear(np.random.default_rng(1).normal(0, 0.1, 8 * RATE).astype(np.float32))
-    assert {"Not sure", "None of the ten dances stands out."} <= hand.texts()
+    assert {"Not sure", "None of the dances stands out."} <= hand.texts()
     hand.press()
-    hand.until(lambda: hand.listen.mode == "done")
+    hand.until(lambda: hand.app.shown.mode == "done")
     assert {"Not sure", "What was it?", "Tell which dance it was"} <= hand.texts()
 
 
@@ -196,11 +221,12 @@ def test_confirm_and_correct_a_result(hand: Hand, tone: ToneMaker) -> None:
     assert "Noted: it was Slow Waltz." in hand.texts()
     hand.tap(hand.find(kind=TextButton, text="Change"))
     rows = hand.widgets(DanceRow)
-    assert len(rows) == 10
+    assert len(rows) == 11  # the ten, and none of them
     hand.tap(hand.find(kind=DanceRow, key="rumba"))
     assert "Noted: it was Rumba." in hand.texts()
     [entry] = hand.app.history.entries()
-    assert (entry.best, entry.truth, entry.result) == ("slow_waltz", "rumba", "rumba")
+    [line] = hand.app.history.lines(entry.id)
+    assert (line.best, line.truth, line.result) == ("slow_waltz", "rumba", "rumba")
 
 
 def test_history_from_the_list_to_the_session(hand: Hand, tone: ToneMaker, tmp_path: Path) -> None:
@@ -211,9 +237,9 @@ def test_history_from_the_list_to_the_session(hand: Hand, tone: ToneMaker, tmp_p
     hand.tap(hand.find(kind=NavItem, place="history"))
     assert "Quickstep" in hand.texts()
     assert hand.reads("Today, ")
-    [row] = [widget for widget in hand.widgets(Touchable) if getattr(widget, "session", 0)]
+    [row] = hand.widgets(LineRow)
     hand.tap(row)
-    assert hand.app.screens.current == "session"
+    assert hand.app.screens.current == "line"
     hand.tap(hand.find(kind=IconButton, hint="Rename"))
     hand.find(kind=LineInput).text = "Last dance"
     hand.tap(hand.find(kind=TextButton, text="Save"))
@@ -225,7 +251,7 @@ def test_history_from_the_list_to_the_session(hand: Hand, tone: ToneMaker, tmp_p
     hand.tap(hand.find(kind=DanceRow, key="jive"))
     assert "You corrected it; the app thought of Quickstep." in hand.texts()
     hand.tap(hand.find(kind=IconButton, hint="Delete"))
-    assert "Delete this session?" in hand.texts()
+    assert "Delete this dance?" in hand.texts()
     hand.tap(hand.find(kind=TextButton, text="Keep it"))
     assert len(hand.app.history.entries()) == 1
     hand.tap(hand.find(kind=IconButton, hint="Delete"))
@@ -242,7 +268,7 @@ def test_export_writes_files(hand: Hand, tone: ToneMaker, tmp_path: Path) -> Non
         hand.frames(3)
         [path] = tmp_path.glob(f"whichdance-*{suffix}")
         assert "samba" in path.read_text()
-    assert json.loads(path.read_text())[0]["dance"] == "samba"
+    assert json.loads(path.read_text())[0]["dances"][0]["dance"] == "samba"
     assert hand.reads("Saved: ")
 
 
@@ -254,8 +280,8 @@ def test_kept_sound_is_played_and_deleted(hand: Hand, tone: ToneMaker) -> None:
     [entry] = hand.app.history.entries()
     with wave.open(str(hand.app.history.audio_path(entry.id))) as sound:
         assert sound.getnframes() > 6 * RATE
-    hand.app.show_session(entry.id)
-    screen = hand.app.screen("session")
+    hand.app.show_line(hand.app.history.lines(entry.id)[0].id)
+    screen = hand.app.screen("line")
     hand.frames(3)
     screen.toggle_sound()
     assert screen.playing
@@ -313,17 +339,17 @@ def test_open_a_file_through_the_list(
     assert {"One folder up", "data", "paso_doble.wav"} <= {row.text for row in hand.widgets(FileRow)}
     assert "letter.txt" not in hand.texts()
     hand.tap(hand.find(kind=FileRow, text="paso_doble.wav"))
-    hand.until(lambda: hand.listen.mode == "done")
+    hand.until(lambda: hand.app.shown.mode == "done")
     assert "Paso Doble" in hand.texts()
     assert hand.app.history.entries()[0].source == "paso_doble.wav"
 
 
 def test_cancel_a_file(hand: Hand, tone_file: Callable[..., Path]) -> None:
     hand.app.open_file(str(tone_file("paso_doble", 600)))
-    hand.until(lambda: hand.listen.progress > 0.02)
+    hand.until(lambda: hand.app.shown.progress > 0.02)
     assert {"Cancel", "paso_doble.wav"} <= hand.texts()
     hand.press()
-    hand.until(lambda: hand.listen.mode == "idle")
+    hand.until(lambda: hand.app.shown.mode == "idle")
     assert hand.app.history.entries() == []
 
 
@@ -331,7 +357,7 @@ def test_a_file_that_is_no_music(hand: Hand, tmp_path: Path) -> None:
     letter = tmp_path / "letter.wav"
     letter.write_text("Dear all")
     hand.app._on_drop(None, str(letter).encode())
-    hand.until(lambda: hand.listen.banner)
+    hand.until(lambda: hand.app.shown.banner)
     assert hand.reads("can't be read as music")
 
 
@@ -384,7 +410,7 @@ def test_a_change_of_look_looks_as_after_a_restart(hand: Hand, tone: ToneMaker, 
         found: dict[tuple[str, str], set[tuple[object, ...]]] = {}
         hand.resize(*SIZES["tablet"])  # one look after another, whatever has been built meanwhile
         for name in SCREENS:
-            hand.app.show_session(1) if name == "session" else hand.app.go(name)
+            hand.app.show_evening(1) if name == "session" else hand.app.go(name)
             hand.frames(4)
             for label in hand.widgets(Label):
                 look = (round(label.font_size, 2), *(round(part, 3) for part in label.color))
@@ -392,14 +418,14 @@ def test_a_change_of_look_looks_as_after_a_restart(hand: Hand, tone: ToneMaker, 
         return found
 
     hand.recognise(tone("samba", 6.0))
-    hand.app.session = None
-    hand.listen.refresh()
+    hand.app.listening.session = None
+    hand.app._show_session(0)
     before = looks(hand)
     hand.app.change_settings(text_size="huge", theme="dark")
     changed = looks(hand)
     assert before.keys() == changed.keys()
     hand.close()
-    again = Hand(tmp_path, hand.app._load_model())
+    again = Hand(tmp_path, hand.app.listening.load_model())
     restarted = looks(again)
     again.close()
     differing = {key: (changed[key], restarted[key]) for key in changed if changed[key] != restarted.get(key)}
@@ -410,7 +436,7 @@ def test_sensitivity_and_update_rate_reach_the_session(hand: Hand, tone: ToneMak
     hand.app.change_settings(update_rate="lively", sensitivity="careful")
     hand.press()
     hand.hear(tone("samba", 9.0))
-    times = hand.app.session.timeline.times
+    times = hand.app.listening.session.timeline.times
     assert np.diff(times) == pytest.approx(1.0, abs=0.01)
     hand.press()
     hand.app.change_settings(sensitivity="daring")
@@ -418,7 +444,7 @@ def test_sensitivity_and_update_rate_reach_the_session(hand: Hand, tone: ToneMak
     hand.hear(
         (0.1 * tone("samba", 9.0) + np.random.default_rng(2).normal(0, 0.1, 9 * RATE)).astype(np.float32)
     )
-    assert hand.app.session.snapshot.verdict.confidence < 0.4
+    assert hand.app.listening.session.snapshot.verdict.confidence < 0.4
 
 
 def test_settings_on_a_full_disk_hold_until_the_end(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,7 +471,7 @@ def test_a_switch_says_its_state_in_words(hand: Hand) -> None:
     hand.app.go("settings")
     hand.frames(3)
     rows = hand.app.screen("settings").switches
-    assert set(rows) == {"keep_awake", "vibrate", "keep_audio"}
+    assert set(rows) == {"thrifty", "background", "keep_awake", "vibrate", "speak", "keep_audio"}
     row = rows["keep_audio"]
     said = {child.text for child in row.walk() if isinstance(child, Label)}
     assert "Off" in said
@@ -484,7 +510,7 @@ def test_microphone_taken(hand: Hand) -> None:
     hand.press()
     hand.frames(3)
     assert Problem.MICROPHONE_TAKEN.sentence in hand.texts()
-    assert hand.listen.mode == "idle"
+    assert hand.app.shown.mode == "idle"
 
 
 def test_headset_unplugged(hand: Hand, tone: ToneMaker) -> None:
@@ -507,14 +533,14 @@ def test_background_and_back(hand: Hand, tone: ToneMaker) -> None:
     assert len(hand.app.history.entries()) == 1  # saved: the system may kill the app now
     hand.app.on_resume()
     hand.hear(tone("samba", 2.0))
-    assert hand.app.session.snapshot.elapsed == pytest.approx(9, abs=0.2)
+    assert hand.app.listening.session.snapshot.elapsed == pytest.approx(9, abs=0.2)
     assert "Samba" in hand.texts()
 
 
 def test_rotation_keeps_everything(hand: Hand, tone: ToneMaker) -> None:
     hand.press()
     hand.hear(tone("tango", 8.0))
-    session = hand.app.session
+    session = hand.app.listening.session
     for size in [*SIZES.values(), SIZES["phone"]]:
         hand.resize(*size)
         hand.frames(5)
@@ -523,7 +549,7 @@ def test_rotation_keeps_everything(hand: Hand, tone: ToneMaker) -> None:
         assert hand.app.root.rail == (size[0] > size[1])
         assert len(hand.widgets(NavItem)) == 4
     hand.hear(tone("tango", 2.0))
-    assert hand.app.session is session
+    assert hand.app.listening.session is session
     assert session.snapshot.elapsed == pytest.approx(10, abs=0.2)
 
 
@@ -531,8 +557,6 @@ def test_disk_full(hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch)
     history = hand.app.history
 
     def full(draft: Draft) -> None:
-        if draft not in history._unsaved:
-            history._unsaved.append(draft)
         raise StorageError(Problem.DISK_FULL, "database or disk is full")
 
     with monkeypatch.context() as patch:
@@ -556,7 +580,7 @@ def test_closing_the_app_saves_what_goes_on(tmp_path: Path, model: Model, tone: 
     hand.hear(tone("samba", 9.0))
     hand.close()
     with sqlite3.connect(tmp_path / "data" / "history.sqlite") as db:
-        [(dance, duration)] = db.execute("SELECT dance, duration FROM session").fetchall()
+        [(dance, duration)] = db.execute("SELECT dance, duration FROM session, line").fetchall()
     db.close()
     assert dance == "samba"
     assert duration == pytest.approx(9, abs=0.2)
@@ -575,11 +599,11 @@ def test_contrast_of_all_text() -> None:
 
 
 def test_names_in_the_timeline_can_be_read() -> None:
-    for dark, colours in theme.DANCE_COLOURS.items():
-        for colour in colours.values():
-            assert contrast(ink_on(colour), colour) >= 4.5
-            if dark:
-                assert contrast(colour, theme.DARK.raised) >= theme.SHAPE_CONTRAST
+    for dark, key in product((False, True), REGISTRY):
+        colour = theme.dance_colour(key, dark=dark)
+        assert contrast(ink_on(colour), colour) >= 4.5
+        if dark:
+            assert contrast(colour, theme.DARK.raised) >= theme.SHAPE_CONTRAST
 
 
 @pytest.mark.parametrize("text_size", ["small", "huge"])
@@ -587,14 +611,17 @@ def test_touch_targets(hand: Hand, tone: ToneMaker, text_size: str) -> None:
     hand.app.change_settings(text_size=text_size)
     hand.recognise(tone("samba", 6.0))
     session = hand.app.history.entries()[0].id
+    line = hand.app.history.lines(session)[0].id
     places = {
         "listen": lambda: hand.app.go("listen"),
         "history": lambda: hand.app.go("history"),
-        "session": lambda: hand.app.show_session(session),
+        "evening": lambda: hand.app.show_evening(session),
+        "line": lambda: hand.app.show_line(line),
+        "about": lambda: hand.app.go("about"),
         "dances": lambda: hand.app.go("dances"),
         "dance": lambda: hand.app.show_dance("jive"),
         "settings": lambda: hand.app.go("settings"),
-        "sheet": lambda: hand.app.ask_dance(session),
+        "sheet": lambda: hand.listen.correct(),
     }
     for (place, go), size in product(places.items(), SIZES.values()):
         hand.resize(*size)
@@ -607,12 +634,12 @@ def test_touch_targets(hand: Hand, tone: ToneMaker, text_size: str) -> None:
 
 
 def test_timeline_draws_a_bounded_number_of_points(hand: Hand) -> None:
-    timeline, rng = Timeline(), np.random.default_rng(1)
+    timeline, rng = Timeline((*(dance.key for dance in DANCES), OTHER)), np.random.default_rng(1)
     view = TimelineView(size=(391, 150), names=hand.app.dance_names, timeline=timeline)
     for seconds in (60, 1800, 7200):
         start = len(timeline)
         times = [float(t) for t in range(start, seconds)]
-        timeline.extend(times, rng.dirichlet(np.ones(10), len(times)).astype(np.float32))
+        timeline.extend(times, rng.dirichlet(np.ones(11), len(times)).astype(np.float32))
         for now in (-1, float(seconds)):
             view.now, view.whole = now, now >= 0
             view.draw()
@@ -643,7 +670,7 @@ def test_timeline_is_drawn_in_the_colour_of_the_dance(hand: Hand, tone: ToneMake
     x, y = view.to_window(view.center_x, view.y)
     # Samba is the sixth of ten: 0.94 of the height, above the few per cent of the five before it.
     found = picture.getpixel((int(x * 0.6), int(Window.height - y - view.height * 0.4)))
-    colour = theme.DANCE_COLOURS[False]["samba"]
+    colour = theme.dance_colour("samba", dark=False)
     assert found == pytest.approx(tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5)), abs=3)
 
 
@@ -660,18 +687,24 @@ def test_with_the_shipped_model(tmp_path: Path) -> None:
     """A Viennese waltz of the generated orchestra, through the microphone's path, with nothing replaced."""
     waltz = Path(__file__).parents[3] / "examples" / "viennese_waltz.ogg"
     hand = Hand(tmp_path, Model.load(threads=1))
-    hand.app.platform = replace(hand.app.platform, microphone=lambda: FileSource(str(waltz), speed=10.0))
+    listening = hand.app.listening
+    listening.platform = replace(listening.platform, microphone=lambda: FileSource(str(waltz), speed=10.0))
     hand.press()
     hand.until(lambda: "Viennese Waltz" in hand.texts())
-    hand.until(lambda: hand.listen.mode == "done")
+    hand.until(lambda: hand.app.shown.mode == "done")
     assert "Viennese Waltz" in hand.texts()
     hand.close()
 
 
 def test_keys(hand: Hand, tone: ToneMaker) -> None:
-    hand.app._on_key(None, 32)
+    hand.app.keyboard.on_key(None, 32)
     hand.hear(tone("samba", 2.0))
     hand.app.go("dances")
-    assert hand.app._on_key(None, 27)
+    assert hand.app.keyboard.on_key(None, 27)
     assert hand.app.screens.current == "listen"
-    assert not hand.app._on_key(None, 27)
+    assert hand.app.keyboard.on_key(None, 27)  # it listens: nobody leaves by mistake
+    hand.frames(2)
+    assert "Still listening. Tap the button to stop." in hand.texts()
+    assert hand.app.shown.mode == "running"
+    hand.app.keyboard.on_key(None, 32)
+    assert not hand.app.keyboard.on_key(None, 27)

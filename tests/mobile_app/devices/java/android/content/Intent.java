@@ -16,6 +16,26 @@ public class Intent {
     public Intent inner;
     public final Map<String, String> extras = new HashMap<>();
 
+    public static final int FLAG_ACTIVITY_NEW_TASK = 0x10000000;
+    public Class<?> target;
+
+    public Intent(Context context, Class<?> target) {
+        this.target = target;
+    }
+
+    public Intent setAction(String action) {
+        this.action = action;
+        return this;
+    }
+
+    public String getAction() {
+        return action;
+    }
+
+    public Intent addFlags(int flags) {
+        return this;
+    }
+
     public Intent(String action) {
         this.action = action;
     }

@@ -9,7 +9,7 @@ public class MediaCodec {
         public long presentationTimeUs;
     }
 
-    private final ByteBuffer input = ByteBuffer.allocateDirect(8192), output = ByteBuffer.allocateDirect(8192);
+    private final ByteBuffer input = ByteBuffer.allocateDirect(8192), output = ByteBuffer.allocateDirect(65536);
     private BufferInfo waiting;
     private MediaFormat format;
     private boolean announced;
@@ -38,7 +38,15 @@ public class MediaCodec {
         waiting.flags = flags;
         waiting.presentationTimeUs = time;
         output.clear();
-        for (int i = 0; i < size; i++) output.put(input.get(offset + i));
+        if (mode.equals("as the track")) {
+            for (int i = 0; i < size; i++) output.put(input.get(offset + i));
+        } else {
+            output.order(java.nio.ByteOrder.LITTLE_ENDIAN);
+            input.order(java.nio.ByteOrder.LITTLE_ENDIAN);
+            for (int i = 0; i < size; i += 2)  // twice the rate, two channels, 32 bit
+                for (int copy = 0; copy < 4; copy++) output.putFloat(input.getShort(offset + i) / 32768f);
+            waiting.size = 8 * size;
+        }
         output.flip();
     }
 
@@ -55,8 +63,13 @@ public class MediaCodec {
         return 0;
     }
 
+    /** "as the track", or "HE-AAC": a track of half the rate with one channel, decoded to stereo of floats. */
+    public static String mode = "as the track";
+
     public MediaFormat getOutputFormat() {
-        return format;
+        if (mode.equals("as the track")) return format;
+        return new MediaFormat(java.util.Map.of(
+            "sample-rate", 2 * format.getInteger("sample-rate"), "channel-count", 2, "pcm-encoding", 4));
     }
 
     public ByteBuffer getOutputBuffer(int index) {

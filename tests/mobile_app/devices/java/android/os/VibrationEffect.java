@@ -1,14 +1,14 @@
 package android.os;
 
 public class VibrationEffect {
-    public static final int DEFAULT_AMPLITUDE = -1;
-    public final long milliseconds;
+    final long[] timings;
 
-    private VibrationEffect(long milliseconds) {
-        this.milliseconds = milliseconds;
+    private VibrationEffect(long[] timings) {
+        this.timings = timings;
     }
 
-    public static VibrationEffect createOneShot(long milliseconds, int amplitude) {
-        return new VibrationEffect(milliseconds);
+    public static VibrationEffect createWaveform(long[] timings, int repeat) {
+        if (repeat != -1) throw new IllegalArgumentException("it would never end");
+        return new VibrationEffect(timings);
     }
 }

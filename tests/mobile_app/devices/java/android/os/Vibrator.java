@@ -1,17 +1,19 @@
 package android.os;
 
+import java.util.Arrays;
+
 public class Vibrator {
-    public static long total;
+    public static String last = "";
 
     public boolean hasVibrator() {
         return true;
     }
 
     public void vibrate(VibrationEffect effect) {
-        total += effect.milliseconds;
+        last = "effect " + Arrays.toString(effect.timings);
     }
 
-    public void vibrate(long milliseconds) {
-        total += milliseconds;
+    public void vibrate(long[] timings, int repeat) {
+        last = "pattern " + Arrays.toString(timings);
     }
 }

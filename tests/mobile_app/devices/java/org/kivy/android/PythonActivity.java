@@ -21,6 +21,7 @@ public class PythonActivity extends android.content.Context {
     /** The document that the user picks; null is the way back. */
     public static String document;
     public static boolean granted;
+    public static List<String> asked = new ArrayList<>();
     public static Intent last;
 
     private PermissionsCallback permissions;
@@ -41,14 +42,16 @@ public class PythonActivity extends android.content.Context {
     }
 
     public void requestPermissionsWithRequestCode(String[] names, int requestCode) {
+        for (String name : names) asked.add(name);
         granted = answer.equals("grant");
-        permissions.onRequestPermissionsResult(requestCode, names, new int[] {granted ? 0 : -1});
+        if (permissions != null) permissions.onRequestPermissionsResult(requestCode, names, new int[] {granted ? 0 : -1});
     }
 
     public void registerActivityResultListener(ActivityResultListener listener) {
         listeners.add(listener);
     }
 
+    @Override
     public void startActivity(Intent intent) {
         last = intent;
     }
@@ -64,10 +67,6 @@ public class PythonActivity extends android.content.Context {
         action.run();
     }
 
-    public Object getSystemService(String name) {
-        return name.equals("audio") ? new android.media.AudioManager() : new android.os.Vibrator();
-    }
-
     public android.view.Window getWindow() {
         return window;
     }
@@ -78,13 +77,5 @@ public class PythonActivity extends android.content.Context {
 
     public android.content.ContentResolver getContentResolver() {
         return new android.content.ContentResolver();
-    }
-
-    public android.content.Context getApplicationContext() {
-        return this;
-    }
-
-    public String getPackageName() {
-        return "org.whichdance.whichdance";
     }
 }

@@ -1,0 +1,65 @@
+"""Tells the dance without the screen: a buzz, the spoken name, the notification.
+
+Called by the listener's thread, since the screen's thread stands still while the app is in the background.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mobile_app.core.buzz import pattern
+from mobile_app.core.interfaces import System
+from mobile_app.core.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How it is told; from settings and language, replaced as a whole.
+
+    Attributes
+    ----------
+    vibrate, speak : bool
+    language : str
+        Of the spoken name.
+    names : mapping of str to str
+        Dances' names by key, in that language.
+    listening : str
+        What the notification says while no dance is named.
+    """
+
+    vibrate: bool = True
+    speak: bool = False
+    language: str = "en"
+    names: Mapping[str, str] = field(default_factory=dict)
+    listening: str = ""
+
+
+class Announcer:
+    """Remembers what was told last, so that each dance is told once.
+
+    Parameters
+    ----------
+    system : System
+    manner : callable
+        How it is to be told now.
+    """
+
+    def __init__(self, system: System, manner: Callable[[], Manner]) -> None:
+        self._system = system
+        self._manner = manner
+        self._shown: str | None = None  # in the notification
+        self._named: str | None = None  # that was buzzed for and said
+
+    def hear(self, verdict: Verdict) -> None:
+        """A verdict has come; tells the dance where it is another one than before."""
+        dance, manner = verdict.dance, self._manner()
+        name = manner.names.get(dance, dance) if dance else manner.listening
+        if name != self._shown:
+            self._shown = name
+            self._system.tell_background("whichdance", name)
+        if dance is None or dance == self._named:  # not sure for a moment is no change
+            return
+        self._named = dance
+        if manner.vibrate:
+            self._system.vibrate(pattern(dance))
+        if manner.speak:
+            self._system.speak(name, manner.language)

@@ -1,0 +1,432 @@
+"""The one thread that turns a session's sound into scores, lines of the history, and kept sound.
+
+    audio callback → ring buffer → this thread (front end, inference, saving) → `tell` → screen
+
+Everything here belongs to the thread, from the session's start to its end: the screen puts messages into
+its inbox and reads `news`, which is replaced as a whole. If inference falls behind, the ring buffer drops
+the oldest sound, the segments that would have spanned the gap are skipped, and the log says so.
+"""
+
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from mobile_app.core.history import MICROPHONE, Draft, Heard, History
+from mobile_app.core.level import Level, LevelMeter
+from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
+from mobile_app.core.recording import WavWriter
+from mobile_app.core.ring import RingBuffer, Samples
+from mobile_app.core.timeline import Timeline
+from mobile_app.core.verdict import Verdict, verdict
+from runtime import LiveClassifier, Model, Part, Prediction, WhichdanceError
+from runtime.dances import OTHER
+from runtime.mel import FRAME_RATE
+
+log = logging.getLogger(__name__)
+
+CHUNK_SECONDS = 0.1  # what is taken from the ring at a time, so that the level meter lives
+SAVE_SECONDS = 5.0  # between two saves of a session that goes on
+SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
+NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped
+LEAST_LINE_SECONDS = 8.0  # a dance that was over sooner was a mistake: it makes no line
+
+LISTENING = verdict(None)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a session listens; from the settings.
+
+    Attributes
+    ----------
+    stride : int
+        Frames between updates; of the session as it starts.
+    min_confidence : float or None
+        Probability from which a dance is named; the model's own where None. As the session starts.
+    keep_audio : bool
+        Keep the sound beside the history; may change at any time.
+    audio_limit : int
+        Bytes that all kept sound may take.
+    """
+
+    stride: int
+    min_confidence: float | None = None
+    keep_audio: bool = False
+    audio_limit: int = 500_000_000
+
+
+@dataclass(frozen=True)
+class News:
+    """What the listener found last; replaced as a whole, so that the screen never sees half of it.
+
+    Attributes
+    ----------
+    prediction : Prediction or None
+    verdict : Verdict
+    lines : tuple of Heard
+        The dances so far; the last one may go on.
+    level : Level
+    elapsed : float
+        Seconds of sound heard.
+    first_after : float
+        Seconds of sound until the first result; 0 while the model is loading.
+    skipped : int
+        Segments lost because inference fell behind.
+    saved : int or None
+        The session's row in the history.
+    problem, notice
+        What went wrong, or is worth knowing.
+    """
+
+    prediction: Prediction | None = None
+    verdict: Verdict = LISTENING
+    lines: tuple[Heard, ...] = ()
+    level: Level = field(default_factory=Level)
+    elapsed: float = 0.0
+    first_after: float = 0.0
+    skipped: int = 0
+    saved: int | None = None
+    problem: Problem | None = None
+    notice: Notice | None = None
+
+
+class Feed:
+    """A ring buffer that a source fills, until one of the two ends it.
+
+    `ended` is written by the source's thread, `left` by the screen's, and both are read by the listener's.
+    """
+
+    def __init__(self, ring: RingBuffer, sample_rate: int) -> None:
+        self.ring = ring
+        self.sample_rate = sample_rate
+        self.ended: tuple[SourceError | None] | None = None
+        self.left = False
+        self.done = threading.Event()  # set by the listener
+
+    def end(self, error: SourceError | None) -> None:
+        """The source has no more, or can't go on: what is in the ring is still heard."""
+        self.ended = (error,)
+        self.ring.close()
+
+    def leave(self) -> None:
+        """The screen wants no more; waits until the chunk at hand is done."""
+        self.left = True
+        self.ring.close()
+        self.done.wait()
+
+
+class Listener:
+    """Hears one session, from its first source to its last.
+
+    Parameters
+    ----------
+    load_model : callable
+        The model; called once, in the listener's thread.
+    history : History
+    options : Options
+    source : str
+        'microphone', or the name of a file.
+    on_news : callable
+        Called from the thread when `news` is new; not again before `take`.
+    on_end : callable
+        Called from the thread with a feed that has ended by itself, and why.
+    on_verdict : callable
+        Called from the thread with every verdict.
+    """
+
+    def __init__(
+        self,
+        load_model: Callable[[], Model],
+        history: History,
+        options: Options,
+        source: str,
+        *,
+        on_news: Callable[[], None],
+        on_end: Callable[[Feed, SourceError | None], None],
+        on_verdict: Callable[[Verdict], None] = lambda _: None,
+    ) -> None:
+        self._load_model = load_model
+        self._history = history
+        self._on_news = on_news
+        self._on_end = on_end
+        self._on_verdict = on_verdict
+        self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="whichdance-listener", daemon=True)
+        self.options = options  # replaced as a whole by the screen
+        self.news = News()
+        self.draft = Draft(started=datetime.now(UTC), source=source)
+        self._live = source == MICROPHONE
+        self._classifier: LiveClassifier | None = None
+        self._writer: WavWriter | None = None
+        self._audio_full = False
+        self._clock = (0.0, self.draft.started)  # s of the session, and when that was
+        self._kept_elsewhere = 0  # bytes
+        self._told = 0  # pieces of news; raised by the thread
+        self._seen = 0  # of those, by the screen
+        self._saved_at = -math.inf
+
+    # Called by the screen
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def hear(self, feed: Feed) -> None:
+        """Listen to a source, once the one before is done."""
+        self._inbox.put(lambda: self._hear_out(feed))
+
+    def take(self) -> News:
+        """What there is to show; the next piece of news is told anew."""
+        self._seen = self._told
+        return self.news
+
+    def finish(self, *, forget: bool = False) -> News:
+        """Save and end, or forget all and end; waits for it. The draft is the caller's from then on."""
+        self._inbox.put(lambda: self._finish(forget))
+        self._inbox.put(None)
+        self._thread.join()
+        return self.news
+
+    # The thread
+
+    def _run(self) -> None:
+        while (message := self._inbox.get()) is not None:
+            try:
+                message()
+            except Exception:  # a message is the last thing that may end the thread
+                log.exception("listening failed")
+                self.tell(problem=Problem.UNEXPECTED)
+
+    def _hear_out(self, feed: Feed) -> None:
+        error: SourceError | None = None
+        self._clock = (self.news.elapsed, datetime.now(UTC))
+        try:
+            hearing = _Hearing(self, feed.sample_rate)
+            chunk = round(CHUNK_SECONDS * feed.sample_rate)
+            while not feed.left and not feed.ring.exhausted:
+                samples, dropped = feed.ring.read(chunk, timeout=0.5)
+                if dropped:
+                    # All of it goes, not only the oldest: a little lost again and again would leave no
+                    # stretch as long as a segment.
+                    hearing.skip(dropped + len(samples) + feed.ring.clear())
+                elif len(samples):
+                    hearing.hear(samples)
+                if self._seen == self._told:
+                    self._told += 1
+                    self._on_news()
+            if feed.ended:
+                error = feed.ended[0]
+        except WhichdanceError as failure:
+            log.error("listening failed: %s", failure)
+            error = SourceError(Problem.MODEL_UNUSABLE, str(failure))
+        except Exception as failure:
+            log.exception("listening failed")
+            error = SourceError(Problem.UNEXPECTED, str(failure))
+        finally:
+            self.tell(problem=self._save(), notice=None)
+            feed.done.set()
+        if not feed.left:
+            self._on_end(feed, error)
+
+    def _finish(self, forget: bool) -> None:
+        self._close_audio()
+        self.draft.duration = self.news.elapsed
+        if forget:
+            try:
+                self._history.forget(self.draft)
+            except StorageError as error:
+                log.error("session not taken back: %s", error)
+            if self.draft.audio:
+                (self._history.audio_folder / self.draft.audio).unlink(missing_ok=True)
+            self.draft = Draft(started=self.draft.started, source=self.draft.source)
+            self.news = replace(News(), elapsed=self.news.elapsed)
+            return
+        problem = self._save()
+        if problem:
+            self._history.entrust(self.draft)
+        self.tell(problem=problem)
+
+    # What the hearing of a source calls, in the same thread
+
+    def classifier(self, sample_rate: int) -> LiveClassifier:
+        """The classifier of this session; after a pause the same one, so that the evidence goes on."""
+        if self._classifier is None:
+            model = self._load_model()
+            options = self.options
+            self._classifier = LiveClassifier(
+                sample_rate, model=model, stride=options.stride, min_confidence=options.min_confidence
+            )
+            self.draft.model = f"{model.info.name} {model.info.version}"
+            self.draft.timeline = Timeline((*self._classifier.labels, OTHER))
+            self.tell(first_after=model.info.segment_frames / FRAME_RATE)
+        else:
+            self._classifier.gap(sample_rate=sample_rate)
+        return self._classifier
+
+    def note(self, prediction: Prediction) -> None:
+        """Take over a prediction: what is said, the lines, the timeline; save now and then."""
+        draft = self.draft
+        draft.timeline.extend(prediction.segment_times, prediction.segment_scores)
+        draft.duration = prediction.duration
+        draft.lines = self._lines(prediction)
+        said = verdict(prediction)
+        self.tell(prediction=prediction, verdict=said, lines=tuple(draft.lines))
+        self._on_verdict(said)
+        now = time.monotonic()
+        if now - self._saved_at >= SAVE_SECONDS or len(draft.lines) != len(draft.written):
+            self._saved_at = now
+            self.tell(problem=self._save())
+
+    def _lines(self, prediction: Prediction) -> list[Heard]:
+        """One per dance; what is over and was no dance, or hardly begun, makes none."""
+        last = prediction.parts[-1] if prediction.parts else None
+        first = prediction.parts[0].start if prediction.parts else math.inf
+        known = {line.start: line for line in self.draft.lines}
+        forgotten = [line for line in self.draft.lines if line.start < first]  # by the runtime, after many
+        parts = [part for part in prediction.parts if part.dance]
+        return forgotten + [
+            self._line(part, known.get(part.start), prediction if part is last else None)
+            for part in parts
+            if part is last or part.end - part.start >= LEAST_LINE_SECONDS
+        ]
+
+    def _line(self, part: Part, known: Heard | None, prediction: Prediction | None) -> Heard:
+        # The ranking of its best moment: at its end the next dance is already coming up.
+        now = (
+            prediction is not None
+            and prediction.dance == part.dance
+            and (known is None or prediction.confidence >= known.confidence)
+        )
+        if known is None:
+            elapsed, clock = self._clock
+            known = Heard(part.start, part.end, clock + timedelta(seconds=part.start - elapsed), part.dance)
+        return replace(
+            known,
+            end=part.end,
+            dance=part.dance,
+            best=part.dance,
+            also=prediction.also if prediction and now else known.also,
+            confidence=part.confidence,
+            scores=dict(prediction.scores) if prediction and now else known.scores,
+            tempo_bpm=part.tempo_bpm,
+            tempo_mpm=part.tempo_mpm,
+        )
+
+    def _save(self) -> Problem | None:
+        try:
+            self._history.save(self.draft)
+        except StorageError as error:
+            log.error("session not saved: %s", error)
+            return error.problem
+        if self.draft.id != self.news.saved:
+            self.tell(saved=self.draft.id)
+        return None
+
+    def keep(self, samples: Samples, sample_rate: int) -> None:
+        """Append to the kept sound, where the user wants that, and there is room."""
+        options = self.options
+        if not (options.keep_audio and self._live):
+            self._close_audio()
+            self._audio_full = False
+            return
+        if self._audio_full:
+            return
+        try:
+            if self._writer and not self._writer.path.exists():  # the user has deleted it
+                self._close_audio()
+                self.draft.audio = None
+            if self._writer is None:
+                path = self._history.new_audio_path(self.draft.started)
+                self._kept_elsewhere = self._history.audio_bytes()
+                self._writer = WavWriter(path, sample_rate)
+                self.draft.audio = path.name
+            if self._kept_elsewhere + self._writer.n_bytes + 2 * len(samples) > options.audio_limit:
+                log.warning("the limit for kept sound is reached")
+                self._stop_keeping(Notice.AUDIO_LIMIT)
+                return
+            self._writer.write(samples, sample_rate)
+        except OSError as error:
+            log.error("sound can't be kept any longer: %s", error)
+            self._stop_keeping(Notice.AUDIO_DISK_FULL)
+
+    def _stop_keeping(self, notice: Notice) -> None:
+        self._close_audio()
+        self._audio_full = True
+        self.tell(notice=notice)
+
+    @property
+    def audio_notice(self) -> bool:
+        """Sound was to be kept, and could not."""
+        return self._audio_full
+
+    def _close_audio(self) -> None:
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+
+    def tell(self, **changes: object) -> None:
+        self.news = replace(self.news, **changes)  # type: ignore[arg-type]
+
+
+class _Hearing:
+    """What is known of one source: its level, its silences, and what of it was skipped."""
+
+    def __init__(self, listener: Listener, sample_rate: int) -> None:
+        self._listener = listener
+        self._rate = sample_rate
+        self._classifier = listener.classifier(sample_rate)
+        self._meter = LevelMeter(sample_rate)
+        self._skipped_at = -math.inf  # s of sound
+        self._silent = 0  # samples of nothing but zeros, not yet told to the classifier
+
+    def skip(self, dropped: int) -> None:
+        """Sound was lost: the ring ran over."""
+        tell, news = self._listener.tell, self._listener.news
+        seconds = dropped / self._rate
+        segments = max(1, round(seconds * FRAME_RATE / self._classifier.listening.stride))
+        log.warning("inference fell behind: %d segment(s) skipped, %.1f s of sound", segments, seconds)
+        self._classifier.gap(seconds)
+        self._skipped_at = news.elapsed + seconds
+        tell(
+            skipped=news.skipped + segments,
+            elapsed=news.elapsed + seconds,
+            notice=Notice.FALLING_BEHIND,
+        )
+
+    def hear(self, samples: Samples) -> None:
+        """The next chunk."""
+        listener = self._listener
+        level = self._meter.push(samples)
+        listener.tell(level=level, elapsed=listener.news.elapsed + len(samples) / self._rate)
+        listener.keep(samples, self._rate)
+        news = listener.news
+        if news.notice is Notice.FALLING_BEHIND and news.elapsed - self._skipped_at > NOTICE_SECONDS:
+            listener.tell(notice=None)
+        if news.notice in (Notice.AUDIO_LIMIT, Notice.AUDIO_DISK_FULL) and not listener.audio_notice:
+            listener.tell(notice=None)  # switched off
+        if not samples.any():
+            # No microphone hears perfect silence: it is muted, or another app holds it. Scores of
+            # nothing would only spoil the evidence.
+            self._silent += len(samples)
+            if self._silent >= SILENT_SECONDS * self._rate:
+                listener.tell(notice=Notice.SILENT)
+            return
+        if self._silent >= SILENT_SECONDS * self._rate:
+            self._classifier.gap(self._silent / self._rate)
+            listener.tell(notice=None)
+        elif self._silent:
+            self._push(np.zeros(self._silent, np.float32))
+        self._silent = 0
+        self._push(samples)
+
+    def _push(self, samples: Samples) -> None:
+        prediction = self._classifier.push(samples)
+        if prediction is not None:
+            self._listener.note(prediction)

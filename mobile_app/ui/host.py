@@ -1,0 +1,84 @@
+"""The typed way for screens and widgets to reach the app that they are part of."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from kivy.app import App
+from kivy.uix.widget import Widget
+
+from mobile_app.core.history import History
+from mobile_app.core.interfaces import System
+from mobile_app.core.settings import Preferences
+from mobile_app.core.translations import Translator
+from mobile_app.ui.listening import Listening
+from mobile_app.ui.look import Look
+from mobile_app.ui.shown import Shown
+from mobile_app.ui.theme import Theme
+
+
+class Host(Protocol):
+    """What the app offers to its screens."""
+
+    root: Any  # the window's content, of this app's own kind
+    animated: bool
+    theme: Theme
+    tr: Translator
+    look: Look
+    settings: Preferences
+    system: System
+    history: History
+    listening: Listening
+    shown: Shown
+
+    def bind(self, **callbacks: Callable[..., object]) -> None:
+        """As in Kivy."""
+
+    def screen(self, name: str) -> Any:
+        """One of the screens."""
+
+    def go(self, name: str) -> None:
+        """Show a screen."""
+
+    def go_back(self) -> bool:
+        """One step up; False where that leads out of the app."""
+
+    def show_dance(self, key: str) -> None:
+        """The page of one dance."""
+
+    def show_line(self, line: int) -> None:
+        """The page of one dance that was heard."""
+
+    def show_evening(self, session: int) -> None:
+        """The page of one session."""
+
+    def toast(self, text: str) -> None:
+        """Say something at the bottom of the window."""
+
+    def open_sheet(self, sheet: Widget) -> None:
+        """Open a panel over the screen."""
+
+    def pick_file(self) -> None:
+        """Let the user pick a recording."""
+
+    def save_unsaved(self) -> None:
+        """Save the results that had no room before."""
+
+    def change_history(self, change: Callable[[], None], *, session: int | None = None) -> bool:
+        """Change the history, or one session of it; say so if that fails."""
+
+    def ask_dance(self, order: list[str], chosen: str | None, on_pick: Callable[[str], None]) -> None:
+        """Let the user pick a dance."""
+
+    def change_settings(self, **values: object) -> None:
+        """Take over new choices, and keep them."""
+
+    def save_file(self, name: str, mime: str, text: str) -> None:
+        """Save a text where the user wants it, and say where."""
+
+    def share_text(self, text: str) -> None:
+        """Hand a text to another app."""
+
+
+def host() -> Host:
+    """The app that runs."""
+    return cast(Host, App.get_running_app())

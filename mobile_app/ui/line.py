@@ -1,0 +1,202 @@
+"""One dance that was heard: the answer, its rivals, and the place to say what it really was."""
+
+from pathlib import Path
+from typing import Any
+
+from kivy.lang import Builder
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, ObjectProperty, StringProperty
+from kivy.uix.screenmanager import Screen
+
+from mobile_app.core.history import MICROPHONE, Entry
+from mobile_app.core.translations import clock
+from mobile_app.ui import drawings  # noqa: F401  (line.kv uses its widgets)
+from mobile_app.ui.glyphs import drawable
+from mobile_app.ui.history import when
+from mobile_app.ui.host import host
+from mobile_app.ui.sound import Player
+from mobile_app.ui.widgets import ConfirmSheet, TextSheet
+from runtime.dances import OTHER, REGISTRY
+
+Builder.load_file(str(Path(__file__).with_name("line.kv")))
+
+
+class LineScreen(Screen):
+    """One line of the history; where it is the only one of its session, with what belongs to that."""
+
+    line = ObjectProperty(None, allownone=True)
+    title = StringProperty()
+    answer = StringProperty()
+    said = StringProperty()
+    facts = StringProperty()
+    percent = StringProperty()
+    confidence = NumericProperty(0)
+    color = ColorProperty("#888888")
+    alone = BooleanProperty(True)
+    known = BooleanProperty(False)  # is there a page about the dance?
+    has_audio = BooleanProperty(False)
+    playing = BooleanProperty(False)
+    can_confirm = BooleanProperty(False)
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.app = host()
+        super().__init__(**kwargs)
+        self.entry: Entry | None = None
+        self.player = Player(lambda playing: setattr(self, "playing", playing))
+
+    def show(self, line: int) -> bool:
+        """Show a line; False if there is none with this id."""
+        self.player.stop()
+        self.line = self.app.history.line(line)
+        if self.line is None:
+            return False
+        self.ids.scroll.scroll_y = 1
+        self.ids.timeline.timeline = self.app.history.timeline(self.line.session)
+        self.ids.timeline.version += 1
+        self.refresh()
+        return True
+
+    def refresh(self, *_: object) -> None:
+        """Show the line as it is in the history now."""
+        if self.line is None or (line := self.app.history.line(self.line.id)) is None:
+            return
+        entry = self.app.history.entry(line.session)
+        if entry is None:
+            return
+        tr, look = self.app.tr, self.app.look
+        self.line, self.entry = line, entry
+        self.alone = len(self.app.history.lines(entry.id)) < 2
+        from_file = entry.source != MICROPHONE
+        self.title = drawable(entry.name) or (drawable(entry.source) if from_file else tr("Session"))
+        self.answer = look.dance_name(line.result) if line.result else tr("Not sure")
+        self.color = look.dance_colour(line.result)
+        if line.truth and line.truth == line.best:
+            self.said = tr("You confirmed it.")
+        elif line.truth and line.best:
+            self.said = tr("You corrected it; the app thought of {dance}.", dance=look.dance_name(line.best))
+        elif line.best and not line.dance:
+            self.said = tr("Closest: {dance}", dance=look.dance_name(line.best))
+        elif line.also:
+            self.said = tr("Fits nearly as well: {dances}", dances=look.dances(line.also))
+        else:
+            self.said = ""
+        sure = line.dance is not None and line.result == line.dance
+        self.percent = tr.percent(line.confidence) if sure else ""
+        self.confidence = line.confidence if sure else 0
+        self.can_confirm = line.dance is not None and line.truth is None
+        self.known = line.result in REGISTRY
+        facts = [when(line.at, tr), clock(line.end - line.start)]
+        if self.alone:
+            named = [drawable(entry.name) if entry.name else "", drawable(entry.source) if from_file else ""]
+            facts = [text for text in named if text] + facts
+        facts.append(tr("from a file") if from_file else tr("microphone"))
+        if line.tempo_mpm:
+            facts.append(tr("{tempo} bars a minute", tempo=round(line.tempo_mpm)))
+        self.facts = "  ·  ".join(facts)
+        self.ids.ranking.show(line.scores)
+        self.has_audio = self.app.history.audio_path(entry.id) is not None
+
+    # What the user does
+
+    def confirm(self) -> None:
+        """The app was right."""
+        if self.line:
+            self._correct(self.line.dance)
+
+    def correct(self) -> None:
+        """It was another dance."""
+        if self.line:
+            keys = self.line.scores or dict.fromkeys((*self.entry.labels, OTHER), 0.0) if self.entry else {}
+            order = sorted(keys, key=lambda key: -keys[key])
+            self.app.ask_dance(order, self.line.result, self._correct)
+
+    def _correct(self, truth: str | None) -> None:
+        line = self.line
+        if line:
+            self.app.change_history(lambda: self.app.history.correct(line.id, truth), session=line.session)
+
+    def about(self) -> None:
+        """The page of the dance."""
+        if self.line and self.line.result in REGISTRY:
+            self.app.show_dance(self.line.result)
+
+    def evening(self) -> None:
+        """The whole set list."""
+        if self.line:
+            self.app.show_evening(self.line.session)
+
+    def rename(self) -> None:
+        """Ask for a name of the session."""
+        if not self.entry:
+            return
+        session, tr = self.entry.id, self.app.tr
+
+        def done(name: str) -> None:
+            self.app.change_history(lambda: self.app.history.rename(session, name), session=session)
+
+        TextSheet(self.entry.name, tr("For example: last dance at the ball"), done, title=tr("Name")).open()
+
+    def delete(self) -> None:
+        """Ask, then delete."""
+        if not self.line:
+            return
+        line, session, tr = self.line.id, self.line.session, self.app.tr
+
+        def confirmed() -> None:
+            self.player.stop()
+            if self.app.change_history(lambda: self.app.history.delete_line(line)):
+                if self.app.history.entry(session):
+                    self.app.go_back()
+                else:
+                    self.app.go("history")
+
+        ConfirmSheet(
+            tr("The result is gone for good, and the sound with it.")
+            if self.alone
+            else tr("The result is gone for good."),
+            tr("Delete"),
+            confirmed,
+            title=tr("Delete this dance?"),
+        ).open()
+
+    def share(self) -> None:
+        """Hand the result to another app, as a sentence."""
+        if self.line is None or self.entry is None:
+            return
+        tr, line = self.app.tr, self.line
+        facts = [self.answer]
+        if line.dance and not line.truth:
+            facts.append(tr.percent(line.confidence))
+        facts += [self.entry.name, when(line.at, tr), clock(line.end - line.start)]
+        self.app.share_text(" · ".join(fact for fact in facts if fact) + " (whichdance)")
+
+    # Sound
+
+    def toggle_sound(self) -> None:
+        """Play the kept sound, or stop it."""
+        if self.entry and not self.player.toggle(self.app.history.audio_path(self.entry.id)):
+            self.app.toast(self.app.tr("The sound can't be played on this device."))
+
+    def stop_playing(self) -> None:
+        """Stop the sound, if it plays."""
+        self.player.stop()
+
+    def delete_sound(self) -> None:
+        """Ask, then delete the kept sound only."""
+        if not self.entry:
+            return
+        session, tr = self.entry.id, self.app.tr
+
+        def confirmed() -> None:
+            self.player.stop()
+            self.app.change_history(lambda: self.app.history.delete_audio(session), session=session)
+
+        ConfirmSheet(
+            tr("The result stays, only the sound is deleted."),
+            tr("Delete the sound"),
+            confirmed,
+            title=tr("Delete the sound?"),
+        ).open()
+
+    def on_leave(self, *_: object) -> None:
+        """The sound stops with the screen."""
+        self.player.stop()

@@ -1,0 +1,225 @@
+"""Everything that leads to a session and away from it: permission, microphone, file, background."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from mobile_app.core.announcer import Announcer, Manner
+from mobile_app.core.history import MICROPHONE, History
+from mobile_app.core.interfaces import AudioSource, Permission, Platform
+from mobile_app.core.problems import Problem
+from mobile_app.core.session import Options, Session, State
+from mobile_app.core.settings import MEGABYTE, Preferences
+from mobile_app.core.translations import mark
+from mobile_app.ui.look import Look
+from runtime import Model, ModelError
+
+log = logging.getLogger(__name__)
+
+LISTENING_ON = mark("Listening…")
+STOP = mark("Stop")
+RUNNING = (State.STARTING, State.LISTENING)
+NEXT_TIME = ("update_rate", "thrifty", "sensitivity", "model")  # settings that a session keeps to its end
+
+
+class Listening:
+    """Starts, pauses and ends sessions, one at a time.
+
+    Parameters
+    ----------
+    platform : Platform
+    history : History
+    look : Look
+    settings : callable
+        The settings as they are now.
+    post : callable
+        Runs a function on the screen's thread, soon.
+    on_change : callable
+        Told that the session, or its snapshot, has changed.
+    recording : str, optional
+        A file that plays as if it were the microphone.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        history: History,
+        look: Look,
+        settings: Callable[[], Preferences],
+        *,
+        post: Callable[[Callable[[], None]], None],
+        on_change: Callable[[], None],
+        recording: str | None = None,
+    ) -> None:
+        self.platform = platform
+        self.session: Session | None = None
+        self.models: dict[str, Model] = {}
+        self._history = history
+        self._look = look
+        self._settings = settings
+        self._post = post
+        self._on_change = on_change
+        self._recording = recording
+        self._manner = Manner()
+        self._awake = False
+        self._in_background = False
+        self.tell_again()
+
+    # Starting
+
+    def listen(self) -> None:
+        """Start a new session with the microphone, asking for permission where that is needed."""
+        if self.busy:
+            return
+        system = self.platform.system
+        if self._recording or system.microphone_permission() is Permission.GRANTED:
+            self._start(MICROPHONE, self._microphone)
+        else:
+            system.request_microphone(lambda answer: self._post(lambda: self._answered(answer)))
+
+    def _answered(self, answer: Permission) -> None:
+        if self.busy:
+            return
+        if answer is Permission.GRANTED:
+            self._start(MICROPHONE, self._microphone)
+        else:
+            blocked = answer is Permission.BLOCKED
+            self.session = self.new_session(MICROPHONE, self._microphone)
+            self.session.refuse(Problem.PERMISSION_BLOCKED if blocked else Problem.PERMISSION_REFUSED)
+
+    def _microphone(self) -> AudioSource:
+        if self._recording:
+            from mobile_app.devices.file_source import FileSource
+
+            return FileSource(self._recording, speed=1.0)
+        return self.platform.microphone()
+
+    def open_file(self, path: str) -> None:
+        """Listen to a recording, as fast as the device can."""
+        if not self.busy:
+            self._start(Path(path).name, lambda: self.platform.file(path))
+
+    @property
+    def busy(self) -> bool:
+        """Is a session going on?"""
+        return self.session is not None and self.session.snapshot.state in RUNNING
+
+    def new_session(self, name: str, open_source: Callable[[], AudioSource]) -> Session:
+        """A session that has not started; the one before ends."""
+        if self.session:
+            self.session.stop()
+        return Session(
+            open_source,
+            self.load_model,
+            self._history,
+            self._options(),
+            post=self._post,
+            on_change=self._changed,
+            on_verdict=Announcer(self.platform.system, lambda: self._manner).hear,
+            source_name=name,
+        )
+
+    def _options(self) -> Options:
+        settings = self._settings()
+        return Options(
+            settings.stride,
+            settings.min_confidence,
+            settings.keep_audio,
+            int(settings.audio_limit) * MEGABYTE,
+        )
+
+    def _start(self, name: str, open_source: Callable[[], AudioSource]) -> None:
+        self.session = self.new_session(name, open_source)
+        self.session.start()
+        if self._settings().background and self.session.live and self.busy:
+            # Now, while the app is in front: Android lets nobody start to use the microphone later.
+            tr = self._look.tr
+            self._in_background = self.platform.system.start_background(
+                "whichdance", tr(LISTENING_ON), tr(STOP), self.session.stop_soon
+            )
+
+    def load_model(self) -> Model:
+        """The model that the settings name, else the standard one; called in the listener's thread."""
+        name = self._settings().model
+        if name not in self.models:
+            try:
+                self.models[name] = self.platform.load_model(name)
+            except ModelError:
+                if not name:
+                    raise
+                log.warning("model %r can't be loaded; the standard one serves instead", name)
+                return self.platform.load_model("")
+        return self.models[name]
+
+    # Going on
+
+    def stop(self) -> None:
+        """Stop, and keep the result."""
+        if self.session:
+            self.session.stop()
+
+    def cancel(self) -> None:
+        """Stop reading a file, and forget it."""
+        if self.session:
+            self.session.cancel()
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self.session:
+            self.session.resume()
+
+    def to_background(self) -> None:
+        """The app is no longer in front: it goes on where it may, else the microphone belongs to others."""
+        if self.session and self.session.live and not (self.busy and self._in_background):
+            self.session.pause(Problem.PAUSED)
+
+    def to_front(self) -> None:
+        """The app is back: go on where it was interrupted, or begin where it was opened for that."""
+        if self.session and self.session.snapshot.problem is Problem.PAUSED:
+            self.session.resume()
+        if self.platform.system.wants_to_listen():
+            self.listen()
+
+    def close(self) -> None:
+        """The app ends: save what is going on."""
+        if self.session:
+            self.session.stop()
+        self._changed()
+        self.session = None
+
+    def settings_changed(self, before: Preferences) -> str | None:
+        """Take over new settings; what to tell the user where they don't take effect at once."""
+        after, tr = self._settings(), self._look.tr
+        self.tell_again()
+        self._changed()
+        if not self.busy or self.session is None:
+            return None
+        self.session.change(self._options())
+        if any(getattr(before, name) != getattr(after, name) for name in NEXT_TIME):
+            return str(tr("Takes effect when you listen again."))
+        if self.session.live and before.keep_audio != after.keep_audio:
+            if after.keep_audio:
+                return str(tr("The sound is kept from now on."))
+            return str(tr("No more sound is kept. What was kept so far is in the history."))
+        return None
+
+    def tell_again(self) -> None:
+        """Settings or language have changed: tell dances that way from now on."""
+        settings, look = self._settings(), self._look
+        self._manner = Manner(
+            settings.vibrate,
+            settings.speak,
+            look.tr.language,
+            dict(look.dance_names),
+            look.tr(LISTENING_ON),
+        )
+
+    def _changed(self) -> None:
+        awake = self.busy and self._settings().keep_awake
+        if awake != self._awake:
+            self._awake = awake
+            self.platform.system.keep_awake(awake)
+        if self._in_background and not self.busy:
+            self._in_background = False
+            self.platform.system.stop_background()
+        self._on_change()

@@ -1,0 +1,66 @@
+"""How the app looks and what it is called there: theme, words, the dances' names and colours."""
+
+from kivy.event import EventDispatcher
+from kivy.properties import DictProperty, ObjectProperty
+
+from mobile_app.core.interfaces import System
+from mobile_app.core.settings import TEXT_SCALE, Preferences
+from mobile_app.core.translations import Translator, mark, supported
+from mobile_app.ui.theme import Theme, dance_colour
+from runtime.dances import OTHER, REGISTRY, dance
+
+NO_DANCE = "#8a7f85"
+NONE_OF_THESE = mark("None of these")
+
+
+class Look(EventDispatcher):
+    """Follows the settings and the device.
+
+    Attributes
+    ----------
+    theme : Theme
+    tr : Translator
+    dance_names : dict of str to str
+        Every dance that we know of, and 'other', in the present language.
+    """
+
+    theme = ObjectProperty()
+    tr = ObjectProperty()
+    dance_names = DictProperty()
+
+    def __init__(self, system: System, settings: Preferences) -> None:
+        super().__init__()
+        self._system = system
+        self.theme = Theme(dark=self._dark(settings), scale=TEXT_SCALE[settings.text_size])
+        self.translate(settings)
+
+    def _dark(self, settings: Preferences) -> bool:
+        return self._system.prefers_dark() if settings.theme == "system" else settings.theme == "dark"
+
+    def apply(self, settings: Preferences) -> bool:
+        """Take over colours and type sizes; True where it turned from light to dark or back."""
+        before = self.theme.dark
+        self.theme.apply(dark=self._dark(settings), scale=TEXT_SCALE[settings.text_size])
+        return bool(before != self.theme.dark)
+
+    def translate(self, settings: Preferences) -> None:
+        """Take over the language."""
+        system = supported(self._system.language())
+        self.tr = Translator(system if settings.language == "system" else settings.language)
+        names = {key: self.tr(facts.name) for key, facts in REGISTRY.items()}
+        self.dance_names = names | {OTHER: self.tr(NONE_OF_THESE)}
+
+    def dance_name(self, key: str | None) -> str:
+        """A dance's name in the present language; '' of none."""
+        return str(self.dance_names.get(key) or dance(key).name) if key else ""
+
+    def dances(self, keys: tuple[str, ...]) -> str:
+        """One name, or several that fit alike: 'Cha Cha Cha or Rumba'."""
+        names = [self.dance_name(key) for key in keys]
+        if len(names) < 2:
+            return "".join(names)
+        return str(self.tr("{several} or {last}", several=", ".join(names[:-1]), last=names[-1]))
+
+    def dance_colour(self, key: str | None) -> str:
+        """A dance's colour; grey of none."""
+        return dance_colour(key, dark=self.theme.dark) if key and key != OTHER else NO_DANCE

@@ -1,0 +1,122 @@
+"""What the first screen shows of a session, in words and numbers; it always exists."""
+
+from kivy.event import EventDispatcher
+from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, OptionProperty, StringProperty
+
+from mobile_app.core.level import Advice
+from mobile_app.core.session import Session, Snapshot, State
+from mobile_app.core.translations import clock
+from mobile_app.core.verdict import Certainty
+from mobile_app.ui.look import Look
+from runtime.dances import dance
+
+
+class Shown(EventDispatcher):
+    """Filled from a session's snapshot, read by listen.kv.
+
+    `mode` says what is shown: the button alone, a session that goes on, one that waits, or a result.
+    """
+
+    mode = OptionProperty("idle", options=["idle", "running", "paused", "done"])
+    file_name = StringProperty()  # '' for the microphone
+    progress = NumericProperty(0)
+    banner = StringProperty()
+    serious = BooleanProperty(False)
+    settings_help = BooleanProperty(False)
+    certainty = StringProperty()
+    answer = StringProperty()
+    hint = StringProperty()
+    percent = StringProperty()
+    confidence = NumericProperty(0)
+    color = ColorProperty("#888888")
+    advice = StringProperty()
+    advice_kind = OptionProperty("muted", options=["muted", "good", "warn"])
+    level = NumericProperty(0)
+    elapsed = StringProperty()
+    tempo = StringProperty()
+    fill = NumericProperty(0)
+    question = StringProperty()  # '' where there is nothing to confirm
+    can_confirm = BooleanProperty(False)
+    answered = BooleanProperty(False)
+
+    def fill_from(self, session: Session | None, look: Look, *, settings_help: bool = False) -> None:
+        """Show a session as it is now.
+
+        Parameters
+        ----------
+        session : Session or None
+        look : Look
+        settings_help : bool
+            Whether only the system's settings help.
+        """
+        snapshot = session.snapshot if session else Snapshot()
+        heard = session is not None and len(session.timeline) > 0
+        modes = {State.IDLE: "idle", State.STARTING: "running", State.LISTENING: "running"}
+        modes |= {State.PAUSED: "paused", State.FINISHED: "done" if heard else "idle"}
+        self.mode = modes[snapshot.state]
+        self.file_name = session.source_name if session and not session.live else ""
+        self.progress = snapshot.progress or 0
+        told = snapshot.problem or snapshot.notice
+        self.banner = look.tr(told.sentence) if told else ""
+        self.serious = snapshot.problem is not None
+        self.settings_help = settings_help
+        self._answer(snapshot, look)
+        self._level(snapshot, look)
+
+    def _answer(self, snapshot: Snapshot, look: Look) -> None:
+        tr, verdict = look.tr, snapshot.verdict
+        over = snapshot.state is State.FINISHED
+        self.confidence = verdict.confidence if verdict.dances or verdict.certainty is Certainty.NONE else 0
+        self.percent = tr.percent(verdict.confidence) if self.confidence else ""
+        self.color = look.dance_colour(verdict.dances[0] if verdict.dances else None)
+        if over and len(snapshot.lines) > 1:
+            self._evening(snapshot, look)
+        elif verdict.dances:
+            self.certainty, self.answer = tr(verdict.certainty.value), look.dances(verdict.dances)
+            self.hint = facts(verdict.dance, look) if verdict.dance else tr("Both fit. Listen on to be sure.")
+        elif verdict.certainty is Certainty.NONE:
+            self.certainty, self.answer = "", look.dance_name("other")
+            self.hint = tr("This is none of the dances that the app knows.")
+        elif verdict.certainty is Certainty.NOT_SURE:
+            self.certainty = "" if over else tr("Still listening…")
+            self.answer, self.hint = tr("Not sure"), tr("None of the dances stands out.")
+        elif verdict.certainty is Certainty.SILENCE:
+            self.certainty, self.answer = "", tr("Silence") if over else tr("Listening…")
+            self.hint = tr(verdict.certainty.value)
+        else:
+            self.certainty, self.answer = "", "" if over else tr("Listening…")
+            self.hint = tr("Hold the phone up to the music. The first answer takes about six seconds.")
+
+    def _evening(self, snapshot: Snapshot, look: Look) -> None:
+        """A session of several dances is over: how many, not the last one."""
+        count = len(snapshot.lines)
+        self.answer = look.tr.plural("{count} dance", "{count} dances", count)
+        self.certainty = look.tr("Your set list")
+        self.hint = clock(snapshot.elapsed)
+        self.confidence, self.percent = 0, ""
+
+    def _level(self, snapshot: Snapshot, look: Look) -> None:
+        advice = snapshot.level.advice
+        self.advice = look.tr(advice.value)
+        self.advice_kind = {Advice.GOOD: "good", Advice.WAIT: "muted"}.get(advice, "warn")
+        self.level = snapshot.level.fraction
+        self.elapsed = clock(snapshot.elapsed)
+        tempo = snapshot.tempo_mpm
+        self.tempo = look.tr("{tempo} bars a minute", tempo=round(tempo)) if tempo else ""
+        waiting = snapshot.state is State.LISTENING and not snapshot.prediction and snapshot.first_after
+        self.fill = min(1.0, snapshot.elapsed / snapshot.first_after) if waiting else 0
+
+
+def facts(key: str | None, look: Look) -> str:
+    """Metre and usual tempo of a dance, in words; '' where they are not known."""
+    found = dance(key) if key else None
+    if found is None or found.metre is None or found.mpm_min is None or found.mpm_max is None:
+        return ""
+    return str(
+        look.tr(
+            "{metre} time, {low}–{high} bars a minute",
+            metre=found.metre,
+            low=round(found.mpm_min),
+            high=round(found.mpm_max),
+        )
+    )

@@ -1,0 +1,80 @@
+"""What leaves the app: tables, JSON, cue sheets, set lists."""
+
+import csv
+import io
+import json
+import re
+from datetime import datetime, timedelta
+
+from mobile_app.core import export
+from mobile_app.core.history import History
+from runtime.dances import DANCES, OTHER
+from tests.mobile_app.core.test_history import START, draft
+
+NAMES = {dance.key: dance.name for dance in DANCES}
+
+
+def evenings(history: History) -> list[export.Evening]:
+    return [(entry, history.lines(entry.id)) for entry in history.entries()]
+
+
+def test_as_csv_and_json(history: History) -> None:
+    history.save(draft(2, "samba", "tango", name='=HYPERLINK("x"), "quoted"\nline'))
+    later = draft(4, source="song.mp3")
+    later.started += timedelta(hours=1)
+    history.save(later)
+    history.correct(history.lines(later.id or 0)[0].id, "jive")
+    found = evenings(history)
+    rows = list(csv.DictReader(io.StringIO(export.as_csv(found))))
+    assert [row["source"] for row in rows] == ["song.mp3", "microphone", "microphone"]
+    assert [row["dance"] for row in rows] == ["samba", "samba", "tango"]
+    assert rows[0]["truth"] == "jive"
+    assert rows[1]["name"].startswith("'=HYPERLINK")  # no spreadsheet runs it
+    assert float(rows[2]["score_tango"]) == 0.9
+    assert (rows[2]["start"], rows[2]["length"], rows[2]["tempo_mpm"]) == ("200.0", "180.0", "59.5")
+    records = json.loads(export.as_json(found))
+    assert records[1]["name"].startswith("=HYPERLINK")
+    assert [dance["dance"] for dance in records[1]["dances"]] == ["samba", "tango"]
+    assert records[0]["dances"][0]["scores"] == later.lines[0].scores
+    assert datetime.fromisoformat(records[1]["dances"][1]["at"]) == START + timedelta(seconds=200)
+
+
+def test_corrections_carry_no_name_and_no_time(history: History) -> None:
+    saved = draft(2, "samba", "tango", name="Anna's wedding")
+    history.save(saved)
+    history.correct(history.lines(saved.id or 0)[1].id, OTHER)
+    lines = history.corrected()
+    text = export.corrections_as_json(lines, history.entries_by_id({line.session for line in lines}))
+    [record] = json.loads(text)
+    assert (record["said"], record["truth"]) == ("tango", OTHER)
+    assert "Anna" not in text
+    assert "2026" not in text
+
+
+def test_a_cue_sheet_that_another_parser_reads(history: History) -> None:
+    """The grammar of the format as CDRWIN's manual gives it, read by expressions of this test's own."""
+    saved = draft(2, *(["samba", "viennese_waltz"] * 55), name='The "big" ball', audio="x.wav")
+    saved.lines[1] = type(saved.lines[1])(**vars(saved.lines[1]) | {"start": 3725.5})
+    history.save(saved)
+    entry = history.entries()[0]
+    text = export.as_cue((entry, saved_lines := history.lines(entry.id)), lambda key: NAMES[key])
+    assert text.count('"') % 2 == 0
+    assert re.search(r'^TITLE "The \'big\' ball"$', text, re.MULTILINE)
+    assert re.search(r'^FILE "x\.wav" WAVE$', text, re.MULTILINE)
+    tracks = re.findall(r"^  TRACK (\d\d) AUDIO$", text, re.MULTILINE)
+    assert tracks == [f"{n:02}" for n in range(1, 100)]  # the format has no room for more
+    times = re.findall(r"^    INDEX 01 (\d+):(\d\d):(\d\d)$", text, re.MULTILINE)
+    seconds = [int(m) * 60 + int(s) + int(f) / 75 for m, s, f in times]
+    assert all(int(s) < 60 and int(f) < 75 for _, s, f in times)
+    assert [round(second, 1) for second in seconds] == [line.start for line in saved_lines[:99]]
+
+
+def test_as_text(history: History) -> None:
+    history.save(draft(2, "samba", "tango"))
+    [(entry, lines)] = evenings(history)
+    text = export.as_text(
+        (entry, lines), "Ball", lambda key: NAMES[key or "jive"], lambda mpm: f"{mpm:.0f} mpm"
+    )
+    at = lines[1].at.astimezone()
+    assert text.splitlines()[0] == "Ball"
+    assert text.splitlines()[2] == f"{at:%H:%M}  Tango, 3:00, 60 mpm"
