@@ -4,7 +4,7 @@ import os
 import queue
 import select
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from runtime.command import words
 from runtime.command.report import summary
 from runtime.dances import OTHER
 from runtime.errors import AudioError, WhichdanceError
-from runtime.mel import Float32
+from runtime.mel import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Float32
 from runtime.model import Model
 from runtime.prediction import Prediction, clock
 
@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 BLOCK_SECONDS = 0.1  # how often the display is redrawn
+QUEUE_BLOCKS = 600  # a minute of sound that waits for a slow machine; what comes then is left out
+USUAL_RATES = (44_100, 48_000, 32_000, 22_050, 16_000, 96_000)  # Hz, where a device refuses its own
 PATIENCE_SECONDS = 5.0  # without a block from the sound card before giving up
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Sound that is missing between two blocks, s."""
+
+    seconds: float
 
 
 def listen(
@@ -80,14 +89,14 @@ def _log(path: str | None) -> Iterator[TextIO | None]:
 
 
 @contextmanager
-def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[Float32]]]:
+def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[Float32 | Gap]]]:
     """Open an input device.
 
     Yields
     ------
     sample_rate : int
         Hz, the device's own.
-    blocks : iterator of ndarray, shape (n_samples,), float32
+    blocks : iterator of ndarray, shape (n_samples,), float32, or Gap
         Mono, without end.
 
     Raises
@@ -104,12 +113,20 @@ def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[Float3
     except OSError as error:  # sounddevice found no PortAudio
         raise WhichdanceError(f"--live needs PortAudio ({error}); install your system's portaudio") from error
 
-    waiting: queue.SimpleQueue[Float32] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Float32 | Gap] = queue.SimpleQueue()
+    lost = 0  # samples since the last block that found room
 
     def keep(samples: Float32, *_: Any) -> None:
-        waiting.put(samples[:, 0].copy())  # the sound card's thread reuses its buffer
+        nonlocal lost
+        if waiting.qsize() >= QUEUE_BLOCKS:
+            lost += len(samples)
+            return
+        if lost:
+            waiting.put(Gap(lost / sample_rate))
+            lost = 0
+        waiting.put(samples.mean(axis=1))  # a copy: the sound card's thread reuses its buffer
 
-    def blocks() -> Iterator[Float32]:
+    def blocks() -> Iterator[Float32 | Gap]:
         while True:
             try:
                 yield waiting.get(timeout=PATIENCE_SECONDS)
@@ -118,24 +135,45 @@ def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[Float3
 
     number_or_name = int(device) if device is not None and device.isdecimal() else device
     try:
-        sample_rate = int(sounddevice.query_devices(number_or_name, "input")["default_samplerate"])
-        stream = sounddevice.InputStream(
-            samplerate=sample_rate,
-            blocksize=round(BLOCK_SECONDS * sample_rate),
-            device=number_or_name,
-            channels=1,
-            dtype="float32",
-            callback=keep,
-        )
+        offered = sounddevice.query_devices(number_or_name, "input")
     except (sounddevice.PortAudioError, ValueError) as error:
         raise AudioError(f"no microphone can be opened ({error}); `--device` chooses another") from error
+    refusals = []
+    for sample_rate, channels in _ways_to_open(offered):
+        try:
+            stream = sounddevice.InputStream(
+                samplerate=sample_rate,
+                blocksize=round(BLOCK_SECONDS * sample_rate),
+                device=number_or_name,
+                channels=channels,
+                dtype="float32",
+                callback=keep,
+            )
+            break
+        except (sounddevice.PortAudioError, ValueError) as error:
+            refusals.append(error)
+    else:
+        raise AudioError(f"no microphone can be opened ({refusals[0]}); `--device` chooses another")
     with stream:
         yield sample_rate, blocks()
 
 
+def _ways_to_open(offered: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    """Sampling rates and numbers of channels to ask a device for, the likeliest first.
+
+    Some drivers refuse one channel, or the rate that they give as their own.
+    """
+    most = int(offered["max_input_channels"])
+    rates = dict.fromkeys([int(offered["default_samplerate"]), *USUAL_RATES])
+    for rate in rates:
+        if MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
+            for channels in sorted({1, min(2, most), most}):
+                yield rate, channels
+
+
 def show(
     classifier: LiveClassifier,
-    blocks: Iterable[Float32],
+    blocks: Iterable[Float32 | Gap],
     console: "Console",
     top: int,
     log: TextIO | None = None,
@@ -151,26 +189,38 @@ def show(
 
     prediction = None
     evening = SetList()
-    n_samples = 0
+    seconds = 0.0
     with Live(console=console, auto_refresh=False, transient=console.is_terminal) as display:
         try:
             for block in blocks:
                 if _enter_pressed():
                     classifier.reset()
-                    prediction, evening, n_samples = None, SetList(), 0
-                n_samples += len(block)
-                if update := classifier.push(block):
+                    prediction, evening, seconds = None, SetList(), 0.0
+                if isinstance(block, Gap):
+                    classifier.gap(block.seconds)
+                    seconds += block.seconds
+                    continue
+                seconds += len(block) / classifier.sample_rate
+                if update := _heard(classifier, block):
                     prediction = update
                     if line := evening.change(update, datetime.now()):
                         console.print(line.text)
                         if log:
                             print(line.dated, file=log, flush=True)
                 if console.is_terminal:
-                    seconds = n_samples / classifier.sample_rate
                     display.update(_screen(prediction, block, seconds, top, console), refresh=True)
         except KeyboardInterrupt:
             pass  # the ordinary end of listening; Live puts the cursor back
     return prediction
+
+
+def _heard(classifier: LiveClassifier, block: Float32) -> Prediction | None:
+    """What a block adds; one that is no sound, as a loose contact gives, is left out and does not end it."""
+    try:
+        return classifier.push(block)
+    except AudioError:
+        classifier.gap(len(block) / classifier.sample_rate)
+        return None
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,11 @@ def test_enter_is_noticed_on_a_terminal(monkeypatch):
 
 
 def _sound_card(
-    play: Callable[[Callable[..., None]], None], *, rate: float = 44_100.0
+    play: Callable[[Callable[..., None]], None],
+    *,
+    rate: float = 44_100.0,
+    channels: int = 1,
+    accepts: Callable[[int, int], bool] = lambda rate, channels: True,
 ) -> tuple[types.ModuleType, list[object]]:
     """A module like sounddevice whose only device plays to the callback, and the devices asked for."""
     module = types.ModuleType("sounddevice")
@@ -153,7 +157,10 @@ def _sound_card(
 
     class InputStream:
         def __init__(self, *, samplerate, blocksize, device, channels, dtype, callback):
-            assert (samplerate, channels, dtype) == (int(rate), 1, "float32")
+            assert dtype == "float32"
+            assert blocksize == round(samplerate / 10)
+            if not accepts(samplerate, channels):
+                raise PortAudioError(f"Invalid combination {samplerate}, {channels}")
             self.thread = threading.Thread(target=play, args=(callback,))
 
         def __enter__(self):
@@ -167,7 +174,7 @@ def _sound_card(
         asked.append(device)
         if device == "no such":
             raise ValueError("No input device matching 'no such'")
-        return {"default_samplerate": rate}
+        return {"default_samplerate": rate, "max_input_channels": channels}
 
     module.PortAudioError = PortAudioError
     module.InputStream = InputStream
@@ -217,6 +224,77 @@ def test_a_microphone_that_falls_silent_for_good_is_an_error(monkeypatch):
         assert sample_rate == 44_100
         with pytest.raises(AudioError, match="stopped giving sound"):
             next(blocks)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "rate"),
+    [
+        (lambda rate, channels: channels == 2, 96_000),  # two channels or none
+        (lambda rate, channels: rate == 48_000, 48_000),  # not the rate that it gives as its own
+        (lambda rate, channels: (rate, channels) == (16_000, 4), 16_000),
+    ],
+)
+def test_a_microphone_is_opened_in_the_way_that_it_offers(monkeypatch, accepts, rate):
+    def play(callback):
+        callback(np.array([[0.1, 0.3]], np.float32), 1, None, None)
+
+    card, _ = _sound_card(play, rate=96_000.0, channels=4, accepts=accepts)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    with microphone.microphone() as (sample_rate, blocks):
+        assert sample_rate == rate
+        np.testing.assert_allclose(next(blocks), [0.2])
+
+
+def test_a_microphone_that_refuses_everything_says_why(monkeypatch):
+    card, _ = _sound_card(lambda _: None, rate=96_000.0, accepts=lambda rate, channels: False)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    with (
+        pytest.raises(AudioError, match=r"no microphone can be opened \(Invalid combination 96000, 1\)"),
+        microphone.microphone(),
+    ):
+        pass
+
+
+def test_what_a_slow_machine_does_not_keep_up_with_is_a_gap(monkeypatch):
+    monkeypatch.setattr(microphone, "QUEUE_BLOCKS", 3)
+    played = threading.Event()
+
+    def play(callback):
+        for i in range(5):
+            callback(np.full((4410, 1), i, np.float32), 4410, None, None)
+        played.set()
+
+    card, _ = _sound_card(play)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    callbacks = []
+
+    class InputStream(card.InputStream):
+        def __init__(self, **options):
+            callbacks.append(options["callback"])
+            super().__init__(**options)
+
+    monkeypatch.setattr(card, "InputStream", InputStream)
+    with microphone.microphone() as (_, blocks):
+        assert played.wait(10)
+        assert [next(blocks)[0] for _ in range(3)] == [0, 1, 2]
+        callbacks[0](np.full((4410, 1), 5, np.float32), 4410, None, None)
+        assert next(blocks) == microphone.Gap(0.2)
+        assert next(blocks)[0] == 5
+
+
+def test_a_sample_that_is_no_sound_does_not_end_it(classifier, tone):
+    samples = tone("tango", 30)
+    samples[12 * SAMPLE_RATE] = np.nan
+    prediction = microphone.show(classifier, _blocks(samples), _terminal(), top=3)
+    assert prediction.dance == "tango"
+    assert prediction.duration == pytest.approx(30, abs=1.1)  # as of the last segment
+
+
+def test_a_gap_counts_as_time(classifier, tone):
+    blocks = [*_blocks(tone("tango", 12)), microphone.Gap(60.0), *_blocks(tone("tango", 12))]
+    console = _terminal()
+    assert microphone.show(classifier, blocks, console, top=3).duration == pytest.approx(84, abs=1.1)
+    assert "Listening 1:24" in console.file.getvalue()
 
 
 def test_without_sounddevice_the_extra_is_named(monkeypatch):
