@@ -15,6 +15,7 @@ from training.commands import (
     degrade,
     download,
     duplicates,
+    embed,
     evaluate,
     experiment,
     follow,
@@ -45,7 +46,19 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (
         *(corpus, label, manifest, download, duplicates, degrade, collection),  # data
-        *(train, merge, calibrate, evaluate, compare, follow, tempo, experiment, baseline, plot),  # networks
+        *(
+            train,
+            merge,
+            calibrate,
+            evaluate,
+            compare,
+            embed,
+            follow,
+            tempo,
+            experiment,
+            baseline,
+            plot,
+        ),  # networks
     ):
         module.add_parser(commands)
     return result

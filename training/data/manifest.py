@@ -157,6 +157,7 @@ def write_manifest(path: str | Path, recordings: Iterable[Recording]) -> None:
     folder = Path(path).absolute().parent
     more = list(dict.fromkeys(name for r in recordings for name, _ in r.more))
     groups = [GROUP] if any(r.group for r in recordings) else []
+    folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*COLUMNS, *groups, *more])
