@@ -7,8 +7,22 @@ Examples
 'viennese_waltz'
 """
 
-import runtime
-from runtime import *  # noqa: F403
+from typing import TYPE_CHECKING, Any
 
-__all__: list[str] = []
-__all__ += runtime.__all__
+if TYPE_CHECKING:
+    from runtime import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    """`runtime`'s names, loaded when the first of them is needed: the command catches Ctrl-C before."""
+    import runtime
+
+    if name == "__all__" or name in runtime.__all__:
+        return getattr(runtime, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    import runtime
+
+    return list(runtime.__all__)

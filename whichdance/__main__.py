@@ -2,7 +2,7 @@
 
 import sys
 
-from runtime.command.cli import main
+from whichdance.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from runtime.classifier import LIVE_STRIDE
+from runtime.command.batch import STDIN
 from runtime.command.exits import fraction, whole
 from runtime.dances import DANCES
 from runtime.errors import ParameterError, WhichdanceError
@@ -69,10 +70,11 @@ Results go to standard output, everything else to standard error."""
 
 # Destinations of the options that make something of recordings in files; --live has none.
 FOR_FILES = (
-    *("paths", "parts", "timeline", "json", "csv", "output", "plot", "cue", "jobs"),
+    *("paths", "parts", "timeline", "json", "csv", "csv_excel", "output", "plot", "cue", "jobs"),
     *("playlists", "write_tags", "overwrite", "dry_run"),
 )
 FOR_MICROPHONE = ("device", "log")
+FOR_NAMED_FILES = ("cue", "playlists", "write_tags")
 FOR_TAGS = ("overwrite", "dry_run")
 
 
@@ -86,7 +88,12 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )
-    parser.add_argument("paths", nargs="*", metavar="FILE|FOLDER", help="recordings, and folders of them")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="FILE|FOLDER",
+        help="recordings, and folders of them; - is standard input",
+    )
     _add_output(parser.add_argument_group("what to show"))
     _add_listening(parser.add_argument_group("how to listen"))
     _add_sorting(parser.add_argument_group("sort a collection"))
@@ -114,6 +121,9 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         "--csv",
         action="store_true",
         help="one row per recording; with --parts one per part, with --timeline one per segment",
+    )
+    formats.add_argument(
+        "--csv-excel", action="store_true", help="the same for Excel: it opens by a double click"
     )
     group.add_argument("-o", "--output", metavar="FILE", help="write the results to FILE instead")
     group.add_argument(
@@ -220,6 +230,8 @@ def check(args: argparse.Namespace) -> None:
         raise ParameterError(f"{useless} goes with --write-tags")
     if not args.paths:
         raise ParameterError("no recordings given; name files or folders")
+    if STDIN in args.paths and (useless := _given(args, FOR_NAMED_FILES)):
+        raise ParameterError(f"{useless} needs the name of a file; standard input has none")
     targets = [target for target in (args.output, args.plot, args.cue) if target is not None]
     if len({os.path.realpath(target) for target in targets}) < len(targets):
         raise ParameterError("-o, --plot and --cue would write the same file; give each a name of its own")

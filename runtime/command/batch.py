@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
+STDIN = "-"
 POLL_SECONDS = 0.2
 
 
@@ -97,7 +99,8 @@ class Batch:
 
 def _classify(classifier: Classifier, path: str) -> Outcome:
     try:
-        return Outcome(path, prediction=classifier.classify(path))
+        source = sys.stdin.buffer if path == STDIN else path
+        return Outcome(path, prediction=classifier.classify(source))
     except WhichdanceError as error:
         return Outcome(path, error=str(error))
     except OSError as error:
@@ -133,6 +136,8 @@ def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, A
         return ours
 
     def ask(path: str) -> Outcome:
+        if path == STDIN:  # which is this process's own
+            return _classify(Classifier(**options), path)
         if not hasattr(mine, "connection"):
             mine.connection = start()
         try:

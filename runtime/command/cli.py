@@ -111,10 +111,13 @@ def _shown(args: argparse.Namespace, out: TextIO, labels: Sequence[str], n_outco
     """The format asked for."""
     if args.json:
         return report.JsonList(out)
-    if args.csv:
+    if args.csv or args.csv_excel:
+        kind: type[report.CsvTable] = report.CsvRecordings
         if args.parts:
-            return report.CsvParts(out, labels)
-        return report.CsvSegments(out, labels) if args.timeline else report.CsvRecordings(out, labels)
+            kind = report.CsvParts
+        elif args.timeline:
+            kind = report.CsvSegments
+        return kind(out, labels, excel=args.csv_excel)
     if args.parts:
         return report.SetLists(out, labels)
     if args.timeline:
@@ -163,7 +166,7 @@ def _results(output: str | None) -> Iterator[TextIO]:
 
 def _has_room_for_bar(args: argparse.Namespace) -> bool:
     """Lines that appear on the terminal one by one are progress enough, and a bar would tear them."""
-    streaming = args.json or args.csv or args.timeline or args.parts
+    streaming = args.json or args.csv or args.csv_excel or args.timeline or args.parts
     return sys.stderr.isatty() and not (streaming and args.output is None and sys.stdout.isatty())
 
 

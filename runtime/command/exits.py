@@ -14,8 +14,11 @@ from contextlib import contextmanager, suppress
 from enum import IntEnum
 from types import FrameType
 from typing import NoReturn
+from unicodedata import category
 
 from runtime.errors import ParameterError, WhichdanceError
+
+JOINERS = "\u200c\u200d"  # which words of Persian and Indian languages, and some emoji, are spelt with
 
 
 class Exit(IntEnum):
@@ -50,6 +53,7 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> i
     SystemExit
         By argparse, for a command line that it cannot parse (2) and after --help (0).
     """
+    _open_closed_streams()
     args = parser.parse_args(argv)
     try:
         with _terminated_cleanly():
@@ -77,7 +81,22 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> i
 
 def say(program: str, message: object) -> None:
     """One line on standard error, which is everything's place but the results'."""
-    print(f"{program}: {message}", file=sys.stderr)
+    print(f"{program}: {printable(str(message))}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal shows and does not obey.
+
+    Names of files may hold control characters, which move the cursor or end a line, and marks that turn
+    the direction of writing, so that 'gpj.exe' reads 'exe.jpg': each becomes its escape, as \x1b or \u202e.
+    Bytes of names that are not UTF-8 stay, for the stream to write as they are.
+    """
+    return "".join(
+        char.encode("unicode_escape").decode()
+        if category(char) in ("Cc", "Cf", "Zl", "Zp") and char not in JOINERS
+        else char
+        for char in text
+    )
 
 
 def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
@@ -105,6 +124,13 @@ def fraction(text: str) -> float:
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {text!r}")
     return number
+
+
+def _open_closed_streams() -> None:
+    """Where a stream was closed (`>&-`) Python has None, and the next file opened would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # for as long as the process
 
 
 def _discard_output() -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from runtime.atomic import replacing
 from runtime.colour import ink_on
 from runtime.command import words
+from runtime.command.exits import printable
 from runtime.dances import Dance, dance
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.prediction import Outcome, Part, Prediction, clock
@@ -46,10 +47,15 @@ class Plot:
     def add(self, outcome: Outcome) -> None:
         """Draw it; WhichdanceError if the file cannot be written."""
         if outcome.prediction is not None:
-            save_plot(outcome.prediction, self._path, title=Path(outcome.path).name)
+            save_plot(outcome.prediction, self._path, title=_drawable(Path(outcome.path).name))
 
     def finish(self) -> None:
         """Nothing is left to do."""
+
+
+def _drawable(name: str) -> str:
+    """A name without what no font has: control characters, bytes that are not UTF-8."""
+    return printable(name.encode("utf-8", "backslashreplace").decode())
 
 
 def save_plot(prediction: Prediction, path: str | os.PathLike[str], *, title: str = "") -> None:

@@ -8,9 +8,11 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from runtime.command import words
+from runtime.command.exits import printable
 from runtime.command.words import percent
 from runtime.dances import OTHER
 from runtime.prediction import Outcome, Prediction, clock
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 LEAST_SHOWN = 0.005  # score from which 'none of these' has a row of its own
 BAR_WIDTH = 24  # characters
+NAME_WIDTH = 24  # columns that the name of a recording gets at least, in a table
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that Excel computes
 PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 
 
@@ -61,24 +65,40 @@ class CsvTable:
 
     A subclass names its `columns` and makes the rows of a prediction. The first column is the path, the
     last one the error of a recording that failed.
+
+    Parameters
+    ----------
+    out : text stream
+    labels : sequence of str
+        Keys of the dances that may be answered.
+    excel : bool
+        Whether Excel is to open it by a double click: with a byte order mark, and no cell a formula.
     """
 
-    def __init__(self, out: TextIO, labels: Sequence[str]) -> None:
+    def __init__(self, out: TextIO, labels: Sequence[str], *, excel: bool = False) -> None:
         self._writer = csv.writer(out, lineterminator="\n")
+        self._excel = excel
+        if excel:  # which takes a file for one in the encoding of the country without this mark
+            out.write("\ufeff")
         self._labels = labels
         self.columns = ("path", *self._columns(), "error")
-        self._writer.writerow(self.columns)
+        self._write(self.columns)
 
     def add(self, outcome: Outcome) -> None:
         if outcome.prediction is None:
             empty = [""] * (len(self.columns) - 2)
-            self._writer.writerow([outcome.path, *empty, outcome.error])
+            self._write([outcome.path, *empty, outcome.error or ""])
             return
         for row in self._rows(outcome.prediction):
-            self._writer.writerow([outcome.path, *row, ""])
+            self._write([outcome.path, *row, ""])
 
     def finish(self) -> None:
         pass
+
+    def _write(self, cells: Sequence[str]) -> None:
+        if self._excel:  # and what begins so for a formula; the quotation mark makes it text
+            cells = [f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells]
+        self._writer.writerow(cells)
 
     def _columns(self) -> tuple[str, ...]:
         raise NotImplementedError
@@ -213,12 +233,12 @@ class SetLists:
 
 
 class Table:
-    """One table of all recordings that were heard."""
+    """One table of all recordings that were heard; on a narrow screen two lines for each."""
 
     def __init__(self, out: TextIO, top: int) -> None:
         self._out = out
         self._top = top
-        self._heard: list[tuple[str, list[str], int]] = []  # path, cells, number of parts
+        self._rows: list[_Row] = []
 
     def add(self, outcome: Outcome) -> None:
         prediction = outcome.prediction
@@ -226,40 +246,60 @@ class Table:
             return
         said = {prediction.best, *prediction.also} if prediction.verdict in ("dance", "either") else set()
         others = [(key, score) for key, score in ranking(prediction, self._top) if key not in said]
-        cells = [
-            words.answer(prediction),
-            "" if prediction.verdict == "silence" else percent(prediction.confidence),
-            ", ".join(f"{words.name(key)} {percent(score)}" for key, score in others),
-            "" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.0f}",
-            clock(prediction.duration),
-        ]
-        self._heard.append((outcome.path, cells, len(prediction.parts)))
+        row = _Row(
+            recording=printable(outcome.path),
+            dance=words.answer(prediction),
+            score="" if prediction.verdict == "silence" else percent(prediction.confidence),
+            others=", ".join(f"{words.name(key)} {percent(score)}" for key, score in others),
+            bpm="" if prediction.tempo_bpm is None else f"{prediction.tempo_bpm:.0f}",
+            length=clock(prediction.duration),
+            n_parts=len(prediction.parts),
+        )
+        self._rows.append(row)
 
     def finish(self) -> None:
         from rich import box
         from rich.table import Table
 
-        if not self._heard:
+        if not self._rows:
             return
-        rows = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-        rows.add_column("Recording", overflow="fold")
-        rows.add_column("Dance", no_wrap=True, style="bold")
-        rows.add_column("Score", justify="right", no_wrap=True)
-        if self._top > 1:
-            rows.add_column("Or", overflow="fold")
-        rows.add_column("BPM", justify="right", no_wrap=True)
-        rows.add_column("Length", justify="right", no_wrap=True)
-        medleys = any(n_parts > 1 for _, _, n_parts in self._heard)
-        if medleys:
-            rows.add_column("Parts", justify="right", no_wrap=True)
-        for path, cells, n_parts in self._heard:
-            shown = cells if self._top > 1 else cells[:2] + cells[3:]
-            rows.add_row(path, *shown, *([str(n_parts)] if medleys else []))
-        # Not printed by the console itself: it would end the process where nobody reads any more.
         console = console_for(self._out)
+        medleys = any(row.n_parts > 1 for row in self._rows)
+        room = console.width - max(len(row.dance) for row in self._rows) - (36 if medleys else 28)
+        if room < NAME_WIDTH:
+            for row in self._rows:
+                below = filter(None, (row.dance, row.score, row.bpm and f"{row.bpm} BPM", row.length))
+                self._out.write(f"{row.recording}\n  {'  '.join(below)}\n")
+            return
+        others = self._top > 1 and room >= 2 * NAME_WIDTH
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+        table.add_column("Recording", overflow="fold", min_width=NAME_WIDTH)
+        table.add_column("Dance", no_wrap=True, style="bold")
+        table.add_column("Score", justify="right", no_wrap=True)
+        if others:
+            table.add_column("Or", overflow="fold")
+        table.add_column("BPM", justify="right", no_wrap=True)
+        table.add_column("Length", justify="right", no_wrap=True)
+        if medleys:
+            table.add_column("Parts", justify="right", no_wrap=True)
+        for row in self._rows:
+            cells = [row.recording, row.dance, row.score, *([row.others] if others else [])]
+            table.add_row(*cells, row.bpm, row.length, *([str(row.n_parts)] if medleys else []))
+        # Not printed by the console itself: it would end the process where nobody reads any more.
         with console.capture() as text:
-            console.print(rows)
+            console.print(table)
         self._out.write(text.get())
+
+
+@dataclass(frozen=True)
+class _Row:
+    recording: str
+    dance: str
+    score: str
+    others: str
+    bpm: str
+    length: str
+    n_parts: int
 
 
 def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> str:
@@ -311,7 +351,7 @@ def takes_unicode(stream: TextIO) -> bool:
 
 
 def _heading(path: str, prediction: Prediction) -> str:
-    return f"{path}  ({clock(prediction.duration)})\n"
+    return f"{printable(path)}  ({clock(prediction.duration)})\n"
 
 
 def _tenths(number: float | None) -> str:

@@ -1,7 +1,10 @@
 """Many recordings, on one process or several."""
 
+import json
 import subprocess
 import sys
+
+import pytest
 
 
 def test_processes_give_the_same_output(whichdance, music):
@@ -37,3 +40,30 @@ def test_an_empty_folder_and_a_missing_file_are_errors(whichdance, tmp_path):
     assert (status, out) == (1, "")
     assert f"{tmp_path}/empty: no recordings in this folder" in err
     assert f"{tmp_path}/missing.mp3: no such file" in err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_standard_input(program, sound, jobs):
+    path = sound("a.flac", "jive")
+    with path.open("rb") as recording:
+        done = subprocess.run(
+            [*program, "--json", "--jobs", jobs, "-", path], stdin=recording, capture_output=True, text=True
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = json.loads(done.stdout)
+    assert first.pop("path") == "-"
+    assert second.pop("path") == str(path)
+    assert first == second
+
+
+@pytest.mark.parametrize("option", [["--cue", "a.cue"], ["--playlists", "."], ["--write-tags"]])
+def test_standard_input_has_no_name(whichdance, option):
+    status, _, err = whichdance(*option, "-")
+    assert status == 2
+    assert f"{option[0]} needs the name of a file; standard input has none" in err
+
+
+def test_nothing_on_standard_input(program):
+    done = subprocess.run([*program, "-"], input="", capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "whichdance: <stdin>: the file is empty\n"

@@ -3,13 +3,14 @@
 import argparse
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from runtime.command import cli
-from runtime.command.exits import Exit, fraction, run, whole
+from runtime.command.exits import Exit, fraction, printable, run, whole
 from runtime.errors import AudioError, ParameterError
 
 
@@ -120,3 +121,37 @@ def test_the_numbers_of_the_command_line_are_checked_in_one_place():
         if re.search(r"^\s*def (_?whole|_fraction)\b", path.read_text(), re.MULTILINE)
     ]
     assert found == ["runtime/command/exits.py"]
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
+def test_a_closed_stream_is_no_crash(program, sound, closed):
+    redirect = {"stdout": ">&-", "stderr": "2>&-", "both": ">&- 2>&-"}[closed]
+    path = sound("a.wav", "jive")
+    command = f'exec "$0" "$@" {redirect}'
+    done = subprocess.run(["sh", "-c", command, *program, path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("Jive" in done.stdout) is (closed == "stderr")
+
+
+def test_ctrl_c_while_libraries_load_is_ctrl_c(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from whichdance.command import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "whichdance: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Tango – Küss mich (東京).mp3", "Tango – Küss mich (東京).mp3"),
+        ("👩\u200d🎤 می\u200cخواهم", "👩\u200d🎤 می\u200cخواهم"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\nb\tc\x9b", r"a\nb\tc\x9b"),
+        ("\u202egpj.exe\u2069", r"\u202egpj.exe\u2069"),
+        ("caf\udce9", "caf\udce9"),
+    ],
+)
+def test_text_for_a_terminal(text, shown):
+    assert printable(text) == shown

@@ -1,7 +1,9 @@
 """The figure: areas in the right proportions, colours and names that tell dances apart."""
 
+import os
 import sys
 import warnings
+import xml.etree.ElementTree
 from dataclasses import replace
 from pathlib import Path
 
@@ -235,3 +237,10 @@ def test_no_warnings_reach_the_user(tmp_path):
         warnings.simplefilter("always")
         plot.save_plot(_prediction(1), Path(tmp_path / "figure.png"), title="東京")
     assert not caught
+
+
+def test_any_name_can_be_drawn(whichdance, sound, tmp_path):
+    path = sound("a.wav", "tango").rename(tmp_path / os.fsdecode(b"caf\xe9 \x1b[31m<b>&\xe2\x80\xae.wav"))
+    table = tmp_path / "table.txt"  # the terminal of a test takes UTF-8 alone
+    assert whichdance("-o", table, "--plot", tmp_path / "a.svg", path)[0] == 0
+    xml.etree.ElementTree.parse(tmp_path / "a.svg")

@@ -282,3 +282,56 @@ def test_an_empty_list_is_json_too(capsys):
     out = io.StringIO()
     report.JsonList(out).finish()
     assert json.loads(out.getvalue()) == []
+
+
+@pytest.mark.parametrize("columns", [40, 45, 60, 80, 200])
+def test_a_table_keeps_the_recordings_names_on_any_screen(whichdance, sound, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ["viennese_waltz", "rumba"]
+    for name in names:
+        sound(f"{name}.wav", name)
+    monkeypatch.chdir(sound("x.wav", "tango").parent)
+    lines = whichdance("viennese_waltz.wav", "rumba.wav")[1].splitlines()
+    assert max(map(len, lines)) <= columns
+    for name, dance in zip(names, ("Viennese Waltz", "Rumba"), strict=True):
+        i = next(i for i, line in enumerate(lines) if f"{name}.wav" in line)
+        assert dance in lines[i] + lines[i + 1]
+    assert ("Or" in lines[1].split()) is (columns >= 100)
+
+
+# What a name may hold and a terminal obeys: colours, the window's title, a bell, direction of writing.
+WICKED = "song\x1b[31m \x1b]0;owned\x07 \u202egpj.wav"
+SHOWN = r"song\x1b[31m \x1b]0;owned\x07 \u202egpj.wav"
+
+
+@pytest.mark.parametrize("options", [[], ["--parts"], ["--timeline"], ["--write-tags", "--dry-run"]])
+def test_names_are_shown_and_not_obeyed(whichdance, sound, options):
+    path = sound(WICKED, "tango", 12.0)
+    for paths in ([path], [path, path]):
+        _, out, err = whichdance(*options, *paths, path.parent / f"missing {WICKED}")
+        assert f"missing {SHOWN}: no such file" in err
+        for text in (out, err):
+            assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e]", text)
+            assert SHOWN in text.replace("\n", "")
+
+
+def test_a_name_of_two_lines_is_one_line(whichdance, tmp_path):
+    err = whichdance(tmp_path / "two\nlines.wav")[2]
+    assert err.count("\n") == 1
+    assert r"two\nlines.wav: no such file" in err
+
+
+def test_csv_for_excel(whichdance, sound, tmp_path, monkeypatch):
+    for name in ("=1+1.wav", "@here.wav", "plain.wav"):
+        sound(name, "tango")
+    monkeypatch.chdir(tmp_path)
+    names = ["./=1+1.wav", "=1+1.wav", "@here.wav", "plain.wav", "-.wav"]
+    plain, excel = (whichdance(option, "--", *names)[1] for option in ("--csv", "--csv-excel"))
+    assert excel.startswith("\ufeffpath,")
+    cells = [row[0] for row in csv.reader(io.StringIO(excel))]
+    assert cells == ["\ufeffpath", "./=1+1.wav", "'=1+1.wav", "'@here.wav", "plain.wav", "'-.wav"]
+    assert not plain.startswith("\ufeff")
+    assert "\n=1+1.wav," in plain
+    assert whichdance("--csv-excel", "-o", "answers.csv", "plain.wav")[0] == 0
+    assert (tmp_path / "answers.csv").read_bytes().startswith(b"\xef\xbb\xbfpath,dance,")
+    assert whichdance("--csv-excel", "--parts", "plain.wav")[1].startswith("\ufeffpath,start,")
