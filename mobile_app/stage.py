@@ -1,18 +1,22 @@
 """Collects what the phone needs into one folder; for developers, not part of the phone's app.
 
 `python -m mobile_app.stage` fills `build/app`, the `source.dir` of buildozer.spec: the packages
-`runtime` and `mobile_app`, the shipped models, the compiled catalogues, a `main.py` (python-for-android
+`runtime` and `mobile_app`, the default model, the compiled catalogues, a `main.py` (python-for-android
 starts a file of that name at the top), and the icons, which are drawn here.
 """
 
+import json
 import shutil
 import struct
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from runtime.model import REGISTRY, shipped
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "build" / "app"
@@ -20,6 +24,7 @@ SUFFIXES = {".py", ".kv", ".mo", ".toml", ".onnx"}
 LEFT_OUT = {
     "mobile_app/catalogues.py",
     "mobile_app/stage.py",
+    "mobile_app/android",
     "mobile_app/devices/desktop.py",
     "runtime/command",
 }
@@ -40,18 +45,28 @@ def stage(target: Path = TARGET) -> list[Path]:
     """Fill the folder anew; returns the files, relative to it."""
     if target.exists():
         shutil.rmtree(target)
+    model = next(iter(shipped().values()))  # the default; one is enough, and three are twice the download
     for package in ("runtime", "mobile_app"):
         for path in sorted((ROOT / package).rglob("*")):
             name = path.relative_to(ROOT).as_posix()
             if path.suffix in SUFFIXES and not any(
                 name == left or name.startswith(f"{left}/") for left in LEFT_OUT
             ):
+                if path.suffix == ".onnx" and path.name != model["file"]:
+                    continue
                 copy = target / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
+    (target / "runtime" / "models" / REGISTRY).write_text(_registry(model), encoding="utf-8")
     (target / "main.py").write_text(MAIN)
     _draw_icons(target)
     return sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
+
+
+def _registry(model: dict[str, Any]) -> str:
+    """models.toml of one model; JSON's strings, numbers and lists are TOML's, too."""
+    rows = (f"{name} = {json.dumps(value)}" for name, value in model.items())
+    return "[[models]]\n" + "\n".join(rows) + "\n"
 
 
 def _draw_icons(target: Path) -> None:

@@ -1,15 +1,18 @@
 """What goes into the phone's package, as far as it can be checked without the Android SDK."""
 
 import ast
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from mobile_app import stage
+from runtime.model import shipped
 
 ROOT = Path(__file__).parents[2]
 APP = ROOT / "mobile_app"
@@ -42,21 +45,160 @@ def spec():
 
 def test_buildozer_parses_the_spec(spec) -> None:
     wanted = {
-        "android.api": "35",
+        "android.api": "36",  # Play demands it since 31 August 2026
         "android.minapi": "24",
         "android.ndk": "28c",
         "android.allow_backup": "False",
         "android.gradle_dependencies": "com.microsoft.onnxruntime:onnxruntime-android:1.27.0",
     }
     assert {key: spec.get("app", key) for key in wanted} == wanted
-    assert spec.getlist("app", "android.archs") == ["arm64-v8a"]
+    assert spec.getlist("app", "android.archs") == ["arm64-v8a", "x86_64"]
     assert spec.getlist("app", "requirements") == ["python3", "kivy==2.3.1", "pyjnius", "android", "numpy"]
     assert {"py", "kv", "mo", "onnx"} <= set(spec.getlist("app", "source.include_exts"))
+    for key in ("p4a.hook", "android.add_src", "android.extra_manifest_xml"):
+        assert (APP / spec.get("app", key)).exists(), key
+
+
+PERMISSIONS = {
+    f"android.permission.{name}"
+    for name in (
+        "RECORD_AUDIO",
+        "VIBRATE",
+        "FOREGROUND_SERVICE",
+        "FOREGROUND_SERVICE_MICROPHONE",
+        "POST_NOTIFICATIONS",
+    )
+}
 
 
 def test_no_permission_to_use_the_network(spec) -> None:
-    permissions = spec.getlist("app", "android.permissions")
-    assert set(permissions) == {"android.permission.RECORD_AUDIO", "android.permission.VIBRATE"}
+    assert set(spec.getlist("app", "android.permissions")) == PERMISSIONS
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stage") / "app"
+    stage.stage(folder)
+    return folder
+
+
+class Composed(Exception):
+    """The command line is there; what would run it is not."""
+
+
+def compose(mode: str, staged: Path, **changes: str) -> list[str]:
+    """The command line that buildozer calls python-for-android with, from our spec."""
+    buildozer = pytest.importorskip("buildozer")
+    from buildozer.targets import android
+
+    here, commands = Path.cwd(), list[list[str]]()
+    os.chdir(APP)
+    try:
+        maker = buildozer.Buildozer("buildozer.spec")
+        maker.environ, maker.targetname = dict(os.environ), "android"
+        maker.config.set("app", "source.dir", str(staged))
+        for key, value in changes.items():
+            maker.config.set("app", key.replace("__", "."), value)
+        target = android.TargetAndroid(maker)
+        target.build_mode, target.artifact_format = mode, "apk" if mode == "debug" else "aab"
+
+        class Here(type(target)):
+            android_api = "36"
+
+            def get_dist_dir(self, name: str) -> str:
+                return str(staged.parent)
+
+            def _update_libraries_references(self, folder: str) -> None: ...
+
+            def _p4a(self, cmd: list[str], env: object, **rest: object) -> None:
+                commands.append([*cmd, *self.extra_p4a_args])
+                raise Composed
+
+        target.__class__ = Here
+        with pytest.raises(Composed):
+            target.build_package()
+    finally:
+        os.chdir(here)
+    return commands[0]
+
+
+def parsed(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """That command line, read by python-for-android's own parsers."""
+    pytest.importorskip("pythonforandroid")
+    module = [sys.executable, "-m", "tests.mobile_app.p4a_arguments"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run([*module, *command], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+# buildozer leaves the XML files open that it reads.
+unclosed = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
+)
+
+
+@unclosed
+@pytest.mark.parametrize("mode", ["debug", "release"])
+def test_python_for_android_takes_every_argument(staged: Path, tmp_path: Path, mode: str) -> None:
+    run = parsed(compose(mode, staged), tmp_path)
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout.split("RESULT ")[1])
+    assert told["archs"] == ["arm64-v8a", "x86_64"]
+    args = told["args"]
+    assert {permission["name"] for permission in args["permissions"]} == PERMISSIONS
+    assert args["allow_backup"] == "false"
+    assert args["display_cutout"] == "shortEdges"
+    assert args["build_mode"] == mode
+    assert Path(told["hook"]).is_file()
+    assert any((Path(folder) / "org").is_dir() for folder in args["extra_source_dirs"])
+    _check_manifest(told["manifest"], tmp_path, Path(told["hook"]))
+
+
+def _check_manifest(manifest: str, folder: Path, hook: Path) -> None:
+    """Our hook, run as the toolchain runs it, on the manifest that p4a's own template gives."""
+    place = folder / "src" / "main" / "AndroidManifest.xml"
+    place.parent.mkdir(parents=True)
+    place.write_text(manifest, encoding="utf-8")
+    code = (
+        "from pythonforandroid.util import load_source\n"
+        "import sys\n"
+        "for _ in range(2):  # buildozer builds twice\n"
+        "    load_source('pythonforandroid.hook', sys.argv[1]).before_apk_assemble(None)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(hook)], cwd=folder, check=True)
+    root = ElementTree.parse(place).getroot()
+    name = "{http://schemas.android.com/apk/res/android}"
+    features = {f.get(f"{name}name"): f.get(f"{name}required") for f in root.iter("uses-feature")}
+    assert features["android.hardware.microphone"] == "false"
+    application = root.find("application")
+    assert application is not None
+    assert application.get(f"{name}allowBackup") == "false"
+    # Android 16 no longer sends the key that Kivy takes for 'back', unless the app says so.
+    assert application.get(f"{name}enableOnBackInvokedCallback") == "false"
+    services = {service.get(f"{name}name"): service for service in application.findall("service")}
+    assert set(services) == {
+        "org.whichdance.whichdance.ListenService",
+        "org.whichdance.whichdance.ListenTile",
+    }
+    assert len(application.findall("service")) == 2
+    listens = services["org.whichdance.whichdance.ListenService"]
+    assert listens.get(f"{name}foregroundServiceType") == "microphone"
+    assert listens.get(f"{name}exported") == "false"
+    assert listens.get(f"{name}process") is None  # the app's own, where the listener's thread is
+    tile = services["org.whichdance.whichdance.ListenTile"]
+    assert tile.get(f"{name}permission") == "android.permission.BIND_QUICK_SETTINGS_TILE"
+    for service in services:
+        java = APP / "android" / "java" / Path(*str(service).split(".")).with_suffix(".java")
+        assert java.is_file()
+    for activity in application.iter("activity"):
+        assert activity.get(f"{name}exported") == "true"
+
+
+@unclosed
+def test_an_option_that_python_for_android_refuses_is_found(staged: Path, tmp_path: Path) -> None:
+    """What was there before: after the whole native build, build.py would have refused it."""
+    run = parsed(compose("debug", staged, android__features="android.hardware.microphone"), tmp_path)
+    assert run.returncode == 2
+    assert "unrecognized arguments: --feature" in run.stderr
 
 
 def test_no_network_code() -> None:
@@ -97,8 +239,9 @@ def test_the_stage_holds_the_app_and_starts_from_its_main(tmp_path: Path) -> Non
     assert {
         f"mobile_app/locale/{code}/LC_MESSAGES/whichdance.mo" for code in ("en", "de", "cs", "es")
     } <= files
-    models = {f"runtime/models/{path.name}" for path in (ROOT / "runtime" / "models").glob("*.onnx")}
-    assert models <= files
+    default = next(iter(shipped().values()))["file"]
+    assert {file for file in files if file.endswith(".onnx")} == {f"runtime/models/{default}"}
+    assert not any(file.startswith("runtime/command") for file in files)
     assert not any(
         "build" in file or "test" in file or file.endswith((".po", ".spec", ".md")) for file in files
     )
@@ -111,6 +254,8 @@ def test_the_stage_holds_the_app_and_starts_from_its_main(tmp_path: Path) -> Non
         "import mobile_app, platform\n"
         "assert mobile_app.__file__.startswith(sys.argv[1]) and platform.python_version()\n"
         "import mobile_app.core.session, mobile_app.devices.android, mobile_app.core.translations as t\n"
+        "from runtime.model import resolve, shipped\n"
+        "assert list(shipped()) == [next(iter(shipped()))] and resolve().is_file()\n"
         "print(t.Translator('de')('Settings'))\n"
     )
     folder = tmp_path / "app"
@@ -127,3 +272,20 @@ def test_command_line_names_a_missing_file(capsys: pytest.CaptureFixture[str]) -
 
     assert main(["--source", "no/such/file.wav"]) == 1
     assert "no/such/file.wav: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE", "cs-CZ", "es-ES"])
+def test_store_texts_keep_to_the_stores_limits(language: str) -> None:
+    """Play's and F-Droid's limits, in characters."""
+    folder = ROOT / "fastlane" / "metadata" / "android" / language
+    for name, limit in (("title", 30), ("short_description", 80), ("full_description", 4000)):
+        text = (folder / f"{name}.txt").read_text(encoding="utf-8").strip()
+        assert 0 < len(text) <= limit, name
+
+
+def test_the_workflow_names_what_the_host_needs() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "android.yml").read_text(encoding="utf-8")
+    readme = (APP / "README.md").read_text(encoding="utf-8")
+    for package in ("autoconf", "libtool", "patchelf"):
+        assert package in workflow
+        assert package in readme
