@@ -1,26 +1,17 @@
 """The command line: build the page, or serve it on this machine."""
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.errors import ParameterError, WhichdanceError
+from runtime.command import exits
 from web_app import build, serve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; exit status 0, 1 for failures that the message explains, 2 for wrong usage."""
-    args = parser().parse_args(argv)
-    try:
-        return int(args.run(args))
-    except WhichdanceError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ParameterError) else 1
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    """Run the command line; returns the exit status."""
+    return exits.run(parser(), argv)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,13 +25,16 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("build", help="write the page into a folder, for any static host")
     one.add_argument("folder", type=Path, metavar="DIST", help="created, or replaced if it is a build")
     _add_model(one)
-    one.set_defaults(run=_build)
+    one.set_defaults(func=_build)
     two = commands.add_parser("serve", help=f"build the page and serve it on {serve.HOST}")
     two.add_argument(
-        "--port", type=_port, default=serve.DEFAULT_PORT, help="0 takes a free one (%(default)s)"
+        "--port",
+        type=exits.whole(0, 65_535),
+        default=serve.DEFAULT_PORT,
+        help="0 takes a free one (%(default)s)",
     )
     _add_model(two)
-    two.set_defaults(run=_serve)
+    two.set_defaults(func=_serve)
     return result
 
 
@@ -50,12 +44,6 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         help="name of a shipped model, or an .onnx file (default: the shipped one); "
         "the int8 one halves the download",
     )
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to 65535, got {text!r}")
-    return int(text)
 
 
 def _build(args: argparse.Namespace) -> int:

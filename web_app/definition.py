@@ -140,7 +140,9 @@ def _facts(one: Dance) -> dict[str, Any]:
     facts = asdict(one)
     for name in ("key", "source", "thesis"):
         del facts[name]
-    return facts | {"colour_on_dark": _lifted(one.colour), "ink": ink_on(one.colour)}
+    lifted = _lifted(one.colour)
+    inks = {"ink": ink_on(one.colour), "ink_on_dark": ink_on(lifted)}
+    return facts | {"colour_on_dark": lifted} | inks
 
 
 def _lifted(colour: str) -> str:

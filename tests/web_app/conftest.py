@@ -1,8 +1,10 @@
 """A built page, served, in a real browser."""
 
 import shutil
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,8 @@ ARGUMENTS = (
 )
 READY = "html[data-ready=yes]"
 OFFLINE = "html[data-offline=yes]"
-PATIENCE = 60_000  # ms: machines that test are busy
+PATIENCE = 20_000  # ms: machines that test are busy
 
-OpenPage = Callable[..., Page]
 Float32 = NDArray[np.float32]
 
 
@@ -53,11 +54,30 @@ def server(built: Build) -> Iterator[Server]:
         yield running
 
 
-class serving:
-    """Serve a folder while the context lasts."""
+class _Closing(Server):
+    """Ends its connections with itself: a browser keeps them open, and threads would go on to serve them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._server = Server(folder, 0)
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        self._connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def server_close(self) -> None:
+        super().server_close()
+        for connection in self._connections:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class serving:
+    """Serve a folder while the context lasts; afterwards there is nobody at its address."""
+
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        self._server = _Closing(folder, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self) -> Server:

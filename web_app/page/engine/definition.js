@@ -35,6 +35,7 @@ import { FrontEnd } from './mel.js';
  * @property {string} colour '#rrggbb'
  * @property {string} colour_on_dark
  * @property {string} ink '#rrggbb' that can be read on colour
+ * @property {string} ink_on_dark that can be read on colour_on_dark
  */
 
 /**

@@ -10,17 +10,22 @@ import { clock, danceName, dateTime, decimal, percent, tr } from './words.js';
 const PROBABLY_FROM = 1 / 3; // of the way from the threshold to certainty
 const QUITE_SURE_FROM = 2 / 3; // of that way, and
 const QUITE_SURE_SECONDS = 10; // s of music: one segment alone is never quite sure
-const SHOWN = 4; // dances among the scores
+const SHOWN = 3; // dances among the scores
 
 /**
  * How sure the answer is, and the answer.
  *
  * @param {Definition} definition
  * @param {Prediction} prediction
+ * @param {boolean} live whether the music goes on
  * @returns {{certainty: string, answer: string}}
  */
-export function inWords(definition, prediction) {
+export function inWords(definition, prediction, live = false) {
   const { verdict, best, also, confidence, duration } = prediction;
+  const several = live ? [] : medley(prediction);
+  if (several.length) {
+    return { certainty: tr('several'), answer: several.map(danceName).join(', ') };
+  }
   switch (verdict) {
     case 'dance': {
       const threshold = definition.evidence.name_at;
@@ -35,13 +40,24 @@ export function inWords(definition, prediction) {
       const answer = also.reduce((text, key) => tr('or', { one: text, other: danceName(key) }), danceName(best));
       return { certainty: tr('could_be'), answer };
     }
+    case 'not sure':
+      return { certainty: tr('closest', { dance: danceName(best) }), answer: tr('not_sure') };
     case 'none':
       return { certainty: '', answer: tr('none') };
     case 'silence':
       return { certainty: '', answer: tr('silence') };
-    default:
-      return { certainty: tr('closest', { dance: danceName(best) }), answer: tr('not_sure') };
   }
+}
+
+/**
+ * The dances of a whole recording that has several, none of which prevails; empty of others.
+ *
+ * @param {Prediction} prediction
+ * @returns {string[]}
+ */
+export function medley({ verdict, parts }) {
+  const keys = [...new Set(parts.flatMap(({ dance }) => dance ?? []))];
+  return (verdict === 'either' || verdict === 'not sure') && keys.length > 1 ? keys : [];
 }
 
 /**

@@ -106,7 +106,8 @@ async function load() {
     await evening.show();
   } catch (error) {
     console.error(error);
-    get('failure-words').textContent = tr('DecompressionStream' in window ? 'load_failed' : 'old_browser');
+    const old = !('DecompressionStream' in window);
+    get('failure-words').textContent = tr(old ? 'old_browser' : 'load_failed');
     get('failure').hidden = false;
   }
 }

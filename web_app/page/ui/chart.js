@@ -130,14 +130,14 @@ function areas(svg, definition, xs, scores, y, width) {
       const area = element('polygon', { points: outline(xs, lower, upper, y), class: 'area' });
       tint(area, dance);
       svg.append(area);
-      label(svg, danceName(labels[state]), dance.ink, xs, lower.map(y), upper.map(y), width);
+      label(svg, danceName(labels[state]), dance, xs, lower.map(y), upper.map(y), width);
     }
     lower = upper;
   }
   const top = lower.map(() => 1);
   if (lower.some((level) => level < 0.995)) {
     svg.append(hatch(), element('polygon', { points: outline(xs, lower, top, y), class: 'none-area' }));
-    label(svg, tr('none_short'), '', xs, lower.map(y), top.map(y), width);
+    label(svg, tr('none_short'), null, xs, lower.map(y), top.map(y), width);
   }
 }
 
@@ -168,13 +168,13 @@ function hatch() {
  *
  * @param {SVGElement} svg
  * @param {string} name
- * @param {string} ink '#rrggbb'; '' for that of the page
+ * @param {import('../engine/definition.js').Dance | null} dance null for none of the dances
  * @param {number[]} xs
  * @param {number[]} lower
  * @param {number[]} upper
  * @param {number} width
  */
-function label(svg, name, ink, xs, lower, upper, width) {
+function label(svg, name, dance, xs, lower, upper, width) {
   const size = parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.875;
   const length = LETTER * size * name.length + 12;
   const steps = 160;
@@ -204,8 +204,8 @@ function label(svg, name, ink, xs, lower, upper, width) {
   const roomy = places.filter((place) => place.height > 0.97 * most);
   const { x, y } = roomy[Math.floor(roomy.length / 2)];
   const text = element('text', { x: String(x), y: String(y), class: 'area-label' });
-  if (ink) {
-    text.setAttribute('fill', ink);
+  if (dance) {
+    tint(text, dance);
   }
   text.textContent = name;
   svg.append(text);

@@ -66,6 +66,8 @@ export function swatch(dance) {
 export function tint(element, dance) {
   element.style.setProperty('--light', dance.colour);
   element.style.setProperty('--dark', dance.colour_on_dark);
+  element.style.setProperty('--ink-light', dance.ink);
+  element.style.setProperty('--ink-dark', dance.ink_on_dark);
   element.classList.add('tinted');
 }
 

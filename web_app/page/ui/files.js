@@ -1,6 +1,6 @@
 // Recordings from files: a table, and for each the scores over time and its parts.
 
-import { facts, inWords, partRows, scoreRows, summary } from './answer.js';
+import { facts, inWords, medley, partRows, scoreRows, summary } from './answer.js';
 import { draw, Timeline } from './chart.js';
 import { open, Unreadable } from './decode.js';
 import { announce, button, get, make, save, swatch } from './dom.js';
@@ -198,12 +198,13 @@ export class FilesScreen {
     choose.setAttribute('aria-pressed', String(this._shown === entry));
     title.append(choose);
     row.classList.toggle('chosen', this._shown === entry);
-    const dance = p.dance ? definition.dances[p.dance] : undefined;
+    const several = medley(p);
+    const swatches = several.length ? several : [p.dance ?? ''];
     const { answer } = inWords(definition, p);
     row.replaceChildren(
       title,
-      make('td', { class: 'dance-cell' }, swatch(dance), answer),
-      make('td', { class: 'number' }, percent(p.confidence)),
+      make('td', { class: 'dance-cell' }, ...swatches.map((key) => swatch(definition.dances[key])), answer),
+      make('td', { class: 'number' }, several.length ? '–' : percent(p.confidence)),
       make('td', { class: 'number' }, p.tempo_mpm ? decimal(p.tempo_mpm, 1) : '–'),
       make('td', { class: 'number' }, clock(p.duration)),
     );

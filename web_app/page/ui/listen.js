@@ -208,10 +208,10 @@ export class ListenScreen {
       get('facts').textContent = '';
       return;
     }
-    const { certainty, answer } = inWords(definition, prediction);
+    const { certainty, answer } = inWords(definition, prediction, true);
     get('certainty').textContent = certainty;
     get('answer').textContent = answer;
-    get('answer').dataset.length = answer.length > 18 ? 'long' : 'short';
+    get('answer').dataset.length = answer.length > 18 ? 'long' : answer.length > 11 ? 'medium' : 'short';
     const found = [facts(definition, prediction)];
     if (prediction.tempo_mpm) {
       found.push(tr('tempo', { tempo: decimal(prediction.tempo_mpm) }));

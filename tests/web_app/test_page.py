@@ -1,0 +1,433 @@
+"""The page as its users meet it: files, offline, damage, privacy, languages, and what it looks like."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+import runtime
+from tests.web_app.conftest import (
+    EXAMPLES,
+    OFFLINE,
+    PATIENCE,
+    READY,
+    Float32,
+    classified,
+    ready,
+    serving,
+)
+from web_app.build import NODE_MODULES, Build, build
+from web_app.serve import Server
+
+FILES = [EXAMPLES / f"{name}.ogg" for name in ("rumba", "quickstep", "viennese_waltz")]
+SECTIONS = ("listen", "files", "evening", "settings")
+
+
+def rows(page: Page) -> list[str]:
+    """The table, a line per recording."""
+    return [" ".join(text.split()) for text in page.locator("#results-body tr").all_inner_texts()]
+
+
+def download(page: Page, button: str) -> str:
+    """What a click on a button saves."""
+    with page.expect_download() as saved:
+        page.click(button)
+    return Path(saved.value.path()).read_text("utf-8")
+
+
+def test_many_files_make_a_table_and_each_a_chart_with_parts(page: Page) -> None:
+    classified(page, *FILES)
+    assert [row.split()[0] for row in rows(page)] == [path.name for path in FILES]
+    for row, name in zip(rows(page), ("Rumba", "Quickstep", "Viennese Waltz"), strict=True):
+        assert name in row
+    page.click("#results-body tr:nth-child(2) button")
+    assert page.inner_text("#details-answer") == "Quickstep"
+    chart = page.locator("#file-chart svg")
+    expect(chart).to_have_attribute("aria-label", re.compile("Quickstep from 0:00 to 0:24"))
+    assert chart.locator("polygon").count() >= 1
+    assert "Quickstep" in (chart.text_content() or "")
+    assert "0:00–0:24" in page.inner_text("#details-parts")
+
+
+def test_json_and_csv_say_what_the_command_line_says(page: Page) -> None:
+    classified(page, FILES[0])
+    ours = runtime.classify(FILES[0])
+    (record,) = json.loads(download(page, "#files-json"))
+    for key, value in ours.to_dict().items():
+        if key in ("verdict", "dance", "best", "padded", "metre", "duration"):
+            assert record[key] == value, key
+    assert record["file"] == "rumba.ogg"
+    assert list(record["scores"]) == list(ours.scores)
+    header, line = download(page, "#files-csv").splitlines()
+    cells = dict(zip(header.split(","), line.split(","), strict=True))
+    assert cells["dance"] == "rumba"
+    assert float(cells["score_other"]) == pytest.approx(ours.scores["other"], abs=1e-3)
+
+
+def test_a_cell_is_no_formula(page: Page, tmp_path: Path) -> None:
+    name = tmp_path / '=HYPERLINK("x"),.ogg'
+    shutil.copy(FILES[0], name)
+    classified(page, name)
+    assert download(page, "#files-csv").splitlines()[1].startswith('"\'=HYPERLINK(""x""),.ogg",rumba,')
+
+
+def test_a_medley_has_parts(page: Page, medley: tuple[Float32, int], tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "medley.flac", *medley)
+    classified(page, tmp_path / "medley.flac")
+    text = page.inner_text("#details")
+    assert "Quickstep, Rumba, Viennese Waltz" in text
+    assert page.locator("#details-parts .part").count() == 3
+    assert page.locator("#file-chart polygon").count() >= 3
+
+
+def test_bad_input_gets_one_sentence_and_spoils_nothing(page: Page, tmp_path: Path) -> None:
+    """Among good files; each bad one says what is wrong, and nobody else's result is lost."""
+    rate = 22_050
+    (tmp_path / "notes.txt").write_text("no music " * 100)
+    (tmp_path / "empty.mp3").touch()
+    (tmp_path / "renamed.mp3").write_bytes(np.random.default_rng(0).bytes(100_000))
+    soundfile.write(tmp_path / "short.wav", np.zeros(rate), rate)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8 * rate), rate)
+    truncated = FILES[1].read_bytes()[:60]
+    (tmp_path / "truncated.ogg").write_bytes(truncated)
+    names = ("notes.txt", "empty.mp3", "renamed.mp3", "short.wav", "silence.wav", "truncated.ogg")
+    classified(page, FILES[0], *(tmp_path / name for name in names), FILES[1])
+    unreadable = "This file can't be read as music. Try another one (WAV, FLAC, MP3 or OGG)."
+    found = dict(row.split(" ", 1) for row in rows(page))
+    assert found["rumba.ogg"].startswith("Rumba")
+    assert found["notes.txt"] == unreadable
+    assert found["empty.mp3"] == "This file is empty (0 bytes)."
+    assert found["renamed.mp3"] == unreadable
+    assert found["short.wav"] == "That was too short to tell. Six seconds of music are enough."
+    assert found["silence.wav"].startswith("No music")
+    assert found["truncated.ogg"] == unreadable
+    assert found["quickstep.ogg"].startswith("Quickstep")
+    assert unreadable in download(page, "#files-csv")
+
+
+def ffmpeg(*arguments: object) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs ffmpeg")
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True)
+
+
+def test_videos(page: Page, tmp_path: Path) -> None:
+    """The sound of one that has any is as good as a recording; of one that has none, a sentence."""
+    picture = ("-f", "lavfi", "-i", "color=size=64x64:rate=5:duration=8")
+    ffmpeg(
+        *picture, "-i", FILES[0], "-shortest", "-c:v", "libvpx", "-c:a", "libvorbis", tmp_path / "dance.webm"
+    )
+    ffmpeg(*picture, "-c:v", "libvpx", tmp_path / "mute.webm")
+    classified(page, tmp_path / "dance.webm", tmp_path / "mute.webm")
+    sounding, mute = rows(page)
+    assert "Rumba" in sounding
+    assert (
+        mute == "mute.webm No sound can be read from this video. Save its sound as MP3 or WAV, and open that."
+    )
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mp3", "flac", "ogg"])
+def test_long_recordings_in_pieces_answer_as_python_does(
+    page: Page, medley: tuple[Float32, int], tmp_path: Path, suffix: str
+) -> None:
+    """Four minutes; WAV and MP3 are decoded piece by piece, and the seams are not heard."""
+    samples, rate = medley
+    path = tmp_path / f"long.{suffix}"
+    stereo = np.tile(samples, 4)[:, None] * np.array([[0.5, 0.4]], np.float32)
+    wav = tmp_path / "long.wav"
+    if suffix == "mp3":
+        soundfile.write(wav, np.repeat(stereo, 2, axis=0), 2 * rate)
+        ffmpeg("-i", wav, "-b:a", "160k", path)
+        assert path.stat().st_size > 3 << 20  # several pieces
+    else:
+        soundfile.write(wav, stereo, rate)
+        if suffix != "wav":
+            ffmpeg("-i", wav, path)
+    ours = runtime.classify(path)
+    classified(page, path)
+    (record,) = json.loads(download(page, "#files-json"))
+    assert record["duration"] == pytest.approx(ours.duration, abs=0.1)
+    assert [part["dance"] for part in record["parts"]] == [part.dance for part in ours.parts]
+    for theirs, mine in zip(record["parts"], ours.parts, strict=True):
+        assert theirs["start"] == pytest.approx(mine.start, abs=0.1)
+
+
+@pytest.mark.slow
+def test_three_hours(page: Page, medley: tuple[Float32, int], tmp_path: Path) -> None:
+    """WAV of any length is read; what must be decoded at once is refused in words, before it is tried."""
+    samples, _ = medley
+    with soundfile.SoundFile(tmp_path / "night.wav", "w", 11_025, 1) as file:
+        for _ in range(3 * 60 * 60 // 72):
+            file.write(samples[::2])
+    ffmpeg("-i", tmp_path / "night.wav", "-c:a", "libopus", "-b:a", "24k", tmp_path / "night.opus")
+    page.set_default_timeout(600_000)
+    classified(page, tmp_path / "night.opus", tmp_path / "night.wav")
+    opus, wav = rows(page)
+    assert opus.endswith(
+        "180 minutes are too long to decode at once. Save it as MP3 or WAV, or cut it below 60 minutes."
+    )
+    assert wav.endswith("3:00:00")
+
+
+def test_reading_can_be_stopped(page: Page, medley: tuple[Float32, int], tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", np.tile(medley[0], 30), medley[1])
+    page.click("#to-files")
+    page.set_input_files("#file-input", [str(tmp_path / "long.wav"), str(FILES[0])])
+    page.wait_for_selector("#results-body progress[value]:not([value='0'])")
+    page.click("#files-stop")
+    page.wait_for_selector("#files-clear:not([hidden])")
+    assert [row.split()[-1] for row in rows(page)] == ["stopped", "stopped"]
+    page.click("#files-clear")
+    classified(page, FILES[1])
+    assert "Quickstep" in rows(page)[0]
+
+
+def test_works_in_flight_mode_after_the_first_visit(context: BrowserContext, built: Build) -> None:
+    with serving(built.folder) as server:
+        page = ready(context, server.url, OFFLINE)
+    page.goto("about:blank")
+    page.goto(server.url)  # nobody is there any more
+    page.wait_for_selector(READY)
+    classified(page, FILES[0])
+    assert "Rumba" in rows(page)[0]
+    page.click("#to-settings")
+    page.select_option("#language", "cs")
+    expect(page.locator("#view-settings h2")).to_have_text("Nastavení")
+    assert page.evaluate("fetch('nothing.txt').then(() => 'network', () => 'none')") == "none"
+
+
+CORRUPT = """async (file) => {
+  for (const name of await caches.keys()) {
+    const cache = await caches.open(name);
+    const kept = await cache.match(file);
+    const bytes = new Uint8Array(await kept.arrayBuffer());
+    bytes[bytes.length >> 1] ^= 255;
+    await cache.put(file, new Response(bytes, { headers: kept.headers }));
+  }
+}"""
+
+
+INTACT = """async (file) => {
+  for (const name of await caches.keys()) {
+    const kept = await (await caches.open(name)).match(file);
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await kept.arrayBuffer()));
+    return 'sha256-' + btoa(String.fromCharCode(...digest)) === kept.headers.get('X-Content-Hash');
+  }
+}"""
+
+
+@pytest.mark.parametrize("file", ["model", "engine/evidence.js", "index.html"])
+def test_a_corrupted_cache_is_mended_and_never_used(browser: Browser, built: Build, file: str) -> None:
+    """Flipped bits of what is stored: mended online, and without a network said in words."""
+    file = next(name for name in built.sizes if name.startswith(file))
+    context = browser.new_context()
+    with serving(built.folder) as server:
+        page = ready(context, server.url, OFFLINE)
+        page.evaluate(CORRUPT, file)
+        page.goto("about:blank")
+        _let_the_service_worker_end(context)
+        page = ready(context, server.url)
+        classified(page, FILES[0])
+        assert "Rumba" in rows(page)[0]
+        assert page.evaluate(INTACT, file)
+
+        if file.startswith("model/"):
+            page.evaluate(CORRUPT, file)
+            page.goto("about:blank")
+            _let_the_service_worker_end(context)
+    if file.startswith("model/"):  # the server is gone now
+        page.goto(server.url)
+        expect(page.locator("#failure")).to_contain_text("could not be loaded completely", timeout=PATIENCE)
+        with serving(built.folder, server.server_port):
+            page.click("#retry")
+            page.wait_for_selector(READY)
+    context.close()
+
+
+def _let_the_service_worker_end(context: BrowserContext) -> None:
+    """Browsers end it when it idles; what it knew is gone then."""
+    session = context.new_cdp_session(context.pages[0])
+    session.send("ServiceWorker.enable")
+    session.send("ServiceWorker.stopAllWorkers")
+    session.detach()
+
+
+def test_a_half_finished_update_changes_nothing(browser: Browser, built: Build, tmp_path: Path) -> None:
+    """A host in the middle of an upload serves a new list and an old file: the old version stays."""
+    folder = tmp_path / "page"
+    shutil.copytree(built.folder, folder)
+    with serving(folder) as server:
+        context = browser.new_context()
+        page = ready(context, server.url, OFFLINE)
+        listed = (folder / "precache.js").read_text()
+        damaged = re.sub(r'("style.css": "sha256-).{4}', r"\1AAAA", listed)
+        (folder / "precache.js").write_text(damaged.replace(built.version, "0" * 16))
+        page.reload()
+        page.wait_for_selector(READY)
+        page.wait_for_timeout(500)
+        assert page.locator("#renew").is_hidden()
+        assert page.evaluate("caches.keys()") == [f"whichdance-{built.version}"] or page.evaluate(
+            "navigator.serviceWorker.getRegistration().then((one) => one.waiting === null)"
+        )
+        context.close()
+
+
+def test_a_new_version_waits_until_it_is_wanted(browser: Browser, built: Build, tmp_path: Path) -> None:
+    folder = tmp_path / "page"
+    shutil.copytree(built.folder, folder)
+    with serving(folder) as server:
+        context = browser.new_context()
+        page = ready(context, server.url, OFFLINE)
+        (folder / "precache.js").write_text(
+            (folder / "precache.js").read_text().replace(built.version, "f" * 16)
+        )
+        page.reload()
+        page.wait_for_selector("#renew:not([hidden])", timeout=PATIENCE)
+        page.click("#renew-button")
+        page.wait_for_function("() => document.readyState === 'complete'", polling=200)
+        page.wait_for_selector(READY)
+        expect(page.locator("#renew")).to_be_hidden()
+        page.wait_for_timeout(300)
+        assert page.evaluate("caches.keys()") == ["whichdance-" + "f" * 16]
+        context.close()
+
+
+def test_every_request_goes_to_the_page_itself(context: BrowserContext, server: Server) -> None:
+    """A whole session, recorded by the browser: workers and the service worker included."""
+    requests: list[str] = []
+    context.on("request", lambda request: requests.append(request.url))
+    page = ready(context, server.url, OFFLINE)
+    classified(page, FILES[0])
+    for section in SECTIONS:
+        page.click(f"#to-{section}")
+    page.reload()
+    page.wait_for_selector(READY)
+    elsewhere = [url for url in requests if urlsplit(url).scheme not in ("data", "blob")]
+    assert len(elsewhere) > 40  # it was recorded
+    assert {urlsplit(url).netloc for url in elsewhere} == {urlsplit(server.url).netloc}
+    assert not any("?" in url for url in elsewhere)  # nothing is told by an address either
+
+
+ASK = """async (where) => {
+  const asked = (url) => fetch(url, { mode: 'no-cors' }).then(() => 'sent', (error) => 'refused');
+  return asked(where);
+}"""
+
+
+def test_the_policy_forbids_asking_others(page: Page, built: Build) -> None:
+    """In the page, and in the worker, which has the policy from the service worker."""
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    assert page.evaluate(ASK, "http://127.0.0.1:9/") == "refused"
+    assert any("Content Security Policy" in text for text in refused)
+    (worker,) = page.workers
+    assert worker.evaluate(ASK, "http://127.0.0.1:9/") == "refused"
+    policy = page.evaluate("fetch('engine/worker.js').then((r) => r.headers.get('content-security-policy'))")
+    for rule in ("default-src 'self'", "connect-src 'self'"):
+        assert rule in policy
+
+
+def test_settings_stay(page: Page) -> None:
+    page.click("#to-settings")
+    page.check("input[name=look][value=dark]")
+    page.check("input[name=size][value=huge]")
+    page.uncheck("#awake")
+    page.select_option("#language", "es")
+    expect(page.locator("#to-settings-word")).to_have_text("Ajustes")
+    page.reload()
+    page.wait_for_selector(READY)
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-look", "dark")
+    expect(root).to_have_attribute("data-size", "huge")
+    expect(root).to_have_attribute("lang", "es")
+    expect(page.locator("#awake")).not_to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("locale", "word"), [("de-AT", "Zuhören"), ("cs-CZ", "Poslouchat"), ("ja-JP", "Listen")]
+)
+def test_speaks_the_devices_language(browser: Browser, server: Server, locale: str, word: str) -> None:
+    context = browser.new_context(locale=locale)
+    page = ready(context, server.url)
+    expect(page.locator("#to-listen-word")).to_have_text(word)
+    context.close()
+
+
+AXE = NODE_MODULES / "axe-core" / "axe.min.js"
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_axe_finds_nothing(browser: Browser, server: Server, look: str) -> None:
+    """Every section, filled, in both looks."""
+    context = browser.new_context(color_scheme=look, viewport={"width": 360, "height": 720})  # type: ignore[arg-type]
+    page = ready(context, server.url, OFFLINE)
+    classified(page, FILES[0], Path(__file__))
+    page.evaluate(AXE.read_text("utf-8"))
+    for section in SECTIONS:
+        page.click(f"#to-{section}")
+        page.wait_for_timeout(250)  # colours fade
+        found = page.evaluate("axe.run().then(({ violations }) => violations)")
+        problems = [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+        assert problems == [], section
+    context.close()
+
+
+def test_works_from_the_keyboard(page: Page) -> None:
+    """From the top: skip link, the button, the sections; every stop can be seen."""
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "listen-button"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    for wanted in ("to-listen", "to-files"):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.id") == wanted
+    page.keyboard.press("Enter")
+    expect(page.locator("#view-files")).to_be_visible()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "choose"
+
+
+@pytest.mark.parametrize("language", ["en", "de", "cs", "es"])
+@pytest.mark.parametrize(
+    ("width", "height", "size"), [(360, 720, "normal"), (320, 568, "huge"), (1024, 768, "normal")]
+)
+def test_nothing_is_cut(page: Page, language: str, width: int, height: int, size: str) -> None:
+    """No section is wider than the screen, in any language, at any text size."""
+    page.set_viewport_size({"width": width, "height": height})
+    classified(page, FILES[2], Path(__file__))
+    page.click("#to-settings")
+    page.check(f"input[name=size][value={size}]")
+    page.select_option("#language", language)
+    page.wait_for_timeout(100)
+    for section in SECTIONS:
+        page.click(f"#to-{section}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, section
+
+
+def test_builds_anew_into_its_own_folder_only(built: Build, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    with pytest.raises(runtime.ParameterError, match=r"neither empty nor an earlier build"):
+        build(mine)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
+    again = build(tmp_path / "page")
+    assert build(tmp_path / "page").version == again.version == built.version  # reproducible
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "page"]
+
+
+def test_first_download(built: Build, tmp_path: Path) -> None:
+    """At most 12 MB with the float model and 7 MB with the small one, on a host that compresses nothing."""
+    assert built.download == sum(built.sizes.values()) < 12e6
+    assert build(tmp_path / "small", model="rhythmogram-int8").download < 7e6
