@@ -13,20 +13,23 @@ Model 1.3 heard the orchestra as it played at commit fc733b2; where later versio
 otherwise, the weights differ.
 """
 
-import subprocess
-import sys
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-folder = Path(sys.argv[1])
-real = f"real={sys.argv[2]}" if len(sys.argv) > 2 else ""
-held_out = "--soundfonts fluidmono --mixes radio"
-corpus = f"{folder}/train --seed 21 --seconds 12 --other-share 0.2 --store {folder}/train/features"
-corpus += " --without-soundfonts fluidmono --without-mixes radio"
-trained = f"{folder}/train/manifest.csv --classes 11 --batch-size 64 --schedule onecycle --weight-decay 0.05"
-augmented = "--stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3"
-rhythm = f"--architecture rhythmogram --dropout 0.3 {augmented}"
-plain = f"--architecture mobilenet_v3_small --weights random --normalisation band {augmented}"
-COMMANDS = f"""
+from training.recipe import follow
+
+AUGMENTED = "--stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3"
+PHRASES = {
+    "held_out": "--soundfonts fluidmono --mixes radio",
+    "corpus": "{folder}/train --seed 21 --seconds 12 --other-share 0.2 --store {folder}/train/features "
+    "--without-soundfonts fluidmono --without-mixes radio",
+    "trained": "{folder}/train/manifest.csv --classes 11 --batch-size 64 --schedule onecycle "
+    "--weight-decay 0.05",
+    "rhythm": f"--architecture rhythmogram --dropout 0.3 {AUGMENTED}",
+    "plain": f"--architecture mobilenet_v3_small --weights random --normalisation band {AUGMENTED}",
+}
+RECIPE = """
 training corpus {corpus} --hours 80
 training train {trained} {rhythm} --lr 0.002 -o {folder}/acf1 --branches acf --epochs 700 --evaluate-every 175
 training train {trained} {rhythm} --lr 0.002 -o {folder}/mel1 --branches mel --epochs 560 --evaluate-every 140
@@ -53,15 +56,35 @@ training evaluate {folder}/rhythmogram.pt held-out={folder}/test/manifest.csv@al
 training tempo {folder}/test/manifest.csv@all
 export {folder}/rhythmogram.pt -o {folder}/models --name rhythmogram --version 1.3 --default
     --int8 --calibrate {folder}/calibration/manifest.csv@all --verify {folder}/test/manifest.csv@all
-    --evaluation {folder}/report/report.json
+    --licence Apache-2.0 --evaluation {folder}/report/report.json
 training calibrate {folder}/plain/best.pt {folder}/calibration/manifest.csv --prior collected
     -o {folder}/mobilenet_v3_small.pt
 training evaluate {folder}/mobilenet_v3_small.pt held-out={folder}/test/manifest.csv@all {real}
     -o {folder}/plain_report
 export {folder}/mobilenet_v3_small.pt -o {folder}/models --name mobilenet_v3_small --version 1.2
-    --verify {folder}/test/manifest.csv@all --evaluation {folder}/plain_report/report.json
+    --verify {folder}/test/manifest.csv@all --licence Apache-2.0
+    --evaluation {folder}/plain_report/report.json
 """
 
-for command in COMMANDS.strip().replace("\n    ", " ").splitlines():
-    print(f"\n$ python -m {command}", flush=True)
-    subprocess.run([sys.executable, "-m", *command.split()], check=True)
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument("folder", type=Path, help="for the corpora, the runs and the models")
+    result.add_argument(
+        "arrays", type=Path, nargs="?", metavar="ARRAYS.npz", help="real songs to evaluate on"
+    )
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Follow the recipe."""
+    args = parser().parse_args(argv)
+    phrases = PHRASES | {"real": "real={arrays}" if args.arrays else ""}
+    follow(RECIPE, phrases, **vars(args))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,13 @@
 """The model card: what a model is for, what it was made from, how well it does, with the commands."""
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from export.deployed import versions
+from export.deployed import Deployable, versions
 from export.report import ExportReport, ModelFile
 from runtime.errors import ModelError
 from training.markdown import table
@@ -21,6 +22,10 @@ Not for: deciding what may be danced (many pieces suit several dances), any judg
 speech, or copyright; recognising a particular recording; music that is none of the ten dances, where the
 model abstains at best, and where it has no threshold answers all the same."""
 
+UNREPEATABLE = (
+    "† Measured on spectrograms of recordings that are not ours to give away: nobody outside can repeat it."
+)
+
 
 def read_evaluation(path: Path) -> dict[str, Any]:
     """The report.json that `python -m training evaluate -o FOLDER` wrote."""
@@ -31,6 +36,43 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     if not isinstance(evaluation, dict) or not isinstance(evaluation.get("datasets"), list):
         raise ModelError(f"{path} holds no evaluation written by `python -m training evaluate -o FOLDER`")
     return evaluation
+
+
+def check_model(
+    path: Path, evaluation: Mapping[str, Any], deployable: Deployable, files: Sequence[Path] | None = None
+) -> None:
+    """Refuse an evaluation of another model, by the hash of the file that it measured.
+
+    Parameters
+    ----------
+    path : Path
+        Of the evaluation, for the message.
+    evaluation : mapping
+        As `read_evaluation` returns it.
+    deployable : Deployable
+        Its checkpoint may be what was measured.
+    files : sequence of Path, optional
+        The files that were made of it: one of them may be. None before they are made; evaluations of
+        model files pass then.
+
+    Raises
+    ------
+    ModelError
+    """
+    measured, digest = Path(str(evaluation.get("model"))), evaluation.get("sha256")
+    if not digest:
+        raise ModelError(
+            f"{path} does not say which file it measured (no sha256); evaluate again with this version"
+        )
+    of_a_file = measured.suffix in (".onnx", ".ort")
+    if digest == deployable.sha256 or (of_a_file and files is None):
+        return
+    if digest in [hashlib.sha256(file.read_bytes()).hexdigest() for file in files or ()]:
+        return
+    raise ModelError(
+        f"{path} is an evaluation of another model: it measured a {measured.name} of SHA-256 {digest[:12]}…, "
+        f"the checkpoint has {deployable.sha256[:12]}…; evaluate the checkpoint that is exported"
+    )
 
 
 def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -84,6 +126,7 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
         "one thread, shortest of 20, and relative to PyTorch in the same run. A segment is confident where "
         f"PyTorch's highest score is at least {report.confident_from:g}.",
         _files(report.files),
+        *_waveform(report.files),
         *_quantisation(report.files),
         *(part for evaluation in evaluations for part in _evaluation(evaluation)),
     ]
@@ -119,6 +162,15 @@ def _files(files: Sequence[ModelFile]) -> str:
     return table(header, rows)
 
 
+def _waveform(files: Sequence[ModelFile]) -> list[str]:
+    return [
+        f"`{item.file}` takes samples instead of mel power (docs/export.md). Its latency, and PyTorch's that "
+        "it is relative to, include the front end."
+        for item in files
+        if item.precision == "waveform"
+    ]
+
+
 def _quantisation(files: Sequence[ModelFile]) -> list[str]:
     parts = []
     for item in files:
@@ -146,11 +198,12 @@ def _quantisation(files: Sequence[ModelFile]) -> list[str]:
 
 def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
     """Accuracies, rejection and confusions of one report.json, per dataset."""
-    datasets = evaluation["datasets"]
+    datasets = [data | {"name": data["name"] + _mark(data)} for data in evaluation["datasets"]]
     parts = [
         "## Evaluation",
-        f"By `python -m training evaluate {evaluation['model']} …`; 95 % Wilson intervals. Confidence is the "
+        f"By `python -m training evaluate {evaluation['model']} …`; 95 % intervals. Confidence is the "
         "highest mean score of a recording.",
+        *([UNREPEATABLE] if any(_mark(data) for data in evaluation["datasets"]) else []),
         table(
             ("dataset", "top-1", "top-2", "top-1 of single segments", "calibration error"),
             [
@@ -190,6 +243,11 @@ def _evaluation(evaluation: Mapping[str, Any]) -> list[str]:
     return parts
 
 
+def _mark(data: Mapping[str, Any]) -> str:
+    """Marks datasets of which only spectrograms were there: nobody outside has the recordings."""
+    return "" if data.get("recordings_at_hand", True) else " †"
+
+
 def _confusions(data: Mapping[str, Any], least: float = 0.1) -> list[tuple[float, str, str]]:
     """(share, true dance, dance taken for it), the largest first."""
     classes = data["classes"]
@@ -213,5 +271,7 @@ def share(accuracy: Accuracy) -> str:
 
 
 def _read(accuracy: Mapping[str, Any]) -> str:
-    """The same of an accuracy in a report.json."""
-    return share(Accuracy(accuracy["right"], accuracy["total"]))
+    """The same of an accuracy in a report.json, with the interval that stands there."""
+    interval = accuracy.get("interval")
+    clustered = (interval[0], interval[1]) if accuracy["total"] and interval else None
+    return share(Accuracy(accuracy["right"], accuracy["total"], clustered))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runtime.command.exits import Exit, run
+from runtime.mel import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from export.report import ExportReport
@@ -19,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Turn a checkpoint of `python -m training train` into model files that whichdance "
         "loads, and prove that they are the same model.",
-        epilog="Example: python -m export run/best.pt -o models --int8 "
+        epilog="Example: python -m export run/best.pt -o models --licence CC-BY-4.0 --int8 "
         "--calibrate a/manifest.csv@all --verify b/manifest.csv@all",
     )
     result.add_argument("checkpoint", type=Path)
@@ -36,7 +37,12 @@ def parser() -> argparse.ArgumentParser:
         help="confidence below which the model abstains (default: the checkpoint's)",
     )
     papers.add_argument("--training-data", help="statement on the training data (default: the checkpoint's)")
-    papers.add_argument("--licence", default="Apache-2.0", help="default: Apache-2.0")
+    papers.add_argument(
+        "--licence",
+        required=True,
+        help="of your model, as Apache-2.0, CC-BY-NC-4.0 or 'all rights reserved'; mind what the recordings "
+        "and weights that it was trained from allow",
+    )
     papers.add_argument(
         "--default", action="store_true", help="list the model first: the one that is used unasked"
     )
@@ -45,6 +51,15 @@ def parser() -> argparse.ArgumentParser:
     files.add_argument("--int8", action="store_true", help="quantised; needs --calibrate and --verify")
     files.add_argument(
         "--ort", action="store_true", help="also in onnxruntime's own format, for a reduced mobile build"
+    )
+    files.add_argument(
+        "--waveform",
+        nargs="?",
+        type=int,
+        const=SAMPLE_RATE,
+        metavar="HZ",
+        help="also a file from samples to scores, front end included, at one sampling rate "
+        f"(default: {SAMPLE_RATE}; others are its halves and doubles, as 44100)",
     )
     recordings = result.add_argument_group(
         "recordings that the network was not trained on",
@@ -118,6 +133,7 @@ def _export(args: argparse.Namespace) -> "ExportReport":
         verification=args.verify,
         evaluations=args.evaluation,
         ort=args.ort,
+        waveform=args.waveform,
         default=args.default,
     )
     with Console(stderr=True).status("exporting") as status:

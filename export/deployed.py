@@ -1,5 +1,6 @@
 """What a model file computes and what it says of itself, made from a checkpoint."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from runtime.errors import ModelError, ParameterError
 from runtime.model import FORMAT_VERSION
 from training.models import front_end, load_checkpoint
 
-LICENCE = "Apache-2.0"
 NOT_STATED = "not stated"
 
 
@@ -51,6 +51,8 @@ class Deployable:
     ----------
     network : Scores
         In eval mode, on the CPU.
+    sha256 : str
+        Of the checkpoint's file.
     name, architecture : str
     options : dict
         What `training.models.build` was given beside the architecture.
@@ -62,6 +64,7 @@ class Deployable:
     """
 
     network: Scores
+    sha256: str
     name: str
     architecture: str
     options: dict[str, Any]
@@ -75,10 +78,10 @@ def from_checkpoint(
     *,
     name: str | None = None,
     version: str = "1",
+    licence: str = NOT_STATED,
     temperature: float | None = None,
     reject_threshold: float | None = None,
     training_data: str | None = None,
-    licence: str = LICENCE,
 ) -> Deployable:
     """Load and check a checkpoint.
 
@@ -89,11 +92,12 @@ def from_checkpoint(
     name : str, optional
         The model's name; its architecture if None.
     version : str
+    licence : str
+        Of the model: what its owner lets others do with it. Nobody else can know.
     temperature, reject_threshold : float, optional
         Those of the checkpoint's calibration if None; where it has none, 1 and no threshold.
     training_data : str, optional
         Statement on what the network was trained on; the checkpoint's own if None.
-    licence : str
 
     Raises
     ------
@@ -120,6 +124,8 @@ def from_checkpoint(
     evidence = calibration.get("evidence")
     if reject_threshold is None:
         reject_threshold = calibration.get("reject_threshold")
+    if not licence.strip():
+        raise ParameterError("licence must say what others may do with the model, as 'CC-BY-4.0'; got ''")
     if not 0 < temperature < float("inf"):
         raise ParameterError(f"temperature must be positive, got {temperature!r}")
     if reject_threshold is not None and not 0 <= reject_threshold <= 1:
@@ -133,6 +139,7 @@ def from_checkpoint(
     scores = Scores(network, float(temperature)).eval()
     return Deployable(
         network=scores,
+        sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
         name=name,
         architecture=str(checkpoint["architecture"]),
         options=dict(checkpoint.get("options", {})),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import onnx
 
-from export import card, graph, ort_format, quantise, registry, segments, verify
+from export import card, graph, ort_format, quantise, registry, segments, verify, waveform
 from export.deployed import Deployable
 from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
@@ -22,6 +22,7 @@ from runtime.model import REGISTRY
 N_MADE_UP = 64  # segments that show parity where no recordings are given
 N_CALIBRATION = 600  # segments
 N_VERIFICATION = 1300  # segments: a thousand labelled ones, and music for none of the ten besides
+N_EXCERPTS = 32  # segments of samples
 MIN_LABELLED = 1000  # segments; fewer could not tell a lost half point from chance
 
 
@@ -41,6 +42,8 @@ class Plan:
         report.json files of `python -m training evaluate` for the model card.
     ort : bool
         Also write every file in onnxruntime's own format, with its list of operators.
+    waveform : int or None
+        Also write a file from samples at this rate in Hz to scores.
     default : bool
         List the model first: the one that `runtime` takes unasked.
     """
@@ -50,9 +53,12 @@ class Plan:
     verification: Sequence[str] = ()
     evaluations: Sequence[Path] = ()
     ort: bool = False
+    waveform: int | None = None
     default: bool = False
 
     def __post_init__(self) -> None:
+        if self.waveform:
+            waveform.check_rate(self.waveform)
         if "int8" in self.precisions and not (self.calibration and self.verification):
             raise ParameterError(
                 "int8 needs recordings that the network was not trained on, to calibrate and others to "
@@ -94,9 +100,12 @@ def publish(
     VerificationError
         If a file is not the same model within its bounds.
     ModelError
-        If something given cannot be read, or the folder cannot be written to.
+        If something given cannot be read, an evaluation is of another model, or the folder cannot be
+        written to.
     """
     card_evaluations = [card.read_evaluation(path) for path in plan.evaluations]
+    for path, evaluation in zip(plan.evaluations, card_evaluations, strict=True):
+        card.check_model(path, evaluation, deployable)
     name, width = deployable.name, deployable.segment_frames
     with _workshop(folder) as workshop:
         listed = registry.read(folder)
@@ -126,6 +135,8 @@ def publish(
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))
         made = list(paths.items())
+        for source, evaluation in zip(plan.evaluations, card_evaluations, strict=True):
+            card.check_model(source, evaluation, deployable, files=list(paths.values()))
         if plan.ort:
             progress("ONNX to ORT")
             made += _in_ort_format(paths, workshop / f"{name}.required_operators.config")
@@ -141,6 +152,14 @@ def publish(
             else item
             for item in _verified(deployable, made, sets, progress)
         ]
+        if plan.waveform:
+            progress("samples to scores")
+            path = workshop / f"{name}.waveform.onnx"
+            from_samples = waveform.with_front_end(floating, plan.waveform)
+            path.write_bytes(graph.to_bytes(from_samples))
+            verified = _verified_waveform(deployable, path, plan)
+            operators = _operators(from_samples)
+            files.append(replace(verified, opset=graph.OPSET, operators=operators))
         report = ExportReport(
             name=name,
             architecture=deployable.architecture,
@@ -235,6 +254,47 @@ def _verified(
         )
         for (precision, path), comparisons, taken in zip(made, compared, seconds, strict=True)
     ]
+
+
+def _verified_waveform(deployable: Deployable, path: Path, plan: Plan) -> ModelFile:
+    """Excerpts of samples through the file, and through `runtime.mel` and PyTorch."""
+    assert plan.waveform
+    width, dances = deployable.segment_frames, deployable.fields["labels"].split(",")
+    found = [
+        waveform.read(
+            given, n_wanted=N_EXCERPTS, segment_frames=width, sample_rate=plan.waveform, dances=dances
+        )
+        for given in plan.verification
+    ]
+    sets = [excerpts for excerpts in found if excerpts] or [
+        waveform.made_up(N_EXCERPTS, segment_frames=width, sample_rate=plan.waveform)
+    ]
+    file = waveform.WaveformFile(path)
+    comparisons = tuple(
+        verify.compare(
+            part.segments,
+            verify.torch_scores(deployable.network, part.segments.mel),
+            file.run(part.samples),
+        )
+        for part in sets
+    )
+    for comparison in comparisons:
+        if broken := verify.violations(comparison, verify.BOUNDS["waveform"]):
+            raise verify.VerificationError(
+                f"{path.name} is not the checkpoint's model: on {comparison.source} {'; '.join(broken)}"
+            )
+    torch_seconds, seconds = verify.waveform_latencies(
+        deployable.network, file.run, sets[0].samples[:1], width, plan.waveform
+    )
+    return ModelFile(
+        file=path.name,
+        precision="waveform",
+        size=path.stat().st_size,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        comparisons=comparisons,
+        milliseconds=1e3 * seconds,
+        torch_milliseconds=1e3 * torch_seconds,
+    )
 
 
 def _file_name(name: str, precision: str) -> str:

@@ -40,14 +40,15 @@ class ModelFile:
     file : str
         Its name.
     precision : str
-        'float', 'float16' or 'int8'.
+        'float', 'float16' or 'int8'; 'waveform' for the float file that takes samples.
     size : int
         Bytes.
     sha256 : str
     comparisons : tuple of Comparison
         One per set of segments.
     milliseconds, torch_milliseconds : float
-        For one segment on one thread, of the file and of PyTorch in the same run.
+        For one segment on one thread, of the file and of PyTorch in the same run; where the file takes
+        samples, of PyTorch with the runtime's front end.
     opset : int or None
     operators : mapping of str to int, or None
         How often each occurs; None of files in onnxruntime's own format.

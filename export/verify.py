@@ -1,7 +1,8 @@
 """Is the file still the model? The same segments through PyTorch and through the finished file."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from export.deployed import Scores
 from export.segments import Segments
 from runtime.errors import WhichdanceError
-from runtime.mel import Float32
+from runtime.mel import Float32, melspectrogram
 from runtime.model import Model
 from training.metrics import Accuracy, top_k
 
@@ -46,6 +47,8 @@ BOUNDS = {
     "float": Bounds(1e-4, 1.0, 0.0),
     "float16": Bounds(0.02, 0.99, 0.005),
     "int8": Bounds(None, 0.99, 0.005),
+    # Another Fourier transform, in float32 too: where its length is no power of two it rounds more.
+    "waveform": Bounds(1e-3, 1.0, 0.0),
 }
 
 
@@ -168,13 +171,40 @@ def one_thread_latencies(
     segment : ndarray, shape (1, 1, 224, T)
     repeats : int
     """
-    threads = torch.get_num_threads()
     models = [Model.load(path, threads=1) for path in files]
-    torch.set_num_threads(1)
-    try:
+    with _one_torch_thread():
         return latencies(
             [lambda: torch_scores(network, segment), *(lambda m=m: m.engine.run(segment) for m in models)],
             repeats=repeats,
         )
+
+
+def waveform_latencies(
+    network: Scores,
+    run: Callable[[Float32], Float32],
+    samples: Float32,
+    segment_frames: int,
+    sample_rate: int,
+) -> tuple[float, float]:
+    """Seconds on one thread from the samples of a segment, shape (1, n_samples), to its scores.
+
+    First by the runtime's front end and PyTorch, then by a file that takes samples.
+    """
+
+    def in_two_steps() -> Float32:
+        frames = melspectrogram(samples[0], sample_rate=sample_rate)[:segment_frames]
+        return torch_scores(network, np.ascontiguousarray(frames.T[None, None]))
+
+    with _one_torch_thread():
+        first, second = latencies([in_two_steps, lambda: run(samples)], repeats=5)
+    return first, second
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)

@@ -15,8 +15,20 @@ from training.evaluate import Report
 from training.metrics import Comparison, compare
 
 
-def write_reports(folder: str | Path, reports: Iterable[Report], *, model: str) -> Path:
-    """Write `report.json`, `recordings.csv` and the confusion matrices of every dataset into a folder."""
+def write_reports(
+    folder: str | Path, reports: Iterable[Report], *, model: str, sha256: str | None = None
+) -> Path:
+    """Write `report.json`, `recordings.csv` and the confusion matrices of every dataset into a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+    reports : iterable of Report
+    model : str
+        Name of what was measured.
+    sha256 : str, optional
+        Of its file, by which the export tells that a report is of the model that it exports.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     reports = list(reports)
@@ -25,7 +37,11 @@ def write_reports(folder: str | Path, reports: Iterable[Report], *, model: str) 
     _write_recordings(folder / RECORDINGS, reports)
     path = folder / "report.json"
     with replacing(path) as temporary:
-        content = {"model": model, "datasets": [report.to_dict() for report in reports]}
+        datasets = [
+            report.to_dict() | {"recordings_at_hand": any(item.path for item in report.items)}
+            for report in reports
+        ]
+        content = {"model": model, "sha256": sha256, "datasets": datasets}
         temporary.write_text(json.dumps(content, indent=1) + "\n")
     return path
 

@@ -1,5 +1,6 @@
 """The command from end to end: what it writes, what it refuses, and that it leaves nothing half-done."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ from export.segments import Segments
 from runtime.errors import ModelError
 from runtime.model import Model
 
+LICENCE = ("--licence", "CC0")
+
 
 @pytest.fixture(scope="module")
 def exported(
@@ -37,7 +40,8 @@ def exported(
         "others_rejected": nothing, "others_auc": None, "confusion": confusion.tolist(),
         "classes": list(runtime.DANCE_KEYS),
     }  # fmt: skip
-    evaluation.write_text(json.dumps({"model": "small.onnx", "datasets": [data]}))
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    evaluation.write_text(json.dumps({"model": "best.pt", "sha256": digest, "datasets": [data]}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(publish, "MIN_LABELLED", 10)
         patch.setattr(publish, "N_VERIFICATION", 11)
@@ -46,6 +50,7 @@ def exported(
         status = main(
             [
                 str(checkpoint), "-o", str(folder), "--name", "small", "--float16", "--int8", "--ort",
+                "--waveform", "--licence", "CC0 for all",
                 "--calibrate", str(corpus), "--verify", str(corpus), "--evaluation", str(evaluation),
                 "--training-data", "none | at all",
             ]
@@ -57,7 +62,7 @@ def exported(
 def test_folder_holds_the_files_and_nothing_else(exported: tuple[Path, dict[str, object]]) -> None:
     folder, _ = exported
     stems = ("small", "small.float16", "small.int8")
-    models = {f"{stem}.{suffix}" for stem in stems for suffix in ("onnx", "ort")}
+    models = {f"{stem}.{suffix}" for stem in stems for suffix in ("onnx", "ort")} | {"small.waveform.onnx"}
     papers = {"small.json", "small.md", "small.required_operators.config", "models.toml"}
     assert {path.name for path in folder.iterdir()} == models | papers
     sizes = [(folder / f"{stem}.onnx").stat().st_size for stem in stems]
@@ -72,7 +77,7 @@ def test_every_file_is_the_model_to_the_runtime(
     scores = {
         path.name: Model.load(path, threads=1).run(made_up.mel[:4])
         for path in folder.iterdir()
-        if path.suffix in (".onnx", ".ort")
+        if path.suffix in (".onnx", ".ort") and "waveform" not in path.name
     }
     expected = scores["small.onnx"]
     for name, found in scores.items():
@@ -117,9 +122,9 @@ def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None
     card = (folder / "small.md").read_text()
     assert report["temperature"] == 1.5
     for wanted in (
-        "# small", "Not for:", "none \\| at all", "Apache-2.0", "n_fft | 2048", "hop_length | 512",
+        "# small", "Not for:", "none \\| at all", "CC0 for all |", "n_fft | 2048", "hop_length | 512",
         "python -m export", "--int8", "`small.int8.ort`", "real songs", "50.0 % [23.7, 76.3] of 10",
-        "| real songs | tango | paso doble | 25 % |", "python -m training evaluate small.onnx", "score 0.25",
+        "| real songs | tango | paso doble | 25 % |", "python -m training evaluate best.pt", "score 0.25",
         "layers", "squeezenet1_1",
     ):  # fmt: skip
         assert wanted in card
@@ -138,14 +143,18 @@ def test_report_compares_every_file_on_the_test_split(exported: tuple[Path, dict
     _, report = exported
     files = report["files"]
     assert isinstance(files, list)
-    assert len(files) == 6
-    for item in files:
+    assert len(files) == 7
+    for item in files[:-1]:
         (comparison,) = item["comparisons"]
         assert comparison["agreement"]["total"] == 11  # one segment of each recording of the test split
         assert comparison["top1"]["total"] == 10
         assert comparison["source"].endswith("manifest.csv@test")
         assert item["milliseconds"] > 0
     assert files[0]["comparisons"][0]["max_difference"] < 1e-4
+    (of_samples,) = files[-1]["comparisons"]
+    assert of_samples["source"].endswith("manifest.csv@test")
+    assert of_samples["agreement"]["total"] == 11
+    assert of_samples["max_difference"] < 1e-4
 
 
 @pytest.fixture
@@ -157,10 +166,39 @@ def quick(floating: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("quick")
 def test_another_model_joins_the_list(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text('[[models]]\nname = "old"\nfile = "old.onnx"\nsha256 = "0"\n')
-    assert main([str(checkpoint), "-o", str(tmp_path), "--name", "new", "--default"]) == 0
+    assert main([str(checkpoint), "-o", str(tmp_path), "--name", "new", "--default", *LICENCE]) == 0
     models = tomllib.loads((tmp_path / "models.toml").read_text())["models"]
     assert [entry["name"] for entry in models] == ["new", "old"]
     assert models[1] == {"name": "old", "file": "old.onnx", "sha256": "0"}
+
+
+def test_the_licence_is_asked_for(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([str(checkpoint), "-o", str(tmp_path / "out")])
+    assert exit_.value.code == 2
+    assert "--licence" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_evaluation_of_the_exported_file_is_taken_and_of_another_file_refused(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(checkpoint), "-o", str(tmp_path / "a"), "--name", "small", *LICENCE]
+    assert main(command) == 0
+    report = tmp_path / "report.json"
+    made = tmp_path / "a" / "small.onnx"
+    of_it = {"model": "small.onnx", "sha256": hashlib.sha256(made.read_bytes()).hexdigest(), "datasets": []}
+    report.write_text(json.dumps(of_it))
+    command[2] = str(tmp_path / "b")
+    assert main([*command, "--evaluation", str(report)]) == 0
+    report.write_text(json.dumps(of_it | {"sha256": "1" * 64}))
+    command[2] = str(tmp_path / "c")
+    assert main([*command, "--evaluation", str(report)]) == 1
+    assert "evaluation of another model" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
 
 
 @pytest.mark.usefixtures("quick")
@@ -169,7 +207,7 @@ def test_failed_verification_writes_nothing(
 ) -> None:
     monkeypatch.setattr(verify, "torch_scores", lambda network, mel: np.full((len(mel), 10), 0.1, np.float32))
     folder = tmp_path / "new" / "models"
-    assert main([str(checkpoint), "-o", str(folder)]) == 1
+    assert main([str(checkpoint), "-o", str(folder), *LICENCE]) == 1
     assert "is not the checkpoint's model" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.onnx"))
     assert not folder.exists()
@@ -186,6 +224,10 @@ def test_failed_verification_writes_nothing(
         (["--evaluation", "{corpus}"], "evaluation"),
         (["--temperature", "-1"], "temperature"),
         (["--name", "a/b"], "name"),
+        (["--licence", " "], "licence"),
+        (["--waveform", "48000"], "44100"),
+        (["--evaluation", "{stranger}"], "evaluation of another model"),
+        (["--evaluation", "{nameless}"], "evaluate again"),
     ],
 )
 def test_bad_input_is_one_clear_error(
@@ -203,8 +245,12 @@ def test_bad_input_is_one_clear_error(
     )
     shape = tmp_path / "shape.npz"
     np.savez(shape, mel_db=np.zeros((2, 1, 128, 300), np.uint8), labels=["tango", "jive"])
-    words = [word.format(corpus=corpus, shape=shape) for word in options]
-    assert main([str(checkpoint), "-o", str(tmp_path / "out"), *words]) in (
+    stranger, nameless = tmp_path / "stranger.json", tmp_path / "nameless.json"
+    stranger.write_text(json.dumps({"model": "best.pt", "sha256": "0" * 64, "datasets": []}))
+    nameless.write_text(json.dumps({"model": "best.pt", "datasets": []}))
+    given = {"corpus": corpus, "shape": shape, "stranger": stranger, "nameless": nameless}
+    words = [word.format(**given) for word in options]
+    assert main([str(checkpoint), "-o", str(tmp_path / "out"), *LICENCE, *words]) in (
         1,
         2,
     )  # 2 if a parameter was wrong, and not a file
@@ -219,18 +265,18 @@ def test_folder_that_cannot_be_written_to(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert main([str(checkpoint), "-o", str(tmp_path / "file" / "models")]) == 1
+    assert main([str(checkpoint), "-o", str(tmp_path / "file" / "models"), *LICENCE]) == 1
     assert "cannot be written" in capsys.readouterr().err
     if os.geteuid():
         tmp_path.chmod(0o500)
-        assert main([str(checkpoint), "-o", str(tmp_path / "models")]) == 1
+        assert main([str(checkpoint), "-o", str(tmp_path / "models"), *LICENCE]) == 1
 
 
 def test_damaged_list_of_models_is_left_alone(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "models.toml").write_text("[[models")
-    assert main([str(checkpoint), "-o", str(tmp_path)]) == 1
+    assert main([str(checkpoint), "-o", str(tmp_path), *LICENCE]) == 1
     assert "models.toml" in capsys.readouterr().err
     assert (tmp_path / "models.toml").read_text() == "[[models"
     assert len(list(tmp_path.iterdir())) == 1

@@ -1,6 +1,7 @@
 """`evaluate`: accuracies, confusion and calibration of a network on named datasets."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,9 @@ def _run(args: argparse.Namespace) -> int:
         if line := evaluate.warning(report):
             print(line, file=sys.stderr)
     if args.output:
-        console.print(f"written: {write_reports(args.output, reports, model=args.model.name)}")
+        digest = hashlib.sha256(args.model.read_bytes()).hexdigest()
+        written = write_reports(args.output, reports, model=args.model.name, sha256=digest)
+        console.print(f"written: {written}")
     return 0
 
 
