@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from runtime.command.exits import run
 from training.commands import (
+    aggregation,
     baseline,
     calibrate,
     collection,

@@ -59,7 +59,7 @@ class EvidenceFit:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """Sequences side by side, padded at their ends: arrays of shape (n_updates, n_sequences, …)."""
 
     scores: NDArray[np.float64]
@@ -68,7 +68,7 @@ class _Batch:
     passed: NDArray[np.float64]
 
     @classmethod
-    def of(cls, sequences: Sequence[Scored]) -> "_Batch":
+    def of(cls, sequences: Sequence[Scored]) -> "Batch":
         longest = max(len(s.truth) for s in sequences)
         n_states = sequences[0].scores.shape[1]
         scores = np.full((longest, len(sequences), n_states), 1 / n_states)
@@ -86,7 +86,7 @@ class _Batch:
         return self.truth != NO_SONG
 
 
-def posteriors(settings: EvidenceSettings, batch: _Batch) -> NDArray[np.float64]:
+def posteriors(settings: EvidenceSettings, batch: Batch) -> NDArray[np.float64]:
     """Probabilities going forward, before the temperature, shape (n_updates, n_sequences, n_states)."""
     n_updates, n_sequences, n_states = batch.scores.shape
     chain = Chain(settings, n_states)
@@ -113,13 +113,13 @@ def named(said: NDArray[np.float64], name_at: float, release_at: float) -> NDArr
     return result
 
 
-def cost(names: NDArray[np.int64], batch: _Batch, n_dances: int, unnamed: float) -> float:
+def cost(names: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) -> float:
     """What the names cost a dancer per update with a song; naming 'none of these' is naming nothing.
 
     Parameters
     ----------
     names : ndarray of int, shape (n_updates, n_sequences)
-    batch : _Batch
+    batch : Batch
     n_dances : int
         States below it are dances.
     unnamed : float
@@ -148,7 +148,7 @@ def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
         raise ParameterError(f"the evidence parameters need at least 2 sequences, got {len(sequences)}")
     if not 0 < unnamed <= 1:
         raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {unnamed}")
-    fitted, held_out = _Batch.of(sequences[::2]), _Batch.of(sequences[1::2])
+    fitted, held_out = Batch.of(sequences[::2]), Batch.of(sequences[1::2])
     n_dances = fitted.scores.shape[2] - 1
     best: tuple[float, EvidenceSettings] | None = None
     for weight, mean, bias in product(WEIGHTS, MEAN_SECONDS, NONE_BIASES):
@@ -165,7 +165,7 @@ def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
     return measure(best[1], held_out, unnamed)
 
 
-def measure(settings: EvidenceSettings, batch: _Batch, unnamed: float) -> EvidenceFit:
+def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> EvidenceFit:
     """How parameters do on sequences that they were not fitted on."""
     n_dances = batch.scores.shape[2] - 1
     said = Chain(settings, n_dances + 1).said(posteriors(settings, batch))
@@ -186,7 +186,7 @@ def measure(settings: EvidenceSettings, batch: _Batch, unnamed: float) -> Eviden
     )
 
 
-def _temperature(probabilities: NDArray[np.float64], batch: _Batch) -> float:
+def _temperature(probabilities: NDArray[np.float64], batch: Batch) -> float:
     """The temperature at which the truth is likeliest (Guo et al. 2017)."""
     counts = batch.counts
     log = np.log(np.maximum(probabilities[counts], 1e-12))

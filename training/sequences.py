@@ -3,7 +3,7 @@
 Generated recordings of one dance, of another, of other music; between them nothing, silence, or talk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,39 @@ class Scored:
     truth: NDArray[np.int64]
     seconds: NDArray[np.float64]
     passed: NDArray[np.float64]
+
+
+def drawn(
+    run: Run,
+    recordings: Sequence[Stored],
+    labels: Sequence[str],
+    n: int,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Scored]:
+    """Sequences as a network hears them; the even and the odd ones share no recording.
+
+    Parameters
+    ----------
+    run : callable
+        As for `scored`.
+    recordings : sequence of Stored
+        Sorted by dance, as a corpus is: every other one makes the even sequences.
+    labels : sequence of str
+    n : int
+        How many.
+    seed : int
+    progress : callable
+        Called with (sequences done, sequences in all).
+    """
+    rng = np.random.default_rng(seed)
+    result = []
+    for i in range(n):
+        frames, states = compose(recordings[i % 2 :: 2], labels, rng)
+        result.append(scored(run, frames, states, len(labels) + 1))
+        progress(i + 1, n)
+    return result
 
 
 def compose(

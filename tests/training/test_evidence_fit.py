@@ -7,7 +7,7 @@ from runtime.dances import OTHER
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
 from runtime.mel import FRAME_RATE
-from training.evidence_fit import _Batch, cost, fit_evidence, measure, named, posteriors
+from training.evidence_fit import Batch, cost, fit_evidence, measure, named, posteriors
 from training.sequences import NO_SONG, Scored, compose, scored
 
 N_STATES = 5
@@ -38,7 +38,7 @@ def sequences():
 
 def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
     settings = EvidenceSettings(name_at=0.7, release_at=0.4, temperature=1.5, none_bias=0.4)
-    batch = _Batch.of(sequences[:3])
+    batch = Batch.of(sequences[:3])
     said = Chain(settings, N_STATES).said(posteriors(settings, batch))
     names = named(said, settings.name_at, settings.release_at)
     for i, sequence in enumerate(sequences[:3]):
@@ -53,7 +53,7 @@ def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
 
 def test_the_fit_is_better_than_chance_settings_and_calibrated(sequences):
     fit = fit_evidence(sequences, unnamed=0.5)
-    held_out = _Batch.of(sequences[1::2])
+    held_out = Batch.of(sequences[1::2])
     careless = measure(EvidenceSettings(weight=3.0, name_at=0.3, release_at=0.3), held_out, 0.5)
     assert fit.cost < careless.cost
     assert fit.right > 0.6
@@ -70,7 +70,7 @@ def test_a_careful_dancer_names_less(sequences):
 def test_cost_by_hand():
     truth = np.array([[0], [0], [0], [4], [NO_SONG]])  # four dances; state 4 is none of them
     scores = np.full((5, 1, N_STATES), 0.2)
-    batch = _Batch(scores, truth, np.ones((5, 1, 1)), np.ones((5, 1, 1)))
+    batch = Batch(scores, truth, np.ones((5, 1, 1)), np.ones((5, 1, 1)))
     assert cost(np.array([[0], [0], [0], [4], [2]]), batch, 4, 0.5) == 0  # all right; pauses do not count
     assert cost(np.array([[0], [-1], [4], [-1], [2]]), batch, 4, 0.5) == (0.5 + 0.5) / 4
     assert cost(np.array([[0], [1], [1], [-1], [2]]), batch, 4, 0.5) == (2 + 2) / 4  # two seconds, one flip

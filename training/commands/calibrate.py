@@ -114,15 +114,9 @@ def _run(args: argparse.Namespace) -> int:
 def _fit_evidence(
     run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", args: argparse.Namespace
 ) -> "EvidenceFit":
-    import numpy as np
-    from rich.progress import track
-
     from training.evidence_fit import fit_evidence
-    from training.sequences import compose, scored
+    from training.sequences import drawn
 
-    rng = np.random.default_rng(0)
-    sequences = [
-        scored(run, *compose(stored, labels, rng), len(labels) + 1)
-        for _ in track(range(args.sequences), "sequences", transient=True)
-    ]
+    with progress("sequences") as bar:
+        sequences = drawn(run, stored, labels, args.sequences, progress=bar)
     return fit_evidence(sequences, unnamed=args.unnamed_cost)

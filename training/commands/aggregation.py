@@ -1,0 +1,58 @@
+"""`aggregation`: ways to aggregate scores over time, side by side on generated sequences."""
+
+import argparse
+from typing import Any
+
+from runtime.command.exits import whole
+from training.commands.calibrate import UNNAMED
+from training.commands.collection import add_store, collect, progress, store_of
+
+
+def add_parser(commands: Any) -> None:
+    """Arguments of `aggregation`."""
+    command = commands.add_parser(
+        "aggregation",
+        help="compare the thesis's mean, the evidence model and a recurrent network on sequences",
+        description="Composes sequences of recordings that the model never saw, fits each way on one half of "
+        "them and measures it on the other.",
+    )
+    command.add_argument("manifest", help="MANIFEST.csv[@SPLIT], of recordings of about a minute")
+    command.add_argument("--model", help="a shipped model's name or an .onnx file (default: as whichdance)")
+    command.add_argument("--sequences", type=whole(10), default=480, metavar="N", help="default: 480")
+    command.add_argument("--seed", type=whole(0), default=0, help="of sequences and network (default: 0)")
+    command.add_argument(
+        "--unnamed-cost", type=float, default=UNNAMED, metavar="X", help="as for `calibrate`"
+    )
+    add_store(command)
+    command.set_defaults(func=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from runtime.model import Model
+    from training.aggregators import compare
+    from training.data.manifest import manifest_path, read_selection
+    from training.sequences import drawn
+
+    model = Model.load(args.model)
+    labels = model.info.labels
+    stored = collect(read_selection(args.manifest), store_of(args, manifest_path(args.manifest)), args).stored
+    with progress("sequences") as bar:
+        sequences = drawn(model.engine.run, stored, labels, args.sequences, seed=args.seed, progress=bar)
+    found = compare(sequences, unnamed=args.unnamed_cost, seed=args.seed)
+    table = Table("", *found, title=f"{len(sequences[1::2])} sequences that none was fitted on")
+    rows = {
+        "log loss, nat": lambda c: f"{c.log_loss:.3f}",
+        f"cost (a wrong name 1, no name {args.unnamed_cost:g})": lambda c: f"{c.cost:.3f}",
+        "right dance named, of its time": lambda c: f"{c.right:.1%}",
+        "wrong dance named": lambda c: f"{c.wrong:.1%}",
+        "a dance named in other music": lambda c: f"{c.others_named:.1%}",
+        "calibration error of the named dance": lambda c: f"{c.calibration_error:.3f}",
+        "parameters fitted on sequences": lambda c: str(c.parameters),
+    }
+    for name, text in rows.items():
+        table.add_row(name, *map(text, found.values()))
+    Console().print(table)
+    return 0
