@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
             compare,
             embed,
             follow,
+            aggregation,
             tempo,
             experiment,
             baseline,
