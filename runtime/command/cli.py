@@ -19,7 +19,7 @@ from runtime.command.arguments import (
     make_parser,
 )
 from runtime.command.batch import Batch, find_recordings
-from runtime.command.exits import Exit, run, say
+from runtime.command.exits import Exit, keep_streams_to_ourselves, run, say
 from runtime.command.progress import ProgressBar
 from runtime.command.report import Renderer
 from runtime.errors import WhichdanceError
@@ -40,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    if argv is None:
+        argv = sys.argv[1:]
+        keep_streams_to_ourselves()
     if not argv:
         sys.stderr.write(SHORT_HELP)
         return Exit.USAGE

@@ -57,7 +57,9 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> i
     args = parser.parse_args(argv)
     try:
         with _terminated_cleanly():
-            return int(args.func(args) or Exit.OK)
+            status = int(args.func(args) or Exit.OK)
+            sys.stdout.flush()  # what cannot be written is to be said here, not at the interpreter's end
+            return status
     except WhichdanceError as error:
         say(parser.prog, error)
         return Exit.USAGE if isinstance(error, ParameterError) else Exit.FAILED
@@ -131,6 +133,24 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # for as long as the process
+
+
+def keep_streams_to_ourselves() -> None:
+    """Let nobody but Python write to standard output and standard error, from here on.
+
+    Decoders in C write to file descriptors 1 and 2 what they think of a file: into JSON, without the file's
+    name, across a progress bar. Those descriptors go nowhere; ours are copies.
+    """
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if stream is None or stream is not getattr(sys, f"__{name}__"):  # closed, or replaced by a test
+            continue
+        stream.flush()
+        buffering = 1 if name == "stderr" else -1
+        copy = open(os.dup(number), "w", buffering, stream.encoding, stream.errors)  # noqa: SIM115
+        setattr(sys, name, copy)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), number)
 
 
 def _discard_output() -> None:

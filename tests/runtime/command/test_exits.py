@@ -1,6 +1,7 @@
 """How a command ends: its status, and one line on standard error."""
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -155,3 +156,27 @@ def test_ctrl_c_while_libraries_load_is_ctrl_c(tmp_path):
 )
 def test_text_for_a_terminal(text, shown):
     assert printable(text) == shown
+
+
+def test_libraries_in_c_have_no_say(program, tmp_path, sound):
+    """libmpg123 complains on standard error about a broken MP3, without its name; we say it once."""
+    path = sound("a.mp3", "tango", 30.0)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + b"rubbish!" * 4000 + data[len(data) // 2 :])
+    (tmp_path / "b.mp3").write_bytes(b"this is no music" * 100)
+    done = subprocess.run(
+        [*program, "--json", path, tmp_path / "b.mp3"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert [answer["path"] for answer in json.loads(done.stdout)] == [str(path), str(tmp_path / "b.mp3")]
+    assert all(line.startswith(f"whichdance: {tmp_path}") for line in done.stderr.splitlines())
+
+
+def test_an_answer_that_cannot_be_written_at_the_end_is_said(program, sound):
+    with open("/dev/full", "w") as full:
+        command = [*program, sound("a.wav", "jive"), sound("b.wav", "tango")]  # a table comes all at once
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "whichdance: cannot go on: [Errno 28] No space left on device\n",
+    )
