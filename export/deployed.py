@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from runtime.dances import DANCE_KEYS, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, label_problem
 from runtime.errors import ModelError, ParameterError
 from runtime.model import FORMAT_VERSION
 from training.models import front_end, load_checkpoint
+from training.models import labels as training_labels
 
 NOT_STATED = "not stated"
 
@@ -25,22 +26,27 @@ class Scores(nn.Module):
     Parameters
     ----------
     network : nn.Module
-        Mel power (n, 1, 224, T) to logits (n, 10 or 11).
+        Mel power (n, 1, 224, T) to logits (n, classes), those of 'other' last where that is a class.
+    n_dances : int
+        Classes that have a name.
     temperature : float
         Divides the logits; above 1 it makes an over-confident network modest (Guo et al. 2017).
     """
 
-    def __init__(self, network: nn.Module, temperature: float = 1.0) -> None:
+    def __init__(
+        self, network: nn.Module, temperature: float = 1.0, *, n_dances: int = len(DANCE_KEYS)
+    ) -> None:
         super().__init__()
         self.network = network
+        self.n_dances = n_dances
         self.temperature = temperature
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Scores (n, 10): a network's eleventh class, 'other', is what their sum lacks to one."""
+        """Scores (n, n_dances): those of 'other' are what their sum lacks to one."""
         logits = self.network(mel)
         if self.temperature != 1:
             logits = logits / self.temperature
-        return torch.softmax(logits, dim=1)[:, : len(DANCE_KEYS)]
+        return torch.softmax(logits, dim=1)[:, : self.n_dances]
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Deployable:
     options : dict
         What `training.models.build` was given beside the architecture.
     labels : tuple of str
-        Classes of the network, ten or, with 'other', eleven.
+        Classes of the network: dances, and 'other' after them at most.
     segment_frames : int
     fields : dict of str to str
         The model file's metadata (see `runtime.model`).
@@ -108,10 +114,15 @@ def from_checkpoint(
     """
     network, checkpoint = load_checkpoint(path)
     labels = tuple(checkpoint.get("labels", ()))
-    if labels not in (DANCE_KEYS, (*DANCE_KEYS, OTHER)):
+    dances = labels[:-1] if labels[-1:] == (OTHER,) else labels
+    n_outputs = len(training_labels(checkpoint.get("options", {}).get("classes", 10)))
+    problem = label_problem(dances) or (
+        None if n_outputs == len(labels) else f"the network has {n_outputs} outputs"
+    )
+    if problem:
         raise ModelError(
-            f"{path}: the checkpoint's classes are {', '.join(labels) or 'not given'}; "
-            f"a model file needs the ten dances in order, and '{OTHER}' after them at most"
+            f"{path}: the checkpoint's classes are {', '.join(labels) or 'not given'}: {problem}; "
+            f"a model file needs labels of dances, and '{OTHER}' after them at most"
         )
     trained = checkpoint.get("front_end", {})
     segment_frames = trained.get("segment_frames", front_end()["segment_frames"])
@@ -136,7 +147,7 @@ def from_checkpoint(
         ".ort",
     ):
         raise ParameterError(f"name must be letters, digits, '-', '_' and '.' without a suffix, got {name!r}")
-    scores = Scores(network, float(temperature)).eval()
+    scores = Scores(network, float(temperature), n_dances=len(dances)).eval()
     return Deployable(
         network=scores,
         sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
@@ -149,7 +160,7 @@ def from_checkpoint(
             "format_version": FORMAT_VERSION,
             "name": name,
             "version": version,
-            "labels": ",".join(DANCE_KEYS),
+            "labels": ",".join(dances),
             **{key: str(value) for key, value in front_end().items()},
             "segment_frames": str(segment_frames),
             "normalisation": str(getattr(network, "description", NOT_STATED)),

@@ -107,11 +107,12 @@ def publish(
     for path, evaluation in zip(plan.evaluations, card_evaluations, strict=True):
         card.check_model(path, evaluation, deployable)
     name, width = deployable.name, deployable.segment_frames
+    dances = deployable.fields["labels"].split(",")
     with _workshop(folder) as workshop:
         listed = registry.read(folder)
         progress("reading segments")
         sets = [
-            segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=width)
+            segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=width, dances=dances)
             for given in plan.verification
         ] or [segments.made_up(N_MADE_UP, segment_frames=width)]
 

@@ -15,6 +15,7 @@ from runtime.errors import ModelError
 from runtime.mel import FRAME_RATE, N_MELS, Float32
 from runtime.segments import windows
 from training.data.codec import ARRAYS
+from training.data.collections import dance_of
 from training.data.manifest import Recording, manifest_path, read_samples, read_selection
 from training.evaluate import array_dataset
 
@@ -32,7 +33,7 @@ class Segments:
     mel : ndarray, shape (n, 1, 224, T), float32
         Mel power.
     labels : ndarray of int, shape (n,)
-        Class index, or -1 for none of the ten.
+        Index among the model's dances, or -1 for none of them.
     """
 
     source: str
@@ -44,11 +45,18 @@ class Segments:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """Which segments are of one of the ten dances, shape (n,)."""
+        """Which segments are of one of the model's dances, shape (n,)."""
         return self.labels != UNLABELLED
 
 
-def read(given: str, *, split: str, n_wanted: int, segment_frames: int) -> Segments:
+def read(
+    given: str,
+    *,
+    split: str,
+    n_wanted: int,
+    segment_frames: int,
+    dances: Sequence[str] = DANCE_KEYS,
+) -> Segments:
     """Segments of a manifest (.csv) or of stored spectrograms (.npz).
 
     Parameters
@@ -61,6 +69,8 @@ def read(given: str, *, split: str, n_wanted: int, segment_frames: int) -> Segme
     n_wanted : int
         About so many segments, spread evenly over the recordings.
     segment_frames : int
+    dances : sequence of str
+        The model's, in the order of its outputs.
 
     Raises
     ------
@@ -78,7 +88,8 @@ def read(given: str, *, split: str, n_wanted: int, segment_frames: int) -> Segme
     for name, frames_of in recordings:
         chosen = _evenly(windows(frames_of(), segment_frames, 1), each, segment_frames)
         found.append(chosen)
-        labels += [DANCE_KEYS.index(name) if name in DANCE_KEYS else UNLABELLED] * len(chosen)
+        dance = dance_of(name)
+        labels += [dances.index(dance) if dance in dances else UNLABELLED] * len(chosen)
     if not labels:
         seconds = segment_frames / FRAME_RATE
         raise ModelError(f"{given}: no recording is as long as a segment ({seconds:.1f} s)")

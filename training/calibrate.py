@@ -4,6 +4,9 @@ Networks are overconfident (thesis 3.4). Dividing the logits by a temperature (G
 the mean score of a recording's best dance, which is what a user sees, agree with how often it is right;
 abstaining below a threshold (thesis 5, reject option) bounds the share of wrong answers among those given.
 
+The bound is meant for recordings to come, not for those at hand: the threshold is chosen so that the
+upper confidence limit of the error among the accepted (Clopper and Pearson 1934) stays below it.
+
 Training draws all dances alike (thesis 3.2.2), so the scores take all dances for equally common, which
 they are not: `fold_prior` puts in how common they are.
 """
@@ -17,9 +20,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
+from scipy.stats import beta
 from torch import nn
 
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.collections import PRIORS
 from training.data.store import Stored
@@ -28,6 +32,8 @@ from training.provenance import hash_of, seen
 
 HIGHEST_TEMPERATURE = 10.0  # and its inverse the lowest: beyond it the fit has gone astray
 MAX_ERROR = 0.1  # share of wrong answers among those given
+CONFIDENCE = 0.9  # with which that bound is to hold
+STARTS = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # shares of recordings accepted by the first thresholds tried
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,10 @@ class Calibration:
         The network abstains where the recording's highest mean score is below it.
     max_error : float
         Share of errors among accepted recordings that the threshold was chosen for.
+    confidence : float
+        Probability that the error of recordings to come keeps to it.
     coverage : float
-        Share of the calibration recordings of the ten dances that are accepted.
+        Share of the calibration recordings of the model's dances that are accepted.
     calibration_error_before, calibration_error : float
         Expected calibration error of recordings, at temperature 1 and at `temperature`.
     recordings : int
@@ -53,6 +61,7 @@ class Calibration:
     temperature: float
     reject_threshold: float
     max_error: float
+    confidence: float
     coverage: float
     calibration_error_before: float
     calibration_error: float
@@ -64,7 +73,11 @@ class Calibration:
 
 
 def calibrate(
-    segment_scores: Sequence[NDArray[np.floating]], truth: Sequence[str], *, max_error: float = MAX_ERROR
+    segment_scores: Sequence[NDArray[np.floating]],
+    truth: Sequence[str],
+    *,
+    max_error: float = MAX_ERROR,
+    labels: Sequence[str] | None = None,
 ) -> Calibration:
     """Choose temperature and threshold.
 
@@ -73,24 +86,34 @@ def calibrate(
     segment_scores : sequence of ndarray, shape (n_segments, n_classes)
         Softmax scores per recording, at temperature 1.
     truth : sequence of str
-        Class per recording; 'other' (or anything unknown) for music to none of the ten dances, which
+        Class per recording; 'other' (or anything unknown) for music to none of the model's dances, which
         any answer at all gets wrong.
     max_error : float
         Between 0 and 1.
+    labels : sequence of str, optional
+        Of the columns of scores; the thesis's ten in order, perhaps with 'other' last, if not given.
+
+    Raises
+    ------
+    WhichdanceError
+        If there are too few recordings, or too many wrong answers, for any threshold to keep the bound.
     """
     if not 0 < max_error < 1:
         raise ParameterError(f"max_error must be between 0 and 1, got {max_error}")
-    if not len(segment_scores) or not set(truth) & set(DANCE_KEYS):
-        raise WhichdanceError("calibration needs recordings of the ten dances; the manifest has none")
+    if labels is None:
+        labels = (*DANCE_KEYS, OTHER)[: segment_scores[0].shape[1]] if len(segment_scores) else DANCE_KEYS
+    dance_keys = [label for label in labels if label != OTHER]
+    if not len(segment_scores) or not set(truth) & set(dance_keys):
+        raise WhichdanceError("calibration needs recordings of the model's dances; the manifest has none")
     logits = [np.log(np.maximum(scores, 1e-30)) for scores in segment_scores]
     n_classes = logits[0].shape[1]
-    n_dances = len(DANCE_KEYS)
-    target = np.array([DANCE_KEYS.index(t) if t in DANCE_KEYS else n_dances for t in truth])
+    n_dances = len(dance_keys)
+    target = np.array([dance_keys.index(t) if t in dance_keys else n_dances for t in truth])
 
     def mean_scores(temperature: float) -> NDArray[np.float64]:
         return np.stack([softmax(z / temperature, axis=1).mean(axis=0) for z in logits])
 
-    known = target < n_classes  # a network of ten classes can only be fitted to the ten dances
+    known = target < n_classes  # a network without 'other' can only be fitted to its dances
 
     def loss(log_temperature: float) -> float:
         scores = mean_scores(float(np.exp(log_temperature)))[known]
@@ -110,6 +133,7 @@ def calibrate(
         temperature=temperature,
         reject_threshold=threshold,
         max_error=max_error,
+        confidence=CONFIDENCE,
         coverage=float((confidence[dances] >= threshold).mean()),
         calibration_error_before=expected_calibration_error(*best(1.0)),
         calibration_error=expected_calibration_error(confidence, right),
@@ -142,12 +166,12 @@ def check_unseen(checkpoint: Mapping[str, Any], recordings: Sequence[Stored], na
         )
 
 
-def fold_prior(network: nn.Module, prior: str) -> None:
+def fold_prior(network: nn.Module, prior: str, labels: Sequence[str] = DANCE_KEYS) -> None:
     """Shift the logits of a network that was trained on dances in equal shares to a prior, in place.
 
     Bayes: the posterior under prior p is proportional to p times the posterior under equal shares, so
-    log p is added to the logits, that is to the bias of the last layer. Music to none of the ten dances
-    keeps its share.
+    log p is added to the logits, that is to the bias of the last layer. Music to
+    none of the ten dances keeps its share.
 
     Parameters
     ----------
@@ -156,6 +180,8 @@ def fold_prior(network: nn.Module, prior: str) -> None:
     prior : str
         'uniform', or 'collected': as in the collections of the thesis (tables 4.1 and 4.3), where a paso
         doble is seven times rarer than a samba.
+    labels : sequence of str
+        The network's classes in order.
     """
     if prior not in PRIORS:
         raise ParameterError(f"prior must be one of {', '.join(PRIORS)}, got {prior!r}")
@@ -166,17 +192,55 @@ def fold_prior(network: nn.Module, prior: str) -> None:
         )
     shares = torch.tensor(PRIORS[prior]) / float(np.mean(PRIORS[prior]))
     with torch.no_grad():
-        last.bias[: len(DANCE_KEYS)] += shares.log()
+        for key, share in zip(DANCE_KEYS, shares.log(), strict=True):
+            if key in labels:
+                last.bias[list(labels).index(key)] += share
 
 
 def threshold_for(
-    confidence: NDArray[np.floating], right: NDArray[np.bool_], max_error: float = MAX_ERROR
+    confidence: NDArray[np.floating],
+    right: NDArray[np.bool_],
+    max_error: float = MAX_ERROR,
+    sure: float = CONFIDENCE,
 ) -> float:
-    """The lowest threshold at which at most `max_error` of the accepted recordings are wrong.
+    """The lowest threshold at which at most `max_error` of the accepted are wrong, with probability `sure`.
 
-    Above the highest confidence (1) if no threshold reaches that.
+    Of n accepted recordings k are wrong; the error of recordings to come is then below the upper limit of
+    Clopper and Pearson (1934), the `sure` quantile of the beta distribution of k + 1 and n - k. To pick
+    the best of many thresholds would pick luck as well: they are tried in fixed orders, from those that
+    accept a half, a quarter, an eighth and a sixteenth of the recordings downwards, each until the first
+    that breaks the bound, and each with a quarter of the risk (fixed-sequence testing with several starts;
+    Angelopoulos et al. 2021, Learn then Test). Recordings of equal confidence are accepted together.
+
+    Parameters
+    ----------
+    confidence : ndarray, shape (n,)
+    right : ndarray of bool, shape (n,)
+    max_error, sure : float
+        0 to 1.
+
+    Raises
+    ------
+    WhichdanceError
+        If no threshold keeps the bound.
     """
     order = np.argsort(-confidence, kind="stable")
-    errors = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(errors <= max_error)
-    return float(confidence[order[enough[-1]]]) if len(enough) else 1.0
+    accepted = np.arange(1, len(order) + 1)
+    wrong = np.cumsum(~right[order])
+    each = 1 - (1 - sure) / len(STARTS)
+    limit = np.where(wrong < accepted, beta.ppf(each, wrong + 1, np.maximum(accepted - wrong, 1)), 1.0)
+    falling = confidence[order]
+    last_of_equals = np.append(falling[1:] < falling[:-1], True)
+    needed = int(np.ceil(np.log(1 - each) / np.log(1 - max_error)))  # all of them right
+    chains = [
+        np.flatnonzero(last_of_equals & (accepted >= max(needed, share * len(order)))) for share in STARTS
+    ]
+    kept = [chain[: int(np.append(limit[chain] > max_error, True).argmax())] for chain in chains]
+    lowest = max((int(chain[-1]) for chain in kept if len(chain)), default=None)
+    if lowest is None:
+        raise WhichdanceError(
+            f"no threshold keeps errors among accepted recordings below {max_error:.0%} with a probability "
+            f"of {sure:.0%}: {len(order)} recordings, {int(right.sum())} of them right, are too few or too "
+            f"often wrong; give at least {needed}, better several hundred, or a larger max_error"
+        )
+    return float(falling[lowest])

@@ -15,6 +15,7 @@ from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
 from training.data.codec import ARRAYS, STORED
+from training.data.collections import dance_of
 from training.data.manifest import Recording
 from training.data.splits import group_of
 from training.data.store import Stored
@@ -122,27 +123,39 @@ def load_runner(path: str | Path, device: "str | torch.device" = "cpu") -> tuple
 
     A checkpoint's network runs on the device; an .onnx file on the CPU, as the runtime does.
     """
+    run, threshold, _ = load_labelled_runner(path, device)
+    return run, threshold
+
+
+def load_labelled_runner(
+    path: str | Path, device: "str | torch.device" = "cpu"
+) -> tuple[Run, float | None, tuple[str, ...]]:
+    """The same, and the labels of the columns of scores, 'other' among them where there is such a column."""
     if Path(path).suffix in (".onnx", ".ort"):
         from runtime.model import Model
 
         model = Model.load(path)
-        return model.run, model.info.reject_threshold
+        return model.run, model.info.reject_threshold, (*model.info.labels, OTHER)
     from training.models import load_checkpoint
 
     network, checkpoint = load_checkpoint(path)
     calibration = checkpoint.get("calibration") or {}
     run = network_runner(network.to(device), device, temperature=calibration.get("temperature", 1.0))
-    return run, calibration.get("reject_threshold")
+    return run, calibration.get("reject_threshold"), tuple(checkpoint["labels"])
 
 
 @dataclass(frozen=True)
 class Report:
     """Statistics of one network on one dataset.
 
-    Accuracies and confusion are over the recordings of the ten dances. `top1` and `top2` are of
+    Accuracies and confusion are over the recordings of the thesis's ten dances, and of the ten scores
+    alone: which of the ten it would be. `top1` and `top2` are of
     recordings, after averaging over segments; `segment_top1` and `segment_top2` of single segments.
     Recordings of one group, and segments of one recording, are alike: intervals are over groups
-    (`training.metrics.share_of`). Confidence is the highest mean score.
+    (`training.metrics.share_of`). Confidence is the highest mean score of the ten.
+
+    What a model with further dances says of all of them is in `named_first`, `social_first`,
+    `others_as_ten` and `all_confusion`, where the answer is the highest mean score of all.
 
     Attributes
     ----------
@@ -166,6 +179,17 @@ class Report:
         Share of the other music that is rejected.
     others_auc : float
         Area under the ROC curve of confidence, ten dances against other music.
+    dances : tuple of str
+        That the model knows.
+    named_first : Accuracy
+        Of all recordings of the model's dances, how many get their own first.
+    social_first : Accuracy
+        The same of its dances beside the ten.
+    others_as_ten : Accuracy
+        Share of other music (than the ten) that gets one of the ten as accepted answer: the highest of all
+        scores, none-of-these included, and not below the threshold.
+    all_confusion : dict of str to dict
+        True dance to answer to number of recordings, for all the dances that the model knows.
     risk_coverage : list of (threshold, coverage, accuracy)
     labels : tuple of str
         Per recording, as in the dataset; as the following two not in `to_dict`.
@@ -191,6 +215,11 @@ class Report:
     accepted_top1: Accuracy
     others_rejected: Accuracy
     others_auc: float
+    dances: tuple[str, ...]
+    named_first: Accuracy
+    social_first: Accuracy
+    others_as_ten: Accuracy
+    all_confusion: dict[str, dict[str, int]]
     risk_coverage: list[tuple[float, float, float]]
     labels: tuple[str, ...] = field(repr=False)
     scores: NDArray[np.float64] = field(repr=False)
@@ -220,6 +249,7 @@ def evaluate(
     *,
     stride: int = DEFAULT_STRIDE,
     threshold: float | None = None,
+    labels: Sequence[str] | None = None,
     seen: Mapping[str, set[str]] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Report:
@@ -234,6 +264,9 @@ def evaluate(
         Frames from one segment to the next.
     threshold : float, optional
         Abstain where the confidence is lower.
+    labels : sequence of str, optional
+        What the scores' columns mean, 'other' for none of these; the thesis's ten in order, perhaps with
+        'other' last, where it is not given.
     seen : mapping of str to set of str, optional
         Hashes of what the network was made with (`training.provenance.seen`), to count.
     progress : callable
@@ -247,10 +280,12 @@ def evaluate(
             yield segments
             progress(done, len(dataset.labels))
 
-    scores = [s[:, : len(DANCE_KEYS)] for s in score_windows(run, counted())]
+    scores = score_windows(run, counted())
     items = dataset.items()
     met = {use: sum(item.recording in known for item in items) for use, known in (seen or {}).items()}
-    report = statistics(dataset.name, dataset.labels, scores, threshold=threshold, items=items)
+    report = statistics(
+        dataset.name, dataset.labels, scores, threshold=threshold, columns=labels, items=items
+    )
     return replace(report, seen={use: n for use, n in met.items() if n})
 
 
@@ -260,18 +295,27 @@ def statistics(
     segment_scores: Sequence[Float32],
     *,
     threshold: float | None = None,
+    columns: Sequence[str] | None = None,
     items: Sequence[Item] | None = None,
 ) -> Report:
-    """Statistics of scores (n_segments, 10) per recording with its label; each its own group by default."""
+    """Statistics of scores (n_segments, n_columns) per recording with its label.
+
+    Each recording is its own group by default; `columns` are the `labels` of `evaluate`.
+    """
     items = items or [Item(str(i), group=str(i)) for i in range(len(labels))]
-    known = [i for i, label in enumerate(labels) if label in DANCE_KEYS]
+    if columns is None:
+        columns = (*DANCE_KEYS, OTHER)[: segment_scores[0].shape[1]]
+    known = [i for i, label in enumerate(labels) if label in DANCE_KEYS and label in columns]
     others = [i for i, label in enumerate(labels) if label not in DANCE_KEYS]
     truth = np.array([DANCE_KEYS.index(labels[i]) for i in known], np.int64)
-    means = metrics.aggregate(segment_scores)
+    all_means = metrics.aggregate(segment_scores)
+    means = _of_the_ten(all_means, columns).astype(np.float64)
     of_recordings = means[known]
     lengths = [len(segment_scores[i]) for i in known]
     of_segments = (
-        np.concatenate([segment_scores[i] for i in known]) if known else np.empty((0, 10), np.float32)
+        np.concatenate([_of_the_ten(segment_scores[i], columns) for i in known])
+        if known
+        else np.empty((0, 10), np.float32)
     )
     segment_truth = np.repeat(truth, lengths)
     groups = [items[i].group for i in known]
@@ -302,7 +346,51 @@ def statistics(
         labels=tuple(labels),
         scores=means,
         items=tuple(items),
+        **_of_all(labels, all_means, columns, -math.inf if threshold is None else threshold),
     )
+
+
+def _of_the_ten(scores: NDArray[np.floating], columns: Sequence[str]) -> NDArray[np.floating]:
+    """The scores of the thesis's ten in their order; 0 for those that the model does not know."""
+    if tuple(columns[: len(DANCE_KEYS)]) == DANCE_KEYS:
+        return scores[:, : len(DANCE_KEYS)]
+    ten = np.zeros((len(scores), len(DANCE_KEYS)), scores.dtype)
+    for i, key in enumerate(DANCE_KEYS):
+        if key in columns:
+            ten[:, i] = scores[:, list(columns).index(key)]
+    return ten
+
+
+def _of_all(
+    labels: Sequence[str], means: NDArray[np.floating], columns: Sequence[str], threshold: float
+) -> dict[str, Any]:
+    """The entries of a report that are about all the model's dances."""
+    true = [dance_of(label) for label in labels]
+    known = tuple(label for label in columns if label != OTHER)
+    none = means[:, list(columns).index(OTHER)] if OTHER in columns else 1 - means.sum(axis=1)
+    of_known = means[:, [i for i, label in enumerate(columns) if label != OTHER]]
+    best = of_known.argmax(axis=1)
+    answers = [known[b] if of_known[i, b] >= none[i] else OTHER for i, b in enumerate(best)]
+    confusion: dict[str, dict[str, int]] = {}
+    for dance, answer in zip(true, answers, strict=True):
+        row = confusion.setdefault(dance if dance in known else OTHER, {})
+        row[answer] = row.get(answer, 0) + 1
+    order = (*known, OTHER)
+    named = [(dance, known[b]) for dance, b in zip(true, best, strict=True) if dance in known]
+    social = [(dance, first) for dance, first in named if dance not in DANCE_KEYS]
+    others = [i for i, label in enumerate(labels) if label not in DANCE_KEYS]
+    as_ten = [answers[i] in DANCE_KEYS and of_known[i].max() >= threshold for i in others]
+    return {
+        "dances": known,
+        "named_first": Accuracy(sum(dance == first for dance, first in named), len(named)),
+        "social_first": Accuracy(sum(dance == first for dance, first in social), len(social)),
+        "others_as_ten": Accuracy(sum(map(bool, as_ten)), len(others)),
+        "all_confusion": {
+            dance: {answer: n for answer in order if (n := confusion[dance].get(answer))}
+            for dance in order
+            if dance in confusion
+        },
+    }
 
 
 def summary(reports: Sequence[Report]) -> "Table":
@@ -364,6 +452,27 @@ def warning(report: Report) -> str:
         f"warning: the network has met recordings of {report.name} before: of {len(report.labels)}, "
         f"{', '.join(parts)}; these numbers say little about music that it has not heard"
     )
+
+
+def social_lines(report: Report) -> list[str]:
+    """What a model with dances beside the ten says of these, a line each."""
+    lines = []
+    if report.social_first.total:
+        lines.append(
+            f"{report.name}: of the {report.social_first.total} recordings of the model's other dances "
+            f"{report.social_first} get their own first"
+        )
+    if report.others_as_ten.total:
+        lines.append(
+            f"{report.name}: of {report.others_as_ten.total} recordings of other music "
+            f"{report.others_as_ten} get one of the ten as accepted answer"
+        )
+    for true, row in report.all_confusion.items():
+        if true not in DANCE_KEYS:
+            falling = sorted(row.items(), key=lambda item: -item[1])
+            answers = ", ".join(f"{answer} {n}" for answer, n in falling)
+            lines.append(f"{report.name}: {true} → {answers}")
+    return lines
 
 
 def initials(name: str) -> str:

@@ -49,8 +49,9 @@ def test_calibration_of_the_checkpoint_is_the_default(make_checkpoint: Checkpoin
     [
         ({"architecture": "lenet"}, "lenet"),
         ({"architecture": "resnet18"}, "do not fit"),
-        ({"labels": ["salsa", "bachata"]}, "salsa"),
-        ({"labels": list(reversed(DANCE_KEYS))}, "in order"),
+        ({"labels": ["salsa", "bachata"]}, "salsa, bachata: the network has 11 outputs"),
+        ({"labels": ["other", *DANCE_KEYS[1:]]}, "not one of them"),
+        ({"labels": []}, "not given"),
         ({"front_end": front_end() | {"hop_length": 441}}, "hop_length = 441"),
         ({"format": 99}, "no checkpoint"),
     ],

@@ -16,6 +16,7 @@ from training.evaluate import (
     evaluate,
     load_runner,
     rejection_line,
+    social_lines,
     statistics,
     stored_dataset,
 )
@@ -45,6 +46,35 @@ def test_statistics_of_segments_and_recordings() -> None:
     assert report.coverage.value == 1.0
     assert report.accepted_top1.value == 0.5
     assert "50.0 % of them rightly; 100.0 % of other music is rejected" in rejection_line(report)
+
+
+LABELS = ("rumba", "bachata", "discofox", "jive", "other")
+
+
+def answers(*names: str, sure: float = 0.8) -> Float32:
+    """Segment scores over `LABELS` that are highest for the given dances."""
+    result = np.full((len(names), len(LABELS)), (1 - sure) / (len(LABELS) - 1), np.float32)
+    result[np.arange(len(names)), [LABELS.index(name) for name in names]] = sure
+    return result
+
+
+def test_a_model_of_other_dances() -> None:
+    """The ten are found wherever their columns are; collections' names are translated."""
+    truth = ("jive", "rumba", "other:bachata", "other:hustle", "other:salsa", "quickstep")
+    scored = [answers(a) for a in ("jive", "bachata", "bachata", "rumba", "other", "jive")]
+    scored[1][0, 0] += 0.01  # rumba, next to bachata
+    report = statistics("x", truth, scored, columns=LABELS, threshold=0.5)
+    assert report.dances == LABELS[:-1]
+    assert (report.top1.right, report.top1.total) == (2, 2)  # rumba is still the best of the ten there
+    assert (report.named_first.right, report.named_first.total) == (2, 4)
+    assert (report.social_first.right, report.social_first.total) == (1, 2)
+    assert (report.others_as_ten.right, report.others_as_ten.total) == (1, 3)
+    assert report.all_confusion["discofox"] == {"rumba": 1}
+    assert report.all_confusion["other"] == {"jive": 1, "other": 1}
+    assert any("discofox → rumba 1" in line for line in social_lines(report))
+    unsure = statistics("x", truth, [answers(*["rumba"], sure=0.4)] * 6, columns=LABELS, threshold=0.5)
+    assert unsure.others_as_ten.right == 0
+    json.dumps(report.to_dict(), allow_nan=False)
 
 
 def test_without_threshold_everything_is_accepted() -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from training import models
 from training.densenet import CONFIGURATIONS
@@ -187,3 +188,31 @@ def test_running_statistics_keep_up_with_short_runs() -> None:
     for norm in norms:
         assert norm.momentum is not None
         assert (1 - norm.momentum) ** 100 < 0.01
+
+
+def test_classes_are_data() -> None:
+    assert models.labels(10) == models.labels("10") == DANCE_KEYS
+    assert models.labels(11) == (*DANCE_KEYS, "other")
+    own = models.labels("other, bachata,tango,cha_cha_cha,zouk")
+    assert own == ("cha_cha_cha", "tango", "bachata", "zouk", "other")
+    assert models.labels(own) == own
+    assert models.class_of("polka", own) == "other"
+    assert models.class_of("zouk", own) == "zouk"
+    for wrong in ("tango", "tango,tango", "Slow Waltz,tango", "", "other"):
+        with pytest.raises(ParameterError, match="classes"):
+            models.labels(wrong)
+
+
+def test_weights_of_other_classes_are_a_start(tmp_path: Path) -> None:
+    """Rows of the same label are taken over, the trunk as it is, new rows are the network's own."""
+    options = {"branches": ("mlp",), "classes": ("tango", "samba", "other")}
+    old = build("rhythmogram", **options)
+    save_checkpoint(tmp_path / "c.pt", old, "rhythmogram", options)
+    new = build("rhythmogram", classes="bachata,tango,other", branches=("mlp",), weights=tmp_path / "c.pt")
+    _, checkpoint = load_checkpoint(tmp_path / "c.pt")
+    assert checkpoint["labels"] == ["samba", "tango", "other"]
+    before, after = old.state_dict(), new.state_dict()
+    assert torch.equal(after["trunks.mlp.2.weight"], before["trunks.mlp.2.weight"])
+    assert torch.equal(after["head.1.weight"][0], before["head.1.weight"][1])  # tango
+    assert torch.equal(after["head.1.weight"][2], before["head.1.weight"][2])  # other
+    assert not (after["head.1.weight"][1] == before["head.1.weight"]).all(dim=1).any()

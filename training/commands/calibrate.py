@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
         "--max-error",
         type=float,
         default=0.1,
-        help="largest share of errors among accepted recordings (default: 0.1)",
+        help="largest share of errors among accepted recordings, kept with 90 %% probability (default: 0.1)",
     )
     command.add_argument(
         "--prior",
@@ -73,13 +73,14 @@ def _run(args: argparse.Namespace) -> int:
     recordings = read_selection(args.manifest)
     device = device_of(args)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
-    calibrate.fold_prior(network, args.prior)
+    calibrate.fold_prior(network, args.prior, checkpoint["labels"])
     stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
     calibrate.check_unseen(checkpoint, stored, args.manifest)
     with progress("scores") as bar:
         run = network_runner(network.to(device), device)
         scores = score_recordings(run, stored, stride=args.stride, progress=bar)
-    calibration = calibrate.calibrate(scores, [s.recording.dance for s in stored], max_error=args.max_error)
+    truth = [s.recording.dance for s in stored]
+    calibration = calibrate.calibrate(scores, truth, max_error=args.max_error, labels=checkpoint["labels"])
     found = calibration.to_dict() | {"prior": args.prior}
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]

@@ -53,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
 
     check_stride(args.stride)
     check_datasets(args.dataset)
-    run, threshold = evaluate.load_runner(args.model, device_of(args))
+    run, threshold, labels = evaluate.load_labelled_runner(args.model, device_of(args))
     known = seen(read_checkpoint(args.model)) if args.model.suffix not in (".onnx", ".ort") else {}
     if args.threshold is not None:
         threshold = args.threshold
@@ -67,6 +67,7 @@ def _run(args: argparse.Namespace) -> int:
                     dataset,
                     stride=args.stride,
                     threshold=threshold,
+                    labels=labels,
                     seen=known,
                     progress=report_progress,
                 )
@@ -78,8 +79,9 @@ def _run(args: argparse.Namespace) -> int:
         console.print(evaluate.confusion_table(report))
     console.print(evaluate.summary(reports))
     for report in reports:
-        if line := evaluate.rejection_line(report):
-            console.print(line, highlight=False)
+        for line in (evaluate.rejection_line(report), *evaluate.social_lines(report)):
+            if line:
+                console.print(line, highlight=False)
     for report in reports:
         if line := evaluate.warning(report):
             print(line, file=sys.stderr)

@@ -1,0 +1,92 @@
+"""A hall: what physics says must come out of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from runtime.errors import ParameterError
+from training import hall
+from training.hall import CONTEXT, Hall
+
+FRAMES = 224
+
+
+def click(n: int = 8) -> torch.Tensor:
+    """dB of one loud frame in otherwise near silence."""
+    db = torch.full((n, 1, 224, CONTEXT + FRAMES), -80.0)
+    db[..., CONTEXT + 20] = 0.0
+    return db
+
+
+def test_off_by_default() -> None:
+    db = torch.rand(3, 1, 224, FRAMES)
+    assert Hall().context == 0
+    assert Hall()(db) is db
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_share_is_a_probability(share: float) -> None:
+    with pytest.raises(ParameterError, match="hall"):
+        Hall(share)
+
+
+def test_a_share_of_the_batch_changes() -> None:
+    torch.manual_seed(0)
+    db = -20 * torch.rand(400, 1, 224, CONTEXT + FRAMES)
+    heard = Hall(0.25)(db)
+    same = (heard == db[..., CONTEXT:]).all(dim=(1, 2, 3))
+    assert heard.shape == (400, 1, 224, FRAMES)
+    assert 0.68 < same.double().mean() < 0.82
+    assert torch.isfinite(heard).all()
+
+
+def test_drawn_from_the_seeded_generator() -> None:
+    drawn = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        drawn.append(Hall(1.0)(click()))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_power_decays_by_sixty_db_in_rt60_and_none_is_lost() -> None:
+    """Schroeder integration of many rooms' responses to a click gives back the decay that was drawn."""
+    torch.manual_seed(0)
+    room = hall._Room(64)
+    power = torch.zeros(64, 224, 2000)
+    power[..., 1] = 1.0
+    response = room.reverberate(power).double()
+    late = response[..., 2:] / (1 - room.direct)
+    band = 60
+    seconds = -6 / (hall.FRAME_RATE * room.keep.double().log10()[:, band])
+    energy = late[:, band]
+    place = (energy * torch.arange(1, energy.shape[1] + 1)).sum(dim=1) / energy.sum(dim=1)  # 1 / (1 - keep)
+    measured = -6 / (hall.FRAME_RATE * (1 - 1 / place).log10())
+    found = room.direct[:, 0, 0] < 1  # the others are close to the loudspeaker
+    assert (measured / seconds)[found].log().abs().median() < 0.3  # one noisy decay each
+    assert float(seconds.min()) > 0.2
+    assert float(seconds.max()) < 4
+    total = response.sum(dim=2).mean()
+    assert 0.9 < total < 1.1
+
+
+def test_bass_rings_longer_than_treble() -> None:
+    torch.manual_seed(0)
+    keep = hall._Room(50).keep
+    assert (keep[:, 5] >= keep[:, 220]).all()
+
+
+def test_context_rings_into_the_segment() -> None:
+    """A bang before the segment is heard in it, which without the frames before it would be lost."""
+    torch.manual_seed(3)
+    db = torch.full((64, 1, 224, CONTEXT + FRAMES), -80.0)
+    db[..., CONTEXT - 4] = 0.0
+    heard = Hall(1.0)(db)
+    assert (heard[..., :20].mean(dim=(1, 2, 3)) > heard[..., -20:].mean(dim=(1, 2, 3))).double().mean() > 0.6
+
+
+def test_people_come_in_all_kinds_and_at_equal_power() -> None:
+    voices, others = hall._people()
+    for bank in (voices, others):
+        np.testing.assert_allclose(bank.mean(dim=(1, 2)), 1.0, rtol=1e-4)
+        assert bank.shape[1] > CONTEXT + FRAMES
