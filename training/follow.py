@@ -22,6 +22,7 @@ from runtime.model import Model
 from runtime.segments import windows
 from runtime.session import BATCH_SEGMENTS, Listening, PlayingMusic
 from training.data.collections import dance_of
+from training.metrics import expected_calibration_error
 
 MOMENTS = (6.0, 10.0, 20.0, 60.0)  # s of music after which the answer is looked at
 TOLERANCE = 0.5  # s: updates come once a stride
@@ -54,10 +55,13 @@ class Heard:
         Seconds of music heard.
     named : tuple of (str or None)
         Key of the dance that was named then.
+    confidence : ndarray, shape (n_updates,)
+        Of the answer then.
     """
 
     times: NDArray[np.float64]
     named: tuple[str | None, ...]
+    confidence: NDArray[np.float64]
 
     def at(self, seconds: float) -> str | None:
         """What is named after so much music; None where less was played."""
@@ -102,6 +106,9 @@ class Following:
         Recordings of the ten whose first name is wrong.
     restless : int
         Recordings of the ten whose name flips more than twice.
+    calibration_error : float
+        Expected calibration error of the confidence of the dance that is named, over all updates of the
+        ten's recordings at which one is.
     delays : list of float
         Of each pair the seconds from the change until the new dance is named; inf where it never is.
     kept : list of float
@@ -115,12 +122,15 @@ class Following:
     known: int
     wrong_first: int
     restless: int
+    calibration_error: float
     delays: list[float]
     kept: list[float]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain Python objects that `json` accepts; inf becomes None."""
         content = vars(self) | {"alone": [vars(shares) for shares in self.alone]}
+        if math.isnan(self.calibration_error):
+            content["calibration_error"] = None
         for name in ("delays", "kept"):
             content[name] = [value if math.isfinite(value) else None for value in content[name]]
         return content
@@ -150,11 +160,15 @@ def play(listenings: Mapping[str, Listening], frames: Float32) -> dict[str, Hear
     for name, listening in listenings.items():
         replayed = replace(listening, model=Model(model.info, _Replay(scores)))
         music = PlayingMusic(replayed)
-        named = []
+        answers = []
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
             music.push(frames[start:end])
-            named.append(music.prediction(end / FRAME_RATE).dance)
-        heard[name] = Heard(ends / FRAME_RATE, tuple(named))
+            answers.append(music.prediction(end / FRAME_RATE))
+        heard[name] = Heard(
+            ends / FRAME_RATE,
+            tuple(answer.dance for answer in answers),
+            np.array([answer.confidence for answer in answers]),
+        )
     return heard
 
 
@@ -233,6 +247,7 @@ def follow(
             known=len(of_known),
             wrong_first=sum(h.first not in (None, label) for h, label in of_ten),
             restless=sum(h.flips > 2 for h, _ in of_ten),
+            calibration_error=_calibration_error(of_ten),
             delays=delays[name],
             kept=kept[name],
         )
@@ -249,6 +264,17 @@ def _pairs(streams: Sequence[Stream], n: int, seed: int) -> Iterator[tuple[Strea
         if a.label != b.label:
             drawn += 1
             yield a, b
+
+
+def _calibration_error(answers: Sequence[tuple[Heard, str]]) -> float:
+    named = [
+        (confidence, name == label)
+        for heard, label in answers
+        for name, confidence in zip(heard.named, heard.confidence.tolist(), strict=True)
+        if name is not None
+    ]
+    confidence, right = (np.array(column) for column in zip(*named, strict=True)) if named else ([], [])
+    return expected_calibration_error(np.asarray(confidence, np.float64), np.asarray(right, np.bool_))
 
 
 def _shares(answers: Sequence[tuple[Heard, str]], seconds: float) -> Shares:

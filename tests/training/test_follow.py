@@ -25,7 +25,7 @@ def stream(tone, key, seconds=30.0, label=None):
 
 
 def test_what_was_heard_by_hand():
-    heard = Heard(np.array([5.2, 6.2, 7.2, 8.2]), (None, "jive", "tango", "jive"))
+    heard = Heard(np.array([5.2, 6.2, 7.2, 8.2]), (None, "jive", "tango", "jive"), np.ones(4))
     assert heard.at(5.0) == heard.at(5.5) is None
     assert heard.at(6.0) == "jive"
     assert heard.at(100) == "jive"

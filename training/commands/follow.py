@@ -131,6 +131,10 @@ def _table(found: "dict[str, Following]") -> "Table":
         )
     table.add_row("wrong first names", *(str(f.wrong_first) for f in found.values()))
     table.add_row("names that flip more than twice", *(str(f.restless) for f in found.values()))
+    table.add_row(
+        "calibration error of the named dance",
+        *("–" if math.isnan(f.calibration_error) else f"{f.calibration_error:.3f}" for f in found.values()),
+    )
     if first.others:
         table.add_row(
             "other music given one of the ten at 20 s",
