@@ -142,15 +142,21 @@ def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
     sequences : sequence of Scored
         At least two.
     unnamed : float
-        See `cost`; 0 to 1.
+        See `cost`; above 0, at most 1.
     """
+    return fit_curve(sequences, [unnamed])[0]
+
+
+def fit_curve(sequences: Sequence[Scored], unnamed: Sequence[float]) -> list[EvidenceFit]:
+    """As `fit_evidence`, for several costs of naming nothing: the choice that a dancer has."""
     if len(sequences) < 2:
         raise ParameterError(f"the evidence parameters need at least 2 sequences, got {len(sequences)}")
-    if not 0 < unnamed <= 1:
-        raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {unnamed}")
+    for price in unnamed:
+        if not 0 < price <= 1:
+            raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {price}")
     fitted, held_out = Batch.of(sequences[::2]), Batch.of(sequences[1::2])
     n_dances = fitted.scores.shape[2] - 1
-    best: tuple[float, EvidenceSettings] | None = None
+    best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
     for weight, mean, bias in product(WEIGHTS, MEAN_SECONDS, NONE_BIASES):
         settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
         probabilities = posteriors(settings, fitted)
@@ -158,11 +164,12 @@ def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
         said = Chain(settings, n_dances + 1).said(probabilities)
         for name_at, share in product(NAME_AT, RELEASE_SHARES):
             candidate = replace(settings, name_at=name_at, release_at=share * name_at)
-            price = cost(named(said, name_at, share * name_at), fitted, n_dances, unnamed)
-            if best is None or price < best[0]:
-                best = price, candidate
-    assert best is not None
-    return measure(best[1], held_out, unnamed)
+            names = named(said, name_at, share * name_at)
+            for i, price in enumerate(unnamed):
+                reached = cost(names, fitted, n_dances, price)
+                if reached < best[i][0]:
+                    best[i] = reached, candidate
+    return [measure(settings, held_out, price) for (_, settings), price in zip(best, unnamed, strict=True)]
 
 
 def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> EvidenceFit:

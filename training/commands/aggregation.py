@@ -1,11 +1,17 @@
 """`aggregation`: ways to aggregate scores over time, side by side on generated sequences."""
 
 import argparse
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from runtime.command.exits import whole
 from training.commands.calibrate import UNNAMED
 from training.commands.collection import add_store, collect, progress, store_of
+
+if TYPE_CHECKING:
+    from training.sequences import Scored
+
+CURVE = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)  # costs of naming nothing
 
 
 def add_parser(commands: Any) -> None:
@@ -41,6 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     stored = collect(read_selection(args.manifest), store_of(args, manifest_path(args.manifest)), args).stored
     with progress("sequences") as bar:
         sequences = drawn(model.engine.run, stored, labels, args.sequences, seed=args.seed, progress=bar)
+    _print_curve(sequences)
     found = compare(sequences, unnamed=args.unnamed_cost, seed=args.seed)
     table = Table("", *found, title=f"{len(sequences[1::2])} sequences that none was fitted on")
     rows = {
@@ -56,3 +63,20 @@ def _run(args: argparse.Namespace) -> int:
         table.add_row(name, *map(text, found.values()))
     Console().print(table)
     return 0
+
+
+def _print_curve(sequences: "Sequence[Scored]") -> None:
+    """What the evidence model names where a missing name costs more or less than a wrong one."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from training.evidence_fit import fit_curve
+
+    table = Table(title="Evidence model by what a second without a name costs (a wrong name costs 1)")
+    for heading in ("cost", "named from", "right", "wrong", "other music named", "calibration error"):
+        table.add_column(heading, justify="right")
+    for price, fit in zip(CURVE, fit_curve(sequences, CURVE), strict=True):
+        shares = (f"{share:.1%}" for share in (fit.right, fit.wrong, fit.others_named))
+        name_at = f"{fit.settings.name_at:.1f}"
+        table.add_row(f"{price:g}", name_at, *shares, f"{fit.calibration_error:.3f}")
+    Console().print(table)
