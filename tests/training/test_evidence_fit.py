@@ -7,7 +7,7 @@ from runtime.dances import OTHER
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
 from runtime.mel import FRAME_RATE
-from training.evidence_fit import Batch, cost, fit_evidence, measure, named, posteriors
+from training.evidence_fit import Batch, cost, fit_curve, fit_evidence, measure, named, posteriors
 from training.sequences import NO_SONG, Scored, compose, scored
 
 N_STATES = 5
@@ -33,7 +33,13 @@ def drawn(rng, n_updates=120, sharpness=1.2, blur=8):
 @pytest.fixture(scope="module")
 def sequences():
     rng = np.random.default_rng(0)
-    return [drawn(rng) for _ in range(40)]
+    return [drawn(rng) for _ in range(24)]
+
+
+@pytest.fixture(scope="module")
+def fits(sequences):
+    """A careful dancer, one between, and a hasty one."""
+    return fit_curve(sequences, [0.1, 0.5, 1.0])
 
 
 def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
@@ -51,18 +57,18 @@ def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
             assert (-1 if follower.current is None else follower.current) == names[t, i]
 
 
-def test_the_fit_is_better_than_chance_settings_and_calibrated(sequences):
-    fit = fit_evidence(sequences, unnamed=0.5)
+def test_the_fit_is_better_than_chance_settings_and_calibrated(sequences, fits):
+    fit = fits[1]
     held_out = Batch.of(sequences[1::2])
     careless = measure(EvidenceSettings(weight=3.0, name_at=0.3, release_at=0.3), held_out, 0.5)
     assert fit.cost < careless.cost
     assert fit.right > 0.6
     assert fit.calibration_error < 0.1 < careless.calibration_error + 0.1
-    assert fit.sequences == 20
+    assert fit.sequences == 12
 
 
-def test_a_careful_dancer_names_less(sequences):
-    careful, hasty = (fit_evidence(sequences, unnamed=cost) for cost in (0.1, 1.0))
+def test_a_careful_dancer_names_less(fits):
+    careful, _, hasty = fits
     assert careful.wrong <= hasty.wrong
     assert careful.right <= hasty.right
 
