@@ -391,6 +391,22 @@ def _rest(name: str, path: Path, file: "soundfile.SoundFile", heard: int, frames
                 yield chunk[skipped:]
 
 
+def between(
+    blocks: Iterable[Float32], sample_rate: int, start: float, end: float | None
+) -> Iterator[Float32]:
+    """What of the blocks lies from `start` to `end`, s; to the last one if that is None."""
+    first = round(start * sample_rate)
+    last = math.inf if end is None else round(end * sample_rate)
+    position = 0
+    for block in blocks:
+        until = int(min(last - position, len(block)))
+        if (piece := block[max(0, first - position) : until]).size:
+            yield piece
+        position += len(block)
+        if position >= last:
+            return
+
+
 def prefetched(blocks: Iterable[Float32]) -> Iterator[Float32]:
     """The same blocks, decoded in a thread while the caller works on the one before."""
     done = object()

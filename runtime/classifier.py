@@ -1,5 +1,6 @@
 """The public ways in: from a file, from samples, from a spectrogram, from a microphone."""
 
+import math
 import os
 from typing import get_args
 
@@ -7,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime import mel
-from runtime.audio import Source, first_absurd, open_audio, prefetched
+from runtime.audio import Source, between, first_absurd, open_audio, prefetched
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
-from runtime.prediction import Prediction
-from runtime.segments import DEFAULT_STRIDE, check_stride
+from runtime.prediction import Prediction, clock
+from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS, check_stride
 from runtime.session import Aggregation, Dances, Listening, PlayingMusic, WholeRecording
 
 LIVE_STRIDE = 43  # frames: an update every second
@@ -38,6 +39,9 @@ class Classifier:
     dances : {'all', 'ten'}
         'ten' answers with the thesis's ten dances only; whatever else the model knows counts as none of
         them.
+    excerpt : (float, float or None)
+        From where to where recordings in files are heard, s; to their ends if None. Times in a `Prediction`
+        count from its beginning.
 
     Examples
     --------
@@ -56,7 +60,15 @@ class Classifier:
         min_confidence: float | None = None,
         aggregation: Aggregation = "evidence",
         dances: Dances = "all",
+        excerpt: tuple[float, float | None] = (0.0, None),
     ) -> None:
+        start, end = excerpt
+        if not (0 <= start < math.inf and (end is None or start + MIN_SECONDS <= end < math.inf)):
+            raise ParameterError(
+                f"excerpt must begin at 0 s or later and end at least {MIN_SECONDS:g} s behind that, "
+                f"got {start!r} to {end!r}"
+            )
+        self.excerpt = excerpt
         self.listening = _listening(model, threads, stride, min_confidence, aggregation, dances)
 
     @property
@@ -86,11 +98,13 @@ class Classifier:
         n_samples = 0
         with open_audio(source) as reader:
             stream = MelStream(reader.sample_rate)
-            for block in prefetched(reader.blocks()):
+            for block in prefetched(between(reader.blocks(), reader.sample_rate, *self.excerpt)):
                 n_samples += len(block)
                 session.push(stream.push(block))
         session.push(stream.flush())
         session.warnings = tuple(reader.warnings)
+        if not n_samples and self.excerpt[0]:
+            raise AudioError(f"{reader.name}: ends before {clock(self.excerpt[0])}, where it was to be heard")
         try:
             return session.prediction(n_samples / reader.sample_rate)
         except AudioError as error:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from runtime.classifier import LIVE_STRIDE
 from runtime.command.batch import STDIN
-from runtime.command.exits import fraction, whole
+from runtime.command.exits import fraction, moment, whole
 from runtime.dances import DANCES
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
@@ -70,7 +70,20 @@ Results go to standard output, everything else to standard error."""
 
 # Destinations of the options that make something of recordings in files; --live has none.
 FOR_FILES = (
-    *("paths", "parts", "timeline", "json", "csv", "csv_excel", "output", "plot", "cue", "jobs"),
+    *(
+        "paths",
+        "parts",
+        "timeline",
+        "json",
+        "csv",
+        "csv_excel",
+        "output",
+        "plot",
+        "cue",
+        "from",
+        "to",
+        "jobs",
+    ),
     *("playlists", "write_tags", "overwrite", "dry_run"),
 )
 FOR_MICROPHONE = ("device", "log")
@@ -138,6 +151,10 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 def _add_listening(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--model", metavar="NAME|FILE", help="a shipped model or an .onnx file")
+    group.add_argument(
+        "--from", type=moment, metavar="TIME", help="hear each recording from here on, as 1:30 or 90 (s)"
+    )
+    group.add_argument("--to", type=moment, metavar="TIME", help="and no further than this")
     group.add_argument(
         "--ballroom-only", action="store_true", help="answer with the ten ballroom dances alone"
     )

@@ -67,6 +67,7 @@ def _classify(args: argparse.Namespace) -> int:
         min_confidence=args.min_confidence,
         aggregation=args.aggregation,
         dances="ten" if args.ballroom_only else "all",
+        excerpt=(getattr(args, "from") or 0.0, args.to),
     )
     n_outcomes = len(recordings) + len(failures)
     keepers = _keepers(args, batch.labels)

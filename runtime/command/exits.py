@@ -128,6 +128,19 @@ def fraction(text: str) -> float:
     return number
 
 
+def moment(text: str) -> float:
+    """An argument's `type`: a time in a recording, s, written as seconds, m:ss or h:mm:ss."""
+    seconds = 0.0
+    try:
+        for part in text.split(":"):
+            seconds = 60 * seconds + float(part)
+            if not 0 <= seconds < float("inf") or part.strip() != part or part.startswith(("+", "-")):
+                raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a time as 1:30 or 90, got {text!r}") from None
+    return seconds
+
+
 def _open_closed_streams() -> None:
     """Where a stream was closed (`>&-`) Python has None, and the next file opened would get its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):

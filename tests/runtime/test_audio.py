@@ -15,7 +15,7 @@ import soundfile
 
 import runtime
 from runtime import AudioError, Classifier, LiveClassifier, ParameterError
-from runtime.audio import open_audio, read
+from runtime.audio import between, open_audio, read
 from runtime.promises import mpeg_seconds
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on PATH")
@@ -383,3 +383,13 @@ def test_absurd_rates(rate, tiny_model):
 def test_the_axis_of_channels_is_named(tiny_model):
     with pytest.raises(ParameterError, match=r"samples\.mean\(axis=1\)"):
         Classifier(tiny_model).classify_samples(np.zeros((90_000, 2)), 22_050)
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1000])
+@pytest.mark.parametrize(("start", "end"), [(0, None), (0, 3), (2.5, 7.5), (4, None), (9, 20), (30, None)])
+def test_what_lies_between_two_times(size, start, end):
+    samples = np.arange(100, dtype=np.float32)
+    blocks = [samples[i : i + size] for i in range(0, 100, size)]
+    pieces = list(between(blocks, 10, start, end))
+    expected = samples[round(10 * start) : None if end is None else round(10 * end)]
+    np.testing.assert_array_equal(np.concatenate([np.empty(0), *pieces]), expected)

@@ -90,6 +90,20 @@ def test_what_fails_for_one_recording_is_said_and_the_rest_goes_on(whichdance, s
     assert "song.png: is a folder; give the name of a file" in err
 
 
+def test_an_excerpt_is_heard_alone(whichdance, medley, tmp_path):
+    """40 s of tango, 40 s of rumba, 40 s of jive."""
+    answer = json.loads(whichdance("--json", "--from", "0:45", "--to", "1:15", medley)[1])[0]
+    assert (answer["dance"], answer["duration"]) == ("rumba", pytest.approx(30, abs=0.01))
+    assert len(answer["parts"]) == 1
+    assert json.loads(whichdance("--json", "--from", "85", medley)[1])[0]["dance"] == "jive"
+    assert json.loads(whichdance("--json", "--to", "30", medley)[1])[0]["dance"] == "tango"
+    status, _, err = whichdance("--from", "2:30", medley)
+    assert (status, err) == (1, f"whichdance: {medley}: ends before 2:30, where it was to be heard\n")
+    status, _, err = whichdance("--from", "1:00", "--to", "0:30", medley)
+    assert status == 2
+    assert "excerpt must begin at 0 s or later" in err
+
+
 # The dances in the user guide's set list of the three examples.
 EXAMPLES = ("quickstep", "rumba", "viennese_waltz")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime.command import cli
-from runtime.command.exits import Exit, fraction, printable, run, whole
+from runtime.command.exits import Exit, fraction, moment, printable, run, whole
 from runtime.errors import AudioError, ParameterError
 
 
@@ -180,3 +180,16 @@ def test_an_answer_that_cannot_be_written_at_the_end_is_said(program, sound):
         1,
         "whichdance: cannot go on: [Errno 28] No space left on device\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("1:30", 90), ("1:02:03.5", 3723.5), ("0:00", 0), ("0.25", 0.25)]
+)
+def test_times(text, seconds):
+    assert moment(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1:-2", ":30", "1:", "nan", "inf", "1: 30", "1:nan"])
+def test_what_is_no_time(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a time as 1:30 or 90, got"):
+        moment(text)
