@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from PIL import Image
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from runtime.audio import read
@@ -50,6 +51,10 @@ def write(folder: Path) -> None:
                     _take(context, server.url, medley, folder / "web", f"{device}-{look}")
                     context.close()
         browser.close()
+    for path in (folder / "web").glob("*.png"):
+        with Image.open(path) as picture:  # few colours: a third of the bytes
+            few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
     (folder / "images" / "web_phone.png").write_bytes((folder / "web/listening-phone-light.png").read_bytes())
 
 
