@@ -60,16 +60,13 @@ def embed(
 
 def write_embeddings(path: Path, embeddings: NDArray[np.float32], recordings: Sequence[Stored]) -> None:
     """An .npz file: `embeddings` (n, dimensions), `path`, `dance`, `split`, `group`, `recording` (a hash)."""
-    columns = {
-        name: np.array([getattr(r.recording, name) for r in recordings])
-        for name in ("dance", "split", "group")
-    }
-    paths = np.array([str(r.recording.path) for r in recordings])
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             embeddings=embeddings,
-            path=paths,
+            path=np.array([str(r.recording.path) for r in recordings]),
+            dance=np.array([r.recording.dance for r in recordings]),
+            split=np.array([r.recording.split for r in recordings]),
+            group=np.array([r.recording.group for r in recordings]),
             recording=np.array([hash_of(r) for r in recordings]),
-            **columns,
         )

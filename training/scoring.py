@@ -28,7 +28,7 @@ def network_runner(
     def run(batch: Float32) -> Float32:
         network.eval()
         with torch.inference_mode():
-            logits = network(torch.from_numpy(batch).to(device))
+            logits = network(torch.from_numpy(np.require(batch, requirements="W")).to(device))
             scores: np.ndarray[Any, np.dtype[np.float32]] = (
                 (logits.float() / temperature).softmax(dim=1).cpu().numpy()
             )

@@ -95,7 +95,8 @@ def test_digital_silence_is_not_trained_on(tmp_path: Path, write_clicks: Callabl
     soundfile.write(tmp_path / "late.wav", samples, rate)
     soundfile.write(tmp_path / "silent.wav", 0 * samples, rate)
     recordings = [Recording(tmp_path / f"{name}.wav", "rumba") for name in ("late", "silent")]
-    late, silent = Store(tmp_path / "store").collect(recordings).stored
+    collection = Store(tmp_path / "store").collect(recordings)
+    [late], [silent] = collection.stored, collection.silent
     images, _ = Batches([late, silent], LABELS, batch_size=64)[0]
     assert images.flatten(1).any(dim=1).all()
     with pytest.raises(WhichdanceError, match=r"all digital silence.*silent\.wav"):

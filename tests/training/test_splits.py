@@ -134,5 +134,5 @@ def test_groups_from_columns_and_folders(tmp_path: Path) -> None:
     assert [r.group for r in group_by(recordings, "label")] == ["label: L1", "label: L2"]
     assert [r.group for r in group_by(recordings, "folder")] == ["CD 1", tmp_path.name]
     assert {group_of(r) for r in group_by(recordings, "file")} == {"CD 1/a.wav", f"{tmp_path.name}/b.mp3"}
-    with pytest.raises(WhichdanceError, match="no column 'lable'"):
+    with pytest.raises(WhichdanceError, match="no recording has a column 'lable'"):
         group_by(recordings, "lable")

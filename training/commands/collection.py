@@ -72,5 +72,7 @@ def collect(
         print(f"left out: {reason}", file=sys.stderr)
     for stored in collection.short:
         print(f"left out: {stored.recording.path} is shorter than a segment of 5.2 s", file=sys.stderr)
+    for stored in collection.silent:
+        print(f"left out: {stored.recording.path} is digital silence", file=sys.stderr)
     print(f"{len(collection.stored)} recordings with spectrograms in {store}")
     return collection

@@ -143,7 +143,7 @@ def group_by(recordings: Sequence[Recording], by: str) -> list[Recording]:
         return [replace(r, group=r.path.parent.name) for r in recordings]
     names = [_named(r, by) for r in recordings]
     if not any(names):
-        kinds = "neither a tag nor a column" if by in GROUPS else "no column"
+        kinds = "a tag or a column" if by in GROUPS else "a column"
         raise WhichdanceError(
             f"no recording has {kinds} {by!r} to be grouped by; known are {', '.join(GROUPS)}"
         )

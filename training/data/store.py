@@ -88,11 +88,14 @@ class Collection:
         Shorter than a segment of 224 frames (5.2 s); not in `stored`.
     failed : tuple of (Recording, str)
         Cannot be read, with the reason.
+    silent : tuple of Stored
+        Digital silence from beginning to end; not in `stored`.
     """
 
     stored: tuple[Stored, ...]
     short: tuple[Stored, ...]
     failed: tuple[tuple[Recording, str], ...]
+    silent: tuple[Stored, ...] = ()
 
 
 class Store:
@@ -148,7 +151,9 @@ class Store:
         self._remember_reasons(broken)
         reasons |= broken
 
+        silence = {path for path in lengths if _is_silent(self._file(known[path]))}
         stored: list[Stored] = []
+        silent: list[Stored] = []
         short: list[Stored] = []
         failed: list[tuple[Recording, str]] = []
         for recording in recordings:
@@ -159,8 +164,9 @@ class Store:
             first = min(round(recording.start * FRAME_RATE), n_frames)
             last = n_frames if math.isinf(recording.end) else min(round(recording.end * FRAME_RATE), n_frames)
             item = Stored(recording, self._file(known[recording.path]), first, max(first, last))
-            (stored if item.n_frames >= min_frames else short).append(item)
-        return Collection(tuple(stored), tuple(short), tuple(failed))
+            kind = short if item.n_frames < min_frames else silent if recording.path in silence else stored
+            kind.append(item)
+        return Collection(tuple(stored), tuple(short), tuple(failed), tuple(silent))
 
     def _file(self, digest: str) -> Path:
         return spectrogram_file(self.folder, digest)
@@ -237,6 +243,12 @@ def _length(file: Path) -> int:
         return len(np.load(file, mmap_mode="r"))
     except (OSError, ValueError, EOFError):
         return 0
+
+
+def _is_silent(file: Path) -> bool:
+    """Whether there is nothing but digital silence; looks no further than the first sound."""
+    codes = np.load(file, mmap_mode="r")
+    return not any(codes[i : i + SEGMENT_FRAMES].any() for i in range(0, len(codes), SEGMENT_FRAMES))
 
 
 @lru_cache(maxsize=1)
