@@ -113,6 +113,10 @@ def from_checkpoint(
         If a parameter is out of range.
     """
     network, checkpoint = load_checkpoint(path)
+    if getattr(network, "takes_samples", False):
+        raise ModelError(
+            f"{path}: architecture {checkpoint['architecture']!r} takes samples, the runtime gives mel power"
+        )
     labels = tuple(checkpoint.get("labels", ()))
     dances = labels[:-1] if labels[-1:] == (OTHER,) else labels
     n_outputs = len(training_labels(checkpoint.get("options", {}).get("classes", 10)))

@@ -14,14 +14,14 @@ from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
-from training.data.codec import ARRAYS, STORED
+from training.data.codec import ARRAYS
 from training.data.collections import dance_of
 from training.data.manifest import Recording
 from training.data.splits import group_of
 from training.data.store import Stored
 from training.metrics import Accuracy, Estimate, percent
 from training.provenance import hash_of
-from training.scoring import Run, network_runner, score_windows
+from training.scoring import Run, network_runner, score_windows, segments_of
 
 if TYPE_CHECKING:
     import torch
@@ -53,11 +53,13 @@ class Dataset:
             for i, r in enumerate(self.recordings)
         ]
 
-    def windows(self, stride: int) -> Iterator[Float32]:
-        """Segments of each recording, mel power of shape (n_segments, 1, 224, 224)."""
+    def windows(self, stride: int, run: Run) -> Iterator[Float32]:
+        """Segments of each recording as the network takes them: mel power (n_segments, 1, 224, 224)."""
         for recording in self.recordings:
             if isinstance(recording, Stored):
-                yield windows(STORED.decode(recording.codes()), stride=stride)
+                yield segments_of(run, recording, stride)
+            elif getattr(run, "takes_samples", False):
+                raise WhichdanceError(f"{self.name} holds spectrograms, and this network takes samples")
             else:
                 excerpts = ARRAYS.decode(recording)
                 yield np.concatenate([windows(excerpt.T, stride=stride) for excerpt in excerpts])
@@ -276,7 +278,7 @@ def evaluate(
         raise WhichdanceError(f"dataset {dataset.name} has no recordings")
 
     def counted() -> Iterator[Float32]:
-        for done, segments in enumerate(dataset.windows(stride), 1):
+        for done, segments in enumerate(dataset.windows(stride, run), 1):
             yield segments
             progress(done, len(dataset.labels))
 

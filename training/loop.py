@@ -34,12 +34,15 @@ from training.data.store import Stored
 from training.hall import Hall
 from training.metrics import aggregate, top_k
 from training.sampler import Batches
+from training.samples import SampleBatches
 from training.scoring import network_runner, score_recordings
-from training.settings import SCHEDULES, Settings
+from training.settings import SCHEDULES, WAVEFORM, Settings
+from training.waveform import check_method
 from training.weights import is_checkpoint, read_checkpoint
 
 LOG = "log.csv"
 PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
+OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "teacher")
 SOFTENING = 2.0  # temperature of distillation
 
 
@@ -122,6 +125,8 @@ def train(
     state["training_data"] = training_data or statement(training)
     if state["epoch"] >= settings.epochs:
         return state
+    if settings.architecture == WAVEFORM:
+        check_method(**{name: getattr(settings, name) for name in OF_SPECTROGRAMS})
     # The faster layout for convolutions, most of all on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     wrapped, optimizer = fabric.setup(network, optimizer)
@@ -133,6 +138,7 @@ def train(
     incoming = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
     augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
     hall = Hall(settings.hall)
+    takes_samples = settings.architecture == WAVEFORM
 
     done = 0
     busy = waited = 0.0
@@ -146,11 +152,14 @@ def train(
             waited += time.perf_counter() - started
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            power = 10 ** (augment(hall(codes * STORED.step + STORED.lowest)) / 10)
-            log_probabilities = functional.log_softmax(wrapped(power).float(), dim=1)
+            if takes_samples:
+                segments = codes
+            else:
+                segments = 10 ** (augment(hall(codes * STORED.step + STORED.lowest)) / 10)
+            log_probabilities = functional.log_softmax(wrapped(segments).float(), dim=1)
             loss = _loss(log_probabilities, targets, settings.label_smoothing)
             if teacher:
-                taught = distillation_loss(log_probabilities, teacher(power))
+                taught = distillation_loss(log_probabilities, teacher(segments))
                 loss = (1 - settings.distil) * loss + settings.distil * taught
             fabric.backward(loss)
             optimizer.step()
@@ -306,15 +315,21 @@ def _loader(
     workers: int,
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """The batches of these numbers, loaded ahead by `workers` processes."""
-    batches = Batches(
-        training,
-        labels,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        rank=rank,
-        stretch=settings.stretch,
-        context=Hall(settings.hall).context,
-    )
+    batches: Batches | SampleBatches
+    if settings.architecture == WAVEFORM:
+        batches = SampleBatches(
+            training, labels, batch_size=settings.batch_size, seed=settings.seed, rank=rank
+        )
+    else:
+        batches = Batches(
+            training,
+            labels,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            rank=rank,
+            stretch=settings.stretch,
+            context=Hall(settings.hall).context,
+        )
     return DataLoader(
         batches,
         batch_size=None,

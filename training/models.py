@@ -18,15 +18,18 @@ from runtime.mel import FMAX, FMIN, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
 from runtime.segments import SEGMENT_FRAMES
 from training import densenet
 from training.data.manifest import LABEL
+from training.ensemble import TempoEnsemble
 from training.inputs import input_image
 from training.rhythmogram import RhythmNet
-from training.settings import RANDOM, TORCHVISION
+from training.settings import RANDOM, TEMPO, TORCHVISION, WAVEFORM
 from training.torchvision_import import models as torchvision_models
+from training.waveform import WaveformNet
 from training.weights import CHECKPOINT_FORMAT, is_checkpoint, load_pretrained, load_state, read_checkpoint
 
 Classes = int | str | Sequence[str]
 ARCHITECTURES = TORCHVISION
 RHYTHMOGRAM = "rhythmogram"
+SPECTROGRAM = (*ARCHITECTURES, *densenet.CONFIGURATIONS, RHYTHMOGRAM)  # that take mel power
 
 
 class SpectrogramClassifier(nn.Module):
@@ -60,7 +63,7 @@ class SpectrogramClassifier(nn.Module):
 
 def architectures() -> tuple[str, ...]:
     """All names that `build` knows."""
-    return (*ARCHITECTURES, *densenet.CONFIGURATIONS, RHYTHMOGRAM)
+    return (*SPECTROGRAM, WAVEFORM, *(TEMPO + name for name in SPECTROGRAM))
 
 
 def labels(classes: Classes) -> tuple[str, ...]:
@@ -117,7 +120,9 @@ def build(
     ----------
     architecture : str
         One of torchvision's networks in `ARCHITECTURES`, a DenseNet configuration of thesis table 4.7
-        (`training.densenet.CONFIGURATIONS`), or 'rhythmogram', our own.
+        (`training.densenet.CONFIGURATIONS`), 'rhythmogram', our own, or any of these after 'tempo+': its
+        ensemble with the tempo as evidence (`training.ensemble`). 'waveform' takes samples instead of mel
+        power (`training.waveform`).
     classes : int, str or sequence of str
         See `labels`.
     weights : str, Path or None
@@ -144,6 +149,11 @@ def build(
     ModelError
         Weights that cannot be had or do not fit.
     """
+    if architecture.startswith(TEMPO):
+        return _ensemble(
+            architecture, classes=classes, weights=weights, channels=channels, normalisation=normalisation,
+            bands=bands, dropout=dropout, **rhythmogram,
+        )  # fmt: skip
     configuration = densenet.CONFIGURATIONS.get(architecture)
     if configuration and configuration.pretrained and weights == RANDOM:
         raise ParameterError(
@@ -155,12 +165,15 @@ def build(
     if channels not in (1, 3):
         raise ParameterError(f"channels must be 1 or 3, got {channels!r}")
     n_classes = len(labels(classes))
-    if architecture == RHYTHMOGRAM:
-        if weights == "imagenet":
-            raise ParameterError("architecture 'rhythmogram' has no ImageNet weights; use weights='random'")
+    if architecture in (RHYTHMOGRAM, WAVEFORM) and weights == "imagenet":
+        raise ParameterError(f"architecture {architecture!r} has no ImageNet weights; use weights='random'")
+    network: nn.Module
+    if architecture == WAVEFORM:
+        network = WaveformNet(n_classes, dropout or 0.0)
+    elif architecture == RHYTHMOGRAM:
         if dropout is not None:
             rhythmogram["dropout"] = dropout
-        network: nn.Module = RhythmNet(classes=n_classes, **rhythmogram)
+        network = RhythmNet(classes=n_classes, **rhythmogram)
     else:
         if rhythmogram:
             raise ParameterError(f"architecture {architecture!r} has no option {', '.join(rhythmogram)}")
@@ -177,7 +190,8 @@ def build(
             backbone = _torchvision_network(architecture, n_classes, weights, channels, dropout)
         else:
             raise ParameterError(
-                f"unknown architecture {architecture!r}; the known ones are {', '.join(architectures())}"
+                f"unknown architecture {architecture!r}; the known ones are {', '.join(SPECTROGRAM)}, "
+                f"each of them after {TEMPO!r}, and {WAVEFORM}"
             )
         network = SpectrogramClassifier(image, backbone, channels)
     if weights not in ("random", "imagenet") and is_checkpoint(weights):
@@ -185,6 +199,29 @@ def build(
         state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels(classes))
         load_state(network, state, weights)
     return network
+
+
+def _ensemble(
+    architecture: str, *, classes: Classes, weights: str | Path | None, **options: Any
+) -> nn.Module:
+    """The ensemble of a network with the tempo; a checkpoint may be of the ensemble or of the network."""
+    member = architecture.removeprefix(TEMPO)
+    if member == WAVEFORM:
+        raise ParameterError(f"architecture {WAVEFORM!r} takes samples, and tempo is told from spectrograms")
+    of_ensemble = (
+        weights not in (None, RANDOM, "imagenet")
+        and is_checkpoint(weights)
+        and read_checkpoint(weights)["architecture"] == architecture
+    )
+    network = build(member, classes=classes, weights=None if of_ensemble else weights, **options)
+    ensemble = TempoEnsemble(network, labels(classes))
+    if of_ensemble:
+        assert weights
+        checkpoint = read_checkpoint(weights)
+        if tuple(checkpoint["labels"]) != labels(classes):
+            raise ParameterError(f"{weights}: an ensemble of other classes; start from its network alone")
+        load_state(ensemble, checkpoint["state_dict"], weights)
+    return ensemble
 
 
 def adopt_classes(

@@ -14,7 +14,16 @@ from training.data.store import Stored
 
 BATCH_SEGMENTS = 32
 
-Run = Callable[[Float32], Float32]  # mel power (n, 1, 224, T) to scores (n, n_classes)
+Run = Callable[[Float32], Float32]  # mel power (n, 1, 224, T), or samples (n, n_samples), to scores
+
+
+def segments_of(run: Run, stored: Stored, stride: int) -> Float32:
+    """The segments of a recording in the form that the network takes: mel power, or samples."""
+    if getattr(run, "takes_samples", False):
+        from training import samples
+
+        return samples.segments_of(stored, stride)
+    return windows(STORED.decode(stored.codes()), stride=stride)
 
 
 def network_runner(
@@ -34,6 +43,7 @@ def network_runner(
             )
         return scores
 
+    run.takes_samples = getattr(network, "takes_samples", False)  # type: ignore[attr-defined]
     return run
 
 
@@ -56,7 +66,7 @@ def score_recordings(
 
     def segments() -> Iterator[Float32]:
         for done, r in enumerate(recordings, 1):
-            yield windows(STORED.decode(r.codes()), stride=stride)
+            yield segments_of(run, r, stride)
             progress(done, len(recordings))
 
     return score_windows(run, segments())

@@ -99,9 +99,12 @@ TORCHVISION = (
     "shufflenet_v2_x1_0",
 )
 RANDOM, IMAGENET = "random", "imagenet"
+WAVEFORM = "waveform"  # the network that takes samples
+TEMPO = "tempo+"  # before a network's name: its ensemble with the tempo
 
 
 def default_weights(architecture: str) -> str:
     """What a network starts from unless told otherwise: ImageNet weights where there are any (thesis 4.4)."""
+    architecture = architecture.removeprefix(TEMPO)
     pretrained = architecture in TORCHVISION or architecture.startswith(("densenet-tl", "densenet-ft"))
     return IMAGENET if pretrained else RANDOM

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from runtime.errors import ParameterError, WhichdanceError
 from training.commands.collection import add_store, collect, store_of
 from training.commands.machine import ACCELERATORS
-from training.settings import SCHEDULES, SETTINGS_OF_METHOD, TORCHVISION, Settings, default_weights
+from training.settings import (
+    SCHEDULES,
+    SETTINGS_OF_METHOD,
+    TEMPO,
+    TORCHVISION,
+    WAVEFORM,
+    Settings,
+    default_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,9 +193,10 @@ def settings_of(args: argparse.Namespace, architecture: str, more_options: Mappi
     }
     if args.dropout is not None:
         options["dropout"] = args.dropout
-    if architecture == "rhythmogram":
+    member = architecture.removeprefix(TEMPO)
+    if member == "rhythmogram":
         options |= {"branches": tuple(args.branches.split(",")), "width": args.width}
-    else:
+    elif member != WAVEFORM:
         options |= {"channels": args.channels, "normalisation": args.normalisation, "bands": args.bands}
     method = {name: getattr(args, name) for name in SETTINGS_OF_METHOD}
     return Settings(architecture=architecture, options=options | dict(more_options), **method)

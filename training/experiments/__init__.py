@@ -9,6 +9,7 @@ from types import ModuleType
 from training.experiments import (
     figure4_7,
     figure4_9,
+    section5,
     table4_4,
     table4_5,
     table4_6,
@@ -26,4 +27,5 @@ EXPERIMENTS: dict[str, ModuleType] = {
     "table4.9": table4_9,
     "figure4.7": figure4_7,
     "figure4.9": figure4_9,
+    "section5": section5,
 }
