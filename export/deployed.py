@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -31,19 +31,31 @@ class Scores(nn.Module):
         Classes that have a name.
     temperature : float
         Divides the logits; above 1 it makes an over-confident network modest (Guo et al. 2017).
+    log_prior : sequence of float
+        Added to the logits before that, one per class (`training.calibrate.log_prior`); none if empty.
     """
 
+    log_prior: Tensor
+
     def __init__(
-        self, network: nn.Module, temperature: float = 1.0, *, n_dances: int = len(DANCE_KEYS)
+        self,
+        network: nn.Module,
+        temperature: float = 1.0,
+        *,
+        n_dances: int = len(DANCE_KEYS),
+        log_prior: Sequence[float] = (),
     ) -> None:
         super().__init__()
         self.network = network
         self.n_dances = n_dances
         self.temperature = temperature
+        self.register_buffer("log_prior", torch.tensor(tuple(log_prior)))
 
     def forward(self, mel: Tensor) -> Tensor:
         """Scores (n, n_dances): those of 'other' are what their sum lacks to one."""
         logits = self.network(mel)
+        if len(self.log_prior):
+            logits = logits + self.log_prior
         if self.temperature != 1:
             logits = logits / self.temperature
         return torch.softmax(logits, dim=1)[:, : self.n_dances]
@@ -151,7 +163,9 @@ def from_checkpoint(
         ".ort",
     ):
         raise ParameterError(f"name must be letters, digits, '-', '_' and '.' without a suffix, got {name!r}")
-    scores = Scores(network, float(temperature), n_dances=len(dances)).eval()
+    prior = calibration.get("log_prior") or ()
+    prior = prior if any(prior) else ()  # a uniform one needs no node
+    scores = Scores(network, float(temperature), n_dances=len(dances), log_prior=prior).eval()
     return Deployable(
         network=scores,
         sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),

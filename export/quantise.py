@@ -1,7 +1,8 @@
 """Smaller files: weights stored as float16, or the network in int8 where that does not hurt.
 
 Both leave the input transform (everything before the first convolution: logarithm, autocorrelation,
-normalisation) in float32: its values span ten orders of magnitude.
+normalisation) in float32: its values span ten orders of magnitude. int8 also leaves what follows the last
+layer, prior, temperature and softmax.
 """
 
 import copy
@@ -52,6 +53,18 @@ def input_transform(model: onnx.ModelProto) -> set[str]:
     for node in model.graph.node:
         if node.op_type == "Conv" or after.intersection(node.input):
             after.update(node.output)
+        else:
+            names.add(node.name)
+    return names
+
+
+def output_transform(model: onnx.ModelProto) -> set[str]:
+    """Names of the nodes that no layer comes after: prior, temperature and softmax."""
+    before: set[str] = set()
+    names = set()
+    for node in reversed(model.graph.node):
+        if node.op_type in LAYERS or before.intersection(node.output):
+            before.update(node.input)
         else:
             names.add(node.name)
     return names
@@ -153,7 +166,7 @@ def to_int8(
     progress : callable
         Called with what is being done.
     """
-    transform = input_transform(model)
+    transform = input_transform(model) | output_transform(model)
     nodes = [n.name for n in model.graph.node if n.op_type in OPERATORS and n.name not in transform]
     layers = [n.name for n in model.graph.node if n.op_type in LAYERS and n.name in nodes]
     reference = scores_of(model, calibration.mel)

@@ -8,7 +8,7 @@ The bound is meant for recordings to come, not for those at hand: the threshold 
 upper confidence limit of the error among the accepted (Clopper and Pearson 1934) stays below it.
 
 Training draws all dances alike (thesis 3.2.2), so the scores take all dances for equally common, which
-they are not: `fold_prior` puts in how common they are.
+they are not: `log_prior` puts in how common they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import beta
-from torch import nn
 
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError, WhichdanceError
@@ -166,17 +164,14 @@ def check_unseen(checkpoint: Mapping[str, Any], recordings: Sequence[Stored], na
         )
 
 
-def fold_prior(network: nn.Module, prior: str, labels: Sequence[str] = DANCE_KEYS) -> None:
-    """Shift the logits of a network that was trained on dances in equal shares to a prior, in place.
+def log_prior(prior: str, labels: Sequence[str]) -> tuple[float, ...]:
+    """What a prior adds to the logits of a network that was trained on dances in equal shares.
 
     Bayes: the posterior under prior p is proportional to p times the posterior under equal shares, so
-    log p is added to the logits, that is to the bias of the last layer. Music to
-    none of the ten dances keeps its share.
+    log p is added. Dances that the prior knows nothing of, and music to none of them, keep their share.
 
     Parameters
     ----------
-    network : nn.Module
-        Its last linear layer gives the logits.
     prior : str
         'uniform', or 'collected': as in the collections of the thesis (tables 4.1 and 4.3), where a paso
         doble is seven times rarer than a samba.
@@ -185,16 +180,9 @@ def fold_prior(network: nn.Module, prior: str, labels: Sequence[str] = DANCE_KEY
     """
     if prior not in PRIORS:
         raise ParameterError(f"prior must be one of {', '.join(PRIORS)}, got {prior!r}")
-    last = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
-    if not isinstance(last, nn.Linear):
-        raise ParameterError(
-            f"a prior needs a last layer that is linear, which {type(network).__name__} lacks"
-        )
-    shares = torch.tensor(PRIORS[prior]) / float(np.mean(PRIORS[prior]))
-    with torch.no_grad():
-        for key, share in zip(DANCE_KEYS, shares.log(), strict=True):
-            if key in labels:
-                last.bias[list(labels).index(key)] += share
+    shares = np.array(PRIORS[prior]) / np.mean(PRIORS[prior])
+    known = dict(zip(DANCE_KEYS, np.log(shares).tolist(), strict=True))
+    return tuple(known.get(label, 0.0) for label in labels)
 
 
 def threshold_for(

@@ -21,7 +21,7 @@ from training.data.splits import group_of
 from training.data.store import Stored
 from training.metrics import Accuracy, Estimate, percent
 from training.provenance import hash_of
-from training.scoring import Run, network_runner, score_windows, segments_of
+from training.scoring import Run, calibrated_runner, score_windows, segments_of
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +53,7 @@ class Dataset:
             for i, r in enumerate(self.recordings)
         ]
 
-    def windows(self, stride: int, run: Run) -> Iterator[Float32]:
+    def windows(self, stride: int, run: Run | None = None) -> Iterator[Float32]:
         """Segments of each recording as the network takes them: mel power (n_segments, 1, 224, 224)."""
         for recording in self.recordings:
             if isinstance(recording, Stored):
@@ -142,7 +142,7 @@ def load_labelled_runner(
 
     network, checkpoint = load_checkpoint(path)
     calibration = checkpoint.get("calibration") or {}
-    run = network_runner(network.to(device), device, temperature=calibration.get("temperature", 1.0))
+    run = calibrated_runner(network.to(device), calibration, device)
     return run, calibration.get("reject_threshold"), tuple(checkpoint["labels"])
 
 

@@ -1,6 +1,6 @@
 """Scores of all segments of many recordings, by a network in PyTorch or ONNX."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ BATCH_SEGMENTS = 32
 Run = Callable[[Float32], Float32]  # mel power (n, 1, 224, T), or samples (n, n_samples), to scores
 
 
-def segments_of(run: Run, stored: Stored, stride: int) -> Float32:
+def segments_of(run: Run | None, stored: Stored, stride: int) -> Float32:
     """The segments of a recording in the form that the network takes: mel power, or samples."""
     if getattr(run, "takes_samples", False):
         from training import samples
@@ -27,24 +27,41 @@ def segments_of(run: Run, stored: Stored, stride: int) -> Float32:
 
 
 def network_runner(
-    network: nn.Module, device: torch.device | str = "cpu", *, temperature: float = 1.0
+    network: nn.Module,
+    device: torch.device | str = "cpu",
+    *,
+    temperature: float = 1.0,
+    log_prior: Sequence[float] = (),
 ) -> Run:
     """Segments of mel power to softmax scores of all classes, by a network put into eval mode.
 
-    The temperature, from `training.calibrate`, divides the logits.
+    From `training.calibrate`: the prior's logarithm is added to the logits, the temperature divides them.
     """
+    shift = torch.tensor(log_prior, device=device) if log_prior else 0.0
 
     def run(batch: Float32) -> Float32:
         network.eval()
         with torch.inference_mode():
             logits = network(torch.from_numpy(np.require(batch, requirements="W")).to(device))
             scores: np.ndarray[Any, np.dtype[np.float32]] = (
-                (logits.float() / temperature).softmax(dim=1).cpu().numpy()
+                ((logits.float() + shift) / temperature).softmax(dim=1).cpu().numpy()
             )
         return scores
 
     run.takes_samples = getattr(network, "takes_samples", False)  # type: ignore[attr-defined]
     return run
+
+
+def calibrated_runner(
+    network: nn.Module, calibration: Mapping[str, Any], device: torch.device | str = "cpu"
+) -> Run:
+    """The same by what a checkpoint's entry 'calibration' says, which may be empty."""
+    return network_runner(
+        network,
+        device,
+        temperature=calibration.get("temperature", 1.0),
+        log_prior=tuple(calibration.get("log_prior", ())),
+    )
 
 
 def score_recordings(

@@ -4,12 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from export import quantise, verify
 from export.deployed import from_checkpoint
+from export.graph import to_onnx
+from export.segments import Segments
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.model import ModelInfo
+from training.calibrate import log_prior
 from training.models import front_end
 
 CheckpointMaker = Callable[..., Path]
@@ -42,6 +47,22 @@ def test_calibration_of_the_checkpoint_is_the_default(make_checkpoint: Checkpoin
     deployable = from_checkpoint(make_checkpoint(calibration=None))
     assert deployable.network.temperature == 1
     assert deployable.fields["reject_threshold"] == ""
+
+
+def test_prior_of_the_calibration_goes_into_the_graph_of_any_network(
+    make_checkpoint: CheckpointMaker, made_up: Segments
+) -> None:
+    plain = from_checkpoint(make_checkpoint(calibration={"temperature": 2.0}))
+    prior = log_prior("collected", (*DANCE_KEYS, "other"))
+    shifted = from_checkpoint(make_checkpoint(calibration={"temperature": 2.0, "log_prior": prior}))
+    before, after = (verify.torch_scores(d.network, made_up.mel[:4]) for d in (plain, shifted))
+    whole = np.column_stack([before, 1 - before.sum(axis=1)]) * np.exp(np.array(prior) / 2)
+    np.testing.assert_allclose(after, (whole / whole.sum(axis=1, keepdims=True))[:, :10], atol=1e-5)
+    model = to_onnx(shifted.network, segment_frames=224, fields=shifted.fields)
+    np.testing.assert_allclose(quantise.scores_of(model, made_up.mel[:4]), after, atol=1e-5)
+    outside = {n.op_type for n in model.graph.node if n.name in quantise.output_transform(model)}
+    assert {"Add", "Softmax"} <= outside
+    assert not outside & set(quantise.LAYERS)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from scipy.stats import binomtest
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
-from training.calibrate import calibrate, fold_prior, threshold_for
+from training.calibrate import calibrate, log_prior, threshold_for
 from training.data.collections import COLLECTED
 from training.models import build
+from training.scoring import calibrated_runner, network_runner
 
 
 def overconfident(n=3_000, sharpness=3.0, seed=0):
@@ -105,25 +106,24 @@ def test_other_classes_than_the_ten():
 
 
 def test_prior_of_a_network_without_all_of_the_ten():
-    torch.manual_seed(0)
-    network = build("rhythmogram", classes=("tango", "bachata"), branches=("mlp",)).eval()
-    before = network.state_dict()["head.1.bias"].clone()
-    fold_prior(network, "collected", ("tango", "bachata"))
-    shift = network.state_dict()["head.1.bias"] - before
-    assert shift[1] == 0
-    assert float(shift[0].exp()) == pytest.approx(COLLECTED[8] / np.mean(COLLECTED), rel=1e-5)
+    shift = log_prior("collected", ("tango", "bachata", "other"))
+    assert shift[1:] == (0, 0)
+    assert np.exp(shift[0]) == pytest.approx(COLLECTED[8] / np.mean(COLLECTED))
+    assert log_prior("uniform", DANCE_KEYS) == (0,) * 10
 
 
-def test_prior_is_bayes_rule():
+@pytest.mark.parametrize("architecture", ["squeezenet1_1", "mobilenet_v3_small", "tempo+rhythmogram"])
+def test_prior_is_bayes_rule_for_every_architecture(architecture):
     torch.manual_seed(0)
-    network = build("rhythmogram", classes=11, branches=("mlp",)).eval()
-    power = torch.rand(4, 1, 224, 224)
-    with torch.inference_mode():
-        uniform = network(power).softmax(dim=1)
-        fold_prior(network, "collected")
-        shifted = network(power).softmax(dim=1)
-    expected = uniform * torch.tensor([*(np.array(COLLECTED) / np.mean(COLLECTED)), 1.0], dtype=torch.float32)
-    torch.testing.assert_close(shifted, expected / expected.sum(dim=1, keepdim=True), atol=1e-6, rtol=1e-4)
+    network = build(architecture, classes=11).eval()
+    power = np.random.default_rng(0).random((4, 1, 224, 224)).astype(np.float32)
+    calibration = {"log_prior": log_prior("collected", (*DANCE_KEYS, "other"))}
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    uniform = network_runner(network)(power)
+    shifted = calibrated_runner(network, calibration)(power)
+    expected = uniform * np.array([*(np.array(COLLECTED) / np.mean(COLLECTED)), 1.0])
+    np.testing.assert_allclose(shifted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_collections_are_those_of_the_thesis():
@@ -133,9 +133,7 @@ def test_collections_are_those_of_the_thesis():
 
 def test_prior_that_cannot_be():
     with pytest.raises(ParameterError, match="prior must be one of"):
-        fold_prior(build("rhythmogram", branches=("mlp",)), "mine")
-    with pytest.raises(ParameterError, match="last layer"):
-        fold_prior(build("squeezenet1_1"), "collected")
+        log_prior("mine", DANCE_KEYS)
 
 
 def test_nothing_to_calibrate_on():
