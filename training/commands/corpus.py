@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ParameterError
+from training.commands.machine import add_backend, backend
 from training.data.collections import PRIORS
 from training.synthesis.corpus import CorpusSettings, make_corpus, plan
 from training.synthesis.mixing import MIXES
@@ -73,6 +74,7 @@ def add_parser(commands: Any) -> None:
             metavar="A,B",
             help="all but these",
         )
+    add_backend(parser)
     parser.add_argument("--store", type=Path, help="also fill this spectrogram store, ready for training")
     parser.add_argument(
         "--no-audio", action="store_true",
@@ -135,14 +137,14 @@ def _run(args: argparse.Namespace) -> int:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bar:
+    with Progress(*columns, disable=not sys.stderr.isatty()) as bar, backend(args.backend):
         task = bar.add_task("", total=len(recordings))
         rows = make_corpus(
-            args.folder,
+            args.folder.absolute(),  # other machines have another current folder
             settings,
             recordings,
             jobs=args.jobs,
-            store=args.store,
+            store=args.store and args.store.absolute(),
             audio=not args.no_audio,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
