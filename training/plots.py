@@ -194,6 +194,7 @@ def spectrogram_and_scores(frames: Float32, prediction: Prediction, *, title: st
     scores.set_position((box.x0, 0.5 * box.y0, box.width, 0.5))
     spectrogram = figure.add_axes((box.x0, 0.65, box.width, 0.3), sharex=scores)
     _spectrogram(spectrogram, frames)
+    scores.set_xlim(0, len(frames) / FRAME_RATE)  # all of the music, from before the first segment's middle
     spectrogram.tick_params(labelbottom=False)
     return figure
 

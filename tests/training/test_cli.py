@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
+from runtime.dances import DANCE_KEYS, OTHER
+from runtime.mel import FRAME_RATE, Float32
+from runtime.prediction import Prediction
+from training import plots
 from training.cli import main, parser
 from training.data.manifest import Recording, read_manifest, write_manifest
 from training.weights import read_checkpoint
@@ -96,6 +101,29 @@ def test_plot_scores(manifest: Path, tmp_path: Path, tiny_model: Path) -> None:
     recording = str(read_manifest(manifest)[0].path)
     assert main(["plot", "scores", str(tiny_model), recording, "-o", str(tmp_path / "s.png")]) == 0
     assert (tmp_path / "s.png").stat().st_size > 1000
+
+
+def test_plot_scores_of_an_excerpt_by_a_checkpoint(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    assert main(["train", str(manifest), "-o", str(run), *TINY.split()]) == 0
+    recording = str(read_manifest(manifest)[0].path)
+    drawn = []
+
+    def kept(frames: Float32, prediction: Prediction, *, title: str) -> Figure:
+        drawn.append((len(frames) / FRAME_RATE, prediction, plots_figure(frames, prediction, title=title)))
+        return drawn[-1][2]
+
+    plots_figure = plots.spectrogram_and_scores
+    monkeypatch.setattr(plots, "spectrogram_and_scores", kept)
+    excerpt = ["--from", "0:01", "--to", "8", "-o", str(tmp_path / "s.png")]
+    assert main(["plot", "scores", str(run / "best.pt"), recording, *excerpt]) == 0
+    seconds, prediction, figure = drawn[0]
+    assert seconds == pytest.approx(7, abs=0.1)
+    assert prediction.duration == pytest.approx(7, abs=0.01)
+    assert list(prediction.scores) == [*DANCE_KEYS, OTHER]
+    assert figure.axes[0].get_xlim() == pytest.approx((0, seconds))
 
 
 def test_label_duplicates_and_features(

@@ -2,7 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from runtime.command.exits import moment, whole
+
+if TYPE_CHECKING:
+    from runtime.mel import Float32
+    from runtime.model import Model
 
 
 def add_parser(commands: Any) -> None:
@@ -23,10 +29,14 @@ def add_parser(commands: Any) -> None:
     risk.set_defaults(func=_risk)
 
     scores = kinds.add_parser("scores", help="a spectrogram above its segments' scores (thesis figure 4.16)")
-    scores.add_argument("model", help="an exported model (.onnx), or a shipped model's name")
+    scores.add_argument(
+        "model", help="an exported model (.onnx), a shipped model's name, or a checkpoint (.pt)"
+    )
     scores.add_argument("recording", type=Path)
     scores.add_argument("-o", "--output", type=Path, required=True, help=".png, .svg or .pdf")
-    scores.add_argument("--stride", type=int, default=20, help="frames between segments (default: 20)")
+    scores.add_argument("--stride", type=whole(1), default=20, help="frames between segments (default: 20)")
+    scores.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
+    scores.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
     scores.set_defaults(func=_scores)
 
 
@@ -61,13 +71,49 @@ def _risk(args: argparse.Namespace) -> int:
 
 
 def _scores(args: argparse.Namespace) -> int:
-    from runtime import Classifier, audio, mel
+    import numpy as np
+
+    from runtime import Classifier, mel
+    from runtime.audio import between, open_audio
     from runtime.command.plot import check_plot_path
     from training import plots
 
     check_plot_path(args.output)
-    samples, sample_rate = audio.read(args.recording)
-    frames = mel.melspectrogram(samples, sample_rate=sample_rate)
-    prediction = Classifier(args.model, stride=args.stride).classify(args.recording)
+    model = checkpoint_model(args.model) if args.model.endswith(".pt") else args.model
+    classifier = Classifier(model, stride=args.stride, excerpt=(getattr(args, "from"), args.to))
+    prediction = classifier.classify(args.recording)
+    with open_audio(args.recording) as reader:
+        heard = list(between(reader.blocks(), reader.sample_rate, *classifier.excerpt))
+    frames = mel.melspectrogram(np.concatenate(heard), sample_rate=reader.sample_rate)
     plots.save(plots.spectrogram_and_scores(frames, prediction, title=args.recording.stem), args.output)
     return 0
+
+
+def checkpoint_model(path: str) -> "Model":
+    """A checkpoint's network as a model of the runtime, to listen with."""
+    from runtime.dances import OTHER
+    from runtime.model import Model, ModelInfo
+    from runtime.segments import SEGMENT_FRAMES
+    from training.evaluate import load_labelled_runner
+
+    run, threshold, labels = load_labelled_runner(path)
+    known = [i for i, label in enumerate(labels) if label != OTHER]
+    info = ModelInfo(
+        name=Path(path).stem,
+        version="",
+        labels=tuple(labels[i] for i in known),
+        segment_frames=SEGMENT_FRAMES,
+        normalisation="",
+        training_data="",
+        licence="",
+        created_by="",
+        reject_threshold=threshold,
+    )
+
+    class Network:
+        """The engine: scores of the dances alone."""
+
+        def run(self, batch: "Float32") -> "Float32":
+            return run(batch.copy())[:, known]  # PyTorch takes no views that cannot be written to
+
+    return Model(info, Network())
