@@ -18,6 +18,7 @@ import numpy as np
 from mobile_app.core.interfaces import Permission, Platform
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer, Samples
+from mobile_app.devices.threaded import ThreadedSource
 from runtime.errors import ModelError
 from runtime.mel import Float32
 from runtime.model import INPUT, Model, ModelInfo, resolve
@@ -182,7 +183,7 @@ def audio_source() -> int:
     return SOURCE_UNPROCESSED if supported == "true" else SOURCE_VOICE_RECOGNITION
 
 
-class Decoder:
+class Decoder(ThreadedSource):
     """A recording decoded by the system, as fast as the reader takes the samples.
 
     Parameters
@@ -192,12 +193,8 @@ class Decoder:
     """
 
     def __init__(self, place: str) -> None:
+        super().__init__("whichdance-decoder")
         self.place = place
-        self.sample_rate = 0
-        self._progress = 0.0
-        self._stopped = threading.Event()
-        self._ring: RingBuffer | None = None
-        self._thread: threading.Thread | None = None
 
     def start(self, ring: Callable[[int], RingBuffer], on_end: Callable[[SourceError | None], None]) -> None:
         """As in `AudioSource`."""
@@ -235,14 +232,7 @@ class Decoder:
             raise
         # The decoder's word, not the track's: of HE-AAC the track states half of the rate.
         self.sample_rate = decoding.sample_rate
-        self._ring = ring(self.sample_rate)
-        self._thread = threading.Thread(
-            target=self._deliver,
-            args=(decoding, duration, on_end),
-            name="whichdance-decoder",
-            daemon=True,
-        )
-        self._thread.start()
+        self._begin(ring(self.sample_rate), lambda buffer: self._deliver(decoding, duration, buffer), on_end)
 
     def _audio_track(self, extractor: Any) -> tuple[int, Any]:
         for track in range(extractor.getTrackCount()):
@@ -251,42 +241,21 @@ class Decoder:
                 return track, media
         raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: no sound in it")
 
-    def _deliver(
-        self, decoding: "_Decoding", duration_us: int, on_end: Callable[[SourceError | None], None]
-    ) -> None:
+    def _deliver(self, decoding: "_Decoding", duration_us: int, ring: RingBuffer) -> None:
         import jnius
 
-        assert self._ring is not None
-        error: SourceError | None = None
         try:
             for samples, time_us in decoding.blocks():
                 if decoding.sample_rate != self.sample_rate:
                     raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: its sampling rate changes")
-                if not self._ring.offer(samples):
-                    break
+                if not ring.offer(samples):
+                    return
                 self._progress = min(1.0, time_us / duration_us) if duration_us else 0.0
         except jnius.JavaException as failure:
-            error = SourceError(Problem.FILE_UNREADABLE, f"{self.place}: {failure}")
-        except SourceError as failure:
-            error = failure
+            raise SourceError(Problem.FILE_UNREADABLE, f"{self.place}: {failure}") from failure
         finally:
             decoding.release()
-            if not self._stopped.is_set():
-                self._progress = 1.0
-                on_end(error)
             jnius.detach()
-
-    def stop(self) -> None:
-        """As in `AudioSource`."""
-        self._stopped.set()
-        if self._ring:
-            self._ring.close()
-        if self._thread and self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def progress(self) -> float | None:
-        """As in `AudioSource`."""
-        return self._progress
 
 
 class _Decoding:

@@ -1,11 +1,11 @@
 """A recording as an audio source: as fast as it can be heard out, or at a pace, like a microphone."""
 
-import threading
 import time
 from collections.abc import Callable
 
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer
+from mobile_app.devices.threaded import ThreadedSource
 from runtime.audio import open_audio
 from runtime.errors import AudioError
 
@@ -13,7 +13,7 @@ BLOCK_SECONDS = 0.1  # of a paced source: the size of a microphone's buffer
 FAST_BLOCK_SECONDS = 1.0
 
 
-class FileSource:
+class FileSource(ThreadedSource):
     """Delivers the samples of a file.
 
     Parameters
@@ -25,13 +25,9 @@ class FileSource:
     """
 
     def __init__(self, path: str, *, speed: float | None = None) -> None:
+        super().__init__("whichdance-file")
         self.path = path
-        self.sample_rate = 0
         self._speed = speed
-        self._stopped = threading.Event()
-        self._ring: RingBuffer | None = None
-        self._thread: threading.Thread | None = None
-        self._progress = 0.0
 
     def start(self, ring: Callable[[int], RingBuffer], on_end: Callable[[SourceError | None], None]) -> None:
         """As in `AudioSource`."""
@@ -41,14 +37,9 @@ class FileSource:
                 self._n_samples = _length(self.path)
         except AudioError as error:
             raise SourceError(Problem.FILE_UNREADABLE, str(error)) from error
-        self._ring = ring(self.sample_rate)
-        self._thread = threading.Thread(
-            target=self._deliver, args=(self._ring, on_end), name="whichdance-file", daemon=True
-        )
-        self._thread.start()
+        self._begin(ring(self.sample_rate), self._deliver, on_end)
 
-    def _deliver(self, ring: RingBuffer, on_end: Callable[[SourceError | None], None]) -> None:
-        failure: SourceError | None = None
+    def _deliver(self, ring: RingBuffer) -> None:
         try:
             block_seconds = FAST_BLOCK_SECONDS if self._speed is None else BLOCK_SECONDS
             began = time.monotonic()
@@ -67,22 +58,7 @@ class FileSource:
                     if self._n_samples:
                         self._progress = min(1.0, delivered / self._n_samples)
         except AudioError as error:
-            failure = SourceError(Problem.FILE_UNREADABLE, str(error))
-        if not self._stopped.is_set():
-            self._progress = 1.0
-            on_end(failure)
-
-    def stop(self) -> None:
-        """As in `AudioSource`."""
-        self._stopped.set()
-        if self._ring:
-            self._ring.close()
-        if self._thread and self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def progress(self) -> float | None:
-        """As in `AudioSource`."""
-        return self._progress
+            raise SourceError(Problem.FILE_UNREADABLE, str(error)) from error
 
 
 def _length(path: str) -> int | None:

@@ -8,17 +8,17 @@ from kivy.lang import Builder
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ListProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.screenmanager import Screen
 from kivy.uix.widget import Widget
 
 from mobile_app.core import export
-from mobile_app.core.history import MICROPHONE, Entry, Line
+from mobile_app.core.history import MICROPHONE, Line
 from mobile_app.core.session import Session
 from mobile_app.core.translations import clock
 from mobile_app.ui import drawings  # noqa: F401  (evening.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import LineRow, when
 from mobile_app.ui.host import host
+from mobile_app.ui.kept_sound import KeptSound
 from mobile_app.ui.sound import Player
 from mobile_app.ui.virtual_list import VirtualList
 from mobile_app.ui.widgets import ConfirmSheet, Sheet, TextSheet
@@ -34,7 +34,7 @@ class EveningHead(BoxLayout):
     playing = BooleanProperty(False)
 
 
-class EveningScreen(Screen):
+class EveningScreen(KeptSound):
     """One session."""
 
     title = StringProperty()
@@ -43,10 +43,10 @@ class EveningScreen(Screen):
     def __init__(self, **kwargs: Any) -> None:
         self.app = host()
         super().__init__(**kwargs)
-        self.entry: Entry | None = None
+        self.entry = None
         self.lines: list[Line] = []
-        self.player = Player(self._playing)
         self.head = EveningHead()
+        self.player = Player(lambda playing: setattr(self.head, "playing", playing))
         self.head.ids.play.bind(on_release=lambda _: self.toggle_sound())
         self.head.ids.delete_sound.bind(on_release=lambda _: self.delete_sound())
         self.head.bind(minimum_height=lambda *_: self.list.resize(self.heights()))
@@ -185,38 +185,3 @@ class EveningScreen(Screen):
             confirmed,
             title=tr("Delete this evening?"),
         ).open()
-
-    # Sound
-
-    def _playing(self, playing: bool) -> None:
-        self.head.playing = playing
-
-    def toggle_sound(self) -> None:
-        """Play the kept sound, or stop it."""
-        if self.entry and not self.player.toggle(self.app.history.audio_path(self.entry.id)):
-            self.app.toast(self.app.tr("The sound can't be played on this device."))
-
-    def stop_playing(self) -> None:
-        """Stop the sound, if it plays."""
-        self.player.stop()
-
-    def delete_sound(self) -> None:
-        """Ask, then delete the kept sound only."""
-        if not self.entry:
-            return
-        session, tr = self.entry.id, self.app.tr
-
-        def confirmed() -> None:
-            self.player.stop()
-            self.app.change_history(lambda: self.app.history.delete_audio(session), session=session)
-
-        ConfirmSheet(
-            tr("The result stays, only the sound is deleted."),
-            tr("Delete the sound"),
-            confirmed,
-            title=tr("Delete the sound?"),
-        ).open()
-
-    def on_leave(self, *_: object) -> None:
-        """The sound stops with the screen."""
-        self.player.stop()

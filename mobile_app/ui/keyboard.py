@@ -76,7 +76,7 @@ class Keyboard:
         self.focus = places[at % len(places)]
         parent = self.focus.parent
         while parent is not None and parent is not Window:
-            if isinstance(parent, ScrollView):
+            if isinstance(parent, ScrollView) and parent.children[0].height > parent.height:
                 parent.scroll_to(self.focus, padding=dp(12), animate=False)
             parent = parent.parent
         return True

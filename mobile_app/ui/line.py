@@ -5,14 +5,14 @@ from typing import Any
 
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, ObjectProperty, StringProperty
-from kivy.uix.screenmanager import Screen
 
-from mobile_app.core.history import MICROPHONE, Entry
+from mobile_app.core.history import MICROPHONE
 from mobile_app.core.translations import clock
 from mobile_app.ui import drawings  # noqa: F401  (line.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import when
 from mobile_app.ui.host import host
+from mobile_app.ui.kept_sound import KeptSound
 from mobile_app.ui.sound import Player
 from mobile_app.ui.widgets import ConfirmSheet, TextSheet
 from runtime.dances import OTHER, REGISTRY
@@ -20,7 +20,7 @@ from runtime.dances import OTHER, REGISTRY
 Builder.load_file(str(Path(__file__).with_name("line.kv")))
 
 
-class LineScreen(Screen):
+class LineScreen(KeptSound):
     """One line of the history; where it is the only one of its session, with what belongs to that."""
 
     line = ObjectProperty(None, allownone=True)
@@ -40,7 +40,7 @@ class LineScreen(Screen):
     def __init__(self, **kwargs: Any) -> None:
         self.app = host()
         super().__init__(**kwargs)
-        self.entry: Entry | None = None
+        self.entry = None
         self.player = Player(lambda playing: setattr(self, "playing", playing))
 
     def show(self, line: int) -> bool:
@@ -168,35 +168,3 @@ class LineScreen(Screen):
             facts.append(tr.percent(line.confidence))
         facts += [self.entry.name, when(line.at, tr), clock(line.end - line.start)]
         self.app.share_text(" · ".join(fact for fact in facts if fact) + " (whichdance)")
-
-    # Sound
-
-    def toggle_sound(self) -> None:
-        """Play the kept sound, or stop it."""
-        if self.entry and not self.player.toggle(self.app.history.audio_path(self.entry.id)):
-            self.app.toast(self.app.tr("The sound can't be played on this device."))
-
-    def stop_playing(self) -> None:
-        """Stop the sound, if it plays."""
-        self.player.stop()
-
-    def delete_sound(self) -> None:
-        """Ask, then delete the kept sound only."""
-        if not self.entry:
-            return
-        session, tr = self.entry.id, self.app.tr
-
-        def confirmed() -> None:
-            self.player.stop()
-            self.app.change_history(lambda: self.app.history.delete_audio(session), session=session)
-
-        ConfirmSheet(
-            tr("The result stays, only the sound is deleted."),
-            tr("Delete the sound"),
-            confirmed,
-            title=tr("Delete the sound?"),
-        ).open()
-
-    def on_leave(self, *_: object) -> None:
-        """The sound stops with the screen."""
-        self.player.stop()

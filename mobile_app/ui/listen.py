@@ -25,7 +25,7 @@ from runtime.dances import OTHER, dance
 Builder.load_file(str(Path(__file__).with_name("listen.kv")))
 
 ROWS = 4  # of the set list, on the first screen
-TIGHT = 600  # dp: on windows less high, everything is closer together
+TIGHT = 660  # dp: on screens less high, everything is closer together
 
 
 class Part(BoxLayout):
@@ -196,7 +196,10 @@ class ListenScreen(Screen):
         self._shown_at = Clock.get_boottime()
         done = self.app.shown.mode == "done"
         self.view.over = done and len(snapshot.lines) > 1
-        self.view.ids.candidates.show(snapshot.prediction.scores if snapshot.prediction else {})
+        scores = snapshot.prediction.scores if snapshot.prediction else {}
+        if done and len(snapshot.lines) == 1:
+            scores = snapshot.lines[0].scores
+        self.view.ids.candidates.show(scores)
         self.view.ids.setlist.show(snapshot.lines, snapshot.saved, goes_on=not done)
         self._show_timeline(session, snapshot)
         self._show_question(snapshot, done=done)

@@ -6,7 +6,7 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Opt
 from mobile_app.core.level import Advice
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.translations import clock
-from mobile_app.core.verdict import Certainty
+from mobile_app.core.verdict import Certainty, Verdict
 from mobile_app.ui.look import Look
 from runtime.dances import dance
 
@@ -66,6 +66,10 @@ class Shown(EventDispatcher):
     def _answer(self, snapshot: Snapshot, look: Look) -> None:
         tr, verdict = look.tr, snapshot.verdict
         over = snapshot.state is State.FINISHED
+        if over and len(snapshot.lines) == 1 and (line := snapshot.lines[0]).dance:
+            # What was heard, not what the last seconds sounded like.
+            sure = verdict.certainty if verdict.dance == line.dance else Certainty.PROBABLY
+            verdict = Verdict(sure, (line.dance,), line.confidence)
         self.confidence = verdict.confidence if verdict.dances or verdict.certainty is Certainty.NONE else 0
         self.percent = tr.percent(verdict.confidence) if self.confidence else ""
         self.color = look.dance_colour(verdict.dances[0] if verdict.dances else None)

@@ -147,6 +147,8 @@ class Candidate(BoxLayout):
     percent = StringProperty()
     value = NumericProperty(0)
     color = ColorProperty("#888888")
+    narrow = BooleanProperty(False)
+    bare = BooleanProperty(False)
     stacked = BooleanProperty(False)
 
     def on_stacked(self, _: object, stacked: bool) -> None:

@@ -1,0 +1,400 @@
+"""An evening: from dance to dance, the set list, and what can be done with it."""
+
+import csv
+import io
+import json
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kivy.core.window import Window
+
+from mobile_app.core.buzz import PATTERNS
+from mobile_app.core.history import NAME_LENGTH
+from mobile_app.core.problems import Notice, Problem
+from mobile_app.core.session import State
+from mobile_app.ui.glyphs import covered, drawable
+from mobile_app.ui.history import EveningRow, LineRow
+from mobile_app.ui.listen import SetRow
+from mobile_app.ui.widgets import ChoiceChip, DanceRow, IconButton, LineInput, NavItem, TextButton
+from runtime import Model
+from runtime.dances import OTHER
+from tests.conftest import ToneMaker
+from tests.mobile_app.conftest import RATE
+from tests.mobile_app.core.test_history import draft
+from tests.mobile_app.hand import Hand
+
+DANCES = ("samba", "viennese_waltz", "jive")
+
+
+@pytest.fixture
+def evening(hand: Hand, tone: ToneMaker) -> Hand:
+    """Three dances of twenty seconds each have been heard, and it goes on."""
+    hand.app.change_settings(speak=True, update_rate="lively")
+    hand.press()
+    for key in DANCES:
+        hand.hear(tone(key, 20.0))
+    return hand
+
+
+def test_the_screen_says_at_once_when_the_dance_changes(evening: Hand) -> None:
+    assert evening.app.shown.answer == "Jive"
+    lines = evening.app.listening.session.snapshot.lines  # type: ignore[union-attr]
+    assert [line.dance for line in lines] == list(DANCES)
+    assert [line.start for line in lines] == pytest.approx([0, 20, 40], abs=4)
+    assert evening.phone.buzzed == [PATTERNS["Latin"], PATTERNS["waltz"], PATTERNS["Latin"]]
+    assert evening.phone.spoken == [("Samba", "en"), ("Viennese Waltz", "en"), ("Jive", "en")]
+    rows = [(row.text, row.now) for row in evening.widgets(SetRow)][::-1]
+    assert rows == [("Jive", True), ("Viennese Waltz", False), ("Samba", False)]
+
+
+def test_a_dance_that_comes_back_after_a_pause_is_told_once_more_not_twice(
+    hand: Hand, tone: ToneMaker
+) -> None:
+    hand.press()
+    hand.hear(tone("samba", 20.0))
+    hand.hear(np.random.default_rng(1).normal(0, 0.1, 6 * RATE).astype(np.float32))
+    hand.hear(tone("samba", 15.0))
+    assert len(hand.phone.buzzed) == 1
+
+
+def test_the_history_has_one_line_per_dance(evening: Hand) -> None:
+    evening.press()
+    evening.until(lambda: evening.app.shown.mode == "done")
+    assert "3 dances" in evening.texts()
+    assert not evening.widgets(TextButton, text="Yes")  # to which of the three?
+    evening.tap(evening.find(kind=NavItem, place="history"))
+    [head] = evening.widgets(EveningRow)
+    assert head.detail.startswith("3 dances")
+    assert [row.text for row in evening.widgets(LineRow)][::-1] in (
+        ["Jive", "Viennese Waltz", "Samba"],
+        ["Samba", "Viennese Waltz", "Jive"],
+    )
+    [entry] = evening.app.history.entries()
+    lines = evening.app.history.lines(entry.id)
+    assert all(10 < line.end - line.start < 26 for line in lines)
+    assert [(line.at - lines[0].at) for line in lines] == [
+        pytest.approx(timedelta(seconds=line.start), abs=timedelta(seconds=1)) for line in lines
+    ]
+
+
+def test_name_search_filter_share_and_export_an_evening(evening: Hand, tmp_path: Path) -> None:
+    evening.press()
+    evening.until(lambda: evening.app.shown.mode == "done")
+    evening.tap(evening.find(kind=TextButton, text="The whole evening"))
+    assert evening.app.screens.current == "evening"
+    assert evening.app.screen("evening").dances == ["Samba", "Viennese Waltz", "Jive"]
+    evening.tap(evening.find(kind=IconButton, hint="Rename"))
+    evening.find(kind=LineInput, hint_text="For example: ball at the club").text = (
+        "Ball \N{DANCER}" + "x" * 500
+    )
+    evening.tap(evening.find(kind=TextButton, text="Save"))
+    [entry] = evening.app.history.entries()
+    assert len(entry.name) == NAME_LENGTH
+    evening.tap(evening.find(kind=IconButton, hint="Share"))
+    shared = evening.phone.shared[-1].splitlines()
+    assert shared[0].startswith("Ball \N{DANCER}")
+    assert [row.split("  ")[1].split(",")[0] for row in shared[1:4]] == ["Samba", "Viennese Waltz", "Jive"]
+    for words, suffix in (
+        ("Table (CSV)", "csv"),
+        ("Data (JSON)", "json"),
+        ("Marks in the sound (CUE)", "cue"),
+    ):
+        evening.tap(evening.find(kind=IconButton, hint="Export"))
+        evening.tap(evening.find(kind=TextButton, text=words))
+        evening.frames(3)
+        [path] = tmp_path.glob(f"whichdance-Ball*.{suffix}")
+        text = path.read_text()
+        if suffix == "csv":
+            assert [row["dance"] for row in csv.DictReader(io.StringIO(text))] == list(DANCES)
+        elif suffix == "json":
+            assert [dance["dance"] for dance in json.loads(text)[0]["dances"]] == list(DANCES)
+        else:
+            assert text.count("TRACK") == 3
+    other = draft(2, "tango", "rumba", name="Course")
+    evening.app.history.save(other)
+    evening.app.go("history")
+    screen = evening.app.screen("history")
+    for text, found in (("ball", 3), ("tang", 1), ("nothing like it", 0), ("", 5)):
+        screen.ids.search.text = text
+        evening.until(lambda found=found: len(screen.list.shown) >= min(found, 1))
+        screen.refresh()
+        evening.frames(3)
+        assert len([row for row in screen._rows if row[1]]) == found, text
+    evening.tap(evening.find(kind=IconButton, hint="Show only some dances"))
+    evening.tap(evening.find(kind=ChoiceChip, value="tango"))
+    evening.tap(evening.find(kind=TextButton, text="Done"))
+    assert [row.text for row in evening.widgets(LineRow)] == ["Tango"]
+
+
+def test_correcting_one_dance_of_an_evening(evening: Hand, tmp_path: Path) -> None:
+    evening.press()
+    evening.until(lambda: evening.app.shown.mode == "done")
+    session = evening.app.listening.session.snapshot.saved  # type: ignore[union-attr]
+    evening.app.show_evening(session)
+    evening.frames(4)
+    evening.tap(evening.find(kind=LineRow, text="Viennese Waltz"))
+    evening.tap(evening.find(kind=TextButton, text="It was another"))
+    evening.find(kind=DanceRow, key=OTHER).dispatch("on_release")  # it may have to be scrolled to
+    evening.frames(4)
+    assert "None of these" in evening.texts()
+    assert evening.app.go_back()
+    evening.frames(3)
+    assert evening.app.screens.current == "evening"
+    assert [line.result for line in evening.app.history.lines(session)] == ["samba", OTHER, "jive"]
+    evening.app.screen("history").save_as("corrections")
+    [path] = tmp_path.glob("whichdance-corrections-*.json")
+    assert [record["truth"] for record in json.loads(path.read_text())] == [OTHER]
+
+
+def test_silence_and_noise_make_no_line(hand: Hand) -> None:
+    hand.press()
+    hand.hear(np.random.default_rng(1).normal(0, 0.1, 20 * RATE).astype(np.float32))
+    hand.hear(np.zeros(10 * RATE, np.float32))
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    assert hand.app.history.entries() == []
+    assert "What was it?" in hand.texts()
+    hand.tap(hand.find(kind=TextButton, text="Tell which dance it was"))
+    hand.tap(hand.find(kind=DanceRow, key="rumba"))
+    assert "Noted: it was Rumba." in hand.texts()
+    [entry] = hand.app.history.entries()
+    assert [line.truth for line in hand.app.history.lines(entry.id)] == ["rumba"]
+
+
+def test_a_recording_without_music_says_so(hand: Hand, tmp_path: Path) -> None:
+    import soundfile
+
+    path = tmp_path / "nothing.wav"
+    soundfile.write(path, np.zeros(20 * RATE, np.float32), RATE)
+    hand.app.open_file(str(path))
+    hand.until(lambda: hand.app.listening.session.snapshot.state is State.FINISHED)  # type: ignore[union-attr]
+    hand.frames(3)
+    assert Problem.NO_MUSIC.sentence in hand.texts()
+
+
+# What must not be lost
+
+
+def test_deleting_everything_while_it_listens(evening: Hand, tone: ToneMaker, tmp_path: Path) -> None:
+    """It used to end the worker, and then closing the app raised."""
+    evening.app.screen("settings").ask_forget()
+    evening.frames(2)
+    evening.tap(evening.find(kind=TextButton, text="Delete everything"))
+    assert evening.app.history.entries() == []
+    evening.hear(tone("tango", 25.0))
+    assert evening.app.shown.mode == "running"
+    assert evening.app.shown.answer == "Tango"
+    evening.press()
+    evening.until(lambda: evening.app.shown.mode == "done")
+    [entry] = evening.app.history.entries()
+    assert evening.app.history.lines(entry.id)[-1].dance == "tango"
+    assert evening.app.history.lines(entry.id)[0].start > 40
+
+
+def test_deleting_the_running_session_while_it_listens(evening: Hand, tone: ToneMaker) -> None:
+    evening.app.history.delete(evening.app.listening.session.snapshot.saved)  # type: ignore[union-attr]
+    evening.hear(tone("tango", 25.0))
+    assert evening.app.shown.mode == "running"
+    evening.press()
+    assert len(evening.app.history.entries()) == 1
+
+
+def test_keep_the_sound_can_be_switched_while_it_listens(hand: Hand, tone: ToneMaker) -> None:
+    hand.app.change_settings(keep_audio=True)
+    hand.press()
+    hand.hear(tone("samba", 12.0))
+    hand.app.change_settings(keep_audio=False)
+    assert hand.reads("No more sound is kept.")
+    kept = hand.app.history.audio_bytes()
+    hand.hear(tone("samba", 6.0))
+    assert hand.app.history.audio_bytes() <= kept + 2 * RATE
+    assert kept > 20 * RATE
+    [entry] = hand.app.history.entries()
+    assert hand.app.history.audio_path(entry.id) is not None
+    hand.app.change_settings(keep_audio=True)
+    assert hand.reads("The sound is kept from now on.")
+
+
+def test_kept_sound_has_a_limit_that_is_seen(
+    hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mobile_app.ui.listening.MEGABYTE", 2_000)
+    hand.app.change_settings(keep_audio=True, audio_limit="100")
+    hand.press()
+    hand.hear(tone("samba", 12.0))
+    assert Notice.AUDIO_LIMIT.sentence in hand.texts()
+    assert hand.app.history.audio_bytes() < 100 * 2_000 + 100
+    hand.app.go("settings")
+    hand.frames(3)
+    assert hand.reads("0.2 MB are in use.")
+
+
+def test_what_takes_effect_later_says_so(hand: Hand, tone: ToneMaker) -> None:
+    hand.press()
+    hand.hear(tone("samba", 2.0))
+    for change in ({"update_rate": "calm"}, {"sensitivity": "careful"}, {"thrifty": True}):
+        hand.app.root.ids.toast.text = ""
+        hand.app.change_settings(**change)
+        assert hand.reads("Takes effect when you listen again."), change
+    hand.app.root.ids.toast.text = ""
+    hand.app.change_settings(vibrate=False)
+    assert not hand.reads("Takes effect")
+
+
+def test_the_app_starts_on_a_damaged_history_and_says_where_it_is(tmp_path: Path, model: Model) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "history.sqlite").write_bytes(b"no database" * 999)
+    hand = Hand(tmp_path, model)
+    [aside] = (tmp_path / "data").glob("history.damaged-*.sqlite")
+    assert hand.reads(aside.name)
+    hand.tap(hand.find(kind=TextButton, text="All right"))
+    assert not hand.reads(aside.name)
+    hand.close()
+
+
+def test_the_app_starts_where_nothing_can_be_written(tmp_path: Path, model: Model, tone: ToneMaker) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    hand = Hand(tmp_path, model)
+    hand.press()
+    hand.hear(tone("samba", 12.0))
+    assert Problem.STORAGE_FAILED.sentence in hand.texts()
+    assert hand.app.shown.answer == "Samba"
+    (tmp_path / "data").unlink()
+    (tmp_path / "data").mkdir()  # there is room now
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    hand.app.go("history")
+    hand.frames(3)
+    hand.close()
+    with sqlite3.connect(tmp_path / "data" / "history.sqlite") as db:
+        assert db.execute("SELECT dance FROM line").fetchall() == [("samba",)]
+    db.close()
+
+
+# In the background
+
+
+def test_it_goes_on_in_the_background(hand: Hand, tone: ToneMaker) -> None:
+    hand.phone.may_go_on = True
+    hand.press()
+    hand.hear(tone("samba", 12.0))
+    assert hand.app.on_pause()
+    assert not hand.sources[0].stopped
+    hand.hear(tone("tango", 25.0))
+    assert hand.phone.notified[-1] == "Tango"
+    assert hand.phone.buzzed == [PATTERNS["Latin"], PATTERNS["Standard"]]
+    hand.phone.on_stop()  # the notification's button, from a thread of the system's
+    assert hand.sources[0].stopped
+    hand.app.on_resume()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    assert hand.phone.notified[-1] == ""  # the service has ended
+    [entry] = hand.app.history.entries()
+    assert [line.dance for line in hand.app.history.lines(entry.id)] == ["samba", "tango"]
+
+
+def test_the_tile_makes_it_listen(hand: Hand) -> None:
+    hand.phone.tile = True
+    hand.app.on_resume()
+    hand.until(lambda: hand.app.shown.mode == "running")
+    hand.app.on_resume()
+    assert len(hand.sources) == 1
+
+
+# By keyboard, and in words
+
+
+def test_every_screen_by_keyboard_with_a_visible_focus(hand: Hand) -> None:
+    hand.app.history.save(draft(2, "tango", "rumba"))
+    keys = hand.app.keyboard
+
+    def press(key: int) -> bool:
+        done = keys.on_key(None, key, 0, "", [])
+        hand.frames(3)
+        return bool(done)
+
+    for place in ("listen", "history", "dances", "settings"):
+        seen = set()
+        for _ in range(80):
+            assert press(9)
+            seen.add(keys.focus)
+            assert keys.focus.get_root_window() is not None
+            assert keys._ring in Window.canvas.after.children
+            x, y = keys.focus.to_window(*keys.focus.center)
+            assert 0 <= x <= Window.width
+            assert -1 <= y <= Window.height + 1, f"{keys.focus} is not in sight"
+        assert {item.place for item in seen if isinstance(item, NavItem)} == {
+            "listen", "history", "dances", "settings",
+        }  # fmt: skip
+        target = next(item for item in seen if isinstance(item, NavItem) and item.place == place)
+        keys.focus = target
+        assert press(13)
+        assert hand.app.screens.current == place
+    hand.app.go("history")
+    hand.frames(3)
+    keys.clear()
+    for _ in range(60):
+        if not isinstance(keys.focus, LineRow):
+            press(274)
+    line = keys.focus.line
+    press(13)
+    assert hand.app.screens.current == "line"
+    assert hand.app.screen("line").line.id == line
+    press(27)
+    assert hand.app.screens.current == "history"
+    hand.app.screen("history").ask_export()
+    hand.frames(3)
+    press(9)
+    press(27)  # closes the panel, not the screen
+    assert hand.app.screens.current == "history"
+    assert not hand.reads("Table (CSV)")
+
+
+def test_names_that_the_font_cannot_draw_get_a_sign() -> None:
+    assert ord("ž") in covered()
+    assert drawable("Bésame – Ночь") == "Bésame – Ночь"
+    for text in ("Ball \N{DANCER}\N{EMOJI MODIFIER FITZPATRICK TYPE-4}", "Ball 東京"):
+        shown = drawable(text)
+        assert shown.startswith("Ball ")
+        assert len(shown) == 6
+        assert ord(shown[-1]) in covered()
+    assert drawable("e\N{COMBINING ACUTE ACCENT}") != ""
+
+
+@pytest.mark.parametrize("size", [(320, 533), (360, 720)])
+def test_ranking_timeline_and_buttons_fit_a_small_window(
+    hand: Hand, tone: ToneMaker, size: tuple[int, int]
+) -> None:
+    """All of it within its part of the window without scrolling, while it listens and afterwards."""
+    hand.resize(*size)
+    hand.press()
+    hand.hear(tone("viennese_waltz", 12.0))
+    for over in (False, True):
+        if over:
+            hand.press()
+            hand.until(lambda: hand.app.shown.mode == "done")
+        hand.frames(8)
+        view = hand.listen.view.ids
+        scroll = view.scroll
+        bottom, top = scroll.to_window(0, scroll.y)[1], scroll.to_window(0, scroll.top)[1]
+        for widget in (view.candidates_card, view.timeline):
+            low, high = widget.to_window(0, widget.y)[1], widget.to_window(0, widget.top)[1]
+            assert widget.height >= 40
+            assert bottom - 1 <= low < high <= top + 1, (
+                f"{widget} {low:.0f}…{high:.0f} of {bottom:.0f}…{top:.0f}"
+            )
+        assert view.button.height >= 48
+
+
+def test_the_result_is_the_dance_that_was_heard_not_the_noise_at_the_end(hand: Hand, tone: ToneMaker) -> None:
+    hand.press()
+    hand.hear(tone("samba", 20.0))
+    hand.hear(np.random.default_rng(1).normal(0, 0.1, 25 * RATE).astype(np.float32))
+    assert hand.app.shown.answer == "Not sure"
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    assert hand.app.shown.answer == "Samba"
+    assert "Was that right?" in hand.texts()
+    assert hand.listen.view.ids.candidates.rows[0].text == "Samba"
