@@ -117,11 +117,11 @@ def test_plot_scores_of_an_excerpt_by_a_checkpoint(
 
     plots_figure = plots.spectrogram_and_scores
     monkeypatch.setattr(plots, "spectrogram_and_scores", kept)
-    excerpt = ["--from", "0:01", "--to", "8", "-o", str(tmp_path / "s.png")]
+    excerpt = ["--from", "0:00.5", "--to", "6", "-o", str(tmp_path / "s.png")]
     assert main(["plot", "scores", str(run / "best.pt"), recording, *excerpt]) == 0
     seconds, prediction, figure = drawn[0]
-    assert seconds == pytest.approx(7, abs=0.1)
-    assert prediction.duration == pytest.approx(7, abs=0.01)
+    assert seconds == pytest.approx(5.5, abs=0.1)
+    assert prediction.duration == pytest.approx(5.5, abs=0.01)
     assert list(prediction.scores) == [*DANCE_KEYS, OTHER]
     assert figure.axes[0].get_xlim() == pytest.approx((0, seconds))
 
