@@ -16,7 +16,7 @@ import numpy as np
 
 from mobile_app.core.timeline import Timeline
 from mobile_app.ui.drawings import TimelineView
-from runtime.dances import DANCE_KEYS, DANCES
+from runtime.dances import DANCE_KEYS, DANCES, OTHER
 from tests.mobile_app.driver import EventLoop, Window  # a window: textures need one
 
 PHONE = (391, 170)  # dp, of the timeline on a phone of 411 × 866
@@ -40,8 +40,8 @@ def main() -> int:
     rng = np.random.default_rng(1)
     print("minutes  shown    columns  points  new segments: median, p95 [ms]  scroll: median, p95 [ms]")
     for minutes in (1, 30, 120):
-        timeline, n = Timeline(), 60 * minutes
-        timeline.extend([float(t) for t in range(n)], rng.dirichlet(np.ones(10) / 2, n).astype(np.float32))
+        timeline, n = Timeline((*DANCE_KEYS, OTHER)), 60 * minutes
+        timeline.extend([float(t) for t in range(n)], rng.dirichlet(np.ones(11) / 2, n).astype(np.float32))
         for whole in (False, True):
             view = TimelineView(
                 size=PHONE,
@@ -57,7 +57,7 @@ def main() -> int:
                 view.now += 1 / 60
 
             scrolled = milliseconds(scroll)
-            points = 2 * view.n_columns * len(DANCE_KEYS)
+            points = 2 * view.n_columns * (len(DANCE_KEYS) + 1)
             shown = "all" if whole else "minute"
             print(
                 f"{minutes:7d}  {shown:7s}  {view.n_columns:7d}  {points:6d}  "

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from pathlib import Path
 
@@ -24,21 +24,22 @@ from kivy.uix.label import Label
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
-from mobile_app.core.history import MICROPHONE, Draft
+from mobile_app.core.history import MICROPHONE, Draft, Heard
 from mobile_app.core.interfaces import Platform
 from mobile_app.core.level import Advice, Level
 from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.settings import CHOICES
+from mobile_app.core.timeline import Timeline
 from mobile_app.core.translations import LANGUAGES
-from mobile_app.core.verdict import Certainty, Verdict
+from mobile_app.core.verdict import verdict
 from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.widgets import Touchable
 from runtime import Model, Prediction
-from runtime.dances import DANCE_KEYS
+from runtime.dances import DANCE_KEYS, OTHER
 from tests.mobile_app.driver import Driver, visible
 
 SHAPES = {
@@ -46,6 +47,8 @@ SHAPES = {
     "phone lying": (866, 411),
     "small phone": (360, 640),
     "small phone lying": (640, 360),
+    "narrow phone": (360, 720),
+    "smallest": (320, 533),
     "tablet": (1280, 800),
     "tablet upright": (800, 1280),
 }  # dp
@@ -176,8 +179,14 @@ def _of_label(label: Label) -> Iterator[str]:
 
 
 def scores(best: str) -> dict[str, float]:
-    """Mean scores with one dance far ahead."""
-    return {key: 0.91 if key == best else 0.01 for key in DANCE_KEYS}
+    """Probabilities with one dance far ahead."""
+    return {key: 0.9 if key == best else 0.01 for key in (*DANCE_KEYS, OTHER)}
+
+
+def heard(key: str | None, start: float = 0.0) -> Heard:
+    """A line of the history."""
+    at, best = datetime.now(UTC) + timedelta(seconds=start), key or "tango"
+    return Heard(start, start + 185.0, at, key, best, (), 0.87, scores(best), 236.0, 59.0)
 
 
 class Parade:
@@ -185,49 +194,73 @@ class Parade:
 
     def __init__(self, driver: Driver, folder: Path) -> None:
         self.driver, self.app, self.folder = driver, driver.app, folder
-        for index, key in enumerate(("viennese_waltz", "slow_foxtrot", None)):
-            draft = Draft(datetime.now(UTC), duration=3725.0 if index else 95.0, best=key or "tango")
-            draft.dance, draft.confidence = key, 0.87
-            draft.scores = scores(key or "tango")
-            draft.timeline.extend([float(t) for t in range(60)], np.full((60, 10), 0.1, np.float32))
-            draft.audio = "sound.wav" if index == 0 else None
+        history = self.app.history
+        evenings = (
+            ["viennese_waltz"],
+            ["slow_foxtrot"],
+            [None],
+            ["slow_waltz", "viennese_waltz", "paso_doble"],
+        )
+        self.entries: list[int] = []
+        for index, keys in enumerate(evenings):
+            draft = Draft(datetime.now(UTC), duration=3725.0 if index else 95.0)
+            draft.timeline = Timeline((*DANCE_KEYS, OTHER))
+            draft.timeline.extend([float(t) for t in range(60)], np.full((60, 11), 0.09, np.float32))
+            draft.lines = [heard(key, 200.0 * number) for number, key in enumerate(keys)]
+            draft.audio = "sound.wav" if index in (0, 3) else None
             if index == 1:
                 draft.source = FILE_NAME
-            self.app.history.save(draft)
-        self.entries = [entry.id for entry in self.app.history.entries()][::-1]
-        self.app.history.correct(self.entries[1], "cha_cha_cha")
-        self.app.history.rename(self.entries[1], SESSION_NAME)
+            history.save(draft)
+            self.entries.append(draft.id or 0)
+        (history.audio_folder / "sound.wav").touch()
+        self.lines = [history.lines(entry)[0].id for entry in self.entries]
+        history.correct(self.lines[1], "cha_cha_cha")
+        history.rename(self.entries[1], SESSION_NAME)
 
-    def session(self, state: State, key: str | None = None, *, file: bool = False, **changes: object) -> None:
+    def session(
+        self, state: State, key: str | None = None, *, file: bool = False, lines: int = 1, **changes: object
+    ) -> None:
         """Put a session into a state, and show it."""
         source = FILE_NAME if file else MICROPHONE
-        self.app.session = None  # what it was must not be saved
-        session: Session = self.app._new_session(source, lambda: None)
-        prediction, verdict = None, Verdict(Certainty.LISTENING)
+        listening = self.app.listening
+        listening.session = None  # what it was must not be saved
+        session: Session = listening.new_session(source, lambda: None)
+        prediction, said = None, verdict(None)
         if key != "":
-            table = scores(key or "tango")
-            rows = np.tile(np.array([table[k] for k in DANCE_KEYS], np.float32), (60, 1))
-            times = tuple(float(t) for t in range(60))
             best = key or "tango"
+            table = scores(best)
+            rows = np.tile(np.array(list(table.values()), np.float32), (60, 1))
+            times = tuple(float(t) for t in range(60))
+            word = "dance" if key else "not sure"
             prediction = Prediction(
-                key, "dance" if key else "not sure", table[best], best, table, times, rows, 5.2, 65.0
+                key, word, table[best], best, table, times, rows, 5.2, 65.0, tempo_mpm=59.0, since=0.0
             )
-            verdict = Verdict(Certainty.QUITE_SURE if key else Certainty.NOT_SURE, key, table[best])
-            session.timeline.extend(times, rows)
-            session.draft.dance, session.draft.best, session.draft.id = key, best, self.entries[0]
+            said = verdict(prediction)
+            timeline = Timeline(tuple(table))
+            timeline.extend(times, rows)
+            session._listener.draft.timeline = timeline
+        known = tuple(heard(key, 200.0 * number) for number in range(lines)) if key else ()
         session.snapshot = Snapshot(
-            state, prediction, verdict, Level(-20.0, Advice.SILENT), 3725.0, 5.2, 0.4, tempo_mpm=59.0
+            state,
+            prediction,
+            said,
+            known,
+            Level(-20.0, Advice.SILENT),
+            3725.0,
+            5.2,
+            0.4,
+            saved=self.entries[0] if known else None,
         )
         for attribute, value in changes.items():
             object.__setattr__(session.snapshot, attribute, value)
-        self.app.session = session
+        listening.session = session
         self.app.go("listen")
-        self.app.screen("listen").refresh()
+        self.app._show_session(0)
         self.app.screen("listen").arrange()
 
     def states(self) -> Iterator[tuple[str, Callable[[], object]]]:
         """Every state's name, and what leads there."""
-        app, last = self.app, self.entries[0]
+        app, last = self.app, self.lines[0]
         long = max(Problem, key=lambda problem: len(app.tr(problem.sentence)))
         notice = max(Notice, key=lambda notice: len(app.tr(notice.sentence)))
         yield "welcome", lambda: self.session(State.IDLE, "")
@@ -236,8 +269,8 @@ class Parade:
             "welcome, blocked",
             lambda: self.session(State.FINISHED, "", problem=Problem.PERMISSION_BLOCKED),
         )
-        yield "listening", lambda: self.session(State.LISTENING, "", tempo_mpm=None, elapsed=3.0)
-        yield "not sure yet", lambda: self.session(State.LISTENING, None, tempo_mpm=None)
+        yield "listening", lambda: self.session(State.LISTENING, "", elapsed=3.0)
+        yield "not sure yet", lambda: self.session(State.LISTENING, None)
         for key in ("viennese_waltz", "slow_foxtrot", "cha_cha_cha", "rumba"):
             yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
         yield "recognised, notice", lambda: self.session(State.LISTENING, "viennese_waltz", notice=notice)
@@ -248,28 +281,34 @@ class Parade:
         yield "result, problem", lambda: self.session(State.FINISHED, "viennese_waltz", problem=long)
         yield "result, not sure", lambda: self.session(State.FINISHED, None)
 
+        yield "result, an evening", lambda: self.session(State.FINISHED, "viennese_waltz", lines=4)
+        yield "third dance", lambda: self.session(State.LISTENING, "viennese_waltz", lines=3)
+
         def corrected() -> None:
-            self.session(State.FINISHED, "viennese_waltz")
-            app.session.draft.id = self.entries[1]
-            app.screen("listen").refresh()
+            self.session(State.FINISHED, "viennese_waltz", saved=self.entries[1])
 
         yield "result, corrected", corrected
         yield "history", lambda: app.go("history")
-        for entry, words in zip(self.entries, ("", " corrected", " not sure"), strict=True):
-            yield f"session{words}", lambda entry=entry: app.show_session(entry)
-        yield "which dance", lambda: app.ask_dance(last)
-        yield "rename", lambda: app.screen("session").rename()
-        yield "delete", lambda: app.screen("session").delete()
-        yield "delete the sound", lambda: (app.show_session(last), app.screen("session").delete_sound())
+        for line, words in zip(self.lines, ("", " corrected", " not sure", " of an evening"), strict=True):
+            yield f"line{words}", lambda line=line: app.show_line(line)
+        yield "evening", lambda: app.show_evening(self.entries[3])
+        yield "export of an evening", lambda: app.screen("evening").ask_export()
+        yield "which dance", lambda: (self.session(State.FINISHED, None), app.screen("listen").correct())
+        yield "tap tempo", lambda: app.screen("listen").tap_tempo()
+        yield "rename", lambda: app.screen("evening").rename()
+        yield "delete", lambda: app.screen("line").delete()
+        yield "delete the sound", lambda: (app.show_line(last), app.screen("line").delete_sound())
         yield "export", lambda: app.screen("history").ask_export()
+        yield "filter", lambda: app.screen("history").ask_filter()
         yield (
             "files",
             lambda: FileSheet(self.folder, lambda _: None, title=app.tr("Open a file")).open(),
         )
         yield "dances", lambda: app.go("dances")
-        for key in DANCE_KEYS:
+        for key in (*DANCE_KEYS, "nightclub_two_step"):
             yield f"dance {key}", lambda key=key: app.show_dance(key)
         yield "settings", lambda: app.go("settings")
+        yield "about", lambda: app.go("about")
         yield "delete all", lambda: app.screen("settings").ask_forget()
 
     def look(
@@ -291,19 +330,19 @@ class Parade:
 
     def of_answer(self) -> Iterator[str]:
         """Is the dance's name large, and in sight with its percentage without scrolling?"""
-        listen = self.app.screen("listen")
+        listen, shown = self.app.screen("listen"), self.app.shown
         said = [label for label in self.driver.widgets(Label) if label.text]
         answer = max(said, key=lambda label: label.font_size)
-        if answer.text != listen.answer or answer.font_size < sp(LEAST_ANSWER):
-            yield f"{listen.answer!r} is not large: {answer.text!r} in {answer.font_size:.0f} px"
+        if answer.text != shown.answer or answer.font_size < sp(LEAST_ANSWER):
+            yield f"{shown.answer!r} is not large: {answer.text!r} in {answer.font_size:.0f} px"
         percent = max(
-            (label for label in said if label.text == listen.percent),
+            (label for label in said if label.text == shown.percent),
             key=lambda label: label.font_size,
             default=answer,
         )
         # Where a small phone lies and the type is large, there is room for the answer alone.
         room = listen.wide or listen.height > listen.width
-        banners = [label for label in said if room and listen.banner and label.text == listen.banner]
+        banners = [label for label in said if room and shown.banner and label.text == shown.banner]
         for label in (answer, percent, *banners):
             part, _ = clip(label)
             here = drawn(label)
@@ -327,7 +366,7 @@ def settle() -> None:
 
 
 def main() -> int:
-    """Print all defects."""
+    """Print all defects; shapes may be named, else all are looked at."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / FILE_NAME).touch()
@@ -336,11 +375,13 @@ def main() -> int:
         driver = Driver(WhichDanceApp(platform, folder / "data", animated=False))
         parade = Parade(driver, folder)
         count = 0
-        for defect in parade.look(tuple(LANGUAGES), CHOICES["text_size"], tuple(SHAPES)):
+        for defect in parade.look(
+            tuple(LANGUAGES), CHOICES["text_size"], tuple(sys.argv[1:]) or tuple(SHAPES)
+        ):
             print(defect, flush=True)
             count += 1
         print(count, "defects")
-        driver.app.session = None
+        driver.app.listening.session = None
         driver.close()
     return 1 if count else 0
 

@@ -28,6 +28,7 @@ from mobile_app.ui.app import WhichDanceApp
 from runtime import Model
 from runtime.audio import read
 from tests.mobile_app.driver import Driver, Window
+from tests.mobile_app.evening import medley
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "app"
@@ -60,7 +61,7 @@ class Studio:
     def __init__(self, folder: Path) -> None:
         session.RING_SECONDS *= SPEED  # as many seconds by the clock to be late as at real time
         self.party = folder / "party.wav"
-        self.speed = SPEED
+        self.speed: float | None = SPEED
         soundfile.write(self.party, *party())
         system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
         platform = Platform(
@@ -94,11 +95,11 @@ class Studio:
 
     def heard(self, seconds: float) -> None:
         """Wait until so much has been listened to."""
-        self.driver.until(lambda: self.app.session.snapshot.elapsed >= seconds, seconds=120)
+        self.driver.until(lambda: self.app.listening.session.snapshot.elapsed >= seconds, seconds=120)
 
     def finished(self) -> None:
         """Wait until a recording has been read."""
-        self.driver.until(lambda: self.app.session.snapshot.state is State.FINISHED, seconds=120)
+        self.driver.until(lambda: self.app.listening.session.snapshot.state is State.FINISHED, seconds=120)
 
     def run(self) -> None:
         """All pictures."""
@@ -111,30 +112,29 @@ class Studio:
             app.open_file(str(EXAMPLES / f"{example}.ogg"))
             self.finished()
         first = app.history.entries()[0].id
-        app.correct(first, "rumba")
+        app.history.correct(app.history.lines(first)[0].id, "rumba")
         app.history.rename(first, "Slow one at the club")
         self.speed = 1.0
-        app.listen()
+        app.listening.listen()
         self.heard(2.0)
         self.shoot("listening-dark-upright")
         self.heard(5.4)
         self.shoot("not-sure-dark-upright")
-        app.session.cancel()
+        app.listening.cancel()
         self.speed = SPEED
-        app.listen()
+        app.listening.listen()
         self.heard(62)
         self.everywhere("recognised")
         driver.resize(*SHAPES["tablet"])
         self.shoot("recognised-dark-tablet")
         app.change_settings(theme="light")
-        app.stop_listening()
+        app.listening.stop()
         self.everywhere("result")
-        self.everywhere("correct", lambda: self.sheet(app.history.entries()[0].id))
+        self.everywhere("correct", self.sheet)
         self.close_sheets()
-        app.go("history")
-        self.everywhere("history")
-        app.show_session(app.history.entries()[0].id)
+        app.show_line(app.history.lines(app.history.entries()[0].id)[0].id)
         self.everywhere("session")
+        self.evening()
         app.go("dances")
         self.everywhere("dances")
         app.show_dance("viennese_waltz")
@@ -142,6 +142,8 @@ class Studio:
         self.everywhere("dance", lambda: setattr(count, "active", 0))
         app.go("settings")
         self.everywhere("settings")
+        app.go("about")
+        self.shoot("about-light-upright")
         app.go("listen")
         driver.resize(*SHAPES["upright"])
         app.change_settings(theme="light")
@@ -157,10 +159,32 @@ class Studio:
         self.shoot("settings-huge-light-upright")
         driver.close()
 
-    def sheet(self, session: int) -> None:
+    def evening(self) -> None:
+        """A set list, while it goes on and afterwards."""
+        app, driver = self.app, self.driver
+        keys = ["slow_waltz", "tango", "viennese_waltz", "rumba", "samba", "jive", "quickstep"]
+        samples, rate, _ = medley([key for key in keys if (EXAMPLES / f"{key}.ogg").exists()], 40.0, 1)
+        soundfile.write(self.party, samples, rate)
+        self.speed = None
+        driver.resize(*SHAPES["upright"])
+        app.go("listen")
+        app.listening.listen()
+        self.heard(0.7 * len(samples) / rate)
+        self.shoot("set-list-light-upright")
+        self.finished()
+        session = app.listening.session.snapshot.saved
+        app.history.rename(session, "Ball at the club")
+        app.show_evening(session)
+        self.everywhere("evening")
+        app.go("history")
+        self.everywhere("history")
+        app.change_settings(theme="light")
+        driver.resize(*SHAPES["upright"])
+
+    def sheet(self) -> None:
         """Ask which dance it was, once."""
         self.close_sheets()
-        self.app.ask_dance(session)
+        self.app.screen("listen").correct()
 
     def close_sheets(self) -> None:
         """Close whatever lies over the screen."""

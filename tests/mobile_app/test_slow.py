@@ -13,7 +13,8 @@ import pytest
 import soundfile
 
 from mobile_app.core.history import History
-from mobile_app.core.session import RING_SECONDS, Options, Session, State
+from mobile_app.core.listener import Options
+from mobile_app.core.session import RING_SECONDS, Session, State
 from mobile_app.devices import desktop
 from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
@@ -23,6 +24,7 @@ from runtime import Model
 from runtime.audio import read
 from tests.mobile_app.conftest import Screen
 from tests.mobile_app.driver import Driver
+from tests.mobile_app.evening import medley
 
 ROOT = Path(__file__).parents[2]
 WALTZ = ROOT / "examples" / "viennese_waltz.ogg"
@@ -92,7 +94,7 @@ def test_the_command_plays_a_recording_as_if_it_were_the_microphone(tmp_path: Pa
             if (tmp_path / "history.sqlite").exists():
                 with sqlite3.connect(tmp_path / "history.sqlite") as db:
                     try:
-                        named = db.execute("SELECT source, dance FROM session").fetchone()
+                        named = db.execute("SELECT source, dance FROM session, line").fetchone()
                     except sqlite3.OperationalError:
                         continue  # the tables are not there yet
                 db.close()
@@ -111,12 +113,16 @@ def test_through_a_virtual_microphone(loudspeaker: list[str], tmp_path: Path) ->
     system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=tmp_path)
     platform = desktop.platform(system)
     app = WhichDanceApp(platform, tmp_path / "data", animated=False)
-    app._models[""] = model
+    app.listening.models[""] = model
     driver = Driver(app)
     with subprocess.Popen([*loudspeaker, str(music)]) as player:
         time.sleep(1.0)
         driver.tap(driver.find(kind=RoundButton))
-        driver.until(lambda: app.session is not None and app.session.snapshot.state is State.LISTENING)
+        driver.until(
+            lambda: (
+                app.listening.session is not None and app.listening.session.snapshot.state is State.LISTENING
+            )
+        )
         began = time.monotonic()
         driver.until(lambda: "Viennese Waltz" in driver.texts(), seconds=20)
         took = time.monotonic() - began
@@ -125,8 +131,45 @@ def test_through_a_virtual_microphone(loudspeaker: list[str], tmp_path: Path) ->
         player.terminate()
     print(f"named after {took:.1f} s")
     driver.tap(driver.find(kind=RoundButton))
-    driver.until(lambda: app.screen("listen").mode == "done")
+    driver.until(lambda: app.shown.mode == "done")
     [entry] = app.history.entries()
+    [line] = app.history.lines(entry.id)
     driver.close()
-    assert entry.dance == "viennese_waltz"
+    assert line.dance == "viennese_waltz"
     assert entry.source == "microphone"
+
+
+@pytest.mark.timeout(1500)
+def test_four_hours_of_an_evening(history: History, screen: Screen, tmp_path: Path) -> None:
+    """As fast as the listener takes it: memory stays flat after ten minutes, and every dance has its line."""
+    model = shipped_model()
+    music, rate = medley(["viennese_waltz", "rumba", "quickstep"], 100.0, 1)[:2]
+    path = tmp_path / "four hours.wav"
+    repeats = round(4 * 3600 * rate / len(music))
+    with soundfile.SoundFile(path, "w", rate, 1) as file:
+        for _ in range(repeats):
+            file.write(music)
+    session = Session(
+        lambda: FileSource(str(path)),
+        lambda: model,
+        history,
+        Options(86),
+        post=screen.post,
+        on_change=screen.changed,
+    )
+    process, memory, next_sample = psutil.Process(), list[float](), 600.0
+    session.start()
+    while session.snapshot.state is not State.FINISHED:
+        screen.run()
+        time.sleep(0.01)
+        if session.snapshot.elapsed >= next_sample:
+            gc.collect()
+            memory.append(process.memory_info().rss / 1e6)
+            next_sample += 600
+    print("MB every ten minutes:", *(f"{megabytes:.1f}" for megabytes in memory))
+    assert session.snapshot.elapsed == pytest.approx(repeats * len(music) / rate, abs=1)
+    assert len(memory) >= 20
+    assert max(memory) - memory[0] < 8
+    [entry] = history.entries()
+    lines = history.lines(entry.id)
+    assert len(lines) == pytest.approx(3 * repeats, abs=0.1 * 3 * repeats)
