@@ -17,6 +17,10 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     "coldstart": ("the command in a fresh process, against bare imports", ("recording", "model", "runs")),
     "live": ("latency, CPU share and memory of listening", ("seconds", "model", "threads")),
     "memory": ("peak memory for short and long recordings", ("minutes", "model", "runs")),
+    "web": (
+        "the page in a browser against the runtime in Python: start, work, memory",
+        ("seconds", "model", "runs", "pyodide"),
+    ),
     "training": (
         "images per second of the training loop, per network",
         ("architectures", "batches", "batch-size"),

@@ -32,6 +32,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         ".mjs": "text/javascript; charset=utf-8",
         ".png": "image/png",
         ".svg": "image/svg+xml",
+        ".wasm": "application/wasm",
         ".webmanifest": "application/manifest+json",
     }
 

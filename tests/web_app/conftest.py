@@ -121,9 +121,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, server: Server) -> Page:
-    """The page, ready; whatever goes wrong in it fails the test."""
-    return ready(context, server.url)
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page on a phone, ready; without its service worker, whose first download takes a moment."""
+    fresh = browser.new_context(
+        viewport={"width": 360, "height": 720}, locale="en-GB", service_workers="block"
+    )
+    yield ready(fresh, server.url)
+    fresh.close()
 
 
 def ready(context: BrowserContext, url: str, wait_for: str = READY) -> Page:

@@ -6,8 +6,8 @@ export const LANGUAGES = { en: 'English', de: 'Deutsch', cs: 'Čeština', es: 'E
 
 /** @type {Record<string, string>} */
 let words = {};
-/** @type {Language} */
-let current = 'en';
+/** @type {string} language and, where the device names it, the region: for numbers and times */
+let locale = 'en';
 
 /**
  * The nearest language there is.
@@ -24,7 +24,7 @@ export function nearest(wanted) {
 export async function speak(language) {
   const response = await fetch(new URL(`../words/${language}.json`, import.meta.url));
   words = await response.json();
-  current = language;
+  locale = navigator.languages.find((one) => one.split('-')[0] === language) ?? language;
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll('[data-word]')) {
     element.textContent = tr(/** @type {HTMLElement} */ (element).dataset.word ?? '');
@@ -52,7 +52,7 @@ export function danceName(key) {
 
 /** @param {number} fraction */
 export function percent(fraction) {
-  return new Intl.NumberFormat(current, { style: 'percent' }).format(fraction);
+  return new Intl.NumberFormat(locale, { style: 'percent' }).format(fraction);
 }
 
 /**
@@ -60,7 +60,7 @@ export function percent(fraction) {
  * @param {number} digits
  */
 export function decimal(value, digits = 0) {
-  return new Intl.NumberFormat(current, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(
+  return new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(
     value,
   );
 }
@@ -70,7 +70,7 @@ export function decimal(value, digits = 0) {
  * @param {Intl.DateTimeFormatOptions} options
  */
 export function dateTime(date, options) {
-  return new Intl.DateTimeFormat(current, options).format(date);
+  return new Intl.DateTimeFormat(locale, options).format(date);
 }
 
 /**
