@@ -90,7 +90,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "live_stride": LIVE_STRIDE,
             "min_seconds": segments.MIN_SECONDS,
         },
-        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS"),
+        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS", "MAX_ALSO"),
         "evidence": asdict(info.evidence)
         | _constants(
             evidence,

@@ -143,7 +143,8 @@ def assert_same(theirs: dict[str, Any], ours: Prediction) -> None:
     assert rows.shape == ours.segment_scores.shape
     assert np.abs(rows - ours.segment_scores).max() < 1e-3
     assert [segment["start"] for segment in theirs["segments"]] == pytest.approx(ours.segment_times)
-    assert [part["dance"] for part in theirs["parts"]] == [part.dance for part in ours.parts]
+    for name in ("dance", "verdict"):
+        assert [part[name] for part in theirs["parts"]] == [getattr(part, name) for part in ours.parts]
     for mine, other in zip(map(asdict, ours.parts), theirs["parts"], strict=True):
         for name in ("start", "end", "confidence"):
             assert other[name] == pytest.approx(mine[name], abs=1e-3), name

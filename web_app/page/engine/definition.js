@@ -105,7 +105,7 @@ import { FrontEnd } from './mel.js';
  * @property {string} other key of none of the dances
  * @property {FrontEndDefinition} front_end
  * @property {SegmentsDefinition} segments
- * @property {{tempo_seconds: number, prevails: number}} session
+ * @property {{tempo_seconds: number, prevails: number, max_also: number}} session
  * @property {EvidenceDefinition} evidence
  * @property {LoudnessDefinition} loudness
  * @property {TempoDefinition} tempo

@@ -21,7 +21,8 @@ import { TempoHistory } from './tempo.js';
  * @typedef {object} Part
  * @property {number} start s
  * @property {number} end s
- * @property {string | null} dance key; null where it is none of the dances, or not sure
+ * @property {string | null} dance key; null unless the verdict is 'dance'
+ * @property {'dance' | 'none' | 'not sure'} verdict
  * @property {number} confidence 0 to 1
  * @property {number | null} tempo_bpm
  * @property {number | null} tempo_mpm
@@ -130,10 +131,11 @@ class Session {
    * @param {Heard[]} found.heard
    * @param {boolean} [found.padded]
    * @param {boolean} [found.silent]
+   * @param {boolean} [found.one] false of a medley, of which no dances are said together
    * @returns {Prediction}
    */
   _prediction({ scores, duration, named = null, confidence = null, parts = [], tempoFrom = parts, since = null,
-    heard, padded: repeated = false, silent = false }) {
+    heard, padded: repeated = false, silent = false, one = true }) {
     const none = this.labels.length;
     const evidence = this.definition.evidence;
     const dances = Array.from(scores).slice(0, none);
@@ -151,7 +153,7 @@ class Session {
       const together = also.reduce((total, state) => total + scores[state], scores[best]);
       if (named !== null) {
         verdict = 'dance';
-      } else if (also.length && together >= evidence.name_at && scores[none] < scores[best]) {
+      } else if (one && also.length && together >= evidence.name_at && scores[none] < scores[best]) {
         verdict = 'either';
       } else {
         also = [];
@@ -193,7 +195,8 @@ class Session {
   _also(dances, best) {
     const least = this.definition.evidence.also_ratio * dances[best];
     const order = dances.map((_, state) => state).sort((a, b) => dances[b] - dances[a]);
-    return dances[best] > 0 ? order.filter((state) => state !== best && dances[state] >= least) : [];
+    const near = order.filter((state) => state !== best && dances[state] >= least);
+    return near.length <= this.definition.session.max_also ? near : []; // where there are more, none stands out
   }
 
   /**
@@ -202,11 +205,13 @@ class Session {
    * @returns {Part}
    */
   _part(span, tempo) {
-    const named = span.state < this.labels.length && span.confidence >= this.definition.evidence.name_at;
+    const sure = span.confidence >= this.definition.evidence.name_at;
+    const named = sure && span.state < this.labels.length;
     return {
       start: span.start,
       end: span.end,
       dance: named ? this.labels[span.state] : null,
+      verdict: named ? 'dance' : sure ? 'none' : 'not sure',
       confidence: span.confidence,
       tempo_bpm: named && tempo ? tempo.bpm : null,
       tempo_mpm: named && tempo ? tempo.mpm : null,
@@ -304,7 +309,8 @@ export class WholeRecording extends Session {
       mine.map((span) => span.end - span.start),
     );
     const all = lengths.reduce((total, length) => total + length, 0);
-    const prevails = lengths[main] > this.definition.session.prevails * all && confidence >= evidence.name_at;
+    const one = lengths[main] > this.definition.session.prevails * all;
+    const prevails = one && confidence >= evidence.name_at;
     return this._prediction({
       scores,
       duration,
@@ -313,6 +319,7 @@ export class WholeRecording extends Session {
       parts,
       heard: this._heard,
       padded: short,
+      one,
     });
   }
 }

@@ -57,7 +57,7 @@ export function inWords(definition, prediction, live = false) {
  */
 export function medley({ verdict, parts }) {
   const keys = [...new Set(parts.flatMap(({ dance }) => dance ?? []))];
-  return (verdict === 'either' || verdict === 'not sure') && keys.length > 1 ? keys : [];
+  return verdict === 'not sure' && keys.length > 1 ? keys : [];
 }
 
 /**
@@ -124,19 +124,16 @@ export function partRows(definition, parts, started = null) {
       'li',
       { class: 'part' },
       swatch(dance),
-      make('span', { class: 'part-name' }, part.dance ? danceName(part.dance) : unnamed(definition, part)),
+      make('span', { class: 'part-name' }, part.dance ? danceName(part.dance) : unnamed(part)),
       make('span', { class: 'part-time' }, started ? time(part.start) : percent(part.confidence)),
       make('span', { class: 'part-details' }, details.join(' · ')),
     );
   });
 }
 
-/**
- * @param {Definition} definition
- * @param {Part} part
- */
-function unnamed(definition, part) {
-  return tr(part.confidence >= definition.evidence.name_at ? 'none_short' : 'unsure_part');
+/** @param {Part} part */
+function unnamed(part) {
+  return tr(part.verdict === 'none' ? 'none_short' : 'unsure_part');
 }
 
 /**
@@ -149,7 +146,7 @@ export function summary(definition, parts) {
   return parts
     .map((part) =>
       tr('from_to', {
-        dance: part.dance ? danceName(part.dance) : unnamed(definition, part),
+        dance: part.dance ? danceName(part.dance) : unnamed(part),
         start: clock(part.start),
         end: clock(part.end),
       }),
