@@ -13,8 +13,9 @@ import torch
 from onnx import helper, numpy_helper, shape_inference
 
 from export.deployed import Scores
+from runtime.errors import ModelError
 from runtime.mel import N_MELS
-from runtime.model import INPUT, OUTPUT
+from runtime.model import EMBEDDING, INPUT, OUTPUT
 
 # The exporter's native opset: nothing is converted down, and every onnxruntime since 1.14 runs it, the
 # phones' packages included.
@@ -118,6 +119,31 @@ def finished(model: onnx.ModelProto, fields: Mapping[str, str]) -> onnx.ModelPro
     helper.set_model_props(model, dict(sorted(fields.items())))
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def with_embedding(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a second output: the input of its last layer, (n, dimensions).
+
+    Raises
+    ------
+    ModelError
+        If the last layer is no linear one, as SqueezeNet's.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    linear = [node for node in copy.graph.node if node.op_type in ("Gemm", "MatMul")]
+    shapes = {v.name: v.type for v in shape_inference.infer_shapes(copy).graph.value_info}
+    last = linear[-1].input[0] if linear else ""
+    dimensions = shapes[last].tensor_type.shape.dim if last in shapes else []
+    if len(dimensions) != 2:
+        raise ModelError("an embedding needs a last layer that is linear, which this network lacks")
+    copy.graph.node.append(helper.make_node("Identity", [last], [EMBEDDING]))
+    batch = copy.graph.output[0].type.tensor_type.shape.dim[0].dim_param
+    copy.graph.output.append(
+        helper.make_tensor_value_info(EMBEDDING, onnx.TensorProto.FLOAT, [batch, dimensions[1].dim_value])
+    )
+    onnx.checker.check_model(copy, full_check=True)
+    return copy
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:

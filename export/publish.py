@@ -42,6 +42,8 @@ class Plan:
         report.json files of `python -m training evaluate` for the model card.
     ort : bool
         Also write every file in onnxruntime's own format, with its list of operators.
+    embedding : bool
+        The float file has a second output, what the network's last layer sees.
     waveform : int or None
         Also write a file from samples at this rate in Hz to scores.
     default : bool
@@ -54,6 +56,7 @@ class Plan:
     evaluations: Sequence[Path] = ()
     ort: bool = False
     waveform: int | None = None
+    embedding: bool = False
     default: bool = False
 
     def __post_init__(self) -> None:
@@ -132,6 +135,8 @@ def publish(
             models["float16"] = quantise.to_float16(floating)
         if "int8" in plan.precisions:
             models["int8"], quantisation = _int8(floating, plan, width, progress)
+        if plan.embedding:  # of the float file alone, and after the others are made of it
+            models["float"] = graph.with_embedding(floating)
         paths = {precision: workshop / _file_name(name, precision) for precision in models}
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))

@@ -23,6 +23,7 @@ from runtime.mel import Float32
 FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
 OUTPUT = "scores"  # float32 (batch, n_labels), softmax scores; what they lack of one is none of the dances
+EMBEDDING = "embedding"  # of a second output, which few files have
 FOLDER = Path(__file__).with_name("models")
 REGISTRY = "models.toml"
 
@@ -173,6 +174,23 @@ class Model:
         rest = np.maximum(1 - scores.sum(axis=1, keepdims=True), 0)
         return np.concatenate([scores, rest], axis=1)
 
+    def embed(self, batch: Float32) -> Float32:
+        """What the network's last layer sees of segments (n, 1, 224, segment_frames), where the file has it.
+
+        Returns
+        -------
+        ndarray, shape (n, dimensions)
+            Alike for music that sounds alike to the network; not scaled.
+
+        Raises
+        ------
+        ModelError
+            If the file has no such output.
+        """
+        if not isinstance(self.engine, OnnxEngine):
+            raise ModelError(f"{type(self.engine).__name__} has no embeddings")
+        return self.engine.embed(batch)
+
 
 class OnnxEngine:
     """onnxruntime behind the `InferenceEngine` protocol.
@@ -215,9 +233,10 @@ class OnnxEngine:
         """ModelError unless inputs and outputs are as the metadata and the contract say."""
         wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, info.segment_frames])
         wanted_out = (OUTPUT, "tensor(float)", [len(info.labels)])
+        outputs = [node for node in self._session.get_outputs() if node.name != EMBEDDING]
         for kind, nodes, wanted in (
             ("input", self._session.get_inputs(), wanted_in),
-            ("output", self._session.get_outputs(), wanted_out),
+            ("output", outputs, wanted_out),
         ):
             found = [(node.name, node.type, list(node.shape[1:])) for node in nodes]
             if found != [wanted]:
@@ -227,6 +246,15 @@ class OnnxEngine:
         """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
         scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
         return scores
+
+    def embed(self, batch: Float32) -> Float32:
+        """What the network's last layer sees of segments, (n, dimensions); ModelError without that output."""
+        if EMBEDDING not in {node.name for node in self._session.get_outputs()}:
+            raise ModelError(
+                f"{self.path}: has no output {EMBEDDING!r}; `python -m export … --embedding` writes one"
+            )
+        found: Float32 = self._session.run([EMBEDDING], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        return found
 
 
 def _cores() -> int:
