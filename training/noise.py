@@ -1,11 +1,15 @@
 """The synthetic noisy test set over noise intensity α, and the accuracy on it (thesis 4.7)."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 
+from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32, melspectrogram
@@ -82,6 +86,57 @@ def accuracy_curve(
             }
         )
     return {"rms_noise": rms_noise, "rms_signal": rms_signal, "points": points}
+
+
+def write_noisy_set(
+    recordings: Sequence[Recording],
+    noise: str | Path,
+    folder: Path,
+    *,
+    alphas: Sequence[float],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    failed: Callable[[Recording, str], None] = lambda recording, reason: None,
+) -> list[Recording]:
+    """The synthetic noisy test set as FLAC files, the parts of files that count, in a folder per α.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+    noise : str or Path
+        A recording of a crowd.
+    folder : Path
+        Files go to `alpha-0.5/0001-NAME.flac` and so on.
+    alphas : sequence of float
+        Intensities, 0 to 1.
+    progress : callable
+        Called with (recordings done, recordings in all).
+    failed : callable
+        Called with a recording that cannot be read, and why.
+
+    Returns
+    -------
+    list of Recording
+        Of all files, with the split and the group of what they were made from.
+    """
+    noise_at = degrade.read_noise(noise)
+    written = []
+    for number, recording in enumerate(recordings, 1):
+        try:
+            samples, sample_rate = read_samples(recording)
+        except WhichdanceError as error:
+            failed(recording, str(error))
+            continue
+        for alpha in alphas:
+            path = folder / f"alpha-{alpha:g}" / f"{number:04}-{recording.path.stem}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                mixed = degrade.mix(samples, noise_at(sample_rate), alpha)
+                soundfile.write(temporary, mixed, sample_rate, format="FLAC")
+            written.append(
+                replace(recording, path=path, start=0.0, end=math.inf, source=f"noise at α = {alpha:g}")
+            )
+        progress(number, len(recordings))
+    return written
 
 
 def _segments(samples: Float32, sample_rate: int, stride: int) -> Float32:

@@ -9,8 +9,19 @@ from numpy.typing import NDArray
 
 from runtime.atomic import replacing
 from runtime.dances import DANCES
-from runtime.mel import FMAX, FMIN, FRAME_RATE, N_MELS, Float32, hz_to_mel
+from runtime.mel import (
+    FMAX,
+    FMIN,
+    FRAME_RATE,
+    N_MELS,
+    Float32,
+    front_end,
+    hann,
+    hz_to_mel,
+    melspectrogram,
+)
 from runtime.prediction import Prediction
+from training.degrade import mix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -196,6 +207,76 @@ def spectrogram_and_scores(frames: Float32, prediction: Prediction, *, title: st
     _spectrogram(spectrogram, frames)
     scores.set_xlim(0, len(frames) / FRAME_RATE)  # all of the music, from before the first segment's middle
     spectrogram.tick_params(labelbottom=False)
+    return figure
+
+
+def spectrograms(samples: Float32, sample_rate: int) -> "Figure":
+    """The spectrogram with a linear axis of frequency above the mel spectrogram (figure 3.1).
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples,)
+    sample_rate : int
+        Hz.
+    """
+    from matplotlib.figure import Figure
+    from scipy.signal import ShortTimeFFT
+
+    figure = Figure(figsize=(10, 8), layout="constrained")
+    top, bottom = figure.subplots(2, sharex=True)
+    lengths = front_end(sample_rate)
+    hop = round(sample_rate / FRAME_RATE)
+    transform = ShortTimeFFT(hann(lengths.win_length), hop, sample_rate, mfft=lengths.n_fft)
+    db = 10 * np.log10(np.maximum(transform.spectrogram(samples, k_offset=0), 1e-10))
+    top.imshow(
+        db,
+        origin="lower",
+        aspect="auto",
+        extent=transform.extent(len(samples)),
+        cmap="magma",
+        vmin=db.max() - 80,
+        vmax=db.max(),
+    )
+    top.set_ylim(FMIN, FMAX)
+    top.set_ylabel("Hz")
+    top.set_title("spectrogram", loc="left")
+    _spectrogram(bottom, melspectrogram(samples, sample_rate=sample_rate))
+    bottom.set_title("mel spectrogram", loc="left")
+    bottom.set_xlim(0, len(samples) / sample_rate)
+    bottom.set_xlabel("seconds")
+    return figure
+
+
+def mixing(signal: Float32, noise: Float32, alpha: float, sample_rate: int) -> "Figure":
+    """A recording, a noise, and both mixed in a ratio: waveforms beside mel spectrograms (figure 4.8).
+
+    Parameters
+    ----------
+    signal, noise : ndarray, shape (n_samples,)
+        The noise is repeated or cut to the signal's length.
+    alpha : float
+        Share of the noise, 0 to 1.
+    sample_rate : int
+        Hz, of both.
+    """
+    from matplotlib.figure import Figure
+
+    parts = {
+        "recording": mix(signal, noise, 0.0),
+        "noise": mix(signal, noise, 1.0),
+        f"mixed, α = {alpha:g}": mix(signal, noise, alpha),
+    }
+    figure = Figure(figsize=(12, 9), layout="constrained")
+    rows = figure.subplots(len(parts), 2, sharex=True)
+    time = np.arange(len(signal)) / sample_rate
+    for (left, right), (name, samples) in zip(rows, parts.items(), strict=True):
+        left.plot(time, samples, linewidth=0.3, color=SPLIT_COLOURS["validation"])
+        left.set_ylim(-1, 1)
+        left.set_title(name, loc="left")
+        _spectrogram(right, melspectrogram(samples, sample_rate=sample_rate))
+    for axes in rows[-1]:
+        axes.set_xlim(0, time[-1])
+        axes.set_xlabel("seconds")
     return figure
 
 

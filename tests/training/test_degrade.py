@@ -7,7 +7,8 @@ import soundfile
 
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import melspectrogram
-from training.data.manifest import Recording, read_manifest, read_samples
+from training.cli import main
+from training.data.manifest import Recording, of_split, read_manifest, read_samples
 from training.data.splits import group_of
 from training.degrade import (
     in_room,
@@ -153,3 +154,33 @@ def test_one_broken_file_aborts_nothing(tmp_path: Path, manifest: Path) -> None:
     assert sorted(failed) == ["broken.wav", "empty.wav", "gone.wav", "nan.wav"]
     assert len(list((tmp_path / "out").iterdir())) == 2
     assert [c.group for c in copies] == [group_of(r) for r in good]  # a copy stays with its original
+
+
+def test_the_noisy_test_set_as_files(manifest: Path, tmp_path: Path) -> None:
+    """Signal to noise as the mixing rule says, by the audio files alone."""
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "crowd.wav", 0.3 * rng.uniform(-1, 1, 22_050), 22_050)
+    out = tmp_path / "my noisy set"
+    command = ["degrade", f"{manifest}@test", "-o", str(out), "--crowd", str(tmp_path / "crowd.wav")]
+    assert main([*command, "--alpha", "0", "--alpha", "0.5"]) == 0
+    rows = read_manifest(out / "manifest.csv")
+    originals = of_split(read_manifest(manifest), "test")
+    assert len(rows) == 2 * len(originals)
+    assert {r.split for r in rows} == {"test"}
+    clean, noisy = ([r for r in rows if f"alpha-{a}" in str(r.path)] for a in ("0", "0.5"))
+    clean = [r for r in clean if "alpha-0.5" not in str(r.path)]
+    for original, alone, mixed in zip(originals, clean, noisy, strict=True):
+        samples, before, after = (soundfile.read(r.path)[0] for r in (original, alone, mixed))
+        assert alone.dance == mixed.dance == original.dance
+        np.testing.assert_allclose(before, samples / np.abs(samples).max(), atol=1e-3)
+        crowd = after - before / 2
+        assert np.abs(crowd).max() == pytest.approx(0.5, abs=0.01)
+        assert crowd.std() == pytest.approx(0.5 / np.sqrt(3), rel=0.05)  # uniform noise
+
+
+def test_the_noisy_test_set_needs_one_crowd(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["degrade", str(manifest), "-o", str(tmp_path / "out"), "--alpha", "0.5"]) == 2
+    assert "--crowd" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

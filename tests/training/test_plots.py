@@ -11,6 +11,7 @@ from training.cli import main
 from training.evaluate import statistics
 from training.metrics import Accuracy
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 HISTORY = [
     {"epoch": e, "loss": 2 / e, "accuracy": 1 - 1 / e}
     | ({"validation": {"loss": 1 / e, "accuracy": 0.5, "aggregated_accuracy": 0.6}} if e % 2 == 0 else {})
@@ -85,3 +86,45 @@ def test_spectrogram_stands_above_the_scores(tiny_model: Path, tone: object, tmp
     assert abs(int(image.mean(axis=1).argmax()) - (8 * 22 + 11)) <= 2  # the tone of the fixture
     plots.save(figure, tmp_path / "new" / "f.svg")
     assert (tmp_path / "new" / "f.svg").read_text().startswith("<?xml")
+
+
+def test_spectrograms_show_a_tone_where_it_is(tmp_path: Path) -> None:
+    """Figure 3.1: a tone at 2 kHz in the second half stands at 2 kHz there, linear and mel."""
+    time = np.arange(4 * 22_050) / 22_050
+    samples = np.where(time >= 2, np.sin(2 * np.pi * 2_000 * time), 0).astype(np.float32)
+    figure = plots.spectrograms(samples, 22_050)
+    linear, mel_axes = figure.axes
+    (image,) = linear.get_images()
+    left, right, low, high = image.get_extent()
+    db = np.asarray(image.get_array())
+    row, column = np.unravel_index(db.argmax(), db.shape)
+    assert low + (row + 0.5) / len(db) * (high - low) == pytest.approx(2_000, abs=20)
+    assert left + column / db.shape[1] * (right - left) > 1.9
+    (image,) = mel_axes.get_images()
+    db = np.asarray(image.get_array())
+    row = int(np.unravel_index(db.argmax(), db.shape)[0])
+    assert row == pytest.approx(mel.hz_to_mel(2_000) / mel.hz_to_mel(mel.FMAX) * 224, abs=2)
+    assert linear.get_xlim() == (0, 4)
+
+
+def test_figure_of_mixing_shows_the_three(tmp_path: Path) -> None:
+    """Figure 4.8: what is drawn of the mixture is the mean of what is drawn of the two."""
+    rng = np.random.default_rng(0)
+    signal, noise = (rng.normal(size=n).astype(np.float32) for n in (22_050, 10_000))
+    figure = plots.mixing(signal, noise, 0.5, 22_050)
+    one, two, both = (figure.axes[i].get_lines()[0].get_ydata() for i in (0, 2, 4))
+    np.testing.assert_allclose(both, (np.asarray(one) + np.asarray(two)) / 2, atol=1e-6)
+    assert np.abs(one).max() == pytest.approx(1)
+    assert figure.axes[4].get_title(loc="left") == "mixed, α = 0.5"
+
+
+def test_commands_of_both_figures(tmp_path: Path) -> None:
+    song, crowd = EXAMPLES / "rumba.ogg", EXAMPLES / "quickstep.ogg"
+    part = ["--from", "0:02", "--to", "0:05"]
+    assert main(["plot", "spectrogram", str(song), "-o", str(tmp_path / "a.png"), *part]) == 0
+    assert (
+        main(["plot", "noise", str(song), "--crowd", str(crowd), "-o", str(tmp_path / "b.png"), *part]) == 0
+    )
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+    assert (tmp_path / "b.png").stat().st_size > 10_000
+    assert main(["plot", "spectrogram", str(song), "-o", str(tmp_path / "c.txt")]) == 2

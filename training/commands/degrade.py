@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from runtime.command.exits import fraction
+from runtime.errors import ParameterError
 from training.commands.collection import progress
 
 
@@ -24,6 +26,15 @@ def add_parser(commands: Any) -> None:
     command.add_argument(
         "--crowd", type=Path, action="append", default=[], help="recording of a crowd, repeatable"
     )
+    command.add_argument(
+        "--alpha",
+        type=fraction,
+        action="append",
+        default=[],
+        metavar="A",
+        help="instead mix the crowd at this intensity into every recording of the test split, repeatable: "
+        "the thesis's synthetic noisy test set (4.7) as files",
+    )
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(func=_run)
 
@@ -33,6 +44,8 @@ def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import read_selection, write_manifest
     from training.degrade import write_low_quality_copies
 
+    if args.alpha:
+        return _noisy_set(args)
     recordings = read_selection(args.recordings, split="train")
     with progress("copies") as bar:
         copies = write_low_quality_copies(
@@ -48,4 +61,28 @@ def _run(args: argparse.Namespace) -> int:
         raise WhichdanceError(f"none of the recordings chosen from {args.recordings} could be copied")
     write_manifest(args.output / "manifest.csv", copies)
     print(f"{len(copies)} copies in {args.output / 'manifest.csv'}")
+    return 0
+
+
+def _noisy_set(args: argparse.Namespace) -> int:
+    from runtime.errors import WhichdanceError
+    from training.data.manifest import read_selection, write_manifest
+    from training.noise import write_noisy_set
+
+    if len(args.crowd) != 1:
+        raise ParameterError("--alpha needs one --crowd FILE, a recording of a crowd")
+    recordings = read_selection(args.recordings, split="test")
+    with progress("noise") as bar:
+        noisy = write_noisy_set(
+            recordings,
+            args.crowd[0],
+            args.output,
+            alphas=args.alpha,
+            progress=bar,
+            failed=lambda recording, reason: print(f"left out: {reason}", file=sys.stderr),
+        )
+    if not noisy:
+        raise WhichdanceError(f"none of the recordings chosen from {args.recordings} could be read")
+    write_manifest(args.output / "manifest.csv", noisy)
+    print(f"{len(noisy)} recordings in {args.output / 'manifest.csv'}")
     return 0

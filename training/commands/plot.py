@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runtime.command.exits import moment, whole
+from runtime.command.exits import fraction, moment, whole
 
 if TYPE_CHECKING:
     from runtime.mel import Float32
@@ -38,6 +38,22 @@ def add_parser(commands: Any) -> None:
     scores.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
     scores.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
     scores.set_defaults(func=_scores)
+
+    spectrogram = kinds.add_parser(
+        "spectrogram", help="a recording's spectrogram above its mel spectrogram (thesis figure 3.1)"
+    )
+    noise = kinds.add_parser(
+        "noise", help="a recording, a crowd, and both mixed, with mel spectrograms (thesis figure 4.8)"
+    )
+    for kind in (spectrogram, noise):
+        kind.add_argument("recording", type=Path)
+        kind.add_argument("-o", "--output", type=Path, required=True, help=".png, .svg or .pdf")
+        kind.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
+        kind.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
+    noise.add_argument("--crowd", type=Path, required=True, metavar="FILE", help="recording of a crowd")
+    noise.add_argument("--alpha", type=fraction, default=0.5, help="share of the noise (default: 0.5)")
+    spectrogram.set_defaults(func=_spectrogram)
+    noise.set_defaults(func=_noise)
 
 
 def _curves(args: argparse.Namespace) -> int:
@@ -117,3 +133,31 @@ def checkpoint_model(path: str) -> "Model":
             return run(batch.copy())[:, known]  # PyTorch takes no views that cannot be written to
 
     return Model(info, Network())
+
+
+def _spectrogram(args: argparse.Namespace) -> int:
+    from runtime.command.plot import check_plot_path
+    from training import plots
+
+    check_plot_path(args.output)
+    plots.save(plots.spectrograms(*_excerpt(args)), args.output)
+    return 0
+
+
+def _noise(args: argparse.Namespace) -> int:
+    from runtime.command.plot import check_plot_path
+    from training import degrade, plots
+
+    check_plot_path(args.output)
+    samples, sample_rate = _excerpt(args)
+    crowd = degrade.read_noise(args.crowd)(sample_rate)
+    plots.save(plots.mixing(samples, crowd, args.alpha, sample_rate), args.output)
+    return 0
+
+
+def _excerpt(args: argparse.Namespace) -> "tuple[Float32, int]":
+    from training.data.manifest import Recording, read_samples
+
+    start, end = getattr(args, "from"), args.to
+    part = Recording(args.recording, "", start=start, **({} if end is None else {"end": end}))
+    return read_samples(part)
