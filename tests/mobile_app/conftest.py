@@ -45,10 +45,12 @@ class HandSource:
     def hear(self, samples: NDArray[np.float32], *, wait: bool = True) -> None:
         """Write samples; with `wait`, no faster than they are read."""
         assert self.ring is not None
+        give_up = time.monotonic() + 60
         for first in range(0, len(samples), RATE):
             part = samples[first : first + RATE]
             if wait:
                 while len(self.ring) + len(part) > self.ring.capacity:
+                    assert time.monotonic() < give_up, "nobody listens any more"
                     time.sleep(0.001)
             self.ring.write(part)
 
