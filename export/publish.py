@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from export import card, graph, ort_format, quantise, registry, segments, verify
 from export.deployed import Deployable
 from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
+from runtime.atomic import locked
 from runtime.errors import ModelError, ParameterError
 from runtime.model import REGISTRY
 
+WORKSHOP = ".export-"  # how the folder of an unfinished export begins
 N_MADE_UP = 64  # segments that show parity where no recordings are given
 N_CALIBRATION = 600  # segments
 N_VERIFICATION = 1300  # segments: a thousand labelled ones, and music for none of the ten besides
@@ -327,15 +329,22 @@ def _operators(model: onnx.ModelProto) -> dict[str, int]:
 
 @contextmanager
 def _workshop(folder: Path) -> Iterator[Path]:
-    """A temporary folder inside the target folder; neither stays behind if the export fails."""
+    """A temporary folder inside the target folder; neither stays behind if the export fails.
+
+    Of an export that was killed it does: the next one removes what no process holds any more.
+    """
     existed = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=".export-", dir=folder))
+        for left in folder.glob(f"{WORKSHOP}*"):
+            with suppress(OSError), locked(left):
+                shutil.rmtree(left)
+        workshop = Path(tempfile.mkdtemp(prefix=WORKSHOP, dir=folder))
     except OSError as error:
         raise ModelError(f"{folder}: models cannot be written there ({error.strerror})") from error
     try:
-        yield workshop
+        with locked(workshop):
+            yield workshop
     finally:
         shutil.rmtree(workshop)
         if not existed and not any(folder.iterdir()):

@@ -47,10 +47,13 @@ def read(folder: Path) -> list[dict[str, Any]]:
     """The entries of a folder's models.toml, none where there is no such file."""
     path = folder / REGISTRY
     try:
-        return list(tomllib.loads(path.read_text("utf-8"))["models"])
+        entries = list(tomllib.loads(path.read_text("utf-8"))["models"])
+        if not all(isinstance(entry, dict) and isinstance(entry["name"], str) for entry in entries):
+            raise TypeError("its models are no tables with names")
+        return entries
     except FileNotFoundError:
         return []
-    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as a list of models ({error}); mend or remove it") from error
 
 

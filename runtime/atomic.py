@@ -193,6 +193,21 @@ def _lock(handle: int) -> bool | None:
     return True
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for oneself, as far as the system can; BlockingIOError where another process does."""
+    if os.name == "nt":  # where folders have no locks
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if _lock(handle) is False:
+            raise BlockingIOError(errno.EWOULDBLOCK, "in use", str(folder))
+        yield
+    finally:
+        os.close(handle)
+
+
 def _is_still(handle: int, path: Path) -> bool:
     with suppress(OSError):
         return os.path.samestat(os.fstat(handle), path.lstat())

@@ -45,42 +45,13 @@ Source = str | os.PathLike[str] | bytes | IO[bytes]
 _MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"dns.", b"caff", b"riff")
 
 # What a folder is searched for: libsndfile's common formats, then those that need ffmpeg.
-SOUNDFILE_SUFFIXES = frozenset(
-    {
-        ".wav",
-        ".flac",
-        ".ogg",
-        ".oga",
-        ".opus",
-        ".mp3",
-        ".aif",
-        ".aiff",
-        ".aifc",
-        ".au",
-        ".snd",
-        ".caf",
-        ".w64",
-        ".rf64",
-    }
+_SOUNDFILE = "wav flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64"
+_FFMPEG = (
+    "3g2 3gp aac ac3 adts amr ape asf avi dff dsf dts eac3 f4v flv ismv isma m2a m4a m4b m4r m4v mj2 mka mks "
+    "mk3d mkv mov mp2 mp4 mpa mpc mpeg mpg ogv ogx psp ra rm spx tak tta vob voc webm wma wmv wv"
 )
-FFMPEG_SUFFIXES = frozenset(
-    {
-        ".m4a",
-        ".aac",
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".wma",
-        ".3gp",
-        ".amr",
-        ".mpc",
-        ".ape",
-        ".wv",
-    }
-)
+SOUNDFILE_SUFFIXES = frozenset(f".{name}" for name in _SOUNDFILE.split())
+FFMPEG_SUFFIXES = frozenset(f".{name}" for name in _FFMPEG.split())
 SUFFIXES = SOUNDFILE_SUFFIXES | FFMPEG_SUFFIXES
 
 

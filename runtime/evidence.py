@@ -95,6 +95,8 @@ class EvidenceSettings:
             raise ValueError(f"evidence: expected an object with {', '.join(sorted(known))}, got {text!r}")
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values.values()):
             raise ValueError(f"evidence: every value must be a number, got {text!r}")
+        for value in values.values():
+            float(value)  # OverflowError where it is a whole number beyond all floats
         return cls(**values)
 
 

@@ -6,8 +6,9 @@ done to the mel power (logarithm, normalisation, further transforms) is part of 
 
 import hashlib
 import os
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
 OUTPUT = "scores"  # float32 (batch, n_labels), softmax scores; what they lack of one is none of the dances
 EMBEDDING = "embedding"  # of a second output, which few files have
+MAX_SEGMENT_FRAMES = 4096  # 95 s
+EXTERNAL = b"\x08location\x12"  # how a tensor's reference to another file is encoded
+TOLERANCE = 1e-3  # of scores: what half precision and quantised weights may be off
 FOLDER = Path(__file__).with_name("models")
 REGISTRY = "models.toml"
 
@@ -107,17 +111,22 @@ class ModelInfo:
             if not same:
                 raise ModelError(f"{path}: metadata field {key!r} is {found!r}, this runtime has {value!r}")
         segment_frames = _number(path, "segment_frames", text("segment_frames"))
-        if segment_frames != int(segment_frames) or segment_frames < 1:
+        if not 1 <= segment_frames <= MAX_SEGMENT_FRAMES or segment_frames != int(segment_frames):
             raise ModelError(
-                f"{path}: metadata field 'segment_frames' is {segment_frames:g}, not a whole number"
+                f"{path}: metadata field 'segment_frames' is {segment_frames:g}, not a whole number from 1 "
+                f"to {MAX_SEGMENT_FRAMES}"
             )
         labels = tuple(text("labels").split(","))
         if problem := label_problem(labels):
             raise ModelError(f"{path}: metadata field 'labels' is {metadata['labels']!r}: {problem}")
-        threshold = text("reject_threshold")
+        threshold = _number(path, "reject_threshold", text("reject_threshold") or "0")
+        if not 0 <= threshold <= 1:
+            raise ModelError(
+                f"{path}: metadata field 'reject_threshold' is {threshold:g}, not a number from 0 to 1"
+            )
         try:
             evidence = EvidenceSettings.from_json(metadata.get("evidence") or "{}")
-        except ValueError as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             raise ModelError(f"{path}: metadata field 'evidence' is malformed ({error})") from error
         return cls(
             name=text("name"),
@@ -128,7 +137,7 @@ class ModelInfo:
             training_data=text("training_data"),
             licence=text("licence"),
             created_by=text("created_by"),
-            reject_threshold=_number(path, "reject_threshold", threshold) if threshold else None,
+            reject_threshold=threshold if text("reject_threshold") else None,
             evidence=evidence,
         )
 
@@ -169,8 +178,14 @@ class Model:
         -------
         ndarray, shape (n, n_labels + 1)
             In the order of `info.labels`; last what they lack of one: none of the dances.
+
+        Raises
+        ------
+        ModelError
+            If the network fails, or its scores are no probabilities.
         """
         scores = self.engine.run(batch)
+        self._check_scores(scores, len(batch))
         rest = np.maximum(1 - scores.sum(axis=1, keepdims=True), 0)
         return np.concatenate([scores, rest], axis=1)
 
@@ -191,6 +206,27 @@ class Model:
             raise ModelError(f"{type(self.engine).__name__} has no embeddings")
         return self.engine.embed(batch)
 
+    def _check_scores(self, scores: Float32, n: int) -> None:
+        name = self.info.name
+        if scores.shape != (n, len(self.info.labels)):
+            raise ModelError(f"the model {name!r} gave scores of shape {scores.shape} for {n} segments")
+        # Written so that nan fails.
+        if not (np.all(scores >= -TOLERANCE) and np.all(scores.sum(axis=1) <= 1 + TOLERANCE)):
+            raise ModelError(
+                f"the model {name!r} gave scores that are no probabilities: they must be 0 or more, and sum "
+                "to at most 1 per segment; export it with `python -m export`"
+            )
+
+    def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[Path, int | None]]:
+        """A model is pickled as the path of its file, and loaded again where it is unpickled."""
+        if not isinstance(self.engine, OnnxEngine):
+            raise TypeError(f"cannot pickle a model that runs on {type(self.engine).__name__}")
+        return _load_again, (self.engine.path.absolute(), self.engine.threads)
+
+
+def _load_again(path: Path, threads: int | None) -> Model:
+    return Model.load(path, threads=threads)
+
 
 class OnnxEngine:
     """onnxruntime behind the `InferenceEngine` protocol.
@@ -200,34 +236,57 @@ class OnnxEngine:
     path : Path
         An .onnx or .ort file.
     threads : int, optional
-        Threads within an operator; if None one for each core but one, which is left to decoding.
+        Threads within an operator, at most one for each core; if None one fewer, which is left to decoding.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
         if threads is None:
-            threads = max(1, _cores() - 1)
+            threads = max(1, cores() - 1)
         if threads != int(threads) or threads < 1:
             raise ParameterError(f"threads must be a whole number of at least 1, got {threads!r}")
+        self.path = path
+        self.threads = min(int(threads), cores())
+        data = self._read(path)
         # Read when the library loads; audio and usage never leave the device.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         options.inter_op_num_threads = 1
         # Threads that spin while they wait for work take the core on which the next block is decoded.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = int(threads)
+        options.intra_op_num_threads = self.threads
+        # Where references to other files would lead, should one have been encoded in an unusual way.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
+            # Without its fallback, which prints to standard output and tries the same once more.
             self._session: Any = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
+                data, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
+            # The bytes decode as UTF-8 only here; a file may hold anything.
+            self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{path}: its metadata are not UTF-8; is the file damaged?") from error
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise ModelError(
+                f"{path}: not an ONNX model that this onnxruntime loads ({_one_line(error)})"
+            ) from error
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        """The whole file; a model is one file, and refers to no other."""
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise ModelError(f"{path}: is no regular file")
+            data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
-        except Exception as error:  # onnxruntime's errors share no public base class
-            raise ModelError(f"{path}: not an ONNX model that this onnxruntime loads ({error})") from error
-        self.path = path
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        if EXTERNAL in data:
+            raise ModelError(
+                f"{path}: keeps its weights in another file (external data); export it as one file"
+            )
+        return data
 
     def check(self, info: ModelInfo) -> None:
         """ModelError unless inputs and outputs are as the metadata and the contract say."""
@@ -244,7 +303,10 @@ class OnnxEngine:
 
     def run(self, batch: Float32) -> Float32:
         """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
-        scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        try:
+            scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise ModelError(f"{self.path}: failed while it ran ({_one_line(error)})") from error
         return scores
 
     def embed(self, batch: Float32) -> Float32:
@@ -257,7 +319,12 @@ class OnnxEngine:
         return found
 
 
-def _cores() -> int:
+def _one_line(error: Exception) -> str:
+    """What a library says in several lines, without what it says of its own source."""
+    return " ".join(str(error).split())[:300]
+
+
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -267,9 +334,11 @@ def shipped() -> dict[str, dict[str, Any]]:
     path = FOLDER / REGISTRY
     try:
         entries = tomllib.loads(path.read_text("utf-8"))["models"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
-        raise ModelError(f"{path}: the list of shipped models cannot be read ({error})") from error
-    return {entry["name"]: entry for entry in entries}
+        return {str(entry["name"]): {"file": "", "sha256": ""} | entry for entry in entries}
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path}: the list of shipped models cannot be read ({error}); reinstall whichdance"
+        ) from error
 
 
 def resolve(model: str | os.PathLike[str] | None = None) -> Path:

@@ -1,6 +1,7 @@
 """What a recording was taken for: frozen data that the pipeline makes and everybody else reads."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -117,6 +118,34 @@ class Prediction:
             for t, row in zip(self.segment_times, self.segment_scores.tolist(), strict=True)
         ]
         return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Prediction":
+        """What `to_dict` gave, of a whole recording; also after it has been through JSON.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If it is something else.
+        """
+        values = dict(content)
+        segments = values.pop("segments")
+        names = {field.name for field in fields(cls)}
+        return cls(
+            **{name: value for name, value in values.items() if name in names}
+            | {
+                "also": tuple(values["also"]),
+                "warnings": tuple(values["warnings"]),
+                "parts": tuple(Part(**part) for part in values["parts"]),
+                "segment_times": tuple(segment["start"] for segment in segments),
+                "segment_scores": np.array(
+                    [[segment["scores"][label] for label in values["scores"]] for segment in segments],
+                    np.float32,
+                ),
+                # the first segment starts at 0, so that nothing is rounded
+                "segment_seconds": segments[0]["end"] - segments[0]["start"],
+            }
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Prediction):

@@ -93,6 +93,14 @@ def write_tiny_model(
     return path
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the attacks last; the defaults take seconds."""
+    parser.addoption("--fuzz-seconds", type=float, default=5.0, help="seconds of damaged files in tests/fuzz")
+    parser.addoption("--fuzz-seed", type=int, default=0, help="another seed gives other damage")
+    parser.addoption("--soak-hours", type=float, default=0.2, help="hours of music in tests/soak, at speed")
+    parser.addoption("--kills", type=int, default=2, help="kills of each kind of writer in tests/soak")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c_counts() -> None:
     """A shell starts background jobs, as CI may be one, with Ctrl-C ignored, and children inherit that."""

@@ -105,9 +105,9 @@ def array_dataset(name: str, path: str | Path) -> Dataset:
     the segments of all excerpts.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             mel_db, labels = arrays["mel_db"], arrays["labels"]
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # of zipfile, zlib, and whatever numpy makes of a damaged header
         raise WhichdanceError(f"{path} is no .npz file of mel_db and labels ({error})") from error
     shape = mel_db.shape
     if mel_db.dtype != np.uint8 or mel_db.ndim != 4 or shape[2] != N_MELS or shape[3] < SEGMENT_FRAMES:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS, OTHER
-from runtime.errors import ModelError, ParameterError
+from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.mel import FMAX, FMIN, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
 from runtime.segments import SEGMENT_FRAMES
 from training import densenet
@@ -348,7 +348,10 @@ def save_checkpoint(
     }
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        torch.save(checkpoint, temporary)
+        try:
+            torch.save(checkpoint, temporary)
+        except RuntimeError as error:  # what torch makes of a full disk
+            raise WhichdanceError(f"{path}: cannot be written; is the disk full? ({error})") from error
 
 
 def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -360,6 +363,11 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
         If the file is missing, damaged, or no checkpoint of ours.
     """
     checkpoint = read_checkpoint(path)
-    network = build(checkpoint["architecture"], weights=None, **checkpoint["options"])
+    # A file from elsewhere must not make us download weights, or read them from another file.
+    options = {name: value for name, value in checkpoint["options"].items() if name != "weights"}
+    try:
+        network = build(checkpoint["architecture"], weights=None, **options)
+    except (TypeError, ValueError, KeyError, RuntimeError, OverflowError) as error:
+        raise ModelError(f"{path}: describes no network that can be built here ({error})") from error
     load_state(network, checkpoint["state_dict"], path)
-    return network.eval(), checkpoint
+    return network.eval(), {**checkpoint, "options": options}

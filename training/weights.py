@@ -63,6 +63,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     checkpoint = _load(path)
     if checkpoint.get("format") != CHECKPOINT_FORMAT or "architecture" not in checkpoint:
         raise ModelError(f"{path} is no checkpoint written by `python -m training train` of this version")
+    kinds = {"architecture": str, "options": dict, "labels": list, "state_dict": dict}
+    for name, kind in kinds.items():
+        if not isinstance(checkpoint.get(name), kind):
+            raise ModelError(f"{path}: damaged; its entry {name!r} is no {kind.__name__}")
     return checkpoint
 
 

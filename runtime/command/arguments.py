@@ -48,6 +48,8 @@ examples:
       a whole collection, on four processes
   whichdance --json music/ | jq -r '.[] | select(.dance == "tango") | .path'
       all tangos in a folder
+  whichdance --resume music.answers --playlists lists/ music/
+      a collection that takes a night: run it again after a power failure, and it goes on
   whichdance --playlists lists/ music/
       lists/Tango.m3u8, lists/Rumba.m3u8, ...
   whichdance --write-tags --min-confidence 0.7 --dry-run music/
@@ -70,24 +72,11 @@ Results go to standard output, everything else to standard error."""
 
 # Destinations of the options that make something of recordings in files; --live has none.
 FOR_FILES = (
-    *(
-        "paths",
-        "parts",
-        "timeline",
-        "json",
-        "csv",
-        "csv_excel",
-        "output",
-        "plot",
-        "cue",
-        "from",
-        "to",
-        "jobs",
-    ),
-    *("playlists", "write_tags", "overwrite", "dry_run"),
+    *("paths", "parts", "timeline", "json", "csv", "csv_excel", "output", "plot", "cue", "from", "to"),
+    *("jobs", "resume", "playlists", "rekordbox", "write_tags", "overwrite", "dry_run"),
 )
 FOR_MICROPHONE = ("device", "log")
-FOR_NAMED_FILES = ("cue", "playlists", "write_tags")
+FOR_NAMED_FILES = ("cue", "playlists", "rekordbox", "write_tags")
 FOR_TAGS = ("overwrite", "dry_run")
 
 
@@ -179,19 +168,29 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         help="from segments to answers: evidence, which follows the music from dance to dance, or the "
         "plain mean over all of it (default: evidence)",
     )
-    group.add_argument("--jobs", type=whole(1), metavar="N", help="processes that listen (default: 1)")
+    group.add_argument(
+        "--jobs", type=whole(1), metavar="N", help="processes that listen, one per core at most (default: 1)"
+    )
+    group.add_argument(
+        "--resume",
+        metavar="FILE",
+        help="keep every answer in FILE at once, and go on from there where an earlier run was broken off",
+    )
     group.add_argument(
         "--threads",
         type=whole(1),
         metavar="N",
-        help="threads of the network in each process (default: one per core but one, which decodes; "
-        "1 with --jobs)",
+        help="threads of the network in each process, one per core at most (default: one per core but one, "
+        "which decodes; 1 with --jobs)",
     )
 
 
 def _add_sorting(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--playlists", metavar="DIR", help="write an M3U8 playlist per dance, and one for 'not sure'"
+    )
+    group.add_argument(
+        "--rekordbox", metavar="FILE", help="write a library for rekordbox (XML): playlists, dances, tempi"
     )
     group.add_argument(
         "--write-tags",
@@ -249,12 +248,16 @@ def check(args: argparse.Namespace) -> None:
         raise ParameterError("no recordings given; name files or folders")
     if STDIN in args.paths and (useless := _given(args, FOR_NAMED_FILES)):
         raise ParameterError(f"{useless} needs the name of a file; standard input has none")
-    targets = [target for target in (args.output, args.plot, args.cue) if target is not None]
+    targets = [target for target in _targets(args) if target is not None]
     if len({os.path.realpath(target) for target in targets}) < len(targets):
-        raise ParameterError("-o, --plot and --cue would write the same file; give each a name of its own")
+        raise ParameterError(
+            "-o, --plot, --cue, --resume and --rekordbox would write the same file; name one for each"
+        )
     for target in targets:
         if not Path(target).absolute().parent.is_dir():
             raise WhichdanceError(f"{target}: cannot be written (no such folder)")
+        if not os.access(Path(target).absolute().parent, os.W_OK):
+            raise WhichdanceError(f"{target}: cannot be written (the folder's permissions)")
     if args.plot:
         from runtime.command.plot import check_plot_path
 
@@ -263,6 +266,11 @@ def check(args: argparse.Namespace) -> None:
         from runtime.command.tags import check_mutagen
 
         check_mutagen()
+
+
+def _targets(args: argparse.Namespace) -> tuple[str | None, ...]:
+    """Files to be written."""
+    return args.output, args.plot, args.cue, args.resume, args.rekordbox
 
 
 def _given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
@@ -275,7 +283,7 @@ def _given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
 
 def check_recordings(args: argparse.Namespace, recordings: Sequence[str]) -> None:
     """The same with the recordings that were found: none may be overwritten, some options take only one."""
-    for target in (args.output, args.plot, args.cue):
+    for target in _targets(args):
         if target is None or not os.path.exists(target):
             continue
         if any(os.path.exists(path) and os.path.samefile(target, path) for path in recordings):

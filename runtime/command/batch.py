@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.audio import SUFFIXES
 from runtime.classifier import Classifier
 from runtime.errors import WhichdanceError
+from runtime.model import cores
 from runtime.prediction import Outcome
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
     """Recordings at the paths: files as they are given, folders searched recursively by file suffix.
 
     Hidden files and folders are left out (players and macOS keep data there that only look like music).
+    Links are followed. Every file comes once, by whatever names, and every folder is searched once.
 
     Returns
     -------
@@ -36,34 +38,59 @@ def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
     """
     recordings: list[str] = []
     failures: list[Outcome] = []
+    seen: set[object] = set()
 
     def unreadable(error: OSError) -> None:
         failures.append(Outcome(error.filename, error=f"{error.filename}: cannot be read ({error.strerror})"))
 
+    def is_new(path: str) -> bool:
+        identity = _identity(path)
+        known = identity in seen
+        seen.add(identity)
+        return not known
+
     for path in paths:
         if not os.path.isdir(path):
-            recordings.append(path)
+            if is_new(path):
+                recordings.append(path)
             continue
-        n_before = len(recordings) + len(failures)
-        for folder, subfolders, names in os.walk(path, onerror=unreadable):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            recordings += (
+        n_failures = len(failures)
+        n_found = 0
+        is_new(path)
+        for folder, subfolders, names in os.walk(path, onerror=unreadable, followlinks=True):
+            wanted = sorted(name for name in subfolders if not name.startswith("."))
+            subfolders[:] = [name for name in wanted if is_new(os.path.join(folder, name))]
+            found = [
                 os.path.join(folder, name)
                 for name in sorted(names)
                 if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
-            )
-        if len(recordings) + len(failures) == n_before:
+            ]
+            n_found += len(found)
+            recordings += filter(is_new, found)
+        if n_found == 0 and len(failures) == n_failures:
             failures.append(Outcome(path, error=f"{path}: no recordings in this folder"))
     return recordings, failures
 
 
+def _identity(path: str) -> object:
+    """The same for all names of one file or folder."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.abspath(path)
+    return status.st_dev, status.st_ino
+
+
 class Batch:
-    """A classifier for many recordings, in this process or in several.
+    """A classifier for many recordings.
+
+    One recording is heard in this process; several in a process of their own, or in more of them: if a
+    recording brings down a decoder, which is written in C, the others are still heard.
 
     Parameters
     ----------
     jobs : int
-        Number of processes, at least 1.
+        Number of processes, at least 1; no more than cores are started.
     threads : int, optional
         As for `Classifier`; if None and with several processes, one for each.
     **options :
@@ -81,20 +108,18 @@ class Batch:
     """
 
     def __init__(self, *, jobs: int = 1, threads: int | None = None, **options: Any) -> None:
-        self._jobs = jobs
-        self._options = options | {"threads": 1 if threads is None and jobs > 1 else threads}
-        classifier = Classifier(**self._options)
-        self.labels = classifier.labels
-        self._classifier = classifier if jobs == 1 else None  # each process loads its own
+        self._jobs = min(jobs, cores())
+        self._options = options | {"threads": 1 if threads is None and self._jobs > 1 else threads}
+        self._classifier = Classifier(**self._options)
+        self.labels = self._classifier.labels
 
     def classify(self, paths: Sequence[str]) -> Generator[Outcome, None, None]:
         """Classify recordings; the outcomes come in the order of `paths`, each as soon as it is known."""
-        if self._jobs > 1 and len(paths) > 1:
+        if len(paths) > 1:
             yield from _classify_on_processes(paths, min(self._jobs, len(paths)), self._options)
             return
-        classifier = self._classifier or Classifier(**self._options)
         for path in paths:
-            yield _classify(classifier, path)
+            yield _classify(self._classifier, path)
 
 
 def _classify(classifier: Classifier, path: str) -> Outcome:
@@ -102,9 +127,14 @@ def _classify(classifier: Classifier, path: str) -> Outcome:
         source = sys.stdin.buffer if path == STDIN else path
         return Outcome(path, prediction=classifier.classify(source))
     except WhichdanceError as error:
-        return Outcome(path, error=str(error))
+        return Outcome(path, error=str(error) if path == STDIN or path in str(error) else f"{path}: {error}")
     except OSError as error:
         return Outcome(path, error=f"{path}: cannot be read ({error.strerror or error})")
+    except MemoryError:
+        return Outcome(path, error=f"{path}: there is not enough memory to listen to it")
+    except Exception as error:  # whatever a library throws for this file is no other file's business
+        kind, reason = type(error).__name__, " ".join(str(error).split())
+        return Outcome(path, error=f"{path}: cannot be listened to ({kind}: {reason})")
 
 
 def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, Any]) -> Iterator[Outcome]:
@@ -121,11 +151,11 @@ def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, A
         from multiprocessing import resource_tracker
 
         resource_tracker.ensure_running()  # while it starts, it unblocks the signals that threads block
-    workers: list[tuple[BaseProcess, Connection]] = []
+    workers: list[tuple[BaseProcess, Connection]] = []  # all that were started
     mine = threading.local()
     stopping = threading.Event()
 
-    def start() -> "Connection":
+    def start() -> "tuple[BaseProcess, Connection]":
         ours, theirs = context.Pipe()
         worker = context.Process(target=_serve, args=(theirs, options), daemon=True)
         worker.start()
@@ -133,19 +163,22 @@ def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, A
         workers.append((worker, ours))
         if stopping.is_set():
             worker.terminate()
-        return ours
+        return worker, ours
 
     def ask(path: str) -> Outcome:
         if path == STDIN:  # which is this process's own
             return _classify(Classifier(**options), path)
-        if not hasattr(mine, "connection"):
-            mine.connection = start()
+        if not hasattr(mine, "worker"):
+            mine.worker = start()
+        worker, connection = mine.worker
         try:
-            mine.connection.send(path)
-            outcome: Outcome = mine.connection.recv()
-        except (EOFError, OSError):
-            del mine.connection
-            return Outcome(path, error=f"{path}: the process that listened to it died; is memory short?")
+            connection.send(path)
+            outcome: Outcome = connection.recv()
+        except Exception as error:  # EOFError, OSError; half a message is whatever pickle makes of it
+            del mine.worker
+            worker.kill()  # it may still live, with its end of the pipe in disorder
+            worker.join()
+            return Outcome(path, error=f"{path}: the process that listened to it {_end(worker, error)}")
         return outcome
 
     pool = ThreadPoolExecutor(jobs, "whichdance-job", initializer=_leave_interrupts_to_others)
@@ -170,9 +203,21 @@ def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, A
             worker.join()
 
 
+def _end(worker: "BaseProcess", error: Exception) -> str:
+    """How a worker ended, in words."""
+    code = worker.exitcode
+    if code is not None and code < 0 and code != -signal.SIGKILL:
+        return f"died ({signal.Signals(-code).name}): the file brought down its decoder"
+    return "died; is memory short?"
+
+
 def _serve(connection: "Connection", options: dict[str, Any]) -> None:
     """Life of a worker process: outcomes for paths, until the parent closes the pipe or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    # Libraries written in C print what they think of a file; the parent says what is wrong with it.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     classifier = Classifier(**options)
     with suppress(EOFError, OSError):
         while True:

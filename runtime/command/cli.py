@@ -4,9 +4,12 @@ import argparse
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from hashlib import sha256
 from typing import TextIO
 
+from runtime import __version__
 from runtime.atomic import replacing
 from runtime.classifier import LIVE_STRIDE
 from runtime.command import report
@@ -22,7 +25,9 @@ from runtime.command.batch import Batch, find_recordings
 from runtime.command.exits import Exit, keep_streams_to_ourselves, run, say
 from runtime.command.progress import ProgressBar
 from runtime.command.report import Renderer
+from runtime.command.resume import Answered, resumed
 from runtime.errors import WhichdanceError
+from runtime.model import cores, resolve
 from runtime.prediction import Outcome
 from runtime.segments import DEFAULT_STRIDE
 
@@ -60,9 +65,9 @@ def _classify(args: argparse.Namespace) -> int:
     recordings, failures = find_recordings(args.paths)
     check_recordings(args, recordings)
     batch = Batch(
-        jobs=args.jobs or 1,
+        jobs=_bounded("jobs", args.jobs) or 1,
         model=args.model,
-        threads=args.threads,
+        threads=_bounded("threads", args.threads),
         stride=args.stride or DEFAULT_STRIDE,
         min_confidence=args.min_confidence,
         aggregation=args.aggregation,
@@ -72,28 +77,55 @@ def _classify(args: argparse.Namespace) -> int:
     n_outcomes = len(recordings) + len(failures)
     keepers = _keepers(args, batch.labels)
     failed = False
-    with _results(args.output) as out:
+    with ExitStack() as stack:
+        classify = batch.classify
+        answered = None
+        if args.resume:
+            answered = stack.enter_context(Answered(args.resume, _settings(args)))
+            classify = partial(resumed, answered, classify=batch.classify)
+        out = stack.enter_context(_results(args.output))
         shown = _shown(args, out, batch.labels, n_outcomes)
         try:
             with (
                 ProgressBar(n_outcomes, shown=_has_room_for_bar(args)) as bar,
-                closing(batch.classify(recordings)) as heard,
+                closing(classify(recordings)) as heard,
             ):
                 for outcome in itertools.chain(failures, heard):
                     bar.advance()
-                    failed |= not _handed_on(outcome, [shown, *keepers])
+                    failed |= not _handed_on(outcome, shown, keepers)
                     out.flush()
+                    if answered:  # last: tags, too, have been written now
+                        answered.add(outcome)
         except KeyboardInterrupt:
             if args.output is None:  # a file would hold half of the answers; here is what was found so far
                 shown.finish()
             raise
         shown.finish()
     for keeper in keepers:
-        keeper.finish()
+        try:
+            keeper.finish()
+        except WhichdanceError as error:  # the others may still be written
+            _say(error)
+            failed = True
     return Exit.FAILED if failed else Exit.OK
 
 
-def _handed_on(outcome: Outcome, renderers: Sequence[Renderer]) -> bool:
+def _bounded(option: str, number: int | None) -> int | None:
+    """No more than cores; said where it is less than was asked for."""
+    if number is None or number <= cores():
+        return number
+    _say(f"--{option} {number}: this computer has {cores()} cores, which is as many as are used")
+    return cores()
+
+
+def _settings(args: argparse.Namespace) -> dict[str, object]:
+    """What answers depend on."""
+    names = ("stride", "min_confidence", "aggregation", "ballroom_only", "from", "to")
+    model = sha256(resolve(args.model).read_bytes()).hexdigest()
+    return {"version": __version__, "model": model} | {name: getattr(args, name) for name in names}
+
+
+def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -> bool:
     """Give an outcome to all, and say what went wrong; False if anything did."""
     well = outcome.prediction is not None
     if outcome.prediction is None:
@@ -101,11 +133,15 @@ def _handed_on(outcome: Outcome, renderers: Sequence[Renderer]) -> bool:
     else:
         for warning in outcome.prediction.warnings:
             _say(f"{outcome.path}: {warning}")
-    for renderer in renderers:
+    shown.add(outcome)
+    for keeper in keepers:
         try:
-            renderer.add(outcome)
+            keeper.add(outcome)
         except WhichdanceError as error:
             _say(error)
+            well = False
+        except Exception as error:  # whatever a library throws for this file is no other file's business
+            _say(f"{outcome.path}: {type(keeper).__name__} cannot take it ({type(error).__name__}: {error})")
             well = False
     return well
 
@@ -144,6 +180,10 @@ def _keepers(args: argparse.Namespace, labels: Sequence[str]) -> list[Renderer]:
 
         least = TAG_CONFIDENCE if args.min_confidence is None else args.min_confidence
         keepers.append(TagWriter(least, overwrite=args.overwrite, dry_run=args.dry_run, say=_say))
+    if args.rekordbox:
+        from runtime.command.rekordbox import RekordboxLibrary
+
+        keepers.append(RekordboxLibrary(args.rekordbox, labels))
     if args.playlists:
         from runtime.command.playlists import Playlists
 

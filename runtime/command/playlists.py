@@ -25,10 +25,21 @@ class Playlists:
         Made if there is none.
     labels : sequence of str
         Keys of the dances that may be answered.
+
+    Raises
+    ------
+    WhichdanceError
+        If the folder cannot be made or written to.
     """
 
     def __init__(self, folder: str | os.PathLike[str], labels: Sequence[str]) -> None:
         self.folder = Path(folder)
+        try:  # now, not after hours of listening
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WhichdanceError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
+        if not os.access(self.folder, os.W_OK):
+            raise WhichdanceError(f"{self.folder}: cannot be written to; check its permissions")
         titles = [*(words.name(label) for label in labels), words.NONE.capitalize(), NOT_SURE]
         self._entries: dict[str, list[str]] = {title: [] for title in titles}
 
@@ -45,11 +56,7 @@ class Playlists:
             )
 
     def finish(self) -> None:
-        """Write them; WhichdanceError if the folder cannot be made or written to."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WhichdanceError(f"{self.folder}: the folder cannot be made ({error.strerror})") from error
+        """Write them; WhichdanceError if that fails."""
         for title, entries in self._entries.items():
             # surrogateescape: names of files that are not UTF-8 go into the playlist byte by byte.
             with replacing(self.folder / f"{title}.m3u8") as temporary:

@@ -1,14 +1,15 @@
 """Write the dance and the tempo into music files, where ballroom players look for them.
 
 The names are BallroomDJ's convention: DANCE and BPM in Vorbis comments, TXXX:DANCE and TBPM in ID3,
-----:BDJ4:DANCE and tmpo in MP4. Needs mutagen (extra `tags`).
+----:BDJ4:DANCE and tmpo in MP4, DANCE and WM/BeatsPerMinute in WMA, DANCE and BPM in WavPack. Needs
+mutagen (extra `tags`).
 """
 
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from runtime.prediction import Outcome, Prediction
 
 DANCE = "DANCE"
 BPM = "BPM"
+
+ASF_BPM = "WM/BeatsPerMinute"
 
 # What BallroomDJ's own list of dances calls those that go by another name here.
 PLAYER_NAMES = {"cha_cha_cha": "Cha Cha", "slow_foxtrot": "Foxtrot", "slow_waltz": "Waltz"}
@@ -80,7 +83,13 @@ class TagWriter:
             confidence = f"its confidence is only {prediction.confidence:.2f} (--min-confidence)"
             self._say(f"{path}: no tags; {answer(prediction)}, {confidence}")
             return
+        n_names = 1
+        with suppress(OSError):
+            n_names = os.stat(path).st_nlink  # the new file takes one name; the others stay the old file's
         changes = write_tags(path, tag_values(prediction), overwrite=self._overwrite, dry_run=self._dry_run)
+        wrote = any(change.written for change in changes) and not self._dry_run
+        if wrote and n_names > 1:
+            self._say(f"{path}: its {n_names - 1} other names (hard links) keep the file without these tags")
         for change in changes:
             if change.written:
                 verb = "would write" if self._dry_run else "wrote"
@@ -120,7 +129,7 @@ def write_tags(
     Parameters
     ----------
     path : path-like
-        FLAC, Ogg, Opus, MP3, WAV, AIFF or MP4/M4A.
+        FLAC, Ogg, Opus, MP3, WAV, AIFF, MP4/M4A, WMA or WavPack.
     values : mapping of str to str
         By 'DANCE' and 'BPM'.
     overwrite : bool
@@ -136,7 +145,8 @@ def write_tags(
     Raises
     ------
     WhichdanceError
-        If mutagen is missing, the format has no place for these tags, or the file cannot be written.
+        If mutagen is missing, the format has no place for these tags, the file cannot be written, or what
+        was written cannot be read back.
     """
     with _named_errors(path):
         existing = _read(_open(path), values)
@@ -149,9 +159,13 @@ def write_tags(
         with _named_errors(path), replacing(path) as temporary:
             shutil.copy2(path, temporary)
             file = _open(temporary)
+            if _read(file, values) != existing:
+                raise WhichdanceError(f"{path}: another program changed its tags meanwhile; try again")
             _write(file, new)
             if _samples_hash(temporary) != _samples_hash(Path(path)):
                 raise WhichdanceError(f"{path}: tags would change its sound; the file is left as it was")
+            if _read(_open(temporary), values) != existing | new:
+                raise WhichdanceError(f"{path}: the tags could not be read back; the file is left as it was")
     return changes
 
 
@@ -166,18 +180,20 @@ def check_mutagen() -> None:
 @contextmanager
 def _named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     check_mutagen()
-    from mutagen import MutagenError
-
     try:
         yield
-    except (MutagenError, OSError) as error:
-        raise WhichdanceError(f"{path}: its tags cannot be written ({error})") from error
+    except WhichdanceError:
+        raise
+    except Exception as error:  # mutagen's own, and what its parsers throw at damaged files
+        reason = " ".join(str(error).replace(str(path), "").split()) or type(error).__name__
+        raise WhichdanceError(f"{path}: its tags cannot be written ({reason})") from error
 
 
 def _open(path: str | os.PathLike[str]) -> Any:
     """The file as one of mutagen's types, with tags, if need be empty ones."""
     import mutagen
     from mutagen.aiff import AIFF
+    from mutagen.asf import ASF
     from mutagen.flac import FLAC
     from mutagen.mp3 import MP3
     from mutagen.mp4 import MP4
@@ -186,8 +202,9 @@ def _open(path: str | os.PathLike[str]) -> Any:
     from mutagen.oggspeex import OggSpeex
     from mutagen.oggvorbis import OggVorbis
     from mutagen.wave import WAVE
+    from mutagen.wavpack import WavPack
 
-    kinds = [AIFF, FLAC, MP3, MP4, OggFLAC, OggOpus, OggSpeex, OggVorbis, WAVE]
+    kinds = [AIFF, ASF, FLAC, MP3, MP4, OggFLAC, OggOpus, OggSpeex, OggVorbis, WAVE, WavPack]
     file = mutagen.File(path, options=kinds)
     if file is None:
         raise WhichdanceError(
@@ -200,6 +217,8 @@ def _open(path: str | os.PathLike[str]) -> Any:
 
 def _read(file: Any, fields: Mapping[str, str]) -> dict[str, str | None]:
     """What the file says already; blanks, and a tempo of 0, which players write for 'not known', are None."""
+    from mutagen.apev2 import APEv2
+    from mutagen.asf import ASFTags
     from mutagen.id3 import ID3
     from mutagen.mp4 import MP4Tags
 
@@ -210,6 +229,10 @@ def _read(file: Any, fields: Mapping[str, str]) -> dict[str, str | None]:
     elif isinstance(tags, MP4Tags):
         dances = [bytes(value).decode(errors="replace") for value in tags.get("----:BDJ4:DANCE", [])]
         tempi = [str(value) for value in tags.get("tmpo", [])]
+    elif isinstance(tags, ASFTags):
+        dances, tempi = ([str(value) for value in tags.get(name, [])] for name in (DANCE, ASF_BPM))
+    elif isinstance(tags, APEv2):
+        dances, tempi = (str(tags[name]).split("\0") if name in tags else [] for name in (DANCE, BPM))
     else:
         dances, tempi = tags.get(DANCE, []), tags.get(BPM, [])
     found = {
@@ -220,6 +243,7 @@ def _read(file: Any, fields: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _write(file: Any, values: Mapping[str, str]) -> None:
+    from mutagen.asf import ASFTags
     from mutagen.id3 import ID3, TBPM, TXXX
     from mutagen.mp4 import AtomDataType, MP4FreeForm, MP4Tags
 
@@ -244,7 +268,8 @@ def _write(file: Any, values: Mapping[str, str]) -> None:
         file.save()
     else:
         for field, value in values.items():
-            tags[field] = [value]
+            name = ASF_BPM if field == BPM and isinstance(tags, ASFTags) else field
+            tags[name] = [value]
         file.save()
 
 

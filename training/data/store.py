@@ -13,8 +13,8 @@ import hashlib
 import math
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +34,10 @@ from training.data.manifest import Recording
 
 FORMAT = f"2 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STORED.step} {STORED.lowest}"
 
+TABLES = {
+    "hashes": "path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, hash TEXT",
+    "broken": "path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, decoders TEXT, reason TEXT",
+}
 GONE = -1  # in place of size and time of a file whose audio was not kept
 
 
@@ -147,6 +151,8 @@ class Store:
                 known[path] = digest
                 lengths[path] = _length(self._file(digest))
             progress(len(paths) - len(unknown) + done, len(paths))
+        if unknown:
+            _mapped.cache_clear()  # among them may be old maps of files that were damaged
         self._remember({path: known[path] for path in unknown if path in known})
         self._remember_reasons(broken)
         reasons |= broken
@@ -183,20 +189,27 @@ class Store:
     # Hashing a large collection takes as long as reading it; a file of unchanged size and time of last
     # change is taken to have the content that it had. Only this process writes the table.
 
-    def _table(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.folder / "hashes.sqlite", timeout=60)
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS hashes "
-            "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, hash TEXT)"
-        )
-        connection.execute(
-            "CREATE TABLE IF NOT EXISTS broken "
-            "(path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, decoders TEXT, reason TEXT)"
-        )
-        return connection
+    @contextmanager
+    def _table(self) -> Iterator[sqlite3.Connection]:
+        """The database, in one transaction; a damaged one is given up: what it knew is computed anew."""
+        path = self.folder / "hashes.sqlite"
+        try:
+            try:
+                connection = _connected(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                path.unlink()
+                connection = _connected(path)
+            with closing(connection) as table, table:
+                yield table
+        except sqlite3.OperationalError as error:
+            raise WhichdanceError(
+                f"{path}: cannot be used ({error}); is the disk full, or the folder not ours to write to?"
+            ) from error
 
     def _known_hashes(self, paths: Iterable[Path]) -> dict[Path, str]:
-        with closing(self._table()) as table:
+        with self._table() as table:
             rows = {row[0]: row[1:] for row in table.execute("SELECT path, size, mtime, hash FROM hashes")}
         known = {}
         for path in paths:
@@ -209,7 +222,7 @@ class Store:
     # So do broken files, as long as what decodes them is the same.
 
     def _known_reasons(self, paths: Iterable[Path]) -> dict[Path, str]:
-        with closing(self._table()) as table:
+        with self._table() as table:
             query = "SELECT path, size, mtime, reason FROM broken WHERE decoders = ?"
             rows = {row[0]: row[1:] for row in table.execute(query, (decoders(),))}
         states = ((path, rows[str(path)]) for path in paths if str(path) in rows)
@@ -217,15 +230,32 @@ class Store:
 
     def _remember_reasons(self, reasons: Mapping[Path, str]) -> None:
         rows = [(str(p), *_state(p), decoders(), reason) for p, reason in reasons.items() if p.is_file()]
-        with closing(self._table()) as table, table:
+        with self._table() as table:
             table.executemany("INSERT OR REPLACE INTO broken VALUES (?, ?, ?, ?, ?)", rows)
 
     def _remember(self, digests: Mapping[Path, str]) -> None:
         self._write_rows((str(path), *_state(path), digest) for path, digest in digests.items())
 
     def _write_rows(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        with closing(self._table()) as table, table:
+        with self._table() as table:
             table.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", rows)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """sqlite3.DatabaseError if the file is damaged; sqlite3.OperationalError if it cannot be used now."""
+    connection = sqlite3.connect(path, timeout=60)
+    try:
+        if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("damaged")
+        for name, columns in TABLES.items():
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
+            found = [row[1] for row in connection.execute(f"PRAGMA table_info({name})")]
+            if found != [column.split()[0] for column in columns.split(", ")]:
+                raise sqlite3.DatabaseError("not the store's tables")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _state(path: Path) -> list[int]:
@@ -240,9 +270,10 @@ def _state(path: Path) -> list[int]:
 def _length(file: Path) -> int:
     """Frames of a spectrogram; 0 if it is not there or was damaged, and has to be computed anew."""
     try:
-        return len(np.load(file, mmap_mode="r"))
-    except (OSError, ValueError, EOFError):
+        codes = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError, SyntaxError):
         return 0
+    return len(codes) if codes.dtype == np.uint8 and codes.shape[1:] == (N_MELS,) else 0
 
 
 def _is_silent(file: Path) -> bool:
@@ -284,6 +315,8 @@ def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
         if not _length(target):
             codes = spectrogram(path)
             target.parent.mkdir(exist_ok=True)
+            if not _length(target):
+                target.unlink(missing_ok=True)  # a damaged one is no other program's work
             with replacing(target) as temporary, temporary.open("wb") as file:
                 np.save(file, codes)
     except (WhichdanceError, OSError) as error:

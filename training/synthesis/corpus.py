@@ -239,11 +239,18 @@ def _write(
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a corpus manifest."""
+    rows = []
     with path.open(newline="", encoding="utf-8") as file:
-        return [
-            Row(**{f.name: f.type(line[f.name]) for f in fields(Row)})  # type: ignore[operator]
-            for line in csv.DictReader(file)
-        ]
+        reader = csv.DictReader(file)
+        try:
+            for line in reader:
+                rows.append(Row(**{f.name: f.type(line[f.name]) for f in fields(Row)}))  # type: ignore[operator]
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise CorpusError(
+                f"{path}, line {reader.line_num}: damaged ({error}); delete the line, and the recording is "
+                "made anew"
+            ) from error
+    return rows
 
 
 def write_rows(path: Path, rows: list[Row]) -> None:
@@ -265,7 +272,9 @@ def _resume(folder: Path, settings: CorpusSettings, store: Store | None) -> list
     if marker.exists():
         try:
             earlier = json.loads(marker.read_text(encoding="utf-8"))
-        except ValueError as error:
+            if not isinstance(earlier, dict):
+                raise ValueError("no settings")
+        except (ValueError, RecursionError) as error:
             raise CorpusError(f"{marker}: damaged; delete the corpus, or choose another folder") from error
         if earlier != described:
             changed = ", ".join(k for k in described if earlier.get(k) != described[k])

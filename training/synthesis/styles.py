@@ -158,13 +158,15 @@ def load(path: Path) -> DanceStyles:
     """Read and check one style file."""
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StyleError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except OSError as error:
         raise StyleError(
             f"{path}: cannot be read ({error.strerror}); every dance needs a style file"
         ) from error
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise StyleError(f"{path}: not valid TOML: {error}") from error
     return _Checker(path).dance_styles(table)
 

@@ -1,10 +1,12 @@
 """Dance and tempo in music files: where players look, never at the price of the music."""
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +25,8 @@ from runtime.errors import WhichdanceError
 from runtime.prediction import Outcome, Prediction
 
 VALUES = {"DANCE": "Cha Cha", "BPM": "124"}
-SUFFIXES = [".flac", ".ogg", ".opus", ".mp3", ".wav", ".aiff", ".m4a"]
+SUFFIXES = [".flac", ".ogg", ".opus", ".mp3", ".wav", ".aiff", ".m4a", ".wma", ".wv"]
+BY_FFMPEG = (".m4a", ".wma", ".wv")
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def recording(tmp_path, tone):
     def make(suffix: str, name: str = "song") -> Path:
         path = tmp_path / f"{name}{suffix}"
         samples = np.stack([tone("rumba", 3, 48_000), tone("tango", 3, 48_000)], axis=1)
-        if suffix == ".m4a":
+        if suffix in BY_FFMPEG:
             if shutil.which("ffmpeg") is None:
                 pytest.skip("needs ffmpeg")
             soundfile.write(tmp_path / "source.wav", samples, 48_000)
@@ -66,8 +69,8 @@ def recording(tmp_path, tone):
 
 
 def _samples_hash(path: Path) -> str:
-    """Of all channels, unlike the check of `runtime.command.tags` itself; m4a needs ffmpeg there and here."""
-    if path.suffix == ".m4a":
+    """Of all channels, unlike the check of `runtime.command.tags` itself; some need ffmpeg there and here."""
+    if path.suffix in BY_FFMPEG:
         return hashlib.sha256(audio.read(path)[0].tobytes()).hexdigest()
     return hashlib.sha256(soundfile.read(path, dtype="float64")[0].tobytes()).hexdigest()
 
@@ -83,6 +86,8 @@ def _found(path: Path) -> dict[str, str]:
         }
     if isinstance(file.tags, ID3):
         names = {"DANCE": "TXXX:DANCE", "BPM": "TBPM", "title": "TIT2"}
+    elif path.suffix == ".wma":
+        names = {"DANCE": "DANCE", "BPM": "WM/BeatsPerMinute", "title": "Title"}
     else:
         names = {"DANCE": "DANCE", "BPM": "BPM", "title": "TITLE"}
     return {key: str(file.tags[name][0]) for key, name in names.items() if name in file.tags}
@@ -214,8 +219,69 @@ def test_a_kill_half_way_leaves_the_file_intact(recording, moment):
     result = subprocess.run([sys.executable, "-c", KILLED, path, moment])
     assert result.returncode == -signal.SIGKILL
     assert path.read_bytes() == before
-    # What the killed run left behind is hidden, and is not taken for music.
+    # What the killed run left behind is hidden, and is not taken for music. The next one removes it.
     assert cli.find_recordings([str(path.parent)])[0] == [str(path)]
+    tags.write_tags(path, VALUES)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_cannot_be_read_back_is_undone(recording, monkeypatch):
+    path = recording(".flac")
+    before = path.read_bytes()
+    monkeypatch.setattr(tags, "_write", lambda file, values: None)
+    with pytest.raises(WhichdanceError, match="the tags could not be read back"):
+        tags.write_tags(path, VALUES)
+    assert path.read_bytes() == before
+
+
+def test_other_programs_tags_are_not_lost(recording, monkeypatch):
+    path = recording(".flac")
+    copy = shutil.copy2
+
+    def meanwhile(source, target):
+        player = mutagen.File(source)
+        player.tags["DANCE"] = "Rumba"
+        player.save()
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copy2", meanwhile)
+    with pytest.raises(WhichdanceError, match="another program changed"):
+        tags.write_tags(path, VALUES, overwrite=True)
+    assert _found(path)["DANCE"] == "Rumba"
+
+
+@pytest.mark.parametrize("error", [struct.error("unpack requires 4 bytes"), IndexError("x"), KeyError()])
+def test_whatever_mutagen_throws_names_the_file(recording, monkeypatch, error):
+    path = recording(".wav")
+
+    def throw(*_, **__):
+        raise error
+
+    monkeypatch.setattr(mutagen, "File", throw)
+    with pytest.raises(WhichdanceError, match=r"song\.wav: its tags cannot be written"):
+        tags.write_tags(path, VALUES)
+
+
+def test_hard_links_are_said(make_prediction, recording, tmp_path):
+    path = recording(".flac")
+    (tmp_path / "other.flac").hardlink_to(path)
+    said = []
+    writer = tags.TagWriter(0.5, overwrite=False, dry_run=False, say=said.append)
+    writer.add(Outcome(str(path), make_prediction()))
+    assert said[0] == f"{path}: its 1 other names (hard links) keep the file without these tags"
+    assert "DANCE" not in _found(tmp_path / "other.flac")
+    assert _found(path)["DANCE"] == "Tango"
+
+
+@pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe reads tags by its own code")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_ffprobe_finds_the_dance_too(recording, suffix):
+    path = recording(suffix)
+    tags.write_tags(path, VALUES)
+    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", "format_tags:stream_tags", path]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    everything = found["format"].get("tags", {}) | found["streams"][0].get("tags", {})
+    assert {name.upper(): value for name, value in everything.items()}["DANCE"] == "Cha Cha"
 
 
 def _prediction(key: str, **more: object) -> Prediction:

@@ -1,0 +1,99 @@
+"""A library for rekordbox: its documented exchange format, 'rekordbox xml', which others read too.
+
+rekordbox shows it under Preferences, Advanced, rekordbox xml; nothing is changed in the collection until the
+DJ takes tracks over. Tracks carry the dance as genre, the tempo, and a memory cue where a part begins.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+from runtime import __version__
+from runtime.atomic import replacing
+from runtime.command import words
+from runtime.prediction import Outcome, Prediction
+
+# XML 1.0, production 2: what a document cannot hold, not even escaped
+ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+MEMORY_CUE = "-1"  # the number of a cue that is no hot cue
+
+
+class RekordboxLibrary:
+    """Writes all recordings that were heard, and a playlist per dance that occurs.
+
+    Parameters
+    ----------
+    path : path-like
+        Usually ends in .xml.
+    labels : sequence of str
+        Keys of the dances that may be answered, in the order of the playlists.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], labels: Sequence[str]) -> None:
+        self.path = Path(path)
+        unsure = (words.NONE.capitalize(), words.NOT_SURE.capitalize())
+        names = [*(words.name(label) for label in labels), *unsure]
+        self._playlists: dict[str, list[str]] = {name: [] for name in names}
+        self._collection = ElementTree.Element("COLLECTION")
+
+    def add(self, outcome: Outcome) -> None:
+        """Take a recording; those that could not be read and those without music are left out."""
+        prediction = outcome.prediction
+        if prediction is None or prediction.verdict == "silence":
+            return
+        identity = str(len(self._collection) + 1)
+        track = ElementTree.SubElement(self._collection, "TRACK", _attributes(outcome.path, prediction))
+        track.set("TrackID", identity)
+        for part in prediction.parts[1:]:
+            name = words.part_name(part)
+            mark = {"Name": name, "Type": "0", "Start": f"{part.start:.3f}", "Num": MEMORY_CUE}
+            ElementTree.SubElement(track, "POSITION_MARK", mark)
+        self._playlists[_playlist(prediction)].append(identity)
+
+    def finish(self) -> None:
+        """Write the library; WhichdanceError if that fails."""
+        root = ElementTree.Element("DJ_PLAYLISTS", Version="1.0.0")
+        ElementTree.SubElement(root, "PRODUCT", Name="whichdance", Version=__version__, Company="")
+        self._collection.set("Entries", str(len(self._collection)))
+        root.append(self._collection)
+        filled = {name: tracks for name, tracks in self._playlists.items() if tracks}
+        folder = ElementTree.SubElement(
+            ElementTree.SubElement(root, "PLAYLISTS"), "NODE", Type="0", Name="ROOT", Count=str(len(filled))
+        )
+        for name, tracks in filled.items():
+            node = ElementTree.SubElement(
+                folder, "NODE", Type="1", Name=name, KeyType="0", Entries=str(len(tracks))
+            )
+            for identity in tracks:
+                ElementTree.SubElement(node, "TRACK", Key=identity)
+        ElementTree.indent(root)
+        with replacing(self.path) as temporary:
+            ElementTree.ElementTree(root).write(temporary, encoding="UTF-8", xml_declaration=True)
+
+
+def _attributes(path: str, prediction: Prediction) -> dict[str, str]:
+    confidence = words.percent(prediction.confidence)
+    said = {
+        "Name": Path(path).stem,
+        "Genre": words.answer(prediction) if prediction.verdict in ("dance", "either") else "",
+        "Comments": f"whichdance: {words.answer(prediction)}, {confidence}",
+        "TotalTime": str(round(prediction.duration)),
+        "Location": _location(path),
+    }
+    if prediction.tempo_bpm is not None:
+        said["AverageBpm"] = f"{prediction.tempo_bpm:.2f}"
+    return {name: ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text) for name, text in said.items()}
+
+
+def _location(path: str) -> str:
+    """As rekordbox writes it: a file URL with the host named; names that are not UTF-8 byte by byte."""
+    return "file://localhost/" + quote(os.fsencode(Path(os.path.abspath(path)).as_posix().lstrip("/")))
+
+
+def _playlist(prediction: Prediction) -> str:
+    if prediction.dance is not None:
+        return words.name(prediction.dance)
+    return (words.NONE if prediction.verdict == "none" else words.NOT_SURE).capitalize()
