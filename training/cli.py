@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from runtime.command.exits import run
 from training.commands import (
     aggregation,
+    average,
     baseline,
     calibrate,
     collection,
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
         *(corpus, label, manifest, download, duplicates, degrade, collection),  # data
         *(
             train,
+            average,
             merge,
             calibrate,
             evaluate,
