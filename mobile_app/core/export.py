@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 
 from mobile_app.core.history import MICROPHONE, Entry, Line
-from mobile_app.core.translations import clock
+from runtime.prediction import clock
 
 COLUMNS = (
     "evening", "name", "source", "at", "start", "length", "dance", "also", "best", "confidence", "truth",

@@ -62,10 +62,3 @@ def supported(language: str | None) -> str:
     code = (language or "").replace("-", "_").split("_")[0].split(".")[0].strip().lower()
     code = WINDOWS_NAMES.get(code, code)
     return code if code in LANGUAGES else DEFAULT_LANGUAGE
-
-
-def clock(seconds: float) -> str:
-    """A duration as m:ss, or h:mm:ss from an hour on."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

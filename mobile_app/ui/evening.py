@@ -13,7 +13,6 @@ from kivy.uix.widget import Widget
 from mobile_app.core import export
 from mobile_app.core.history import MICROPHONE, Line
 from mobile_app.core.session import Session
-from mobile_app.core.translations import clock
 from mobile_app.ui import drawings  # noqa: F401  (evening.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import LineRow, when
@@ -22,6 +21,7 @@ from mobile_app.ui.kept_sound import KeptSound
 from mobile_app.ui.sound import Player
 from mobile_app.ui.virtual_list import VirtualList
 from mobile_app.ui.widgets import ConfirmSheet, Sheet, TextSheet
+from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("evening.kv")))
 

@@ -16,11 +16,12 @@ from kivy.uix.widget import Widget
 
 from mobile_app.core import export
 from mobile_app.core.history import MICROPHONE, Entry, Line, Query
-from mobile_app.core.translations import Translator, clock, mark
+from mobile_app.core.translations import Translator, mark
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.host import Host, host
 from mobile_app.ui.virtual_list import VirtualList
 from mobile_app.ui.widgets import ChoiceChip, Sheet, Touchable
+from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("history.kv")))
 

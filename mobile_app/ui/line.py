@@ -7,7 +7,6 @@ from kivy.lang import Builder
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, ObjectProperty, StringProperty
 
 from mobile_app.core.history import MICROPHONE
-from mobile_app.core.translations import clock
 from mobile_app.ui import drawings  # noqa: F401  (line.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import when
@@ -16,6 +15,7 @@ from mobile_app.ui.kept_sound import KeptSound
 from mobile_app.ui.sound import Player
 from mobile_app.ui.widgets import ConfirmSheet, TextSheet
 from runtime.dances import OTHER, REGISTRY
+from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("line.kv")))
 

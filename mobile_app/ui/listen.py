@@ -16,11 +16,11 @@ from mobile_app.core.history import Heard
 from mobile_app.core.problems import StorageError
 from mobile_app.core.session import Session, Snapshot
 from mobile_app.core.tap_tempo import TapTempo
-from mobile_app.core.translations import clock
 from mobile_app.ui import drawings
 from mobile_app.ui.host import host
 from mobile_app.ui.widgets import Card, Note, Sheet, TextButton, Touchable, Words
 from runtime.dances import OTHER, dance
+from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("listen.kv")))
 

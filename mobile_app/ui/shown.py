@@ -5,10 +5,10 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Opt
 
 from mobile_app.core.level import Advice
 from mobile_app.core.session import Session, Snapshot, State
-from mobile_app.core.translations import clock
 from mobile_app.core.verdict import Certainty, Verdict
 from mobile_app.ui.look import Look
 from runtime.dances import dance
+from runtime.prediction import clock
 
 
 class Shown(EventDispatcher):

@@ -9,7 +9,7 @@ from mobile_app import catalogues
 from mobile_app.core.lessons import LESSONS
 from mobile_app.core.level import Advice
 from mobile_app.core.problems import Notice, Problem
-from mobile_app.core.translations import LANGUAGES, Translator, clock, supported
+from mobile_app.core.translations import LANGUAGES, Translator, supported
 from mobile_app.core.verdict import Certainty
 from runtime.dances import DANCE_KEYS, DANCES
 
@@ -95,7 +95,3 @@ def test_every_dance_has_a_lesson_that_fills_whole_bars() -> None:
 )
 def test_nearest_language(given: str | None, found: str) -> None:
     assert supported(given) == found
-
-
-def test_clock() -> None:
-    assert [clock(s) for s in (0, 9.9, 61, 3600, 3725)] == ["0:00", "0:09", "1:01", "1:00:00", "1:02:05"]
