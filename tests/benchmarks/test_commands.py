@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import cli, networks
 from runtime.errors import ParameterError
+from web_app.build import NODE_MODULES
 
 TINY: dict[str, list[str]] = {
     "frontend": ["--seconds", "6", "--sample-rates", "22050", "48000", "--runs", "2"],
@@ -19,6 +20,7 @@ TINY: dict[str, list[str]] = {
     "memory": ["--minutes", "0.1", "0.2", "--runs", "1"],
     "training": ["--architectures", "mobilenet_v3_small", "--batches", "1", "--batch-size", "2"],
     "stress": [],
+    "web": ["--seconds", "12", "--runs", "1"],
 }
 
 
@@ -46,6 +48,8 @@ def test_every_sub_command_is_tested() -> None:
 def test_sub_command(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path
 ) -> None:
+    if command == "web" and not (NODE_MODULES / "onnxruntime-web").is_dir():
+        pytest.skip("needs `npm ci --ignore-scripts --prefix web_app`")
     data = measured(command, capsys, tiny_model, manifest)
     assert {"cpu", "cores", "load_average", "memory_gb", "gpu", "python", "versions", "blas"} <= set(
         data["machine"]
