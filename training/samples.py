@@ -60,10 +60,10 @@ def segments_of(stored: Stored, stride: int) -> Float32:
     samples = samples_of(stored)
     n = 1 + max(0, stored.n_frames - SEGMENT_FRAMES) // stride
     starts = [round(i * stride / FRAME_RATE * SAMPLE_RATE) for i in range(n)]
-    return np.stack([_whole(samples[start : start + SEGMENT_SAMPLES]) for start in starts])
+    return np.stack([_as_segment(samples[start : start + SEGMENT_SAMPLES]) for start in starts])
 
 
-def _whole(samples: NDArray[np.int16]) -> Float32:
+def _as_segment(samples: NDArray[np.int16]) -> Float32:
     """A segment as float; of a few samples that rounding took off, silence."""
     result = np.zeros(SEGMENT_SAMPLES, np.float32)
     result[: len(samples)] = samples / SCALE
@@ -108,7 +108,7 @@ class SampleBatches(Dataset[tuple[Tensor, Tensor]]):
         for _ in range(DRAWS):
             samples = samples_of(recordings[int(rng.integers(len(recordings)))])
             start = int(rng.integers(max(1, len(samples) - SEGMENT_SAMPLES + 1)))
-            segment = _whole(samples[start : start + SEGMENT_SAMPLES])
+            segment = _as_segment(samples[start : start + SEGMENT_SAMPLES])
             if segment.any():
                 return segment
         raise WhichdanceError(
