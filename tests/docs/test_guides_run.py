@@ -114,7 +114,8 @@ def commands(page: Path) -> list[Command]:
         prose = text[position : block.start() if block else len(text)]
         for inline in re.findall(r"`((?:python -m \w|whichdance |torchrun )[^`]+)`", prose):
             line = " ".join(inline.split())
-            arguments = line.split()[4:] if line.startswith("python -m training") else line.split()[1:]
+            named = 4 if line.startswith("python -m training") else 3 if line.startswith("python -m") else 1
+            arguments = line.split()[named:]  # a program's name alone is prose
             if arguments and not re.search(r"…|\b[A-Z]{2,}\b|^whichdance --[\w-]+$|--help", line):
                 found.append(line)
         if block and block[1] in ("", "sh", "console", "bash"):
