@@ -96,7 +96,7 @@ class Shown(EventDispatcher):
         count = len(snapshot.lines)
         self.answer = look.tr.plural("{count} dance", "{count} dances", count)
         self.certainty = look.tr("Your set list")
-        self.hint = clock(snapshot.elapsed)
+        self.hint = clock(int(snapshot.elapsed))
         self.confidence, self.percent = 0, ""
 
     def _level(self, snapshot: Snapshot, look: Look) -> None:
@@ -104,7 +104,7 @@ class Shown(EventDispatcher):
         self.advice = look.tr(advice.value)
         self.advice_kind = {Advice.GOOD: "good", Advice.WAIT: "muted"}.get(advice, "warn")
         self.level = snapshot.level.fraction
-        self.elapsed = clock(snapshot.elapsed)
+        self.elapsed = clock(int(snapshot.elapsed))
         tempo = snapshot.tempo_mpm
         self.tempo = look.tr("{tempo} bars a minute", tempo=round(tempo)) if tempo else ""
         waiting = snapshot.state is State.LISTENING and not snapshot.prediction and snapshot.first_after

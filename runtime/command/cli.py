@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv = sys.argv[1:]
         keep_streams_to_ourselves()
     if not argv:
-        sys.stderr.write(SHORT_HELP)
+        print(SHORT_HELP, end="", file=sys.stderr)
         return Exit.USAGE
     parser = make_parser()
     parser.set_defaults(func=_whichdance)
