@@ -208,13 +208,15 @@ class Model:
 
     def _check_scores(self, scores: Float32, n: int) -> None:
         name = self.info.name
+        where = f"{self.engine.path}: " if isinstance(self.engine, OnnxEngine) else ""
+        which = f"{where}the model {name!r}"
         if scores.shape != (n, len(self.info.labels)):
-            raise ModelError(f"the model {name!r} gave scores of shape {scores.shape} for {n} segments")
+            raise ModelError(f"{which} gave scores of shape {scores.shape} for {n} segments")
         # Written so that nan fails.
         if not (np.all(scores >= -TOLERANCE) and np.all(scores.sum(axis=1) <= 1 + TOLERANCE)):
             raise ModelError(
-                f"the model {name!r} gave scores that are no probabilities: they must be 0 or more, and sum "
-                "to at most 1 per segment; export it with `python -m export`"
+                f"{which} gave scores that are no probabilities: they must be 0 or more, and "
+                "sum to at most 1 per segment; export it with `python -m export`"
             )
 
     def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[Path, int | None]]:

@@ -18,7 +18,7 @@ from runtime.atomic import replacing
 from runtime.audio import open_audio
 from runtime.command.words import answer
 from runtime.dances import dance
-from runtime.errors import WhichdanceError
+from runtime.errors import AudioError, WhichdanceError
 from runtime.prediction import Outcome, Prediction
 
 DANCE = "DANCE"
@@ -156,13 +156,19 @@ def write_tags(
         changes.append(TagChange(field, value, old, written=old is None or (overwrite and old != value)))
     new = {change.field: change.value for change in changes if change.written}
     if new and not dry_run:
+        with _named_errors(path):
+            sound = _samples_hash(Path(path))
         with _named_errors(path), replacing(path) as temporary:
             shutil.copy2(path, temporary)
             file = _open(temporary)
             if _read(file, values) != existing:
                 raise WhichdanceError(f"{path}: another program changed its tags meanwhile; try again")
             _write(file, new)
-            if _samples_hash(temporary) != _samples_hash(Path(path)):
+            try:
+                same = _samples_hash(temporary) == sound
+            except AudioError:
+                same = False
+            if not same:
                 raise WhichdanceError(f"{path}: tags would change its sound; the file is left as it was")
             if _read(_open(temporary), values) != existing | new:
                 raise WhichdanceError(f"{path}: the tags could not be read back; the file is left as it was")

@@ -102,7 +102,7 @@ def _write_playlists(folder: Path) -> None:
 def _check_playlists(folder: Path) -> None:
     from xml.etree import ElementTree
 
-    for path in (folder / "lists").glob("*.m3u8"):
+    for path in (folder / "lists").glob("[!.]*.m3u8"):  # what a kill left is hidden
         lines = path.read_text("utf-8").splitlines()
         assert lines[0] == "#EXTM3U"
         assert len(lines) == (1 + 2 * N if path.stem == "Tango" else 1), path
@@ -136,7 +136,8 @@ def _write_answers(folder: Path) -> None:
     for number in itertools.count():
         outcome = _predictions("samba")[0]
         path = folder / "music" / f"{number}.wav"
-        path.touch()
+        if not path.exists():  # to touch it would change it
+            path.touch()
         with Answered(folder / "answers", {}) as answered:
             if answered.prediction(str(path)) is None:
                 answered.add(type(outcome)(str(path), outcome.prediction))
@@ -238,13 +239,16 @@ def _check_corpus(folder: Path) -> None:
 
 
 def _write_history(folder: Path) -> None:
-    from mobile_app.core.history import Draft, History
+    from mobile_app.core.history import Draft, Heard, History
     from mobile_app.core.timeline import Timeline
 
     history = History(folder / "app")
     for _ in range(5):
         draft = Draft(started=datetime.now(UTC), timeline=Timeline(("tango", "rumba", "other")))
         draft.timeline.extend([0.0], np.full((1, 3), 0.3, np.float32))
+        draft.lines = [
+            Heard(0.0, 9.0, draft.started, "tango", "tango", (), 0.9, {"tango": 0.9, "other": 0.1})
+        ]
         history.save(draft)
         (folder / "committed").write_text(str(draft.id))
     history.close()

@@ -244,6 +244,9 @@ class Store:
 def _connected(path: Path) -> sqlite3.Connection:
     """sqlite3.DatabaseError if the file is damaged; sqlite3.OperationalError if it cannot be used now."""
     connection = sqlite3.connect(path, timeout=60)
+    connection.text_factory = lambda text: text.decode(
+        "utf-8", "replace"
+    )  # damaged: of no file that is known
     try:
         if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("damaged")

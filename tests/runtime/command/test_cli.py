@@ -29,7 +29,7 @@ def test_output_goes_to_a_file_whole_or_not_at_all(whichdance, music, tmp_path, 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("runtime.classifier.Classifier.classify", interrupted)
+    monkeypatch.setattr("runtime.command.batch._classify_on_processes", interrupted)
     assert whichdance("--json", "-o", target, music)[0] == 130
     monkeypatch.undo()
     assert target.read_text() == expected
