@@ -128,6 +128,9 @@ def connect(path: Path) -> sqlite3.Connection:
         if is_damage(error):
             raise UnusableError("damaged", str(error)) from error
         raise
+    except UnicodeDecodeError as error:  # SQLite quotes the damage, and Python cannot read the quotation
+        db.close()
+        raise UnusableError("damaged", str(error)) from error
     except BaseException:
         db.close()
         raise

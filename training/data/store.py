@@ -196,9 +196,10 @@ class Store:
         try:
             try:
                 connection = _connected(path)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                code = getattr(error, "sqlite_errorcode", None)
+                if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+                    raise  # in use, no room, no permission; SQLITE_ERROR is a header that makes no sense
                 path.unlink()
                 connection = _connected(path)
             with closing(connection) as table, table:
