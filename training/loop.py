@@ -270,6 +270,9 @@ def _start(
     weights = {"weights": None} if checkpoint else {}  # pre-trained ones would be overwritten at once
     torch.manual_seed(settings.seed)
     network = models.build(settings.architecture, **{**settings.options, **weights})
+    if settings.head_only:
+        network.requires_grad_(False)
+        [m for m in network.modules() if isinstance(m, nn.Linear)][-1].requires_grad_(True)
     trained = [p for p in network.parameters() if p.requires_grad]
     optimizer: torch.optim.Optimizer
     if settings.weight_decay:

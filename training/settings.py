@@ -36,6 +36,9 @@ class Settings:
         See `training.augment.Augmentation`.
     hall : float
         See `training.hall.Hall`.
+    head_only : bool
+        Train the last linear layer alone, the rest frozen: before a whole network that has learnt other
+        classes is trained on, this keeps what it knows from being distorted (Kumar et al. 2022).
     teacher : str
         Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''.
     distil : float
@@ -58,6 +61,7 @@ class Settings:
     noise: float = 0.0
     mask: float = 0.0
     hall: float = 0.0
+    head_only: bool = False
     teacher: str = ""
     distil: float = 0.7
 

@@ -304,3 +304,15 @@ def test_checkpoints_know_what_they_have_seen(uninterrupted: Path, splits: Split
 def test_more_devices_need_torchrun(splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="torchrun --nproc-per-node"):
         run(TINY, splits, tmp_path / "run", devices=2)
+
+
+def test_head_only_changes_the_last_layer_alone(uninterrupted: Path, splits: Splits, tmp_path: Path) -> None:
+    """Not a weight, nor a statistic of a batch normalisation, of what is frozen."""
+    before = weights(uninterrupted / "best.pt")
+    settings = replace(
+        TINY, options=TINY.options | {"weights": str(uninterrupted / "best.pt")}, head_only=True, hall=0.5
+    )
+    run(settings, splits, tmp_path)
+    after = weights(tmp_path / "last.pt")
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert changed == {"head.1.weight", "head.1.bias"}

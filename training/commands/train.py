@@ -141,6 +141,9 @@ def add_method(command: argparse.ArgumentParser) -> None:
         "--mask", type=float, default=Settings.mask, metavar="P", help="probability of SpecAugment's masks"
     )
     method.add_argument(
+        "--head-only", action="store_true", help="train the last linear layer alone, the rest frozen"
+    )
+    method.add_argument(
         "--hall",
         type=float,
         default=Settings.hall,
