@@ -198,9 +198,9 @@ def salvage(aside: Path, db: sqlite3.Connection) -> int:
                             insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
                             db.executemany(insert, [tuple(row) for row in rows[table]])
                     saved += 1
-                except sqlite3.Error as error:
+                except (sqlite3.Error, UnicodeDecodeError) as error:
                     log.warning("session %d of %s can't be read: %s", session, aside.name, error)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         log.warning("nothing more can be read from %s: %s", aside.name, error)
     return saved
 
@@ -212,7 +212,7 @@ def _readable_ids(old: sqlite3.Connection) -> list[int]:
         try:
             for row in old.execute(f"SELECT id FROM session ORDER BY id {order}"):
                 found.add(row["id"])
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             log.warning("the list of sessions is damaged: %s", error)
     return sorted(found)
 
