@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.evidence_fit import EvidenceFit
     from training.scoring import Run
 
-UNNAMED = 0.6  # see --unnamed-cost
+UNNAMED = 0.7  # see --unnamed-cost
 
 
 def add_parser(commands: Any) -> None:
