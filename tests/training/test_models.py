@@ -176,8 +176,10 @@ def test_options_are_checked(name: str, options: dict[str, Any], message: str) -
 
 
 def test_all_names_are_listed() -> None:
-    assert set(models.architectures()) == {*ARCHITECTURES, *CONFIGURATIONS, "rhythmogram"}
-    assert len(models.architectures()) == 9 + 11 + 1
+    single = {*ARCHITECTURES, *CONFIGURATIONS, "rhythmogram"}
+    with_tempo = {f"tempo+{name}" for name in single}
+    assert set(models.architectures()) == {*single, *with_tempo, models.WAVEFORM}
+    assert len(models.architectures()) == 2 * (9 + 11 + 1) + 1
 
 
 def test_running_statistics_keep_up_with_short_runs() -> None:
