@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 from xml.etree import ElementTree
 
 from runtime import __version__
@@ -90,7 +89,7 @@ def _attributes(path: str, prediction: Prediction) -> dict[str, str]:
 
 def _location(path: str) -> str:
     """As rekordbox writes it: a file URL with the host named; names that are not UTF-8 byte by byte."""
-    return "file://localhost/" + quote(os.fsencode(Path(os.path.abspath(path)).as_posix().lstrip("/")))
+    return Path(os.path.abspath(path)).as_uri().replace("file:///", "file://localhost/", 1)
 
 
 def _playlist(prediction: Prediction) -> str:
