@@ -39,13 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"`{command}` does not divide its work among the {processes} processes of torchrun, which would "
             "all write the same files; start it without"
         )
-    status = run(parser(), argv)
-    if "torch.distributed" in sys.modules:
-        import torch.distributed
-
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()  # its threads would else end by abort now and then
-    return status
+    return run(parser(), argv)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ anew with the number of each epoch. So the last checkpoint, written at every eva
 takes to go on to the very weights of an uninterrupted run.
 """
 
+import atexit
 import csv
 import hashlib
 import math
@@ -229,7 +230,15 @@ def launch(accelerator: str = "auto", devices: int | str = "auto", precision: An
     fabric.launch()
     if fabric.world_size != processes:
         raise WhichdanceError(f"torchrun started {processes} processes, but {fabric.world_size} train")
+    if fabric.world_size > 1:
+        atexit.register(_leave_group)
     return fabric
+
+
+def _leave_group() -> None:
+    """End the threads of the process group: at the interpreter's end they abort it now and then."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _train_mode(network: nn.Module) -> None:
