@@ -29,11 +29,12 @@ from training.synthesis import ambience
 CONTEXT = 64  # frames before a segment, 1.5 s: what still rings when it begins
 RT60 = (0.4, 2.5)  # s, at 1 kHz; drawn evenly on a logarithmic scale
 DIRECT_TO_REVERBERANT = (-12.0, 6.0)  # dB
-SIGNAL_TO_CROWD = (-3.0, 20.0)  # dB
+CROWD_DIRECT_TO_REVERBERANT = (-6.0, 15.0)  # dB: whoever stands beside the phone talks straight into it
+SIGNAL_TO_CROWD = (-10.0, 12.0)  # dB
 HIGH_PASS = (40.0, 400.0)  # Hz
 LOW_PASS = (3500.0, 11000.0)
 SLOPES = (6.0, 24.0)  # dB an octave
-FLOOR = (-65.0, -25.0)  # dB below the segment's mean power
+FLOOR = (-75.0, -30.0)  # dB below the segment's mean power
 CLIP_SECONDS = 16.0
 VOICES, OTHERS = 24, 10  # clips of speech, and of each other kind, in the bank
 DB = 10 / math.log(10)
@@ -87,9 +88,8 @@ def in_a_hall(power: Tensor) -> Tensor:
     """Mel power (n, 224, CONTEXT + T) to what a phone in a random hall makes of it, (n, 224, T)."""
     n, _, length = power.shape
     room = _Room(n)
-    wet = room.reverberate(power)
-    crowd = _crowd(n, length)
-    wet_crowd = room.reverberate(crowd)
+    wet = room.reverberate(power, DIRECT_TO_REVERBERANT)
+    wet_crowd = room.reverberate(_crowd(n, length), CROWD_DIRECT_TO_REVERBERANT)
     level = _level(wet[..., CONTEXT:]) * 10 ** (-_draw(n, SIGNAL_TO_CROWD) / 10)
     present = (torch.rand(n) < 0.85)[:, None, None]
     wet_crowd = wet_crowd * (level / _level(wet_crowd[..., CONTEXT:]).clamp(min=SMALLEST)) * present
@@ -99,7 +99,7 @@ def in_a_hall(power: Tensor) -> Tensor:
 
 
 class _Room:
-    """Decay per band and share of the reverberation, one room for each of n segments."""
+    """Decay per band, one room for each of n segments."""
 
     def __init__(self, n: int) -> None:
         hz = _centres()
@@ -110,13 +110,13 @@ class _Room:
         bass, treble = 0.15 * torch.rand(n, 1), 0.05 + 0.25 * torch.rand(n, 1)
         seconds = seconds * 2 ** (-bass * octaves.clamp(max=0) - treble * octaves.clamp(min=0))
         self.keep = 10 ** (-6 / (FRAME_RATE * seconds.clamp(min=0.15)))  # share of power after one frame
-        ratio = 10 ** (_draw(n, DIRECT_TO_REVERBERANT) / 10)
-        dry = (torch.rand(n) < 0.15)[:, None, None]  # close to the loudspeaker
-        self.direct = torch.where(dry, torch.ones_like(ratio), ratio / (1 + ratio))
 
-    def reverberate(self, power: Tensor) -> Tensor:
-        """Direct sound, and what decays behind it, of the same total power."""
+    def reverberate(self, power: Tensor, direct_to_reverberant: tuple[float, float]) -> Tensor:
+        """Direct sound, and what decays behind it, of the same total power; the ratio is drawn, dB."""
         n, _, length = power.shape
+        ratio = 10 ** (_draw(n, direct_to_reverberant) / 10)
+        dry = (torch.rand(n) < 0.15)[:, None, None]  # close to the source
+        direct = torch.where(dry, torch.ones_like(ratio), ratio / (1 + ratio))
         frames = power.permute(2, 0, 1).contiguous()
         state = frames[0].clone()
         late = torch.empty_like(frames)
@@ -124,7 +124,7 @@ class _Room:
             state = torch.lerp(frames[i], state, self.keep)
             late[i] = state
         diffuse = late.permute(1, 2, 0) * _noise(n, length)
-        return self.direct * power + (1 - self.direct) * diffuse
+        return direct * power + (1 - direct) * diffuse
 
 
 def _draw(n: int, bounds: tuple[float, float]) -> Tensor:
@@ -174,7 +174,7 @@ def _crowd(n: int, length: int) -> Tensor:
     voices, others = _people()
     result = torch.zeros(n, length, N_MELS)
     for i in range(n):
-        for _ in range(int(torch.randint(1, 9, ()))):
+        for _ in range(int(8 ** float(torch.rand(())) + 0.5)):  # few as often as many
             result[i] += _cut(voices, length) * 10 ** float(torch.rand(()))
         for _ in range(int(torch.randint(0, 3, ()))):
             result[i] += _cut(others, length) * 10 ** (1.2 * float(torch.rand(())))

@@ -26,6 +26,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from runtime.atomic import replacing
+from runtime.dances import OTHER
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
 from training import models, provenance
@@ -132,7 +133,7 @@ def train(
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     wrapped, optimizer = fabric.setup(network, optimizer)
     labels = models.labels(settings.options.get("classes", 10))
-    teacher = _teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
+    teacher = Teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
     n_batches = settings.epochs * settings.batches_per_epoch
     remaining = range(state["epoch"] * settings.batches_per_epoch, n_batches)
     loader = _loader(settings, training, labels, remaining, rank=fabric.global_rank, workers=workers)
@@ -156,12 +157,14 @@ def train(
             if takes_samples:
                 segments = codes
             else:
-                segments = 10 ** (augment(hall(codes * STORED.step + STORED.lowest)) / 10)
+                db = codes * STORED.step + STORED.lowest
+                segments = 10 ** (augment(hall(db)) / 10)
             log_probabilities = functional.log_softmax(wrapped(segments).float(), dim=1)
-            loss = _loss(log_probabilities, targets, settings.label_smoothing)
             if teacher:
-                taught = distillation_loss(log_probabilities, teacher(segments))
-                loss = (1 - settings.distil) * loss + settings.distil * taught
+                clean = 10 ** (db[..., hall.context :] / 10)
+                loss = teacher.loss(log_probabilities, targets, clean, settings)
+            else:
+                loss = _loss(log_probabilities, targets, settings.label_smoothing)
             fabric.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
@@ -382,16 +385,63 @@ def _loss(log_probabilities: Tensor, targets: Tensor, smoothing: float) -> Tenso
     return (1 - smoothing) * loss - smoothing * log_probabilities.mean() if smoothing else loss
 
 
-def _teacher(path: str, labels: Sequence[str], device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The logits of a trained network, as a function of mel power."""
-    network, checkpoint = models.load_checkpoint(path)
-    if tuple(checkpoint["labels"]) != tuple(labels):
-        raise ParameterError(
-            f"teacher {path} tells {len(checkpoint['labels'])} classes apart, this network {len(labels)}; "
-            "set classes to the teacher's"
+class Teacher:
+    """A trained network to learn from as well (Hinton, Vinyals and Dean 2015).
+
+    It hears every segment as it is stored, the learner what augmentation and halls have made of it, so that
+    the same music means the same to it whatever has been done to the sound. A teacher of fewer classes speaks
+    of the segments whose dance it knows; the learner's further classes count as its 'other' then.
+
+    Parameters
+    ----------
+    path : str
+        A checkpoint.
+    labels : sequence of str
+        The learner's classes; the teacher's must be among them.
+    device : torch.device
+    """
+
+    def __init__(self, path: str, labels: Sequence[str], device: torch.device) -> None:
+        network, checkpoint = models.load_checkpoint(path)
+        own = checkpoint["labels"]
+        unknown = [label for label in own if label not in labels]
+        if unknown:
+            raise ParameterError(
+                f"teacher {path} tells {', '.join(unknown)} apart, this network does not; "
+                "set classes so that the teacher's are among them"
+            )
+        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network
+        named = labels if set(own) == set(labels) else [label for label in own if label != OTHER]
+        self._speaks = torch.tensor([label in named for label in labels], device=device)
+        # column of the teacher for each class of the learner; none without a rest
+        rest = own.index(OTHER) if OTHER in own else -1
+        columns = [own.index(label) if label in own else rest for label in labels]
+        self._columns = torch.tensor(columns, device=device)
+        self._n = len(own)
+
+    def loss(self, log_probabilities: Tensor, targets: Tensor, power: Tensor, settings: Settings) -> Tensor:
+        """Loss of the labels, and of the teacher by its share where it speaks."""
+        spoken = self._speaks[targets]
+        loss = _loss(log_probabilities, targets, settings.label_smoothing)
+        if not spoken.any():
+            return loss
+        taught = distillation_loss(
+            self.grouped(log_probabilities[spoken]), self._network(power[spoken]).float()
         )
-    network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return lambda power: network(power).float()
+        labelled = _loss(log_probabilities[spoken], targets[spoken], settings.label_smoothing)
+        share = spoken.float().mean()
+        return loss + settings.distil * share * (taught - labelled)
+
+    def grouped(self, log_probabilities: Tensor) -> Tensor:
+        """The learner's log probabilities (n, classes) of the teacher's classes, (n, classes of the teacher).
+
+        Without an 'other' the teacher knows nothing of further classes: they are left out of the sum.
+        """
+        columns = [
+            log_probabilities[:, self._columns == column].logsumexp(dim=1) for column in range(self._n)
+        ]
+        return functional.log_softmax(torch.stack(columns, dim=1), dim=1)
 
 
 def distillation_loss(log_probabilities: Tensor, teacher_logits: Tensor) -> Tensor:

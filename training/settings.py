@@ -40,7 +40,8 @@ class Settings:
         Train the last linear layer alone, the rest frozen: before a whole network that has learnt other
         classes is trained on, this keeps what it knows from being distorted (Kumar et al. 2022).
     teacher : str
-        Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''.
+        Checkpoint of a network to learn from as well (Hinton, Vinyals and Dean 2015), or ''. It hears the
+        segments as they are stored, the learner what augmentation and halls make of them.
     distil : float
         Share of the teacher in the loss, 0 to 1.
     """
