@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -235,11 +236,44 @@ def test_a_network_comes_near_its_teacher(splits: Splits, tmp_path: Path, uninte
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
 
 
-def test_a_teacher_of_other_classes_is_refused(splits: Splits, tmp_path: Path, uninterrupted: Path) -> None:
-    options = {**TINY.options, "classes": 11}
+def test_a_teacher_of_classes_that_the_learner_lacks_is_refused(
+    splits: Splits, tmp_path: Path, uninterrupted: Path
+) -> None:
+    options = {**TINY.options, "classes": "rumba,jive,other"}
     settings = replace(TINY, teacher=str(uninterrupted / "last.pt"), options=options)
-    with pytest.raises(ParameterError, match=r"teacher .*last.pt tells 10 classes apart, this network 11"):
+    with pytest.raises(
+        ParameterError, match=r"teacher .* tells .*tango.* apart, this network does not"
+    ):
         run(settings, splits, tmp_path / "taught")
+
+
+@pytest.fixture
+def of_three(tmp_path: Path) -> Path:
+    """A teacher of two dances and the rest."""
+    options = {"classes": "jive,rumba,other", "branches": ("acf",), "width": 0.25}
+    network = models.build("rhythmogram", **options)
+    path = tmp_path / "three.pt"
+    models.save_checkpoint(path, network, "rhythmogram", options)
+    return path
+
+
+def test_a_teacher_of_fewer_classes_speaks_of_what_it_knows(of_three: Path) -> None:
+    labels = ("jive", "rumba", "polka", "zouk", "other")
+    teacher = loop.Teacher(str(of_three), labels, torch.device("cpu"))
+    p = torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.25]])
+    assert teacher.grouped(p.log()).exp().numpy() == pytest.approx(np.array([[0.1, 0.2, 0.7]]), abs=1e-6)
+
+    log_p = torch.randn(4, 5, generator=torch.Generator().manual_seed(0)).log_softmax(1)
+    power = torch.rand(4, 1, 224, 224, generator=torch.Generator().manual_seed(1))
+    settings = Settings(distil=1.0)
+    strangers = torch.tensor([2, 3, 4, 2])  # polka, zouk, other: the labels alone count
+    assert teacher.loss(log_p, strangers, power, settings) == pytest.approx(
+        float(torch.nn.functional.nll_loss(log_p, strangers))
+    )
+    known = torch.tensor([0, 1, 0, 1])  # the teacher alone counts
+    heard = teacher.loss(log_p, known, power, settings)
+    assert heard == pytest.approx(float(teacher.loss(log_p, known.flip(0), power, settings)))
+    assert heard != pytest.approx(float(torch.nn.functional.nll_loss(log_p, known)), rel=1e-3)
 
 
 def test_schedules() -> None:
