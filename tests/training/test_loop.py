@@ -241,9 +241,7 @@ def test_a_teacher_of_classes_that_the_learner_lacks_is_refused(
 ) -> None:
     options = {**TINY.options, "classes": "rumba,jive,other"}
     settings = replace(TINY, teacher=str(uninterrupted / "last.pt"), options=options)
-    with pytest.raises(
-        ParameterError, match=r"teacher .* tells .*tango.* apart, this network does not"
-    ):
+    with pytest.raises(ParameterError, match=r"teacher .* tells .*tango.* apart, this network does not"):
         run(settings, splits, tmp_path / "taught")
 
 
