@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime import evidence, loudness, mel, segments, session, tempo
+from runtime import audio, evidence, loudness, mel, segments, session, tempo
 from runtime.classifier import LIVE_STRIDE
 from runtime.colour import contrast, ink_on
 from runtime.dances import OTHER, Dance, dance
@@ -85,6 +85,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "preferred_rate": PREFERRED_RATE,
             "rates": [rate_definition(rate)[0] for rate in RATES],
         },
+        "audio": _constants(audio, "SIDE_RATIO"),
         "segments": {
             "default_stride": segments.DEFAULT_STRIDE,
             "live_stride": LIVE_STRIDE,

@@ -57,6 +57,64 @@ def test_many_files_make_a_table_and_each_a_chart_with_parts(page: Page) -> None
     assert "0:00–0:24" in page.inner_text("#details-parts")
 
 
+def drop(page: Page, *paths: Path) -> None:
+    """Let files and folders fall on the page, as from a file manager: by the browser's own drag events."""
+    session = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for step in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": step, "x": 180, "y": 300, "data": data})
+        if step == "dragOver":
+            expect(page.locator("body")).to_have_class(re.compile("dragging"))
+    session.detach()
+
+
+def test_files_and_folders_are_dropped(page: Page, tmp_path: Path) -> None:
+    """From any section; a folder with all that is in it, and one that has nothing."""
+    folder = tmp_path / "Sommerfest"
+    (folder / "after midnight").mkdir(parents=True)
+    shutil.copy(FILES[0], folder / "one.ogg")
+    shutil.copy(FILES[1], folder / "after midnight" / "zwei č.ogg")
+    (tmp_path / "nothing").mkdir()
+    page.click("#to-settings")
+    drop(page, tmp_path / "nothing")
+    expect(page.locator("body")).not_to_have_class(re.compile("dragging"))
+    expect(page.locator("#view-files")).to_be_visible()
+    assert rows(page) == []
+
+    drop(page, FILES[2], folder)
+    page.wait_for_selector("#files-clear:not([hidden])")
+    answers = dict(re.split(r"(?<=ogg) ", row, maxsplit=1) for row in rows(page))
+    assert {name: answer.split(" ")[0] for name, answer in answers.items()} == {
+        "viennese_waltz.ogg": "Viennese",
+        "Sommerfest/one.ogg": "Rumba",
+        "Sommerfest/after midnight/zwei č.ogg": "Quickstep",
+    }
+
+
+def test_what_can_not_be_got_of_a_dropped_folder_is_said(page: Page, tmp_path: Path) -> None:
+    """A file that went meanwhile, or a folder that is not ours to read: a sentence, and the rest is read."""
+    (tmp_path / "set").mkdir()
+    shutil.copy(FILES[0], tmp_path / "set" / "there.ogg")
+    page.evaluate("""() => {
+      const original = DataTransferItem.prototype.webkitGetAsEntry;
+      const readers = (some) => () => ({ readEntries: (resolve) => resolve(some.splice(0)) });
+      const refuse = (_, reject) => reject(new DOMException('', 'NotFoundError'));
+      const gone = { isFile: true, fullPath: '/set/gone.ogg', file: refuse };
+      const secret = { isDirectory: true, fullPath: '/set/private',
+                       createReader: () => ({ readEntries: refuse }) };
+      DataTransferItem.prototype.webkitGetAsEntry = function () {
+        const dropped = original.call(this);
+        return { isDirectory: true, fullPath: '/', createReader: readers([gone, secret, dropped]) };
+      };
+    }""")
+    drop(page, tmp_path / "set")
+    page.wait_for_selector("#files-clear:not([hidden])")
+    found = dict(row.split(" ", 1) for row in rows(page))
+    assert found.pop("set/there.ogg").startswith("Rumba")
+    sentence = "This file can no longer be read. Was it moved or changed?"
+    assert found == {"set/gone.ogg": sentence, "set/private": sentence}
+
+
 def test_json_and_csv_say_what_the_command_line_says(page: Page) -> None:
     classified(page, FILES[0])
     ours = runtime.classify(FILES[0])
@@ -118,6 +176,20 @@ def ffmpeg(*arguments: object) -> None:
         pytest.skip("needs ffmpeg")
     command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
     subprocess.run(command, check=True)
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_channels_that_cancel(page: Page, medley: tuple[Float32, int], tmp_path: Path, channels: int) -> None:
+    """One wired the wrong way round: their mean is silence, and the page hears what Python hears."""
+    samples, rate = medley
+    wrong_way_round = np.outer(samples[: 24 * rate], [0.5, -0.5, 0.0][:channels])
+    soundfile.write(tmp_path / "karaoke.flac", wrong_way_round, rate)
+    ours = runtime.classify(tmp_path / "karaoke.flac")
+    assert ours.dance == "quickstep"
+    classified(page, tmp_path / "karaoke.flac")
+    (record,) = json.loads(download(page, "#files-json"))
+    assert record["dance"] == "quickstep"
+    assert record["confidence"] == pytest.approx(ours.confidence, abs=2e-3)
 
 
 def test_videos(page: Page, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ import { FrontEnd } from './mel.js';
  * @typedef {object} Definition
  * @property {string} version of whichdance
  * @property {string} other key of none of the dances
+ * @property {{side_ratio: number}} audio
  * @property {FrontEndDefinition} front_end
  * @property {SegmentsDefinition} segments
  * @property {{tempo_seconds: number, prevails: number, max_also: number}} session

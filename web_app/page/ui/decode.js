@@ -2,6 +2,7 @@
 // piece, so that their length does not matter; whatever else is decoded at once, up to an hour.
 
 import { supportedRate } from '../engine/definition.js';
+import { Downmix } from '../engine/downmix.js';
 
 /** @typedef {import('../engine/definition.js').Definition} Definition */
 
@@ -54,14 +55,15 @@ export async function open(file, definition) {
   }
   const head = await bytes(file, 0, HEAD);
   const wav = readWav(head, file.size);
+  const downmix = new Downmix(definition.audio.side_ratio);
   if (wav) {
     const sampleRate = supportedRate(definition, wav.sampleRate);
-    return { sampleRate, blocks: wavBlocks(file, wav, sampleRate) };
+    return { sampleRate, blocks: wavBlocks(file, wav, sampleRate, downmix) };
   }
   const mp3 = await readMp3(file, head);
   if (mp3) {
     const sampleRate = supportedRate(definition, mp3.sampleRate);
-    return { sampleRate, blocks: mp3Blocks(file, mp3, sampleRate) };
+    return { sampleRate, blocks: mp3Blocks(file, mp3, sampleRate, downmix) };
   }
   let sampleRate = supportedRate(definition, rateOf(head));
   if (file.size > LOOK_BYTES) {
@@ -73,7 +75,7 @@ export async function open(file, definition) {
       sampleRate = definition.front_end.sample_rate;
     }
   }
-  return { sampleRate, blocks: wholeBlocks(file, sampleRate) };
+  return { sampleRate, blocks: wholeBlocks(file, sampleRate, downmix) };
 }
 
 /**
@@ -103,50 +105,31 @@ async function decoded(data, sampleRate, file) {
 }
 
 /**
- * The mean of the channels.
- *
- * @param {AudioBuffer} buffer
- * @param {number} start
- * @param {number} end
- */
-function mono(buffer, start, end) {
-  const samples = buffer.getChannelData(0).slice(start, end);
-  for (let channel = 1; channel < buffer.numberOfChannels; channel++) {
-    const other = buffer.getChannelData(channel).subarray(start, end);
-    for (let i = 0; i < samples.length; i++) {
-      samples[i] += other[i];
-    }
-  }
-  if (buffer.numberOfChannels > 1) {
-    for (let i = 0; i < samples.length; i++) {
-      samples[i] /= buffer.numberOfChannels;
-    }
-  }
-  return samples;
-}
-
-/**
  * @param {AudioBuffer} buffer
  * @param {number} from first sample wanted
+ * @param {Downmix} downmix of the recording
  * @param {(share: number) => number} progress at a share of the buffer
  */
-function* inBlocks(buffer, from, progress) {
+function* inBlocks(buffer, from, downmix, progress) {
+  const channels = Array.from({ length: buffer.numberOfChannels }, (_, i) => buffer.getChannelData(i));
   const step = BLOCK_SECONDS * buffer.sampleRate;
   for (let start = from; start < buffer.length; start += step) {
     const end = Math.min(buffer.length, start + step);
-    yield { samples: mono(buffer, start, end), progress: progress(end / buffer.length) };
+    const samples = downmix.push(channels.map((channel) => channel.subarray(start, end)));
+    yield { samples, progress: progress(end / buffer.length) };
   }
 }
 
 /**
  * @param {File} file
- * @param {number} sampleRate
+ * @param {number} sampleRate Hz to decode at
+ * @param {Downmix} downmix
  * @returns {AsyncGenerator<Block>}
  */
-async function* wholeBlocks(file, sampleRate) {
+async function* wholeBlocks(file, sampleRate, downmix) {
   const data = await bytes(file, 0, file.size);
   const buffer = await decoded(/** @type {ArrayBuffer} */ (data.buffer), sampleRate, file);
-  yield* inBlocks(buffer, 0, (share) => share);
+  yield* inBlocks(buffer, 0, downmix, (share) => share);
 }
 
 /**
@@ -241,9 +224,10 @@ function readWav(head, size) {
  * @param {File} file
  * @param {Wav} wav
  * @param {number} sampleRate Hz to decode at
+ * @param {Downmix} downmix
  * @returns {AsyncGenerator<Block>}
  */
-async function* wavBlocks(file, wav, sampleRate) {
+async function* wavBlocks(file, wav, sampleRate, downmix) {
   const step = PIECE_SECONDS * wav.sampleRate * wav.blockAlign;
   for (let start = wav.start; start + wav.blockAlign <= wav.end; start += step) {
     const end = Math.min(start + step, wav.end - ((wav.end - wav.start) % wav.blockAlign));
@@ -253,7 +237,7 @@ async function* wavBlocks(file, wav, sampleRate) {
     piece.set(await bytes(file, start, end), header.length);
     const buffer = await decoded(piece.buffer, sampleRate, file);
     const at = (/** @type {number} */ share) => (start + share * (end - start) - wav.start) / (wav.end - wav.start);
-    yield* inBlocks(buffer, 0, at);
+    yield* inBlocks(buffer, 0, downmix, at);
   }
 }
 
@@ -341,9 +325,10 @@ async function readMp3(file, head) {
  * @param {File} file
  * @param {Mp3} mp3
  * @param {number} sampleRate Hz to decode at
+ * @param {Downmix} downmix
  * @returns {AsyncGenerator<Block>}
  */
-async function* mp3Blocks(file, mp3, sampleRate) {
+async function* mp3Blocks(file, mp3, sampleRate, downmix) {
   let start = mp3.start;
   let lead = 0; // bytes
   while (start < file.size) {
@@ -365,7 +350,9 @@ async function* mp3Blocks(file, mp3, sampleRate) {
       }
     }
     if (!places.length) {
-      break;
+      start += PIECE_BYTES; // all of it damaged: the rest may be well
+      lead = 0;
+      continue;
     }
     const piece = data.slice(0, Math.min(place, data.length));
     const buffer = await decoded(piece.buffer, sampleRate, file);
@@ -373,7 +360,7 @@ async function* mp3Blocks(file, mp3, sampleRate) {
     const wanted = Math.round((samples * sampleRate) / mp3.sampleRate);
     const from = lead ? Math.max(0, buffer.length - wanted) : 0;
     const [begun, taken] = [start, piece.length - lead];
-    yield* inBlocks(buffer, from, (share) => Math.min(1, (begun + share * taken) / file.size));
+    yield* inBlocks(buffer, from, downmix, (share) => Math.min(1, (begun + share * taken) / file.size));
     const leadFrom = places[Math.max(0, places.length - LEAD_FRAMES)];
     start += place - lead;
     lead = place - leadFrom;

@@ -11,8 +11,14 @@ import { clock, decimal, percent, tr } from './words.js';
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
 
 /**
+ * @typedef {object} Given
+ * @property {File | null} file null where the browser doesn't get it
+ * @property {string} name with the folders it was given with
+ */
+
+/**
  * @typedef {object} Entry
- * @property {File} file
+ * @property {File | null} file
  * @property {string} name
  * @property {'waiting' | 'reading' | 'done' | 'failed' | 'stopped'} state
  * @property {number} progress 0 to 1
@@ -36,7 +42,7 @@ export class FilesScreen {
     const input = /** @type {HTMLInputElement} */ (get('file-input'));
     get('choose').addEventListener('click', () => input.click());
     input.addEventListener('change', () => {
-      this.add([...(input.files ?? [])]);
+      this.add([...(input.files ?? [])].map((file) => ({ file, name: file.webkitRelativePath || file.name })));
       input.value = ''; // so that the same file can be chosen again
     });
     const body = document.body;
@@ -80,10 +86,9 @@ export class FilesScreen {
     }));
   }
 
-  /** @param {File[]} files */
+  /** @param {Given[]} files */
   add(files) {
-    for (const file of files) {
-      const name = file.webkitRelativePath || file.name;
+    for (const { file, name } of files) {
       const row = /** @type {HTMLTableRowElement} */ (make('tr'));
       const entry = { file, name, state: /** @type {const} */ ('waiting'), progress: 0, prediction: null };
       this._entries.push({ ...entry, problem: '', values: {}, row });
@@ -123,6 +128,9 @@ export class FilesScreen {
       const definition = this._engine.definition;
       if (!definition) {
         throw new Error('load_failed');
+      }
+      if (!entry.file) {
+        throw new Unreadable('unreadable_now');
       }
       const recording = await open(entry.file, definition);
       const progress = (/** @type {number} */ share) => {
@@ -249,13 +257,14 @@ export class FilesScreen {
  * All files that were dropped, those in folders too.
  *
  * @param {DataTransfer | null} transfer
+ * @returns {Promise<Given[]>}
  */
 async function dropped(transfer) {
   const entries = [...(transfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
   if (!entries.some((entry) => entry?.isDirectory)) {
-    return [...(transfer?.files ?? [])];
+    return [...(transfer?.files ?? [])].map((file) => ({ file, name: file.name }));
   }
-  /** @type {File[]} */
+  /** @type {Given[]} */
   const files = [];
   for (const entry of entries) {
     if (entry) {
@@ -267,23 +276,28 @@ async function dropped(transfer) {
 
 /**
  * @param {FileSystemEntry} entry
- * @param {File[]} files to add to
+ * @param {Given[]} files to add to
  */
 async function gather(entry, files) {
-  if (entry.isFile) {
-    const one = /** @type {FileSystemFileEntry} */ (entry);
-    files.push(await new Promise((resolve, reject) => one.file(resolve, reject)));
-    return;
-  }
-  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
-  for (;;) {
-    /** @type {FileSystemEntry[]} */
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) {
+  const name = entry.fullPath.slice(1);
+  try {
+    if (entry.isFile) {
+      const one = /** @type {FileSystemFileEntry} */ (entry);
+      files.push({ file: await new Promise((resolve, reject) => one.file(resolve, reject)), name });
       return;
     }
-    for (const child of some) {
-      await gather(child, files);
+    const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
+    for (;;) {
+      /** @type {FileSystemEntry[]} */
+      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      if (!some.length) {
+        return;
+      }
+      for (const child of some) {
+        await gather(child, files);
+      }
     }
+  } catch {
+    files.push({ file: null, name });
   }
 }
