@@ -2,6 +2,7 @@
 
 import re
 import string
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from mobile_app.core.level import Advice
 from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.translations import LANGUAGES, Translator, supported
 from mobile_app.core.verdict import Certainty
+from mobile_app.devices.desktop import DesktopSystem
 from runtime.dances import DANCE_KEYS, DANCES
 
 babel = pytest.importorskip("babel")
@@ -87,6 +89,13 @@ def test_every_dance_has_a_lesson_that_fills_whole_bars() -> None:
         ("de_AT.UTF-8", "de"),
         ("cs", "cs"),
         ("es-MX", "es"),
+        ("German_Germany", "de"),  # the names of Windows
+        ("German_Austria.1252", "de"),
+        ("Czech_Czechia.1250", "cs"),
+        ("Czech_Czech Republic.1250", "cs"),
+        ("Spanish_Spain", "es"),
+        ("English_United Kingdom.utf8", "en"),
+        ("French_France.1252", "en"),
         ("fr_FR", "en"),
         ("C", "en"),
         (None, "en"),
@@ -95,3 +104,10 @@ def test_every_dance_has_a_lesson_that_fills_whole_bars() -> None:
 )
 def test_nearest_language(given: str | None, found: str) -> None:
     assert supported(given) == found
+
+
+def test_a_windows_desktop_speaks_its_users_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python says there of LC_CTYPE, from the desktop's adapter to the app's words."""
+    monkeypatch.setattr("locale.getlocale", lambda *_: ("German_Germany", "1252"))
+    system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=tmp_path)
+    assert Translator(supported(system.language()))("Settings") == "Einstellungen"

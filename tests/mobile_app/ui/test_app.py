@@ -25,6 +25,7 @@ from mobile_app.ui.app import SCREENS
 from mobile_app.ui.drawings import MAX_COLUMNS, CountView, TimelineView
 from mobile_app.ui.files import FileRow
 from mobile_app.ui.history import LineRow
+from mobile_app.ui.listen import TapSheet, TempoBox
 from mobile_app.ui.widgets import (
     Bar,
     ChoiceChip,
@@ -78,6 +79,31 @@ def test_ranking_has_names_bars_and_percentages(hand: Hand, tone: ToneMaker) -> 
     for row in rows:
         assert row.percent == ("<1%" if row.value < 0.01 else f"{round(100 * row.value)}%")
         assert any(isinstance(child, Bar) for child in row.walk(restrict=True))
+
+
+def test_tap_tempo_beside_the_measured_one(
+    hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tapped before any dance is named: beats; while a waltz plays: bars too, three beats each."""
+    clock = iter(np.arange(100) / 3)  # s: 180 beats a minute
+    monkeypatch.setattr(TapSheet, "tap", lambda self, _, tap=TapSheet.tap: tap(self, next(clock)))
+
+    def tap_along(times: int) -> set[str]:
+        hand.tap(hand.find(kind=TempoBox))
+        for _ in range(times):
+            hand.tap(hand.find(kind=TextButton, text="Tap"))
+        words = hand.texts()
+        hand.tap(hand.find(kind=TextButton, text="Done"))
+        hand.frames(20)
+        return words
+
+    hand.press()
+    hand.hear(tone("viennese_waltz", 3.0))
+    assert "Tap the button at every beat." in tap_along(2)
+    assert "180 beats a minute" in tap_along(4)
+    hand.hear(tone("viennese_waltz", 5.0))
+    assert "Viennese Waltz" in hand.texts()
+    assert "180 beats a minute  ·  60.0 bars a minute" in tap_along(4)
 
 
 def test_not_sure_is_said_and_no_dance_is_named(hand: Hand) -> None:
