@@ -77,10 +77,10 @@ def _draw_icons(target: Path) -> None:
         ("icon_background.png", 432, 0.0, WINE),
         ("presplash.png", 1024, 0.3, WINE),
     ):
-        (target / name).write_bytes(png(_icon(size, part, ground)))
+        (target / name).write_bytes(png(icon(size, part, ground)))
 
 
-def _icon(size: int, part: float, ground: tuple[int, int, int] | None) -> Pixels:
+def icon(size: int, part: float, ground: tuple[int, int, int] | None) -> Pixels:
     """The microphone in white on a ground; None is transparent. Shape (size, size, 4), rows from the top."""
     from mobile_app.ui.icons import coverage
 

@@ -32,6 +32,7 @@ from runtime.mel import FRAME_RATE
 log = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.1  # what is taken from the ring at a time, so that the level meter lives
+WAIT_SECONDS = 0.5  # longer than a chunk sounds: then no source gives anything
 SAVE_SECONDS = 5.0  # between two saves of a session that goes on
 SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
 NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped
@@ -54,12 +55,15 @@ class Options:
         Keep the sound beside the history; may change at any time.
     audio_limit : int
         Bytes that all kept sound may take.
+    chunk_seconds : float
+        Of sound taken at a time, and from one change on the screen to the next; of sources that start later.
     """
 
     stride: int
     min_confidence: float | None = None
     keep_audio: bool = False
     audio_limit: int = 500_000_000
+    chunk_seconds: float = CHUNK_SECONDS
 
 
 @dataclass(frozen=True)
@@ -209,9 +213,10 @@ class Listener:
         self._clock = (self.news.elapsed, datetime.now(UTC))
         try:
             hearing = _Hearing(self, feed.sample_rate)
-            chunk = round(CHUNK_SECONDS * feed.sample_rate)
+            seconds = self.options.chunk_seconds
+            chunk = round(seconds * feed.sample_rate)
             while not feed.left and not feed.ring.exhausted:
-                samples, dropped = feed.ring.read(chunk, timeout=0.5)
+                samples, dropped = feed.ring.read(chunk, timeout=seconds + WAIT_SECONDS)
                 if dropped:
                     # All of it goes, not only the oldest: a little lost again and again would leave no
                     # stretch as long as a segment.

@@ -5,6 +5,7 @@ import logging
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from mobile_app.core.listener import CHUNK_SECONDS
 from runtime.atomic import replacing
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 TEXT_SCALE = {"small": 0.88, "normal": 1.0, "large": 1.2, "huge": 1.45}
 STRIDE_FRAMES = {"calm": 215, "normal": 86, "lively": 43}  # 5, 2 and 1 s between updates
 THRIFTY_STRIDE = 430  # 10 s: half of the sound is heard once, the rest is in the segment before
+THRIFTY_CHUNK_SECONDS = 1.0  # ten tenths of a second at once cost little more than one of them
 MIN_CONFIDENCE = {"careful": 0.85, "balanced": None, "daring": 0.35}  # None: the model's own threshold
 MEGABYTE = 1_000_000
 
@@ -36,7 +38,8 @@ class Preferences:
     keep_awake : bool
         Keep the screen on while listening.
     thrifty : bool
-        Less work for the battery: an update every ten seconds, and nothing moves on the screen.
+        Less work for the battery: an update every ten seconds, and nothing moves on the screen but the
+        level, once a second.
     keep_audio : bool
         Keep what the microphone heard; off unless the user turns it on.
     audio_limit : str
@@ -67,6 +70,11 @@ class Preferences:
     def stride(self) -> int:
         """Frames from one update to the next."""
         return THRIFTY_STRIDE if self.thrifty else STRIDE_FRAMES[self.update_rate]
+
+    @property
+    def chunk_seconds(self) -> float:
+        """Sound that is worked on at a time, s."""
+        return THRIFTY_CHUNK_SECONDS if self.thrifty else CHUNK_SECONDS
 
     @property
     def min_confidence(self) -> float | None:

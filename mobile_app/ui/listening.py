@@ -126,6 +126,7 @@ class Listening:
             settings.min_confidence,
             settings.keep_audio,
             int(settings.audio_limit) * MEGABYTE,
+            settings.chunk_seconds,
         )
 
     def _start(self, name: str, open_source: Callable[[], AudioSource]) -> None:

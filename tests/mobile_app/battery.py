@@ -17,7 +17,7 @@ import numpy as np
 from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.listener import Feed, Listener, Options
 from mobile_app.core.ring import RingBuffer
-from mobile_app.core.settings import STRIDE_FRAMES, THRIFTY_STRIDE
+from mobile_app.core.settings import STRIDE_FRAMES, Preferences
 from runtime import Model
 from runtime.audio import read
 from runtime.mel import FRAME_RATE
@@ -25,7 +25,7 @@ from runtime.mel import FRAME_RATE
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rumba.ogg"
 
 
-def work_per_second(model: Model, stride: int, seconds: int) -> float:
+def work_per_second(model: Model, preferences: Preferences, seconds: int) -> float:
     """Processor time of all threads per second of sound, from the ring buffer to the saved line."""
     samples, rate = read(EXAMPLE)
     sound = np.resize(samples, seconds * rate)
@@ -34,7 +34,7 @@ def work_per_second(model: Model, stride: int, seconds: int) -> float:
         listener = Listener(
             lambda: model,
             history,
-            Options(stride),
+            Options(preferences.stride, chunk_seconds=preferences.chunk_seconds),
             MICROPHONE,
             on_news=lambda: None,
             on_end=lambda feed, error: None,
@@ -61,12 +61,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--battery", type=float, default=18.0, help="watt hours (default: 18)")
     options = parser.parse_args(arguments)
     model = Model.load(threads=1)
-    work_per_second(model, STRIDE_FRAMES["calm"], 10)  # the first is slower: caches, and code that is loaded
+    work_per_second(model, Preferences(), 10)  # the first is slower: caches, and code that is loaded
     print("setting  update  work per second of sound  an hour at this speed")
-    for name, stride in (*STRIDE_FRAMES.items(), ("thrifty", THRIFTY_STRIDE)):
-        work = work_per_second(model, stride, options.seconds)
+    choices = {name: Preferences(update_rate=name) for name in STRIDE_FRAMES}
+    for name, preferences in (choices | {"thrifty": Preferences(thrifty=True)}).items():
+        work = work_per_second(model, preferences, options.seconds)
         share = work * options.watts / options.battery
-        print(f"{name:8s} {stride / FRAME_RATE:4.0f} s  {1000 * work:21.1f} ms  {share:20.2%}")
+        print(f"{name:8s} {preferences.stride / FRAME_RATE:4.0f} s  {1000 * work:21.1f} ms  {share:20.2%}")
     print(f"(at {options.watts:g} W for a busy core and a battery of {options.battery:g} Wh)")
     return 0
 

@@ -357,6 +357,20 @@ def test_sensitivity_and_update_rate_reach_the_session(hand: Hand, tone: ToneMak
     assert hand.app.listening.session.snapshot.verdict.confidence < 0.4
 
 
+def test_sparing_the_battery_does_little_and_still_names_the_dance(hand: Hand, tone: ToneMaker) -> None:
+    """A result every ten seconds, and the screen has something new once a second, not ten times."""
+    hand.app.change_settings(thrifty=True)
+    hand.press()
+    hand.hear(tone("samba", 1.0))
+    session, changes = hand.app.listening.session, []
+    tell = session._on_change
+    session._on_change = lambda: (changes.append(session.snapshot.elapsed), tell())
+    hand.hear(tone("samba", 25.0))
+    assert np.diff(session.timeline.times) == pytest.approx(10.0, abs=0.02)
+    assert np.diff(np.unique(changes)).min() > 0.99
+    assert {"Quite sure", "Samba"} <= hand.texts()
+
+
 def test_settings_on_a_full_disk_hold_until_the_end(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
