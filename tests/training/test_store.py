@@ -46,7 +46,9 @@ def test_computed_once_by_content(
     shutil.copy(a, b)
     computed: list[Path] = []
     original = store_module.spectrogram
-    monkeypatch.setattr(store_module, "spectrogram", lambda path: (computed.append(path), original(path))[1])
+    monkeypatch.setattr(
+        store_module, "spectrogram", lambda path, device: (computed.append(path), original(path, device))[1]
+    )
     store = Store(tmp_path / "store")
     one, two = store.collect([Recording(a, "rumba"), Recording(b, "rumba")]).stored
     assert one.file == two.file
@@ -169,7 +171,9 @@ def test_broken_files_are_remembered(
     path.write_text("no music")
     tried: list[Path] = []
     original = store_module.spectrogram
-    monkeypatch.setattr(store_module, "spectrogram", lambda path: (tried.append(path), original(path))[1])
+    monkeypatch.setattr(
+        store_module, "spectrogram", lambda path, device: (tried.append(path), original(path, device))[1]
+    )
     store = Store(tmp_path / "store")
     first = store.collect([Recording(path, "rumba")]).failed
     assert store.collect([Recording(path, "rumba")]).failed == first

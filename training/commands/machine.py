@@ -31,7 +31,7 @@ def device_of(args: argparse.Namespace) -> "torch.device":
     """
     import torch
 
-    if args.threads:
+    if getattr(args, "threads", None):
         torch.set_num_threads(args.threads)
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if args.accelerator in ("auto", "gpu"):

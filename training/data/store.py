@@ -27,7 +27,18 @@ import soundfile
 from runtime import audio
 from runtime.atomic import replacing
 from runtime.errors import WhichdanceError
-from runtime.mel import FMAX, FMIN, FRAME_RATE, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE, Float32, MelStream
+from runtime.mel import (
+    FMAX,
+    FMIN,
+    FRAME_RATE,
+    HOP_LENGTH,
+    N_FFT,
+    N_MELS,
+    SAMPLE_RATE,
+    Float32,
+    MelStream,
+    melspectrogram,
+)
 from runtime.segments import SEGMENT_FRAMES
 from training.data.codec import STORED, Codes
 from training.data.manifest import Recording
@@ -120,6 +131,7 @@ class Store:
         recordings: Sequence[Recording],
         *,
         jobs: int = 1,
+        device: str = "",
         min_frames: int = SEGMENT_FRAMES,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Collection:
@@ -130,6 +142,9 @@ class Store:
         recordings : sequence of Recording
         jobs : int
             Processes; within `joblib.parallel_config(backend='dask')` or a Ray backend, machines.
+        device : str
+            PyTorch's name of an accelerator that computes them, the same to within 0.04 dB
+            (`training.data.accelerated`); by default the runtime's front end does.
         min_frames : int
             Shorter recordings are reported apart.
         progress : callable
@@ -140,7 +155,7 @@ class Store:
         lengths = {path: n for path in paths if path in known and (n := _length(self._file(known[path])))}
         reasons = self._known_reasons(paths)
         unknown = [path for path in paths if path not in lengths and path not in reasons]
-        work = (joblib.delayed(add_to_store)(self.folder, path) for path in unknown)
+        work = (joblib.delayed(add_to_store)(self.folder, path, device) for path in unknown)
         progress(len(paths) - len(unknown), len(paths))
         results = joblib.Parallel(n_jobs=jobs, return_as="generator")(work)
         broken: dict[Path, str] = {}
@@ -305,19 +320,28 @@ def digest_of(path: Path) -> str:
     return content.hexdigest()
 
 
-def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
+def add_to_store(folder: Path, path: Path, device: str = "") -> tuple[str, str]:
     """Compute one spectrogram unless the store has it; runs in a worker, perhaps on another machine.
 
     Returns
     -------
     digest, reason : str
         The hash in the spectrogram's name; why there is none, or ''.
+
+    Raises
+    ------
+    WhichdanceError
+        If the device does not compute what the runtime does: no file's fault.
     """
+    if device:
+        from training.data import accelerated  # PyTorch, which the store does without
+
+        accelerated.check(device)
     try:
         digest = digest_of(path)
         target = spectrogram_file(folder, digest)
         if not _length(target):
-            codes = spectrogram(path)
+            codes = spectrogram(path, device)
             target.parent.mkdir(exist_ok=True)
             if not _length(target):
                 target.unlink(missing_ok=True)  # a damaged one is no other program's work
@@ -328,8 +352,16 @@ def add_to_store(folder: Path, path: Path) -> tuple[str, str]:
     return digest, ""
 
 
-def spectrogram(path: Path) -> Codes:
-    """Codes of a whole audio file by the runtime's front end, shape (n_frames, 224)."""
+def spectrogram(path: Path, device: str = "") -> Codes:
+    """Codes of a whole audio file by the runtime's front end, or the same on a device: (n_frames, 224)."""
+    if device:
+        from training.data import accelerated
+
+        samples, sample_rate = audio.read(path)
+        try:
+            return encode(accelerated.melspectrogram(samples, sample_rate, device))
+        except RuntimeError:  # a recording of hours in a small memory
+            return encode(melspectrogram(samples, sample_rate=sample_rate))
     with audio.open_audio(path) as reader:
         stream = MelStream(reader.sample_rate)
         blocks = [stream.push(samples) for samples in reader.blocks()]
