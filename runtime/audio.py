@@ -23,7 +23,7 @@ import numpy as np
 from runtime import ffmpeg
 from runtime.errors import AudioError
 from runtime.mel import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Float32
-from runtime.promises import promised_seconds
+from runtime.promises import ends_early, promised_seconds
 
 if TYPE_CHECKING:
     import soundfile
@@ -181,11 +181,13 @@ def open_audio(source: Source, *, block_seconds: float = BLOCK_SECONDS) -> Itera
             _check_channels(name, decoded.channels)
             frames = _block_frames(decoded.sample_rate, decoded.channels, block_seconds)
             chunks = _ffmpeg_chunks(name, decoded, frames, warnings)
+            chunks = _to_the_end(path, chunks, decoded.sample_rate, warnings)
             yield AudioReader(name, decoded.sample_rate, chunks, warnings)
             return
         _check_channels(name, file.channels)
         frames = _block_frames(file.samplerate, file.channels, block_seconds)
         chunks = _soundfile_chunks(name, path, file, frames, warnings)
+        chunks = _to_the_end(path, chunks, file.samplerate, warnings)
         yield AudioReader(name, file.samplerate, chunks, warnings)
 
 
@@ -286,6 +288,16 @@ def _by_ffmpeg(name: str, path: Path, *, ignore_length: bool = False) -> Iterato
             yield decoded
     except AudioError as error:
         raise AudioError(str(error).replace(f"{path}:", f"{name}:", 1)) from error
+
+
+def _to_the_end(path: Path, chunks: Iterable[Float32], rate: int, warnings: list[str]) -> Iterator[Float32]:
+    """The same chunks; a file that has no end, and says nowhere how long it was, gets a warning."""
+    heard = 0
+    for chunk in chunks:
+        heard += len(chunk)
+        yield chunk
+    if not warnings and ends_early(path):
+        warnings.append(f"cut off after {heard / rate:.1f} s; how much is missing, the file does not say")
 
 
 def _ffmpeg_chunks(

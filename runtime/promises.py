@@ -5,10 +5,15 @@ counts a third of their frames, WAV files with a data size of 0, Ogg files put e
 believes them.
 """
 
+import math
 import os
 import struct
 from pathlib import Path
+from typing import IO
 
+BLOCK_BYTES = 1 << 16  # of a file in memory
+OGG_PAGE = b"OggS"  # how each begins
+OGG_PAGE_BYTES = 27 + 255 + 255 * 255  # the largest there is
 CHUNK_HEADER = 8  # bytes of a RIFF chunk's name and size
 PLACEHOLDER = 0x7FFF0000  # bytes; recorders write such a size, or a larger one, until they know better
 MPEG_BITRATES = {  # kbit/s by (version 1, layer); ISO/IEC 11172-3, 2.4.2.3 and 13818-3
@@ -20,6 +25,31 @@ MPEG_BITRATES = {  # kbit/s by (version 1, layer); ISO/IEC 11172-3, 2.4.2.3 and 
 MPEG_RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 
+class Bytes:
+    """A file as bytes that may be looked at anywhere, of which one block at a time is in memory."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._start, self._block = 0, b""
+
+    def at(self, position: int, n: int) -> bytes:
+        """`n` bytes from a position on, fewer at the end of the file."""
+        begin = position - self._start
+        if not 0 <= begin <= len(self._block) - n:
+            self._file.seek(position)
+            self._start, self._block, begin = position, self._file.read(max(n, BLOCK_BYTES)), 0
+        return self._block[begin : begin + n]
+
+    def find(self, what: bytes, position: int) -> int:
+        """Where these bytes stand next, from a position on; -1 where they do not."""
+        while len(self.at(position, len(what))) == len(what):
+            found = self._block.find(what, position - self._start)
+            if found >= 0:
+                return self._start + found
+            position = self._start + len(self._block) - len(what) + 1
+        return -1
+
+
 def promised_seconds(path: Path, kind: str) -> float | None:
     """Length of a recording by its bytes, s; inf where only decoding can tell, None where nothing is wrong.
 
@@ -29,28 +59,39 @@ def promised_seconds(path: Path, kind: str) -> float | None:
     kind : str
         libsndfile's name of the format.
     """
-    data = path.read_bytes() if kind in ("MP3", "MPEG", "OGG") else b""
-    if kind in ("MP3", "MPEG"):
-        return mpeg_seconds(data)
-    if kind == "OGG":
-        return float("inf") if is_chained(data) else None
     if kind in ("WAV", "WAVEX"):
         return wav_seconds(path)
-    return None
+    with path.open("rb") as file:
+        if kind in ("MP3", "MPEG"):
+            return mpeg_seconds(Bytes(file))
+        return math.inf if kind == "OGG" and is_chained(Bytes(file)) else None
 
 
-def mpeg_seconds(data: bytes) -> float:
+def ends_early(path: Path) -> bool:
+    """Whether an Ogg file's last page is not marked as the end of its stream (RFC 3533, section 6)."""
+    with path.open("rb") as file:
+        if file.read(4) != OGG_PAGE:
+            return False
+        file.seek(max(0, path.stat().st_size - OGG_PAGE_BYTES))
+        end = file.read()
+    page = end[end.rfind(OGG_PAGE) :]
+    if len(page) < 27 or not page[5] & 4:
+        return True
+    lengths = page[27 : 27 + page[26]]
+    return len(page) < 27 + page[26] + sum(lengths)
+
+
+def mpeg_seconds(data: Bytes) -> float:
     """Sum of the lengths of all MPEG audio frames, s, whatever a Xing or VBRI header says."""
     position, seconds = 0, 0.0
-    if data[:3] == b"ID3" and len(data) >= 10:
-        size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]  # seven bits each
+    start = data.at(0, 10)
+    if start[:3] == b"ID3" and len(start) == 10:
+        size = start[6] << 21 | start[7] << 14 | start[8] << 7 | start[9]  # seven bits each
         position = 10 + size
-    while 0 <= position < len(data) - 4:
-        frame = _mpeg_frame(data, position)
-        follows = frame and (
-            position + frame[0] >= len(data) - 4 or _mpeg_frame(data, position + frame[0]) is not None
-        )
-        if frame and follows:
+    while position >= 0:
+        frame = _mpeg_frame(data.at(position, 4))
+        after = data.at(position + frame[0], 4) if frame else b""
+        if frame and (len(after) < 4 or _mpeg_frame(after)):
             position += frame[0]
             seconds += frame[1]
         else:
@@ -58,9 +99,11 @@ def mpeg_seconds(data: bytes) -> float:
     return seconds
 
 
-def _mpeg_frame(data: bytes, position: int) -> tuple[int, float] | None:
-    """Bytes and seconds of the frame whose header stands here; None where none does."""
-    a, b, c = data[position : position + 3]
+def _mpeg_frame(header: bytes) -> tuple[int, float] | None:
+    """Bytes and seconds of the frame with this header; None where it is none, or less than four bytes."""
+    if len(header) < 4:
+        return None
+    a, b, c, _ = header
     if a != 0xFF or b & 0xE0 != 0xE0:
         return None
     version, layer = b >> 3 & 3, 4 - (b >> 1 & 3)
@@ -73,16 +116,16 @@ def _mpeg_frame(data: bytes, position: int) -> tuple[int, float] | None:
     return samples // 8 * bitrate // rate + (c >> 1 & 1), samples / rate
 
 
-def is_chained(data: bytes) -> bool:
+def is_chained(data: Bytes) -> bool:
     """Whether a further logical Ogg stream begins after the first pages (RFC 3533, section 4)."""
-    position, body = data.find(b"OggS"), False
-    while position >= 0 and position + 27 <= len(data):
-        begins = bool(data[position + 5] & 2)
+    position, body = data.find(OGG_PAGE, 0), False
+    while position >= 0 and len(header := data.at(position, 27)) == 27:
+        begins = bool(header[5] & 2)
         if begins and body:
             return True
         body = body or not begins
-        segments = data[position + 27 : position + 27 + data[position + 26]]
-        position = data.find(b"OggS", position + 27 + len(segments) + sum(segments))
+        lengths = data.at(position + 27, header[26])
+        position = data.find(OGG_PAGE, position + 27 + len(lengths) + sum(lengths))
     return False
 
 
@@ -106,7 +149,7 @@ def wav_seconds(path: Path) -> float | None:
                 following = file.read(4)
                 chunk_follows = following.isascii() and following.decode().isprintable()
                 if (size == 0 and end > start) or (len(following) == 4 and not chunk_follows):
-                    return float("inf")
+                    return math.inf
                 return size / bytes_per_second if bytes_per_second and size < PLACEHOLDER else None
             file.seek(after)
     return None

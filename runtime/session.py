@@ -6,7 +6,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,15 @@ class Listening:
         return np.concatenate([kept, rest], axis=1)
 
 
+class _Segments(NamedTuple):
+    """Segments that were classified: one entry of each a segment."""
+
+    times: Sequence[float]  # their starts, s
+    scores: Float32
+    quiet: NDArray[np.float64]  # level of their quiet moments
+    loudest: NDArray[np.float64]  # level of the loudest sound up to their ends
+
+
 class _Session:
     """What both kinds of recordings share: segments, loudness and rhythm of the frames so far."""
 
@@ -114,16 +123,10 @@ class _Session:
         scores = self.listening.scores(windows)
         ends = [min(round(t * FRAME_RATE) + self.segments.segment_frames - first, len(frames)) for t in times]
         quiet = quiet_levels(windows, self.segments.stride)
-        self._add(times, scores, quiet, loudest[np.array(ends) - 1])
+        self._add(_Segments(times, scores, quiet, loudest[np.array(ends) - 1]))
         return len(times)
 
-    def _add(
-        self,
-        times: Sequence[float],
-        scores: Float32,
-        quiet: NDArray[np.float64],
-        loudest: NDArray[np.float64],
-    ) -> None:
+    def _add(self, new: _Segments) -> None:
         raise NotImplementedError
 
     def _observed(self, start: float, scores: Float32, seconds: float) -> Observation:
@@ -252,17 +255,11 @@ class WholeRecording(_Session):
         self._scores: list[Float32] = []
         self._quiet: list[float] = []
 
-    def _add(
-        self,
-        times: Sequence[float],
-        scores: Float32,
-        quiet: NDArray[np.float64],
-        loudest: NDArray[np.float64],
-    ) -> None:
-        self._times += times
-        self._scores += list(scores)
-        self._quiet += quiet.tolist()
-        self.mean.update(scores)
+    def _add(self, new: _Segments) -> None:
+        self._times += new.times
+        self._scores += list(new.scores)
+        self._quiet += new.quiet.tolist()
+        self.mean.update(new.scores)
 
     def prediction(self, duration: float) -> Prediction:
         """The answer; a recording shorter than one segment is classified from one padded segment."""
@@ -276,12 +273,12 @@ class WholeRecording(_Session):
                 )
             seconds = min(seconds, duration)
             window = padded(self.segments.pending, self.segments.segment_frames).T[None, None]
-            n_frames = self.segments.segment_frames
-            self._add([0.0], self.listening.scores(window), quiet_levels(window, n_frames), np.empty(0))
+            quiet = quiet_levels(window, self.segments.segment_frames)
+            self._add(_Segments([0.0], self.listening.scores(window), quiet, np.empty(0)))
         observations = [
             self._observed(time, row, seconds)
-            for time, row, quiet in zip(self._times, self._scores, self._quiet, strict=True)
-            if not is_silent(quiet, self.loudest.level)
+            for time, row, low in zip(self._times, self._scores, self._quiet, strict=True)
+            if not is_silent(low, self.loudest.level)
         ]
         segments = (self._times, np.stack(self._scores))
         n = len(self.listening.labels)
@@ -340,16 +337,10 @@ class PlayingMusic(_Session):
         self.tempo.gap(frame)
         self.n_frames = frame
 
-    def _add(
-        self,
-        times: Sequence[float],
-        scores: Float32,
-        quiet: NDArray[np.float64],
-        loudest: NDArray[np.float64],
-    ) -> None:
-        self._newest = (times, scores)
-        self.mean.update(scores)
-        for time, row, low, high in zip(times, scores, quiet, loudest, strict=True):
+    def _add(self, new: _Segments) -> None:
+        self._newest = (new.times, new.scores)
+        self.mean.update(new.scores)
+        for time, row, low, high in zip(*new, strict=True):
             if not is_silent(low, high):
                 self._music = True
                 self._follower.update(self._observed(time, row, self.segment_seconds))

@@ -59,44 +59,18 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """All that a screen needs to draw a session.
+class Snapshot(News):
+    """All that a screen needs to draw a session: what the listener told, and where the session stands.
 
     Attributes
     ----------
     state : State
-    prediction : Prediction or None
-    verdict : Verdict
-    lines : tuple of Heard
-        The dances so far; the last one may go on.
-    level : Level
-    elapsed : float
-        Seconds of sound heard.
-    first_after : float
-        Seconds of sound until the first result.
     progress : float or None
         Of a file, 0 to 1.
-    problem : Problem or None
-        Why it stopped, or what could not be done.
-    notice : Notice or None
-    skipped : int
-        Segments lost because inference fell behind.
-    saved : int or None
-        The session's row in the history.
     """
 
     state: State = State.IDLE
-    prediction: Prediction | None = None
-    verdict: Verdict = LISTENING
-    lines: tuple[Heard, ...] = ()
-    level: Level = field(default_factory=Level)
-    elapsed: float = 0.0
-    first_after: float = 0.0
     progress: float | None = None
-    problem: Problem | None = None
-    notice: Notice | None = None
-    skipped: int = 0
-    saved: int | None = None
 
     @property
     def tempo_mpm(self) -> float | None:

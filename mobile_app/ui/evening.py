@@ -17,10 +17,10 @@ from mobile_app.ui import drawings  # noqa: F401  (evening.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import LineRow, when
 from mobile_app.ui.host import host
-from mobile_app.ui.kept_sound import KeptSound
+from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
 from mobile_app.ui.virtual_list import VirtualList
-from mobile_app.ui.widgets import ConfirmSheet, Sheet, TextSheet
+from mobile_app.ui.widgets import ConfirmSheet, Sheet
 from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("evening.kv")))
@@ -34,7 +34,7 @@ class EveningHead(BoxLayout):
     playing = BooleanProperty(False)
 
 
-class EveningScreen(KeptSound):
+class EveningScreen(SessionScreen):
     """One session."""
 
     title = StringProperty()
@@ -115,14 +115,7 @@ class EveningScreen(KeptSound):
 
     def rename(self) -> None:
         """Ask for a name."""
-        if not self.entry:
-            return
-        session, tr = self.entry.id, self.app.tr
-
-        def done(name: str) -> None:
-            self.app.change_history(lambda: self.app.history.rename(session, name), session=session)
-
-        TextSheet(self.entry.name, tr("For example: ball at the club"), done, title=tr("Name")).open()
+        self.ask_name(self.app.tr("For example: ball at the club"))
 
     def share(self) -> None:
         """Hand the set list to another app, as text."""
@@ -142,17 +135,8 @@ class EveningScreen(KeptSound):
         """As what?"""
         tr = self.app.tr
         sheet = Sheet(title=tr("Save the evening as a file"))
-        for kind, label in (
-            ("csv", tr("Table (CSV)")),
-            ("json", tr("Data (JSON)")),
-            ("cue", tr("Marks in the sound (CUE)")),
-        ):
-
-            def save(kind: str = kind) -> None:
-                sheet.dismiss()
-                self.save_as(kind)
-
-            sheet.add_buttons((label, "tonal", save))
+        kinds = {"csv": tr("Table (CSV)"), "json": tr("Data (JSON)"), "cue": tr("Marks in the sound (CUE)")}
+        sheet.add_choices(kinds, self.save_as)
         sheet.open()
 
     def save_as(self, kind: str) -> None:

@@ -232,17 +232,12 @@ class HistoryScreen(Screen):
         """As what?"""
         tr = self.app.tr
         sheet = Sheet(title=tr("Save the history as a file"))
-        for kind, label in (
-            ("csv", tr("Table (CSV)")),
-            ("json", tr("Data (JSON)")),
-            ("corrections", tr("What you corrected (JSON)")),
-        ):
-
-            def save(kind: str = kind) -> None:
-                sheet.dismiss()
-                self.save_as(kind)
-
-            sheet.add_buttons((label, "tonal", save))
+        kinds = {
+            "csv": tr("Table (CSV)"),
+            "json": tr("Data (JSON)"),
+            "corrections": tr("What you corrected (JSON)"),
+        }
+        sheet.add_choices(kinds, self.save_as)
         sheet.open()
 
     def save_as(self, kind: str) -> None:

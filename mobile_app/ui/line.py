@@ -11,16 +11,16 @@ from mobile_app.ui import drawings  # noqa: F401  (line.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import when
 from mobile_app.ui.host import host
-from mobile_app.ui.kept_sound import KeptSound
+from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
-from mobile_app.ui.widgets import ConfirmSheet, TextSheet
+from mobile_app.ui.widgets import ConfirmSheet
 from runtime.dances import OTHER, REGISTRY
 from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("line.kv")))
 
 
-class LineScreen(KeptSound):
+class LineScreen(SessionScreen):
     """One line of the history; where it is the only one of its session, with what belongs to that."""
 
     line = ObjectProperty(None, allownone=True)
@@ -126,14 +126,7 @@ class LineScreen(KeptSound):
 
     def rename(self) -> None:
         """Ask for a name of the session."""
-        if not self.entry:
-            return
-        session, tr = self.entry.id, self.app.tr
-
-        def done(name: str) -> None:
-            self.app.change_history(lambda: self.app.history.rename(session, name), session=session)
-
-        TextSheet(self.entry.name, tr("For example: last dance at the ball"), done, title=tr("Name")).open()
+        self.ask_name(self.app.tr("For example: last dance at the ball"))
 
     def delete(self) -> None:
         """Ask, then delete."""

@@ -1,6 +1,7 @@
 """Building blocks that several screens share: icons, buttons, rows, bars, choices, sheets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -321,6 +322,16 @@ class Sheet(ModalView):
             button.bind(on_release=lambda _, action=action: action())
             row.add_widget(button)
         self.add(row)
+
+    def add_choices(self, choices: Mapping[str, str], choose: Callable[[str], None]) -> None:
+        """Put a button below for each choice, key → text; one closes the sheet and chooses its key."""
+
+        def chosen(key: str) -> None:
+            self.dismiss()
+            choose(key)
+
+        for key, text in choices.items():
+            self.add_buttons((text, "tonal", partial(chosen, key)))
 
 
 class ConfirmSheet(Sheet):

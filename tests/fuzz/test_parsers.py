@@ -1,5 +1,6 @@
 """Our own parsers take any text and any bytes: their own error, or an answer."""
 
+import io
 import json
 import math
 from contextlib import suppress
@@ -13,7 +14,7 @@ from runtime.command.playlists import relative_path
 from runtime.command.resume import Answered
 from runtime.evidence import EvidenceSettings
 from runtime.model import ModelInfo
-from runtime.promises import is_chained, mpeg_seconds, promised_seconds
+from runtime.promises import Bytes, ends_early, is_chained, mpeg_seconds, promised_seconds
 from training.data.manifest import ManifestError, read_manifest
 from training.synthesis.styles import StyleError, load
 
@@ -91,11 +92,12 @@ def test_evidence(attack):
 
 def test_promises(attack, tmp_path):
     def check(data):
-        assert 0 <= mpeg_seconds(data) <= len(data)
-        assert is_chained(data) in (True, False)
+        assert 0 <= mpeg_seconds(Bytes(io.BytesIO(data))) <= len(data)
+        assert is_chained(Bytes(io.BytesIO(data))) in (True, False)
         path = tmp_path / "promise.wav"
         for content in (data, b"RIFF\0\0\0\0WAVE" + data):
             path.write_bytes(content)
+            assert ends_early(path) in (True, False)
             for kind in ("WAV", "WAVEX", "OGG", "MP3", "MPEG", "FLAC"):
                 seconds = promised_seconds(path, kind)
                 assert seconds is None or seconds >= 0

@@ -16,7 +16,7 @@ import soundfile
 import runtime
 from runtime import AudioError, Classifier, LiveClassifier, ParameterError
 from runtime.audio import between, open_audio, read
-from runtime.promises import mpeg_seconds
+from runtime.promises import Bytes, mpeg_seconds
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on PATH")
 
@@ -191,7 +191,8 @@ def test_length_by_frames_is_that_of_ffprobe(odd):
         command += ["-of", "csv=p=0", odd / name]
         packets = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         # 576 samples a packet at 22 050 Hz; the frame with the VBR header holds no sound but counts here
-        assert mpeg_seconds((odd / name).read_bytes()) == pytest.approx(packets * 576 / 22_050, abs=0.06)
+        with (odd / name).open("rb") as file:
+            assert mpeg_seconds(Bytes(file)) == pytest.approx(packets * 576 / 22_050, abs=0.06)
 
 
 @needs_ffmpeg
@@ -239,6 +240,18 @@ def test_what_a_broken_copy_lost_is_said(tmp_path, name, options, share):
     )
     assert lost == pytest.approx(20 - seconds, abs=0.1)
     assert promised == pytest.approx(20, abs=0.1)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_a_cut_ogg_is_said(tmp_path, subtype, share):
+    soundfile.write(tmp_path / "a.ogg", stereo(20 * 48_000), 48_000, format="OGG", subtype=subtype)
+    assert heard(tmp_path / "a.ogg") == (pytest.approx(20, abs=0.1), [])
+    data = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "a.ogg").write_bytes(data[: int(share * len(data))])
+    seconds, (warning,) = heard(tmp_path / "a.ogg")
+    assert seconds == pytest.approx(20 * share, abs=1.5)
+    assert warning.startswith(f"cut off after {seconds:.1f} s"), warning
 
 
 def test_warnings_reach_the_prediction(tmp_path, tiny_model, tone):

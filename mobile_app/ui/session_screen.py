@@ -1,14 +1,14 @@
-"""What a screen with kept sound does: play it, stop it, delete it."""
+"""What the screens about a session have in common: its name, and the kept sound."""
 
 from kivy.uix.screenmanager import Screen
 
 from mobile_app.core.history import Entry
 from mobile_app.ui.host import Host
 from mobile_app.ui.sound import Player
-from mobile_app.ui.widgets import ConfirmSheet
+from mobile_app.ui.widgets import ConfirmSheet, TextSheet
 
 
-class KeptSound(Screen):
+class SessionScreen(Screen):
     """A screen about a session whose sound may be kept.
 
     Attributes
@@ -22,6 +22,17 @@ class KeptSound(Screen):
     app: Host
     entry: Entry | None
     player: Player
+
+    def ask_name(self, hint: str) -> None:
+        """Ask what the session is to be called."""
+        if not self.entry:
+            return
+        session = self.entry.id
+
+        def done(name: str) -> None:
+            self.app.change_history(lambda: self.app.history.rename(session, name), session=session)
+
+        TextSheet(self.entry.name, hint, done, title=self.app.tr("Name")).open()
 
     def toggle_sound(self) -> None:
         """Play the kept sound, or stop it."""
