@@ -7,18 +7,18 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from mobile_app.core.history import MICROPHONE, Heard, History
 from mobile_app.core.interfaces import AudioSource
 from mobile_app.core.level import Level
-from mobile_app.core.listener import LISTENING, Feed, Listener, News, Options
+from mobile_app.core.listener import Feed, Listener, News, Options
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Certainty, Verdict
-from runtime import Model, Prediction
+from runtime import Model
 
 log = logging.getLogger(__name__)
 

@@ -27,11 +27,6 @@ def section(name: str = "frontend") -> Section:
     return Section(name, "Times", {"threads": 1}, [table], targets, ["a note"])
 
 
-def test_spread_is_median_and_quartiles() -> None:
-    assert Spread.of([5, 1, 2, 3, 4]) == Spread(3, 2, 4, 5)
-    assert Spread.of([7.0]) == Spread(7, 7, 7, 1)
-
-
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
     [

@@ -1,5 +1,7 @@
 """A checkpoint that exports in seconds, and recordings to go with it."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,9 @@ import soundfile
 import torch
 from torch import nn
 
-from export import segments
+import runtime
+from export import publish, quantise, segments, verify
+from export.cli import main
 from export.deployed import from_checkpoint
 from export.graph import to_onnx
 from export.segments import Segments
@@ -98,3 +102,45 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "manifest.csv"
     path.write_text("\n".join(rows) + "\n")
     return path
+
+
+@pytest.fixture(scope="session")
+def exported(
+    checkpoint: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, object]]:
+    """A folder with everything that the command writes, and the report."""
+    folder = tmp_path_factory.mktemp("out") / "models"
+    evaluation = folder.parent / "report.json"
+    accuracy = {"value": 0.5, "interval": [0.2, 0.8], "right": 5, "total": 10}
+    nothing = {"value": None, "interval": [None, None], "right": 0, "total": 0}
+    confusion = np.eye(10)
+    confusion[8, 2], confusion[8, 8] = 0.25, 0.75
+    data = {
+        "name": "real songs", "top1": accuracy, "top2": accuracy, "segment_top1": accuracy,
+        "calibration_error": 0.125, "threshold": 0.3, "coverage": accuracy, "accepted_top1": accuracy,
+        "others_rejected": nothing, "others_auc": None, "confusion": confusion.tolist(),
+        "classes": list(runtime.DANCE_KEYS),
+    }  # fmt: skip
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    evaluation.write_text(json.dumps({"model": "best.pt", "sha256": digest, "datasets": [data]}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(publish, "MIN_LABELLED", 10)
+        patch.setattr(publish, "N_VERIFICATION", 11)
+        patch.setattr(quantise, "N_SENSITIVITY", 4)
+        patch.setitem(verify.BOUNDS, "int8", verify.Bounds(None, 0.5, 0.5))  # noise is not what it knows
+        status = main(
+            [
+                str(checkpoint), "-o", str(folder), "--name", "small", "--float16", "--int8", "--ort",
+                "--waveform", "--licence", "CC0 for all",
+                "--calibrate", str(corpus), "--verify", str(corpus), "--evaluation", str(evaluation),
+                "--training-data", "none | at all",
+            ]
+        )  # fmt: skip
+    assert status == 0
+    return folder, json.loads((folder / "small.json").read_text())
+
+
+@pytest.fixture
+def quick(floating: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the seconds that the exporter takes; the metadata are those of `checkpoint`."""
+    monkeypatch.setattr(publish.graph, "to_onnx", lambda network, **options: floating)

@@ -4,59 +4,19 @@ import hashlib
 import json
 import os
 import shutil
-import tomllib
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 import runtime.model
-from export import card, ort_format, publish, quantise, verify
+from export import publish, verify
 from export.cli import main
-from export.quantise import Noise
-from export.report import ModelFile, Quantisation
 from export.segments import Segments
 from runtime.errors import ModelError
 from runtime.model import Model
 
 LICENCE = ("--licence", "CC0")
-
-
-@pytest.fixture(scope="module")
-def exported(
-    checkpoint: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, object]]:
-    """A folder with everything that the command writes, and the report."""
-    folder = tmp_path_factory.mktemp("out") / "models"
-    evaluation = folder.parent / "report.json"
-    accuracy = {"value": 0.5, "interval": [0.2, 0.8], "right": 5, "total": 10}
-    nothing = {"value": None, "interval": [None, None], "right": 0, "total": 0}
-    confusion = np.eye(10)
-    confusion[8, 2], confusion[8, 8] = 0.25, 0.75
-    data = {
-        "name": "real songs", "top1": accuracy, "top2": accuracy, "segment_top1": accuracy,
-        "calibration_error": 0.125, "threshold": 0.3, "coverage": accuracy, "accepted_top1": accuracy,
-        "others_rejected": nothing, "others_auc": None, "confusion": confusion.tolist(),
-        "classes": list(runtime.DANCE_KEYS),
-    }  # fmt: skip
-    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    evaluation.write_text(json.dumps({"model": "best.pt", "sha256": digest, "datasets": [data]}))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(publish, "MIN_LABELLED", 10)
-        patch.setattr(publish, "N_VERIFICATION", 11)
-        patch.setattr(quantise, "N_SENSITIVITY", 4)
-        patch.setitem(verify.BOUNDS, "int8", verify.Bounds(None, 0.5, 0.5))  # noise is not what it knows
-        status = main(
-            [
-                str(checkpoint), "-o", str(folder), "--name", "small", "--float16", "--int8", "--ort",
-                "--waveform", "--licence", "CC0 for all",
-                "--calibrate", str(corpus), "--verify", str(corpus), "--evaluation", str(evaluation),
-                "--training-data", "none | at all",
-            ]
-        )  # fmt: skip
-    assert status == 0
-    return folder, json.loads((folder / "small.json").read_text())
 
 
 def test_folder_holds_the_files_and_nothing_else(exported: tuple[Path, dict[str, object]]) -> None:
@@ -100,76 +60,6 @@ def test_runtime_finds_the_models_by_name(
         file.write(b"!")
     with pytest.raises(ModelError, match="SHA-256"):
         runtime.model.resolve("small-int8")
-
-
-def test_ort_files_are_reproducible(exported: tuple[Path, dict[str, object]], tmp_path: Path) -> None:
-    folder, _ = exported
-    for precision in ("", ".float16", ".int8"):
-        again = tmp_path / f"again{precision}.ort"
-        ort_format.convert(folder / f"small{precision}.onnx", again, keep_float16=bool("16" in precision))
-        assert again.read_bytes() == (folder / f"small{precision}.ort").read_bytes()
-
-
-def test_required_operators_are_listed(exported: tuple[Path, dict[str, object]]) -> None:
-    text = (exported[0] / "small.required_operators.config").read_text()
-    assert "QLinearConv" in text
-    assert "Log" in text
-    assert "/" not in text.splitlines()[0]  # no folder of this machine
-
-
-def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None:
-    folder, report = exported
-    card = (folder / "small.md").read_text()
-    assert report["temperature"] == 1.5
-    for wanted in (
-        "# small", "Not for:", "none \\| at all", "CC0 for all |", "n_fft | 2048", "hop_length | 512",
-        "python -m export", "--int8", "`small.int8.ort`", "real songs", "50.0 % [20.0, 80.0] of 10",
-        "| real songs | tango | paso doble | 25 % |", "python -m training evaluate best.pt", "score 0.25",
-        "layers", "squeezenet1_1",
-    ):  # fmt: skip
-        assert wanted in card
-    assert str(folder.parent) not in card + (folder / "small.json").read_text()
-
-
-def test_card_lists_layers_kept_in_float() -> None:
-    made = Quantisation("a", 600, "average", 26, {"conv_3": Noise(scores=12.3, weights=40.1, input=35.6)})
-    file = ModelFile("small.int8.onnx", "int8", 1, "", (), 1.0, 2.0, quantisation=made)
-    text = "\n".join(card._quantisation([file]))
-    assert "of 26 layers 1 stay float" in text
-    assert "| `conv_3` | 12 dB | 40 dB | 36 dB |" in text
-
-
-def test_report_compares_every_file_on_the_test_split(exported: tuple[Path, dict[str, object]]) -> None:
-    _, report = exported
-    files = report["files"]
-    assert isinstance(files, list)
-    assert len(files) == 7
-    for item in files[:-1]:
-        (comparison,) = item["comparisons"]
-        assert comparison["agreement"]["total"] == 11  # one segment of each recording of the test split
-        assert comparison["top1"]["total"] == 10
-        assert comparison["source"].endswith("manifest.csv@test")
-        assert item["milliseconds"] > 0
-    assert files[0]["comparisons"][0]["max_difference"] < 1e-4
-    (of_samples,) = files[-1]["comparisons"]
-    assert of_samples["source"].endswith("manifest.csv@test")
-    assert of_samples["agreement"]["total"] == 11
-    assert of_samples["max_difference"] < 1e-4
-
-
-@pytest.fixture
-def quick(floating: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skip the seconds that the exporter takes; the metadata are those of `checkpoint`."""
-    monkeypatch.setattr(publish.graph, "to_onnx", lambda network, **options: floating)
-
-
-@pytest.mark.usefixtures("quick")
-def test_another_model_joins_the_list(checkpoint: Path, tmp_path: Path) -> None:
-    (tmp_path / "models.toml").write_text('[[models]]\nname = "old"\nfile = "old.onnx"\nsha256 = "0"\n')
-    assert main([str(checkpoint), "-o", str(tmp_path), "--name", "new", "--default", *LICENCE]) == 0
-    models = tomllib.loads((tmp_path / "models.toml").read_text())["models"]
-    assert [entry["name"] for entry in models] == ["new", "old"]
-    assert models[1] == {"name": "old", "file": "old.onnx", "sha256": "0"}
 
 
 def test_the_licence_is_asked_for(
@@ -270,13 +160,3 @@ def test_folder_that_cannot_be_written_to(
     if os.geteuid():
         tmp_path.chmod(0o500)
         assert main([str(checkpoint), "-o", str(tmp_path / "models"), *LICENCE]) == 1
-
-
-def test_damaged_list_of_models_is_left_alone(
-    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "models.toml").write_text("[[models")
-    assert main([str(checkpoint), "-o", str(tmp_path), *LICENCE]) == 1
-    assert "models.toml" in capsys.readouterr().err
-    assert (tmp_path / "models.toml").read_text() == "[[models"
-    assert len(list(tmp_path.iterdir())) == 1

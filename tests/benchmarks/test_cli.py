@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import cli, networks
-from runtime.errors import ParameterError
+from benchmarks import cli
 from web_app.build import NODE_MODULES
 
 TINY: dict[str, list[str]] = {
@@ -118,16 +117,3 @@ def test_wrong_usage(arguments: list[str], named: str, capsys: pytest.CaptureFix
         cli.main(arguments)
     assert stopped.value.code == 2
     assert named in capsys.readouterr().err
-
-
-def test_page_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["readme", "--results", str(tmp_path), "-o", str(tmp_path / "README.md")]) == 1
-    error = capsys.readouterr().err
-    assert str(tmp_path) in error
-    assert "--save" in error
-    assert not (tmp_path / "README.md").exists()
-
-
-def test_unknown_architecture(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="nonesuch"):
-        networks.untrained("nonesuch", tmp_path)

@@ -1,0 +1,29 @@
+"""The model card."""
+
+from pathlib import Path
+
+from export import card
+from export.quantise import Noise
+from export.report import ModelFile, Quantisation
+
+
+def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None:
+    folder, report = exported
+    card = (folder / "small.md").read_text()
+    assert report["temperature"] == 1.5
+    for wanted in (
+        "# small", "Not for:", "none \\| at all", "CC0 for all |", "n_fft | 2048", "hop_length | 512",
+        "python -m export", "--int8", "`small.int8.ort`", "real songs", "50.0 % [20.0, 80.0] of 10",
+        "| real songs | tango | paso doble | 25 % |", "python -m training evaluate best.pt", "score 0.25",
+        "layers", "squeezenet1_1",
+    ):  # fmt: skip
+        assert wanted in card
+    assert str(folder.parent) not in card + (folder / "small.json").read_text()
+
+
+def test_card_lists_layers_kept_in_float() -> None:
+    made = Quantisation("a", 600, "average", 26, {"conv_3": Noise(scores=12.3, weights=40.1, input=35.6)})
+    file = ModelFile("small.int8.onnx", "int8", 1, "", (), 1.0, 2.0, quantisation=made)
+    text = "\n".join(card._quantisation([file]))
+    assert "of 26 layers 1 stay float" in text
+    assert "| `conv_3` | 12 dB | 40 dB | 36 dB |" in text
