@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from export import table
-from export.cli import main  # noqa: F401
 from export.segments import Segments
 from runtime.errors import ModelError
 
