@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,22 @@ def test_it_names_no_place_to_download_from(locked):
     text = (ROOT / "requirements.lock").read_text()
     assert "://" not in text
     assert not NOT_LOCKED & locked.keys()
+    assert not [name for name in locked if re.match("nvidia-|cuda-|triton", name)]  # gigabytes
+
+
+def test_nothing_that_they_need_is_missing(locked):
+    """`pip install --no-deps` would not get it."""
+    looked_at = 0
+    for name, version in locked.items():
+        try:
+            installed = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if installed.version != version:
+            continue
+        looked_at += 1
+        for line in installed.requires or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(needed.name) in locked.keys() | NOT_LOCKED, (name, line)
+    assert looked_at > 20

@@ -5,6 +5,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
+from pyrekordbox import rbxml as rekordbox
 
 from runtime.command.rekordbox import RekordboxLibrary
 from runtime.dances import DANCE_KEYS
@@ -27,7 +28,6 @@ def write(tmp_path, make_prediction):
 
 
 def test_another_librarys_reader_finds_tracks_and_playlists(write, tmp_path):
-    rekordbox = pytest.importorskip("pyrekordbox.rbxml")
     song = tmp_path / "a & <b> 'ä'.mp3"
     unsure = {"dance": None, "verdict": "not sure", "tempo_bpm": None, "tempo_mpm": None}
     rumba = {"dance": "rumba", "best": "rumba"}
