@@ -79,6 +79,7 @@ def merged(language: str) -> "Catalog":
         charset="utf-8",
         fuzzy=False,
     )
+    new.mime_headers = [("Plural-Forms", old.plural_forms)]  # which translators filled; Babel's change
     for text, files in texts().items():
         known = old.get(text)
         string = text if language == DEFAULT_LANGUAGE else known.string if known else None
