@@ -32,7 +32,7 @@ from runtime.mel import FRAME_RATE
 log = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.1  # what is taken from the ring at a time, so that the level meter lives
-WAIT_SECONDS = 0.5  # longer than a chunk sounds: then no source gives anything
+WAIT_SECONDS = 0.5  # beyond the length of a chunk, for a source that gives nothing
 SAVE_SECONDS = 5.0  # between two saves of a session that goes on
 SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
 NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped

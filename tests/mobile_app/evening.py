@@ -25,7 +25,7 @@ import numpy as np
 import soundfile
 
 from mobile_app.core.interfaces import Platform
-from mobile_app.core.session import Session
+from mobile_app.core.session import Session, State
 from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
@@ -75,7 +75,7 @@ def listen(driver: Driver, app: WhichDanceApp) -> Heard:
     app.listening.listen()
     session = app.listening.session
     assert isinstance(session, Session)
-    while app.shown.mode != "done":
+    while session.snapshot.state is not State.FINISHED:
         driver.frames(1)
         dance = session.snapshot.verdict.dance
         if dance and dance != before:

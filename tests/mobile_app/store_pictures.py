@@ -97,7 +97,7 @@ def draw() -> None:
     banner = Image.new("RGB", BANNER, WINE)
     side = BANNER[1] // 2
     banner.paste(Image.fromarray(icon(side, 1.0, WINE)).convert("RGB"), (side // 3, side // 2))
-    font = ImageFont.truetype(resource_find("data/fonts/Roboto-Regular.ttf"), side // 2)
+    font = ImageFont.truetype(resource_find("data/fonts/Roboto-Regular.ttf"), 2 * side // 5)
     middle = (side // 3 + side, BANNER[1] // 2)
     ImageDraw.Draw(banner).text(middle, "whichdance", WHITE, font, anchor="lm")
     banner.save(folder / "featureGraphic.png", optimize=True)

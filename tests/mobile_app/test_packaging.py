@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from PIL import Image
 
 from mobile_app import stage
 from runtime.model import shipped
@@ -281,6 +282,23 @@ def test_store_texts_keep_to_the_stores_limits(language: str) -> None:
     for name, limit in (("title", 30), ("short_description", 80), ("full_description", 4000)):
         text = (folder / f"{name}.txt").read_text(encoding="utf-8").strip()
         assert 0 < len(text) <= limit, name
+
+
+@pytest.mark.parametrize("language", ["en-US", "de-DE", "cs-CZ", "es-ES"])
+def test_store_pictures_are_such_as_play_takes(language: str) -> None:
+    """24 bits without transparency, no side longer than twice the other; those of the app in 1080 × 1920."""
+    folder = ROOT / "fastlane" / "metadata" / "android" / language / "images"
+    pictures = sorted((folder / "phoneScreenshots").iterdir())
+    assert 4 <= len(pictures) <= 8
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (1080, 1920)), path
+            assert len(picture.getcolors(1 << 20) or ()) > 10, path  # not an empty screen
+    if language == "en-US":
+        with Image.open(folder / "icon.png") as icon, Image.open(folder / "featureGraphic.png") as banner:
+            assert (icon.mode, icon.size) == ("RGBA", (512, 512))
+            assert (banner.mode, banner.size) == ("RGB", (1024, 500))
+        assert (folder / "icon.png").stat().st_size < 1 << 20
 
 
 def test_the_workflow_names_what_the_host_needs() -> None:
