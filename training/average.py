@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from runtime.errors import ParameterError
+from training import provenance
 from training.data.codec import STORED
 from training.data.store import Stored
 from training.hall import Hall
@@ -66,7 +67,10 @@ def average(
     network.load_state_dict(state)
     if share < 1:
         _measure_normalisation(network, recordings, checkpoint["labels"])
-    training = {"averaged": {"share": share, "start": other.get("training", {})}, **checkpoint["training"]}
+    before = other.get("training", {})
+    seen = [part["recordings"] for part in (before, checkpoint["training"]) if part.get("recordings")]
+    training = {"averaged": {"share": share, "start": before}, **checkpoint["training"]}
+    training["recordings"] = provenance.joined(seen)
     save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
     return network.eval()
 

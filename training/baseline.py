@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, HOP_LENGTH, N_FFT, SAMPLE_RATE
 from training.data.manifest import Recording, read_samples
+from training.parallel import results
 
 N_MFCC = 20
 ROLL_OFF = 0.85  # share of the energy below the roll-off frequency
@@ -83,11 +84,8 @@ def feature_table(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Recording], NDArray[np.float64], list[str]]:
     """Features of many recordings: those that can be read, their features (n, 72), and what went wrong."""
-    results = joblib.Parallel(n_jobs=jobs, return_as="generator")(
-        joblib.delayed(features_of)(r) for r in recordings
-    )
     found = []
-    for features in results:
+    for features in results(features_of, ((r,) for r in recordings), jobs):
         found.append(features)
         progress(len(found), len(recordings))
     read = [(r, f) for r, f in zip(recordings, found, strict=True) if not isinstance(f, str)]

@@ -6,7 +6,7 @@ the right one. How sure the answer sounds, the temperature, is chosen by the lik
 proper score, so that a confidence of 80 % is right in 80 %.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -134,7 +134,12 @@ def cost(names: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) 
     return float((total + FLIP_SECONDS * (begins & counts[1:]).sum()) / counts.sum())
 
 
-def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
+def _untold(done: int, total: int) -> None: ...
+
+
+def fit_evidence(
+    sequences: Sequence[Scored], *, unnamed: float, progress: Callable[[int, int], None] = _untold
+) -> EvidenceFit:
     """Choose the parameters on the even sequences; measure them on the odd ones.
 
     Parameters
@@ -143,11 +148,18 @@ def fit_evidence(sequences: Sequence[Scored], *, unnamed: float) -> EvidenceFit:
         At least two.
     unnamed : float
         See `cost`; above 0, at most 1.
+    progress : callable
+        Called with (combinations tried, combinations in all).
     """
-    return fit_curve(sequences, [unnamed])[0]
+    return fit_curve(sequences, [unnamed], progress=progress)[0]
 
 
-def fit_curve(sequences: Sequence[Scored], unnamed: Sequence[float]) -> list[EvidenceFit]:
+def fit_curve(
+    sequences: Sequence[Scored],
+    unnamed: Sequence[float],
+    *,
+    progress: Callable[[int, int], None] = _untold,
+) -> list[EvidenceFit]:
     """As `fit_evidence`, for several costs of naming nothing: the choice that a dancer has."""
     if len(sequences) < 2:
         raise ParameterError(f"the evidence parameters need at least 2 sequences, got {len(sequences)}")
@@ -157,7 +169,9 @@ def fit_curve(sequences: Sequence[Scored], unnamed: Sequence[float]) -> list[Evi
     fitted, held_out = Batch.of(sequences[::2]), Batch.of(sequences[1::2])
     n_dances = fitted.scores.shape[2] - 1
     best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
-    for weight, mean, bias in product(WEIGHTS, MEAN_SECONDS, NONE_BIASES):
+    grid = list(product(WEIGHTS, MEAN_SECONDS, NONE_BIASES))
+    for tried, (weight, mean, bias) in enumerate(grid):
+        progress(tried, len(grid))
         settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
         probabilities = posteriors(settings, fitted)
         settings = replace(settings, temperature=_temperature(probabilities, fitted))

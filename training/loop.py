@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def train(
     precision: Any = "32-true",
     fabric: Fabric | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
+    evaluating: Callable[[str, int, int], None] = lambda split, done, total: None,
     evaluated: Callable[[dict[str, Any]], None] = lambda entry: None,
 ) -> dict[str, Any]:
     """Train a network, or go on with a run that was interrupted.
@@ -113,6 +115,8 @@ def train(
         Of `launch`, or what it has given.
     report : callable
         Called with a `Progress` after every batch, in the first process.
+    evaluating : callable
+        Called with (split, recordings done, recordings in all) during evaluations, in the first process.
     evaluated : callable
         Called after every evaluation with its entry of the history, in the first process.
 
@@ -189,7 +193,9 @@ def train(
             if fabric.is_global_zero:
                 for name, recordings in (("validation", validation), ("test", test)):
                     if recordings:
-                        entry[name] = evaluate(network, recordings, labels, fabric.device)
+                        entry[name] = evaluate(
+                            network, recordings, labels, fabric.device, partial(evaluating, name)
+                        )
                 entry["waited"] = waited / busy
                 _checkpoint(run_dir, network, optimizer, settings, state)
                 write_log(run_dir / LOG, state["history"])
@@ -463,13 +469,17 @@ def distillation_loss(log_probabilities: Tensor, teacher_logits: Tensor) -> Tens
 
 
 def evaluate(
-    network: nn.Module, recordings: Sequence[Stored], labels: Sequence[str], device: torch.device
+    network: nn.Module,
+    recordings: Sequence[Stored],
+    labels: Sequence[str],
+    device: torch.device,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, float]:
     """Loss and accuracy over segments, accuracy over recordings; left out what it has no class for."""
     recordings = [r for r in recordings if models.class_of(r.recording.dance, labels) in labels]
     if not recordings:
         return {}
-    scores = score_recordings(network_runner(network, device), recordings)
+    scores = score_recordings(network_runner(network, device), recordings, progress=progress)
     truth = np.array([labels.index(models.class_of(r.recording.dance, labels)) for r in recordings])
     of_segments = np.concatenate(scores)
     segment_truth = np.repeat(truth, [len(s) for s in scores])

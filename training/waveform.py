@@ -13,8 +13,8 @@ from training.settings import WAVEFORM
 
 SAMPLE_RATE = 16_000  # Hz, as in the paper
 SEGMENT_SAMPLES = round(SEGMENT_FRAMES / FRAME_RATE * SAMPLE_RATE)
-FILTERS = 128  # of the first convolution, as many as the paper's mel bands
-FILTER_LENGTH = 256  # samples, and its stride: the pair that does best in the paper's table of raw audio
+FILTERS = 128  # of the first convolution, as many as the paper's mel bands; from memory, as the next line
+FILTER_LENGTH = 256  # samples, and its stride: the best pair of the paper's table of raw audio
 HIDDEN = 32  # filters of the second and the third convolution
 LENGTH, POOL = 8, 4  # of their filters, and of the max pooling behind each
 UNITS = 100  # of the dense layer

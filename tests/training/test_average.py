@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from runtime.errors import ParameterError
+from training import provenance
 from training.average import average
 from training.data.store import Stored
 from training.models import build, load_checkpoint, save_checkpoint
@@ -14,7 +15,8 @@ from training.models import build, load_checkpoint, save_checkpoint
 def checkpoint(path: Path, seed: int, classes: tuple[str, ...], branches: tuple[str, ...] = ("acf",)) -> Path:
     torch.manual_seed(seed)
     options = {"classes": classes, "branches": branches, "width": 0.25}
-    save_checkpoint(path, build("rhythmogram", **options), "rhythmogram", options, training={"epoch": seed})
+    training = {"epoch": seed, "recordings": {"train": [f"heard {seed}"]}}
+    save_checkpoint(path, build("rhythmogram", **options), "rhythmogram", options, training=training)
     return path
 
 
@@ -32,6 +34,7 @@ def test_weights_are_between_and_the_head_is_the_tuned_ones(
     assert not torch.equal(made[mean], 0.75 * tuned[mean] + 0.25 * start[mean])
     written, read = load_checkpoint(tmp_path / "out.pt")
     assert read["training"]["averaged"]["share"] == 0.75
+    assert provenance.seen(read) == {"train": {"heard 1", "heard 2"}}
     assert torch.equal(written.state_dict()[mean], made[mean])
 
 

@@ -39,7 +39,10 @@ def sequences():
 @pytest.fixture(scope="module")
 def fits(sequences):
     """A careful dancer, one between, and a hasty one."""
-    return fit_curve(sequences, [0.1, 0.5, 1.0])
+    told = []
+    found = fit_curve(sequences, [0.1, 0.5, 1.0], progress=lambda *counts: told.append(counts))
+    assert told == [(n, 120) for n in range(120)]
+    return found
 
 
 def test_many_at_once_are_one_by_one_in_the_runtime(sequences):

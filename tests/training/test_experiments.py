@@ -1,5 +1,6 @@
 import json
 import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from runtime.errors import ParameterError
 from training.cli import main
 from training.commands.train import weights_of
-from training.data.manifest import read_manifest, write_manifest
+from training.data.manifest import Recording, read_manifest, write_manifest
 from training.experiments import EXPERIMENTS, figure4_9, table4_5, table4_9
 from training.experiments.setup import Setup, Table
 from training.metrics import Accuracy
@@ -91,6 +92,22 @@ def test_what_is_missing_is_said(tmp_path: Path, manifest: Path, capsys: pytest.
     assert "there are table4.4" in capsys.readouterr().err
     assert main(["experiment", "table4.7", str(manifest), "-o", str(tmp_path), "--only", "DenseNet"]) == 2
     assert "no row DenseNet" in capsys.readouterr().err
+
+
+def test_a_split_that_cannot_be_heard_ends_it_before_training(
+    write_clicks: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = []
+    for split, seconds in (("train", 7.0), ("validation", 2.0), ("test", 7.0)):
+        write_clicks(tmp_path / f"{split}.wav", "rumba", seconds=seconds)
+        rows.append(Recording(tmp_path / f"{split}.wav", "rumba", split))
+    write_manifest(tmp_path / "m.csv", rows)
+    command = ["experiment", "table4.4", str(tmp_path / "m.csv"), "-o", str(tmp_path / "out")]
+    assert main([*command, "--architecture", "rhythmogram", "--epochs", "1"]) == 1
+    said = capsys.readouterr().err
+    assert "validation.wav is shorter than a segment" in said
+    assert "the split 'validation' has no recording that can be used" in said
+    assert not list(tmp_path.glob("out/**/*.pt"))
 
 
 def test_bold_is_the_highest_of_each_column() -> None:

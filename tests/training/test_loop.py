@@ -51,7 +51,10 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 @pytest.fixture(scope="module")
 def uninterrupted(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "uninterrupted"
-    run(TINY, splits, folder, test=splits["test"])
+    told: list[tuple[str, int, int]] = []
+    run(TINY, splits, folder, test=splits["test"], evaluating=lambda *counts: told.append(counts))
+    one = [(name, n, len(splits[name])) for name in ("validation", "test") for n in range(1, 4)]
+    assert told == 2 * one  # at both evaluations, recording by recording: no long silence
     return folder
 
 

@@ -2,17 +2,23 @@
 
 import argparse
 import json
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import pytest
 import torch
+from joblib.parallel import ThreadingBackend
 
 from runtime.errors import ParameterError, WhichdanceError
 from training.cli import main
 from training.commands.machine import add_device, backend, device_of
 from training.data.manifest import read_manifest
 from training.data.store import Store
+from training.parallel import ROUND, results
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of dask and tornado
 
@@ -67,6 +73,62 @@ def test_features_corpus_and_baseline_on_a_cluster(
         json.loads((Path(name) / "report.json").read_text()) for name in ("baseline-here", "baseline-there")
     ]
     assert reports[0]["datasets"][0]["top1"] == reports[1]["datasets"][0]["top1"]
+
+
+@pytest.mark.slow
+def test_features_on_a_ray_cluster(
+    manifest: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pytest.importorskip("ray")
+    program = Path(sysconfig.get_path("scripts")) / "ray"
+    command = [sys.executable, "-m", "training", "features", str(manifest), "--jobs", "-1"]
+    command += ["--backend", "ray", "--store"]
+    alone = subprocess.run([*command, str(tmp_path / "alone")], capture_output=True, text=True)
+    assert alone.returncode == 1
+    assert "this machine is part of no Ray cluster" in alone.stderr
+    assert not list(tmp_path.glob("alone/**/*.npy"))
+
+    folder = tmp_path_factory.mktemp("r")  # names of sockets must be short
+    start = ["start", "--head", "--num-cpus", "1", "--include-dashboard", "false"]
+    subprocess.run([program, *start, "--temp-dir", str(folder)], check=True, capture_output=True)
+    try:
+        subprocess.run([*command, str(tmp_path / "there")], check=True)
+    finally:
+        subprocess.run([program, "stop"], check=True, capture_output=True)
+    assert main(["features", str(manifest), "--store", str(tmp_path / "here")]) == 0
+    recordings = read_manifest(manifest)
+    one, other = (Store(tmp_path / name).collect(recordings, jobs=1).stored for name in ("here", "there"))
+    assert len(one) == 15
+    assert all((a.codes() == b.codes()).all() for a, b in zip(one, other, strict=True))
+
+
+def test_ray_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(WhichdanceError, match=r"--backend ray needs Ray: pip install 'ray\[default\]'"):
+        backend("ray").__enter__()
+
+
+class _NoGenerator(ThreadingBackend):
+    """As Ray's: gives nothing before all is done."""
+
+    supports_return_generator = False
+
+
+def test_results_come_in_rounds_where_a_backend_gives_no_generator() -> None:
+    joblib.register_parallel_backend("no generator", _NoGenerator)
+    started: list[int] = []
+
+    def work(number: int) -> int:
+        started.append(number)
+        return number**2
+
+    with joblib.parallel_config(backend="no generator"):
+        found = results(work, ((n,) for n in range(50)), 2)
+        assert next(found) == 0
+        assert len(started) == 2 * ROUND  # the rest is yet to come, and progress is seen meanwhile
+        assert list(found) == [n**2 for n in range(1, 50)]
+        assert list(results(work, iter(()), 2)) == []
+    assert sorted(results(work, ((n,) for n in range(9)), 1, ordered=False)) == [n**2 for n in range(9)]
 
 
 def test_backends_that_cannot_be() -> None:

@@ -48,7 +48,8 @@ def _run(args: argparse.Namespace) -> int:
     with progress("sequences") as bar:
         sequences = drawn(model.engine.run, stored, labels, args.sequences, seed=args.seed, progress=bar)
     _print_curve(sequences)
-    found = compare(sequences, unnamed=args.unnamed_cost, seed=args.seed)
+    with progress("ways to aggregate"):
+        found = compare(sequences, unnamed=args.unnamed_cost, seed=args.seed)
     table = Table("", *found, title=f"{len(sequences[1::2])} sequences that none was fitted on")
     rows = {
         "log loss, nat": lambda c: f"{c.log_loss:.3f}",
@@ -75,7 +76,9 @@ def _print_curve(sequences: "Sequence[Scored]") -> None:
     table = Table(title="Evidence model by what a second without a name costs (a wrong name costs 1)")
     for heading in ("cost", "named from", "right", "wrong", "other music named", "calibration error"):
         table.add_column(heading, justify="right")
-    for price, fit in zip(CURVE, fit_curve(sequences, CURVE), strict=True):
+    with progress("evidence parameters") as bar:
+        fits = fit_curve(sequences, CURVE, progress=bar)
+    for price, fit in zip(CURVE, fits, strict=True):
         shares = (f"{share:.1%}" for share in (fit.right, fit.wrong, fit.others_named))
         name_at = f"{fit.settings.name_at:.1f}"
         table.add_row(f"{price:g}", name_at, *shares, f"{fit.calibration_error:.3f}")

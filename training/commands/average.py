@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.collection import add_store, collect, store_of
+from training.commands.collection import add_store, collect, progress, store_of
 
 
 def add_parser(commands: Any) -> None:
@@ -30,6 +30,7 @@ def _run(args: argparse.Namespace) -> int:
 
     recordings = read_selection(args.manifest)
     stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
-    average(args.tuned, args.start, stored, args.output, share=args.share)
+    with progress("normalisation"):
+        average(args.tuned, args.start, stored, args.output, share=args.share)
     print(f"{args.share:g} of {args.tuned} and {1 - args.share:g} of {args.start} in {args.output}")
     return 0

@@ -120,4 +120,5 @@ def _fit_evidence(
 
     with progress("sequences") as bar:
         sequences = drawn(run, stored, labels, args.sequences, progress=bar)
-    return fit_evidence(sequences, unnamed=args.unnamed_cost)
+    with progress("evidence parameters") as bar:
+        return fit_evidence(sequences, unnamed=args.unnamed_cost, progress=bar)

@@ -98,6 +98,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.crowd:
         read_noise(args.crowd)
     stored = collect(recordings, store_of(args, args.manifest), args).stored
+    if not args.folds:
+        _check_heard(args.manifest, stored)
     datasets = [dataset_of(text, args) for text in args.dataset]
     extension: Sequence[Stored] = ()
     if args.extend:
@@ -178,6 +180,16 @@ def _made_with(args: argparse.Namespace, stored: "Sequence[Stored]", extension: 
     method = {name: getattr(args, name) for name in SETTINGS_OF_METHOD if name != "seed"}
     text = f"{fingerprint(stored, extension)} {sorted(method.items())}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_heard(manifest: Path, stored: "Sequence[Stored]") -> None:
+    from runtime.errors import WhichdanceError
+
+    for split in ("train", "validation", "test"):
+        if not any(s.recording.split == split for s in stored):
+            raise WhichdanceError(
+                f"{manifest}: the split {split!r} has no recording that can be used; see above for why"
+            )
 
 
 def _check_weights(text: str) -> None:

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.commands.collection import progress
+
 if TYPE_CHECKING:
     from training.data.manifest import Recording
 
@@ -61,7 +63,8 @@ def with_splits(args: argparse.Namespace, recordings: "list[Recording]") -> "lis
     from training.data.splits import assign_splits, group_by, splits_of
 
     if args.group:
-        recordings = group_by(recordings, args.group)
+        with progress("tags"):
+            recordings = group_by(recordings, args.group)
     if not (args.validation or args.test):
         return recordings
     kept = splits_of(read_manifest(args.output)) if args.output.exists() else {}

@@ -89,11 +89,21 @@ def backend(name: str) -> Iterator[None]:
             yield
     elif name == "ray":
         try:
+            import ray
             from ray.util.joblib import register_ray
         except ImportError as error:
             raise WhichdanceError("--backend ray needs Ray: pip install 'ray[default]'") from error
+        try:  # the cluster that is there: ray would start one of this machine alone
+            ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise WhichdanceError(
+                f"--backend ray: this machine is part of no Ray cluster ({error}); `ray start` makes it so"
+            ) from error
         register_ray()
-        with joblib.parallel_config(backend="ray"):
-            yield
+        try:
+            with joblib.parallel_config(backend="ray"):
+                yield
+        finally:
+            ray.shutdown()
     else:
         raise ParameterError(f"--backend must be local, dask://HOST:PORT or ray, got {name!r}")

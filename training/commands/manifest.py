@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from training.commands.collection import progress
 from training.commands.label import add_splits, with_splits
 
 
@@ -74,7 +75,8 @@ def _info(args: argparse.Namespace) -> int:
     from training.data.summary import summarise
 
     recordings = read_manifest(args.manifest)
-    summary = summarise(recordings)
+    with progress("recordings"):
+        summary = summarise(recordings)
     table = Table(*summary.heads, title=str(args.manifest))
     for row in summary.rows:
         table.add_row(*row)
@@ -100,7 +102,8 @@ def _split(args: argparse.Namespace) -> int:
         print(f"{len(recordings)} recordings in {args.output}")
         return 0
     if args.group:
-        recordings = group_by(recordings, args.group)
+        with progress("tags"):
+            recordings = group_by(recordings, args.group)
     for number, fold in enumerate(folds(recordings, args.folds, args.seed), 1):
         path = args.output.with_stem(f"{args.output.stem}-fold{number}")
         write_manifest(path, fold)
@@ -114,12 +117,13 @@ def _card(args: argparse.Namespace) -> int:
     from training.data.manifest import read_manifest
     from training.data.summary import card
 
-    text = card(
-        args.name or args.manifest.stem,
-        read_manifest(args.manifest),
-        licence=args.licence,
-        description=args.description,
-    )
+    with progress("recordings"):
+        text = card(
+            args.name or args.manifest.stem,
+            read_manifest(args.manifest),
+            licence=args.licence,
+            description=args.description,
+        )
     with replacing(args.output) as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(f"written: {args.output}")

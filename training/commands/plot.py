@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.command.exits import fraction, moment, whole
+from training.commands.collection import progress
 
 if TYPE_CHECKING:
     from runtime.mel import Float32
@@ -97,7 +98,8 @@ def _scores(args: argparse.Namespace) -> int:
     check_plot_path(args.output)
     model = checkpoint_model(args.model) if args.model.endswith(".pt") else args.model
     classifier = Classifier(model, stride=args.stride, excerpt=(getattr(args, "from"), args.to))
-    prediction = classifier.classify(args.recording)
+    with progress("listening"):
+        prediction = classifier.classify(args.recording)
     with open_audio(args.recording) as reader:
         heard = list(between(reader.blocks(), reader.sample_rate, *classifier.excerpt))
     frames = mel.melspectrogram(np.concatenate(heard), sample_rate=reader.sample_rate)

@@ -288,6 +288,9 @@ def run_training(
                 f"{progress.images_per_second:.0f} images/s  waited {progress.waited:.1%}",
             )
 
+        def evaluating(split: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{split}: {done} of {total} recordings")
+
         def evaluated(entry: dict[str, Any]) -> None:
             parts = [f"epoch {entry['epoch']}: loss {entry['loss']:.3f} accuracy {entry['accuracy']:.3f}"]
             for name in ("validation", "test"):
@@ -311,6 +314,7 @@ def run_training(
             workers=args.workers,
             fabric=fabric,
             report=report,
+            evaluating=evaluating,
             evaluated=evaluated,
         )
         bar.update(task, completed=state["epoch"])

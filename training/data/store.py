@@ -20,7 +20,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import soundfile
 
@@ -42,6 +41,7 @@ from runtime.mel import (
 from runtime.segments import SEGMENT_FRAMES
 from training.data.codec import STORED, Codes
 from training.data.manifest import Recording
+from training.parallel import results
 
 FORMAT = f"2 {SAMPLE_RATE} {N_FFT} {HOP_LENGTH} {N_MELS} {FMIN} {FMAX} {STORED.step} {STORED.lowest}"
 
@@ -155,11 +155,10 @@ class Store:
         lengths = {path: n for path in paths if path in known and (n := _length(self._file(known[path])))}
         reasons = self._known_reasons(paths)
         unknown = [path for path in paths if path not in lengths and path not in reasons]
-        work = (joblib.delayed(add_to_store)(self.folder, path, device) for path in unknown)
         progress(len(paths) - len(unknown), len(paths))
-        results = joblib.Parallel(n_jobs=jobs, return_as="generator")(work)
+        found = results(add_to_store, ((self.folder, path, device) for path in unknown), jobs)
         broken: dict[Path, str] = {}
-        for done, (path, (digest, reason)) in enumerate(zip(unknown, results, strict=True), 1):
+        for done, (path, (digest, reason)) in enumerate(zip(unknown, found, strict=True), 1):
             if reason:
                 broken[path] = reason
             else:

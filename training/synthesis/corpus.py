@@ -3,7 +3,7 @@
 import csv
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from runtime.mel import SAMPLE_RATE, Float32
 from training.data.collections import PRIORS
 from training.data.manifest import COLUMNS
 from training.data.store import Store, add_to_store
+from training.parallel import results
 from training.synthesis import ambience, arrangement, mixing, rendering
 from training.synthesis.styles import LABELS, REGIMES, load_all
 
@@ -332,8 +333,6 @@ def make_corpus(
         raise ParameterError(
             "a corpus without audio files needs a store for its spectrograms; name one (--store)"
         )
-    from joblib import Parallel, delayed
-
     for name in settings.soundfonts:
         rendering.find_soundfont(name)  # fail at once, not in a worker
     load_all()
@@ -347,9 +346,8 @@ def make_corpus(
     missing = [r for r in recordings if r not in present]
     progress(len(recordings) - len(missing), len(recordings))
     where = None if spectrograms is None else spectrograms.folder
-    made: Iterator[tuple[Row, str]] = Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        delayed(_write)(settings, folder, where, audio, dance, index) for dance, index in missing
-    )
+    work = ((settings, folder, where, audio, dance, index) for dance, index in missing)
+    made = results(_write, work, jobs, ordered=False)
     digests: dict[Path, str] = {}
 
     def write_down() -> None:

@@ -1,0 +1,35 @@
+"""Results of work that is spread over processes or machines, as they come."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import joblib
+
+ROUND = 8  # jobs per worker between two reports of progress, where results come in rounds
+Result = TypeVar("Result")
+
+
+def results(
+    function: Callable[..., Result], work: Iterable[tuple[object, ...]], jobs: int, *, ordered: bool = True
+) -> Iterator[Result]:
+    """What the function gives for each tuple of arguments.
+
+    Parameters
+    ----------
+    function : callable
+    work : iterable of tuple
+    jobs : int
+        Processes, -1 for all; within `joblib.parallel_config`, workers of that backend.
+    ordered : bool
+        In the order of the work; else as they are done.
+    """
+    calls = (joblib.delayed(function)(*arguments) for arguments in work)
+    backend, _ = joblib.parallel.get_active_backend()
+    if backend.supports_return_generator:
+        order = "generator" if ordered else "generator_unordered"
+        yield from joblib.Parallel(n_jobs=jobs, return_as=order)(calls)
+        return
+    with joblib.Parallel(n_jobs=jobs) as parallel:  # Ray gives nothing before all is done
+        while batch := list(islice(calls, ROUND * parallel._effective_n_jobs())):
+            yield from parallel(batch)
