@@ -29,6 +29,7 @@ from training.weights import CHECKPOINT_FORMAT, is_checkpoint, load_pretrained, 
 Classes = int | str | Sequence[str]
 ARCHITECTURES = TORCHVISION
 RHYTHMOGRAM = "rhythmogram"
+ALWAYS_ENOUGH = 56  # bands, for every network
 SPECTROGRAM = (*ARCHITECTURES, *densenet.CONFIGURATIONS, RHYTHMOGRAM)  # that take mel power
 
 
@@ -194,11 +195,26 @@ def build(
                 f"each of them after {TEMPO!r}, and {WAVEFORM}"
             )
         network = SpectrogramClassifier(image, backbone, channels)
+        if bands < ALWAYS_ENOUGH:
+            _check_bands(network, architecture, bands)
     if weights not in ("random", "imagenet") and is_checkpoint(weights):
         checkpoint = read_checkpoint(weights)
         state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels(classes))
         load_state(network, state, weights)
     return network
+
+
+def _check_bands(network: nn.Module, architecture: str, bands: int) -> None:
+    """ParameterError where pooling leaves nothing of an image so low."""
+    try:
+        with torch.no_grad():
+            network.eval()(torch.ones(1, 1, N_MELS, SEGMENT_FRAMES))
+    except RuntimeError as error:
+        raise ParameterError(
+            f"bands={bands} is too few for {architecture!r}, whose pooling leaves nothing of them; "
+            f"use {ALWAYS_ENOUGH}"
+        ) from error
+    network.train()
 
 
 def _ensemble(

@@ -87,7 +87,7 @@ TINY = "--width 0.25 --epochs 1 --batches-per-epoch 2 --evaluate-every 1 --worke
 ONCE = "--epochs 1 --batches-per-epoch 1 --evaluate-every 1 --workers 0"
 SLOWLY = [  # of the slow test
     (r"runs/densenet$", "runs/densenet --weights densenet161.pth {once}"),
-    (r"(experiment table4\.6 .*)$", r"\1 --weights random --bands 28 {once}"),
+    (r"(experiment table4\.6 .*)$", r"\1 --weights random --bands 56 {once}"),
     (r"--hours (0\.5|2\.5)", "--hours 0.1 --jobs 2"),
     (r"--hours 0\.12 ", "--hours 0.12 --jobs 2 "),
 ]

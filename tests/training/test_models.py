@@ -9,7 +9,7 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from training import models
 from training.densenet import CONFIGURATIONS
-from training.models import ARCHITECTURES, build, load_checkpoint, save_checkpoint
+from training.models import ALWAYS_ENOUGH, ARCHITECTURES, build, load_checkpoint, save_checkpoint
 from training.torchvision_import import models as torchvision_models
 
 SMALL: dict[str, Any] = {"architecture": "shufflenet_v2_x1_0", "bands": 56}
@@ -173,6 +173,19 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
 def test_options_are_checked(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         build(name, **options)
+
+
+@pytest.mark.parametrize("name", ["vgg16", "densenet161", "densenet-rw"])
+def test_bands_that_pooling_leaves_nothing_of_are_refused(name: str) -> None:
+    with pytest.raises(ParameterError, match=f"bands=28 is too few for '{name}'.*use {ALWAYS_ENOUGH}"):
+        on_meta(name, bands=28)
+
+
+@pytest.mark.parametrize("name", [*ARCHITECTURES, "densenet-rw-1c40x3"])
+def test_so_many_bands_are_always_enough(name: str) -> None:
+    network = on_meta(name, bands=ALWAYS_ENOUGH)
+    assert network(torch.empty(1, 1, 224, 224, device="meta")).shape == (1, 10)
+    assert network.training
 
 
 def test_all_names_are_listed() -> None:
