@@ -45,6 +45,7 @@ def run_commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ("train_from_nothing", [FOLDER, "--epochs", "3"]),
         ("train_shipped_model", [FOLDER]),
         ("train_shipped_model", [FOLDER, "real songs.npz"]),
+        ("ablate_model_2", [FOLDER, "clean.npz", "hall.npz", "excerpts of ballroom.npz"]),
     ],
 )
 def test_every_command_is_one_that_its_parser_takes(
