@@ -23,7 +23,7 @@ SAME_DANCE = 0.3  # chance that the next song is of the same dance
 OTHER_SHARE = 0.25  # of songs: music to none of the dances
 PAUSE = 0.5  # chance of a pause between two songs; half of them silence, half talk
 SONGS = (2, 4)  # in a sequence
-SONG_SECONDS = (25.0, 60.0)
+SONG_SECONDS = (60.0, 180.0)  # as dances last; a shorter recording begins anew, as songs repeat themselves
 SILENCE_SECONDS = (0.5, 5.0)
 TALK_SECONDS = (2.0, 10.0)
 NO_SONG = -1
@@ -125,8 +125,16 @@ def compose(
             last = OTHER if other else dances[rng.integers(len(dances))]
         song = songs[last][rng.integers(len(songs[last]))]
         state = len(labels) if last == OTHER else list(labels).index(last)
-        add(_excerpt(song, SONG_SECONDS, rng), state)
+        add(_song(song, rng), state)
     return STORED.decode(np.concatenate(pieces)), np.array(states)
+
+
+def _song(stored: Stored, rng: np.random.Generator) -> NDArray[np.uint8]:
+    codes = stored.codes()
+    n = round(rng.uniform(*SONG_SECONDS) * FRAME_RATE)
+    first = int(rng.integers(max(len(codes) - n, 0) + 1))
+    song: NDArray[np.uint8] = np.take(codes, np.arange(first, first + n) % len(codes), axis=0)
+    return song
 
 
 def _excerpt(stored: Stored, seconds: tuple[float, float], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -120,3 +120,18 @@ def test_sequences_know_what_plays_when():
         assert heard.seconds[0] == pytest.approx(224 / FRAME_RATE)
         assert (heard.seconds[1:] <= heard.passed[1:] + 1e-9).all()
     assert seen == {0, 1, 2, NO_SONG}
+
+
+def test_songs_last_as_dances_do_whatever_the_recording():
+    """A recording of 12 s is played again and again, one of ten minutes in part."""
+    short, long = _Stored("tango", 100), _Stored("rumba", 120)
+    short.codes = lambda: (
+        np.repeat(np.arange(500, dtype=np.uint16) % 200 + 20, 224).astype(np.uint8).reshape(-1, 224)
+    )
+    long.codes = lambda: np.full((26000, 224), 3, np.uint8)
+    for seed in range(8):
+        _, states = compose([short, long], ["rumba", "tango"], np.random.default_rng(seed))
+        changes = np.flatnonzero(np.diff(states)) + 1
+        runs = [r for r in np.split(states, changes) if r[0] != NO_SONG]
+        assert min(len(r) for r in runs) >= 59.9 * FRAME_RATE
+        assert len(states) <= 4 * 181 * FRAME_RATE + 3 * 11 * FRAME_RATE
