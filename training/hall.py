@@ -8,7 +8,9 @@ loud as the room (the critical distance). On mel power all of that costs next to
   is noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
   mel power of noise.
 - **Crowd.** Powers of sounds that are not correlated add up too. The voices, hands and cheers are those of
-  `training.synthesis.ambience`, many at once, in the same room.
+  `training.synthesis.ambience`, many at once, in the same room. Half of the crowds are random fields instead:
+  noise whose loudness wanders over time and bands, at all rates from a syllable's to a tune's, with clatter in it.
+  A bank of clips is learnt by heart; a field never comes twice.
 - **Phone.** Band limits of small loudspeakers and microphones, a noise floor, automatic gain and a limiter.
 
 `python -m training degrade` does such things to audio, by other code, for test corpora.
@@ -21,6 +23,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from runtime.errors import ParameterError
 from runtime.mel import FMAX, FRAME_RATE, N_MELS, SAMPLE_RATE, Float32, hz_to_mel, mel_to_hz, melspectrogram
@@ -30,12 +33,13 @@ CONTEXT = 64  # frames before a segment, 1.5 s: what still rings when it begins
 RT60 = (0.4, 2.5)  # s, at 1 kHz; drawn evenly on a logarithmic scale
 DIRECT_TO_REVERBERANT = (-12.0, 6.0)  # dB
 CROWD_DIRECT_TO_REVERBERANT = (-6.0, 15.0)  # dB: whoever stands beside the phone talks straight into it
-SIGNAL_TO_CROWD = (-10.0, 12.0)  # dB
+SIGNAL_TO_CROWD = (-4.0, 15.0)  # dB
 HIGH_PASS = (40.0, 400.0)  # Hz
 LOW_PASS = (3500.0, 11000.0)
 SLOPES = (6.0, 24.0)  # dB an octave
 FLOOR = (-75.0, -30.0)  # dB below the segment's mean power
 CLIP_SECONDS = 16.0
+FIELDS = 0.6  # share of crowds that are random fields
 VOICES, OTHERS = 24, 10  # clips of speech, and of each other kind, in the bank
 DB = 10 / math.log(10)
 SMALLEST = 1e-12
@@ -170,15 +174,42 @@ def _automatic_gain(power: Tensor) -> Tensor:
 
 
 def _crowd(n: int, length: int) -> Tensor:
-    """One to a dozen sounds of people at once for each segment, shape (n, 224, length)."""
+    """What people do beside the music, for each segment, shape (n, 224, length)."""
     voices, others = _people()
     result = torch.zeros(n, length, N_MELS)
     for i in range(n):
+        if float(torch.rand(())) < FIELDS:
+            result[i] = _field(length).T
+            continue
         for _ in range(int(8 ** float(torch.rand(())) + 0.5)):  # few as often as many
             result[i] += _cut(voices, length) * 10 ** float(torch.rand(()))
         for _ in range(int(torch.randint(0, 3, ()))):
             result[i] += _cut(others, length) * 10 ** (1.2 * float(torch.rand(())))
     return result.transpose(1, 2)
+
+
+def _field(length: int) -> Tensor:
+    """Noise whose level wanders over bands and time, and clatter, shape (224, length)."""
+    db = torch.zeros(N_MELS, length)
+    for frames, deviation in ((_octave(1, 4), (3.0, 7.0)), (_octave(4, 6), (3.0, 6.0))):
+        grid = torch.randn(1, 1, 2 + N_MELS // _octave(2, 7), 2 + length // frames)
+        wander = functional.interpolate(grid, (N_MELS, length), mode="bilinear", align_corners=True)[0, 0]
+        db += wander * float(_draw(1, deviation))
+    slope = float(_draw(1, (2.0, 8.0)))  # dB an octave, down from where speech is loudest
+    db -= slope * torch.log2(_centres() / 500).clamp(min=0)[:, None]
+    power = 10 ** (db / 10)
+    loud = power.mean()
+    for _ in range(int(torch.poisson(torch.rand(()) * 4 * length / FRAME_RATE))):
+        start, low = int(torch.randint(0, length - 1, ())), int(torch.randint(40, 160, ()))
+        decay = 10 ** (-torch.arange(min(20, length - start)) * float(_draw(1, (0.05, 0.35))))
+        bands = slice(low, low + int(torch.randint(30, 120, ())))
+        power[bands, start : start + len(decay)] += loud * 10 ** (1.5 * torch.rand(())) * decay
+    return power
+
+
+def _octave(low: int, high: int) -> int:
+    """A length from 2 ** low to 2 ** high, all octaves alike."""
+    return int(2 ** (low + (high - low) * float(torch.rand(()))))
 
 
 def _cut(clips: Tensor, length: int) -> Tensor:
