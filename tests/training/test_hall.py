@@ -90,3 +90,16 @@ def test_people_come_in_all_kinds_and_at_equal_power() -> None:
     for bank in (voices, others):
         np.testing.assert_allclose(bank.mean(dim=(1, 2)), 1.0, rtol=1e-4)
         assert bank.shape[1] > CONTEXT + FRAMES
+
+
+def test_random_fields_wander_and_never_come_twice() -> None:
+    torch.manual_seed(0)
+    fields = torch.stack([hall._field(FRAMES) for _ in range(24)])
+    assert torch.isfinite(fields).all()
+    assert (fields > 0).all()
+    db = 10 * fields.log10()
+    wander = db.reshape(24, 16, 14, FRAMES).mean(dim=2).std(dim=2)  # of 16 bands, over time
+    assert 2 < wander.mean() < 8
+    flat = (db - db.mean(dim=(1, 2), keepdim=True)).reshape(24, -1)
+    alike = torch.corrcoef(flat - flat.mean(dim=0)).fill_diagonal_(0).abs()
+    assert alike.max() < 0.6
