@@ -8,9 +8,9 @@ loud as the room (the critical distance). On mel power all of that costs next to
   is noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
   mel power of noise.
 - **Crowd.** Powers of sounds that are not correlated add up too. The voices, hands and cheers are those of
-  `training.synthesis.ambience`, many at once, in the same room. Half of the crowds are random fields instead:
-  noise whose loudness wanders over time and bands, at all rates from a syllable's to a tune's, with clatter in it.
-  A bank of clips is learnt by heart; a field never comes twice.
+  `training.synthesis.ambience`, many at once, in the same room. Most crowds are random fields instead: noise
+  whose loudness wanders over time and bands, as fast as syllables and as slowly as phrases, with clatter in
+  it. A bank of clips is learnt by heart; a field never comes twice.
 - **Phone.** Band limits of small loudspeakers and microphones, a noise floor, automatic gain and a limiter.
 
 `python -m training degrade` does such things to audio, by other code, for test corpora.
