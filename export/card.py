@@ -14,12 +14,12 @@ from training.markdown import table
 from training.metrics import Accuracy, percent
 
 PURPOSE = """\
-Tells which of ten ballroom dances a piece of music is for, from segments of {seconds:.1f} s, on a phone or a
+Tells which of {n} dances a piece of music is for, from segments of {seconds:.1f} s, on a phone or a
 laptop, without a network: {dances}. The mean over the segments of a recording is the answer; a few bars
 more make it surer. For dancers, teachers and DJs who sort music, and for research.
 
 Not for: deciding what may be danced (many pieces suit several dances), any judgement about people,
-speech, or copyright; recognising a particular recording; music that is none of the ten dances, where the
+speech, or copyright; recognising a particular recording; music that is none of these dances, where the
 model abstains at best, and where it has no threshold answers all the same."""
 
 UNREPEATABLE = (
@@ -86,13 +86,13 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
     """
     fields = report.metadata
     seconds = int(fields["segment_frames"]) * int(fields["hop_length"]) / int(fields["sample_rate"])
-    dances = ", ".join(label.replace("_", " ") for label in fields["labels"].split(","))
+    labels = [label.replace("_", " ") for label in fields["labels"].split(",")]
     threshold = fields["reject_threshold"]
     parts = [
         f"# {report.name}",
         "Written by `python -m export`; do not edit.",
         "## What it is for, and what not",
-        PURPOSE.format(seconds=seconds, dances=dances),
+        PURPOSE.format(seconds=seconds, n=len(labels), dances=", ".join(labels)),
         "## What it is",
         table(
             ("", ""),
