@@ -166,6 +166,7 @@ class Studio:
         samples, rate, _ = medley([key for key in keys if (EXAMPLES / f"{key}.ogg").exists()], 40.0, 1)
         soundfile.write(self.party, samples, rate)
         self.speed = None
+        app.change_settings(theme="light")
         driver.resize(*SHAPES["upright"])
         app.go("listen")
         app.listening.listen()
