@@ -191,7 +191,11 @@ def _named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     except WhichdanceError:
         raise
     except Exception as error:  # mutagen's own, and what its parsers throw at damaged files
+        from mutagen import MutagenError
+
         reason = " ".join(str(error).replace(str(path), "").split()) or type(error).__name__
+        if not isinstance(error, MutagenError | OSError):  # Python's own words about bytes help nobody
+            reason = "damaged, or streamed and never completed: ffmpeg -i OLD -c copy NEW mends that"
         raise WhichdanceError(f"{path}: its tags cannot be written ({reason})") from error
 
 

@@ -258,8 +258,21 @@ def test_whatever_mutagen_throws_names_the_file(recording, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(mutagen, "File", throw)
-    with pytest.raises(WhichdanceError, match=r"song\.wav: its tags cannot be written"):
+    with pytest.raises(WhichdanceError, match=r"song\.wav: its tags cannot be written \(damaged") as raised:
         tags.write_tags(path, VALUES)
+    assert "4 bytes" not in str(raised.value)
+
+
+def test_a_streamed_file_takes_tags_once_it_is_mended_as_we_say(recording, tmp_path):
+    streamed, mended = tmp_path / "streamed.wav", tmp_path / "mended.wav"
+    ffmpeg = ["ffmpeg", "-loglevel", "error", "-i"]
+    with streamed.open("wb") as file:
+        subprocess.run([*ffmpeg, recording(".wav"), "-f", "wav", "-"], stdout=file, check=True)
+    with pytest.raises(WhichdanceError, match=r"streamed\.wav: its tags cannot be written \(.*-c copy NEW"):
+        tags.write_tags(streamed, VALUES)
+    subprocess.run([*ffmpeg, streamed, "-c", "copy", mended], check=True)
+    tags.write_tags(mended, VALUES)
+    assert _found(mended)["DANCE"] == VALUES["DANCE"]
 
 
 def test_hard_links_are_said(make_prediction, recording, tmp_path):
