@@ -241,14 +241,14 @@ class Parade:
             session._listener.draft.timeline = timeline
         known = tuple(heard(key, 200.0 * number) for number in range(lines)) if key else ()
         session.snapshot = Snapshot(
-            state,
-            prediction,
-            said,
-            known,
-            Level(-20.0, Advice.SILENT),
-            3725.0,
-            5.2,
-            0.4,
+            state=state,
+            prediction=prediction,
+            verdict=said,
+            lines=known,
+            level=Level(-20.0, Advice.SILENT),
+            elapsed=3725.0,
+            first_after=5.2,
+            progress=0.4,
             saved=self.entries[0] if known else None,
         )
         for attribute, value in changes.items():
