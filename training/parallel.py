@@ -31,5 +31,5 @@ def results(
         yield from joblib.Parallel(n_jobs=jobs, return_as=order)(calls)
         return
     with joblib.Parallel(n_jobs=jobs) as parallel:  # Ray gives nothing before all is done
-        while batch := list(islice(calls, ROUND * parallel._effective_n_jobs())):
+        while batch := list(islice(calls, ROUND * joblib.effective_n_jobs(jobs))):
             yield from parallel(batch)

@@ -15,6 +15,7 @@ import torch
 
 from runtime.errors import ParameterError, WhichdanceError
 from training import loop, models, provenance
+from training.data.codec import STORED
 from training.data.store import Stored
 from training.loop import SCHEDULES, Settings, train
 from training.weights import read_checkpoint
@@ -275,6 +276,31 @@ def test_a_teacher_of_fewer_classes_speaks_of_what_it_knows(of_three: Path) -> N
     heard = teacher.loss(log_p, known, power, settings)
     assert heard == pytest.approx(float(teacher.loss(log_p, known.flip(0), power, settings)))
     assert heard != pytest.approx(float(torch.nn.functional.nll_loss(log_p, known)), rel=1e-3)
+
+
+def test_the_teacher_hears_what_is_stored_whatever_the_learner_hears(
+    splits: Splits, tmp_path: Path, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[torch.Tensor] = []
+    loss = loop.Teacher.loss
+
+    def note(self: Any, log_p: Any, targets: Any, power: torch.Tensor, settings: Any) -> torch.Tensor:
+        taught.append(power.detach().cpu())
+        return loss(self, log_p, targets, power, settings)
+
+    monkeypatch.setattr(loop.Teacher, "loss", note)
+    teacher = str(uninterrupted / "last.pt")
+    degraded = {"hall": 1.0, "noise": 1.0, "tilt": 6.0, "stretch": 0.0}
+    settings = replace(TINY, epochs=1, evaluate_every=1, teacher=teacher, **degraded)
+    run(settings, splits, tmp_path / "taught")
+    stored = [s.codes() for s in splits["train"]]
+    for segment in taught[0][:, 0]:  # (224, T): each stands in a recording as it is
+        codes = ((10 * segment.log10() - STORED.lowest) / STORED.step).round().numpy().astype(np.uint8).T
+        assert any(
+            np.array_equal(recording[i : i + len(codes)], codes)
+            for recording in stored
+            for i in range(len(recording) - len(codes) + 1)
+        )
 
 
 def test_schedules() -> None:
