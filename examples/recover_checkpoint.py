@@ -1,18 +1,20 @@
 """A checkpoint that can be trained on, recovered from an exported `rhythmogram` whose checkpoint is lost.
 
-    python examples/recover_checkpoint.py runtime/models/rhythmogram.onnx MANIFEST.csv OUT
+    python examples/recover_checkpoint.py runtime/models/rhythmogram.onnx MANIFEST.csv OUT --prior collected
 
-writes OUT/BRANCH.pt for each branch. An exported model holds all that was learnt, but batch normalisation
-has been folded into the convolutions before it: w' = w g/s and b' = b - m g/s, with g and b scale and
-shift, m and s mean and deviation of the convolution's outputs. Any m and s give the same function; those
-that training goes on from without a jump are the ones of real batches. So the outputs of every folded
-convolution are measured on recordings of the manifest, and g = s, b = b' + m written beside w'.
+writes OUT/BRANCH.pt for each branch; the prior that calibration added to the last bias is taken out again.
+An exported model holds all that was learnt, but batch normalisation has been folded into the convolutions
+before it: w' = w g/s and b' = b - m g/s, with g and b scale and shift, m and s mean and deviation of the
+convolution's outputs. Any m and s give the same function; those that training goes on from without a jump
+are the ones of real batches. So the outputs of every folded convolution are measured on recordings of the
+manifest, and g = s, b = b' + m written beside w'.
 
 The merged head is taken apart: it was the mean of the branches' heads (`training.merge`), so each branch
 gets its columns times the number of branches, and the whole bias.
 """
 
-import sys
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,10 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from runtime.dances import OTHER
+from training.calibrate import log_prior
 from training.data.codec import STORED
+from training.data.collections import PRIORS
 from training.data.manifest import read_manifest
 from training.data.store import Store, Stored
 from training.models import RHYTHMOGRAM, build, save_checkpoint
@@ -31,14 +36,17 @@ N_BATCHES = 24
 
 
 def recover(
-    model: Path, stored: list[Stored], *, dropout: float = 0.3
+    model: Path, stored: list[Stored], *, prior: str = "uniform", dropout: float = 0.3
 ) -> tuple[nn.Module, dict[str, object]]:
     """The merged network of an exported model, in eval mode, and the options that build it."""
     proto = onnx.load(model)
+    fields = {p.key: p.value for p in proto.metadata_props}
     weights = {t.name.removeprefix("network."): numpy_helper.to_array(t) for t in proto.graph.initializer}
     branches = tuple(dict.fromkeys(name.split(".")[1] for name in weights if name.startswith("trunks.")))
-    n_classes = len(weights["head.1.bias"])
-    options = {"classes": n_classes, "branches": branches, "dropout": dropout}
+    classes = fields["labels"].split(",")
+    if len(classes) < len(weights["head.1.bias"]):
+        classes.append(OTHER)
+    options = {"classes": classes, "branches": branches, "dropout": dropout}
     network = build(RHYTHMOGRAM, **options).eval()
     norms: dict[nn.Module, nn.BatchNorm2d] = {}
     modules = dict(network.named_modules())
@@ -56,6 +64,9 @@ def recover(
                     assert isinstance(norm, nn.BatchNorm2d)
                     _identity(norm, torch.from_numpy(folded.copy()))
                     norms[module] = norm
+        last = modules["head.1"].bias
+        assert isinstance(last, Tensor)
+        last -= torch.tensor(log_prior(prior, classes))
     batches = Batches(stored, sorted({s.recording.dance for s in stored}), batch_size=32)
     power = [10 ** ((batches[i][0] * STORED.step + STORED.lowest) / 10) for i in range(N_BATCHES)]
     _measure(network, norms, power)
@@ -112,10 +123,22 @@ def split(network: nn.Module, options: dict[str, object], folder: Path, statemen
         print(path)
 
 
+def main(argv: Sequence[str] | None = None) -> None:
+    """Recover the checkpoints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model", type=Path, help="the exported file")
+    parser.add_argument("manifest", type=Path, help="recordings to measure on, their spectrograms beside it")
+    parser.add_argument("out", type=Path, help="folder of the checkpoints")
+    parser.add_argument("--prior", choices=PRIORS, default="uniform", help="that the file was exported with")
+    args = parser.parse_args(argv)
+    recordings = [r for r in read_manifest(args.manifest) if r.split == "train"][:2000]
+    collection = Store(args.manifest.parent / "features").collect(recordings)
+    network, options = recover(args.model, list(collection.stored), prior=args.prior)
+    fields = {p.key: p.value for p in onnx.load(args.model).metadata_props}
+    split(network, options, args.out, fields["training_data"])
+
+
 if __name__ == "__main__":
-    model, manifest, out = map(Path, sys.argv[1:4])
-    recordings = [r for r in read_manifest(manifest) if r.split == "train"][:2000]
-    collection = Store(manifest.parent / "features").collect(recordings)
-    network, options = recover(model, list(collection.stored))
-    fields = {p.key: p.value for p in onnx.load(model).metadata_props}
-    split(network, options, out, fields["training_data"])
+    main()
