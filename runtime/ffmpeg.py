@@ -9,11 +9,12 @@ import os
 import queue
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -119,7 +120,11 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
     command += ["-ignore_length", "1"] if ignore_length else []
     command += ["-i", f"file:{path.absolute()}", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     # stderr goes to a file: a pipe that nobody drains would block ffmpeg once it is full
-    with TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+    group = 0 if hasattr(os, "killpg") else None  # of its own, which can be ended as a whole
+    with (
+        TemporaryFile() as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, process_group=group) as process,
+    ):
         try:
             data = _unstalled(path, process)
             header = next(data, b"")
@@ -130,7 +135,18 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
             promised = _promised_seconds(log)
             yield Decoding(sample_rate, channels, promised, _after(header[offset:], data), process, log)
         finally:
-            process.kill()
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Kill ffmpeg and, where it is a script that runs another, that one too: it holds our pipe open."""
+    if process.returncode is not None:
+        return
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _after(first: bytes, data: Iterator[bytes]) -> Iterator[bytes]:
@@ -165,7 +181,6 @@ def _unstalled(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[bytes
             try:
                 data = waiting.get(timeout=STALL_SECONDS)
             except queue.Empty:
-                process.kill()
                 raise AudioError(
                     f"{path}: ffmpeg gave no sound for {STALL_SECONDS:g} s and was stopped"
                 ) from None
@@ -175,7 +190,7 @@ def _unstalled(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[bytes
             yield data
     finally:
         stopped.set()
-        process.kill()
+        _end(process)
         thread.join()
 
 

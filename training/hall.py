@@ -7,9 +7,12 @@ loud as the room (the critical distance). On mel power all of that costs next to
   within RT60, exponential in each band (Moorer 1979), is a recursion over frames. What a microphone then sees
   is noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
   mel power of noise.
-- **Crowd.** Powers of sounds that are not correlated add up too. The voices, hands and cheers are those of
-  `training.synthesis.ambience`, many at once, in the same room. Most crowds are random fields instead: noise
-  whose loudness wanders over time and bands, as fast as syllables and as slowly as phrases, with clatter in
+- **Interference.** Powers add up on average only: |a + b|² = |a|² + |b|² + 2|a||b|cos φ, and in a band of one or
+  two bins of the transform the phase wanders within a few frames. What comes out flickers wherever two sounds
+  are nearly equally loud, and a network that looks for onsets takes flicker for onsets.
+- **Crowd.** The voices, hands and cheers are those of
+  `training.synthesis.ambience`, many at once, in the same room. Most crowds are random fields instead: noise,
+  flickering as noise does, whose loudness wanders over time and bands, as fast as syllables and as slowly as phrases, with clatter in
   it. A bank of clips is learnt by heart; a field never comes twice.
 - **Phone.** Band limits of small loudspeakers and microphones, a noise floor, automatic gain and a limiter.
 
@@ -26,7 +29,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from runtime.errors import ParameterError
-from runtime.mel import FMAX, FRAME_RATE, N_MELS, SAMPLE_RATE, Float32, hz_to_mel, mel_to_hz, melspectrogram
+from runtime.mel import (
+    FMAX,
+    FRAME_RATE,
+    HOP_LENGTH,
+    N_FFT,
+    N_MELS,
+    SAMPLE_RATE,
+    Float32,
+    hann,
+    hz_to_mel,
+    mel_filters,
+    mel_to_hz,
+    melspectrogram,
+)
 from training.synthesis import ambience
 
 CONTEXT = 64  # frames before a segment, 1.5 s: what still rings when it begins
@@ -39,7 +55,7 @@ LOW_PASS = (3500.0, 11000.0)
 SLOPES = (6.0, 24.0)  # dB an octave
 FLOOR = (-75.0, -30.0)  # dB below the segment's mean power
 CLIP_SECONDS = 16.0
-FIELDS = 0.6  # share of crowds that are random fields
+FIELDS = 0.75  # share of crowds that are random fields
 VOICES, OTHERS = 24, 10  # clips of speech, and of each other kind, in the bank
 DB = 10 / math.log(10)
 SMALLEST = 1e-12
@@ -97,7 +113,7 @@ def in_a_hall(power: Tensor) -> Tensor:
     level = _level(wet[..., CONTEXT:]) * 10 ** (-_draw(n, SIGNAL_TO_CROWD) / 10)
     present = (torch.rand(n) < 0.85)[:, None, None]
     wet_crowd = wet_crowd * (level / _level(wet_crowd[..., CONTEXT:]).clamp(min=SMALLEST)) * present
-    heard = (wet + wet_crowd)[..., CONTEXT:] * _band_limits(n)
+    heard = _interfere(wet, wet_crowd)[..., CONTEXT:] * _band_limits(n)
     heard = heard + _level(heard) * 10 ** (_draw(n, FLOOR) / 10) * _noise(n, heard.shape[-1])
     return _automatic_gain(heard)
 
@@ -128,7 +144,7 @@ class _Room:
             state = torch.lerp(frames[i], state, self.keep)
             late[i] = state
         diffuse = late.permute(1, 2, 0) * _noise(n, length)
-        return direct * power + (1 - direct) * diffuse
+        return _interfere(direct * power, (1 - direct) * diffuse)
 
 
 def _draw(n: int, bounds: tuple[float, float]) -> Tensor:
@@ -179,7 +195,7 @@ def _crowd(n: int, length: int) -> Tensor:
     result = torch.zeros(n, length, N_MELS)
     for i in range(n):
         if float(torch.rand(())) < FIELDS:
-            result[i] = _field(length).T
+            result[i] = (_field(length) * _noise(1, length)[0]).T
             continue
         for _ in range(int(8 ** float(torch.rand(())) + 0.5)):  # few as often as many
             result[i] += _cut(voices, length) * 10 ** float(torch.rand(()))
@@ -219,9 +235,19 @@ def _cut(clips: Tensor, length: int) -> Tensor:
 
 def _noise(n: int, length: int) -> Tensor:
     """Mel power of noise, mean one in every band, shape (n, 224, length)."""
-    noise = _white()
-    starts = torch.randint(0, noise.shape[0] - length, (n,)).tolist()
-    return torch.stack([noise[s : s + length] for s in starts]).transpose(1, 2)
+    return _excerpts(_white()[0], n, length)
+
+
+def _interfere(a: Tensor, b: Tensor) -> Tensor:
+    """Mel power of the sum of two sounds that do not know of each other, from theirs, (n, 224, length)."""
+    n, _, length = a.shape
+    return a + b + 2 * (a * b).sqrt() * _excerpts(_white()[1], n, length)
+
+
+def _excerpts(long: Tensor, n: int, length: int) -> Tensor:
+    """From random places in (frames, 224), shape (n, 224, length)."""
+    starts = torch.randint(0, len(long) - length, (n,)).tolist()
+    return torch.stack([long[s : s + length] for s in starts]).transpose(1, 2)
 
 
 @lru_cache(maxsize=1)
@@ -232,10 +258,24 @@ def _centres() -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def _white() -> Tensor:
-    rng = np.random.default_rng(0)
-    power = _mel(rng.standard_normal(60 * SAMPLE_RATE).astype(np.float32))
-    return power / power.mean(dim=0)
+def _white() -> tuple[Tensor, Tensor]:
+    """Noise over frames and bands: its mel power, of mean one; and the cosine between it and steady tones.
+
+    The cosine of a band, -1 to 1, is Σ w Re X / √(Σ w · Σ w |X|²) over the bins of its filter w, where the
+    phase of X counts from that of a tone in the middle of the bin. By Cauchy and Schwarz, a power that
+    interferes by it is never negative.
+    """
+    samples = np.random.default_rng(0).standard_normal(60 * SAMPLE_RATE).astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP_LENGTH]
+    spectrum = np.fft.rfft(frames * hann(N_FFT))
+    turn = np.outer(np.arange(len(frames)), np.arange(spectrum.shape[1])) * HOP_LENGTH % N_FFT
+    spectrum *= np.exp(-2j * np.pi / N_FFT * turn)
+    filters = mel_filters()
+    power = np.abs(spectrum) ** 2 @ filters
+    cosine = spectrum.real @ filters / np.sqrt(power * filters.sum(axis=0))
+    return torch.from_numpy((power / power.mean(axis=0)).astype(np.float32)), torch.from_numpy(
+        cosine.astype(np.float32)
+    )
 
 
 @lru_cache(maxsize=1)

@@ -334,8 +334,10 @@ def test_a_silent_ffmpeg_is_ended(tmp_path, monkeypatch):
     (tmp_path / "a.m4a").write_bytes(b"anything")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(runtime.ffmpeg, "STALL_SECONDS", 0.3)
+    start = time.monotonic()
     with pytest.raises(AudioError, match=r"a\.m4a: ffmpeg gave no sound for 0\.3 s"):
         read(tmp_path / "a.m4a")
+    assert time.monotonic() - start < 20  # the `sleep` that the script started ends with it
 
 
 def test_many_channels_are_refused_before_they_take_memory(tmp_path):
