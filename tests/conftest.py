@@ -2,6 +2,11 @@
 
 import hashlib
 import os
+
+# Test processes run side by side, one a core: more threads in each would only wait for one another.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 import shutil
 import signal
 import subprocess
