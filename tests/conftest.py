@@ -2,11 +2,6 @@
 
 import hashlib
 import os
-
-# Test processes run side by side, one a core: more threads in each would only wait for one another.
-for _library in ("OMP", "OPENBLAS", "MKL"):
-    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
-
 import shutil
 import signal
 import subprocess
@@ -27,6 +22,12 @@ ToneMaker = Callable[..., NDArray[np.float32]]
 
 BANDS_PER_DANCE = mel.N_MELS // len(DANCE_KEYS)  # 22; the four highest bands belong to none
 SHARPNESS = 5.0  # a pure tone in a dance's bands scores e^5 / (e^5 + 9) = 0.94
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One thread in each of the processes that run side by side: more would only wait for one another."""
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def write_tiny_model(
