@@ -7,13 +7,13 @@ loud as the room (the critical distance). On mel power all of that costs next to
   within RT60, exponential in each band (Moorer 1979), is a recursion over frames. What a microphone then sees
   is noise-like, also between the beats, so the decaying part carries the fluctuation of noise, taken from the
   mel power of noise.
-- **Interference.** Powers add up on average only: |a + b|² = |a|² + |b|² + 2|a||b|cos φ, and in a band of one or
-  two bins of the transform the phase wanders within a few frames. What comes out flickers wherever two sounds
-  are nearly equally loud, and a network that looks for onsets takes flicker for onsets.
-- **Crowd.** The voices, hands and cheers are those of
-  `training.synthesis.ambience`, many at once, in the same room. Most crowds are random fields instead: noise,
-  flickering as noise does, whose loudness wanders over time and bands, as fast as syllables and as slowly as phrases, with clatter in
-  it. A bank of clips is learnt by heart; a field never comes twice.
+- **Interference.** Powers add up only on average: |a + b|² = |a|² + |b|² + 2|a||b|cos φ, and in a band of one
+  or two bins of the transform the phase wanders within a few frames. What comes out flickers wherever two
+  sounds are nearly equally loud, and a network that looks for onsets takes flicker for onsets.
+- **Crowd.** The voices, hands and cheers are those of `training.synthesis.ambience`, many at once, in the
+  same room. Most crowds are random fields instead: noise, flickering as noise does, whose loudness wanders
+  over time and bands, as fast as syllables and as slowly as phrases, with clatter in it. A bank of clips is
+  learnt by heart; a field never comes twice.
 - **Phone.** Band limits of small loudspeakers and microphones, a noise floor, automatic gain and a limiter.
 
 `python -m training degrade` does such things to audio, by other code, for test corpora.
@@ -25,6 +25,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -205,7 +206,7 @@ def _crowd(n: int, length: int) -> Tensor:
 
 
 def _field(length: int) -> Tensor:
-    """Noise whose level wanders over bands and time, and clatter, shape (224, length)."""
+    """Power of noise that wanders over bands and time, and of clatter, before it flickers, (224, length)."""
     db = torch.zeros(N_MELS, length)
     for frames, deviation in ((_octave(1, 4), (3.0, 7.0)), (_octave(4, 6), (3.0, 6.0))):
         grid = torch.randn(1, 1, 2 + N_MELS // _octave(2, 7), 2 + length // frames)
@@ -259,23 +260,24 @@ def _centres() -> Tensor:
 
 @lru_cache(maxsize=1)
 def _white() -> tuple[Tensor, Tensor]:
-    """Noise over frames and bands: its mel power, of mean one; and the cosine between it and steady tones.
+    """Noise over frames and bands: its mel power, of mean one; and the cosine between two such noises.
 
-    The cosine of a band, -1 to 1, is Σ w Re X / √(Σ w · Σ w |X|²) over the bins of its filter w, where the
-    phase of X counts from that of a tone in the middle of the bin. By Cauchy and Schwarz, a power that
-    interferes by it is never negative.
+    The cosine in a band is Σ w Re(X Y*) / √(Σ w |X|² · Σ w |Y|²) over the bins of its filter w. It lies
+    between -1 and 1 (Cauchy and Schwarz), so that a power that interferes by it is never negative.
     """
-    samples = np.random.default_rng(0).standard_normal(60 * SAMPLE_RATE).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP_LENGTH]
-    spectrum = np.fft.rfft(frames * hann(N_FFT))
-    turn = np.outer(np.arange(len(frames)), np.arange(spectrum.shape[1])) * HOP_LENGTH % N_FFT
-    spectrum *= np.exp(-2j * np.pi / N_FFT * turn)
+    rng = np.random.default_rng(0)
+    x, y = (_spectrum(rng.standard_normal(60 * SAMPLE_RATE).astype(np.float32)) for _ in range(2))
     filters = mel_filters()
-    power = np.abs(spectrum) ** 2 @ filters
-    cosine = spectrum.real @ filters / np.sqrt(power * filters.sum(axis=0))
-    return torch.from_numpy((power / power.mean(axis=0)).astype(np.float32)), torch.from_numpy(
-        cosine.astype(np.float32)
-    )
+    power, other = np.abs(x) ** 2 @ filters, np.abs(y) ** 2 @ filters
+    cosine = (x * y.conj()).real @ filters / np.sqrt(power * other)
+    relative = power / power.mean(axis=0)
+    return torch.from_numpy(relative.astype(np.float32)), torch.from_numpy(cosine.astype(np.float32))
+
+
+def _spectrum(samples: Float32) -> NDArray[np.complex128]:
+    """Short-time spectrum as the front end's, shape (frames, bins)."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP_LENGTH]
+    return np.fft.rfft(frames * hann(N_FFT))
 
 
 @lru_cache(maxsize=1)

@@ -1,12 +1,18 @@
 """A hall: what physics says must come out of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from runtime import mel
 from runtime.errors import ParameterError
 from training import hall
 from training.hall import CONTEXT, Hall
+
+ROOT = Path(__file__).parents[2]
 
 FRAMES = 224
 
@@ -103,3 +109,43 @@ def test_random_fields_wander_and_never_come_twice() -> None:
     flat = (db - db.mean(dim=(1, 2), keepdim=True)).reshape(24, -1)
     alike = torch.corrcoef(flat - flat.mean(dim=0)).fill_diagonal_(0).abs()
     assert alike.max() < 0.6
+
+
+@pytest.mark.parametrize("db", [-5.0, 5.0])
+def test_sounds_interfere_as_their_samples_do(db: float) -> None:
+    """Noise and music added as samples before the front end, and as powers after it."""
+    music, rate = soundfile.read(ROOT / "examples" / "rumba.ogg", dtype="float32")
+    assert rate == mel.SAMPLE_RATE
+    music = music[: 16 * rate]
+    noise = np.random.default_rng(1).standard_normal(len(music)).astype(np.float32)
+    noise *= np.sqrt(np.mean(music**2) / np.mean(noise**2)) * 10 ** (-db / 20)
+    a, b, both = (
+        torch.from_numpy(mel.melspectrogram(x).T.copy())[None, :, 4:-4] for x in (music, noise, music + noise)
+    )
+    torch.manual_seed(0)
+    made = hall._interfere(a, b)
+    assert (made >= 0).all()
+    close = (a > 0.1 * b) & (a < 10 * b)  # where it matters
+    true, ours = ((10 * (x / (a + b)).log10()) for x in (both, made))
+    for low, high in ((0, 40), (40, 100), (100, 160), (160, 224)):
+        there = close.clone()
+        there[:, :low], there[:, high:] = False, False
+        assert true[there].std() > 0.8  # dB; powers that only add up would give none
+        assert abs(ours[there].std() / true[there].std() - 1) < 0.1
+    for lag in (1, 2):  # and it wanders as fast
+        alike = [
+            torch.corrcoef(torch.stack([x[:, :60, lag:].ravel(), x[:, :60, :-lag].ravel()]))[0, 1]
+            for x in (both / (a + b), made / (a + b))
+        ]
+        assert abs(alike[0] - alike[1]) < 0.08
+
+
+def test_fields_flicker_as_noise_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hall, "FIELDS", 1.0)
+    torch.manual_seed(0)
+
+    def flicker(power: torch.Tensor) -> torch.Tensor:
+        db = 10 * power[:, :60].log10()
+        return (db[..., 1:] - db[..., :-1]).std()
+
+    assert flicker(hall._crowd(40, CONTEXT + FRAMES)) > 0.9 * flicker(hall._noise(40, CONTEXT + FRAMES))
