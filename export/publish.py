@@ -136,7 +136,7 @@ def publish(
         if "float16" in plan.precisions:
             models["float16"] = quantise.to_float16(floating)
         if "int8" in plan.precisions:
-            models["int8"], quantisation = _int8(floating, plan, width, progress)
+            models["int8"], quantisation = _int8(floating, plan, width, dances, progress)
         if plan.embedding:  # of the float file alone, and after the others are made of it
             models["float"] = graph.with_embedding(floating)
         paths = {precision: workshop / _file_name(name, precision) for precision in models}
@@ -201,12 +201,19 @@ def _int8(
     floating: onnx.ModelProto,
     plan: Plan,
     segment_frames: int,
+    dances: Sequence[str],
     progress: Callable[[str], None],
 ) -> tuple[onnx.ModelProto, Quantisation]:
     """The quantised model and how it came about."""
     calibration = segments.joined(
         [
-            segments.read(given, split="validation", n_wanted=N_CALIBRATION, segment_frames=segment_frames)
+            segments.read(
+                given,
+                split="validation",
+                n_wanted=N_CALIBRATION,
+                segment_frames=segment_frames,
+                dances=dances,
+            )
             for given in plan.calibration
         ]
     )

@@ -20,6 +20,7 @@ from training.data.manifest import Recording, manifest_path, read_samples, read_
 from training.evaluate import array_dataset
 
 UNLABELLED = -1  # music for none of the ten dances, or no music at all
+OTHERS = 3 / 13  # largest share of the segments that is such music, where there is some of the model's dances
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def read(
     split : str
         Split of a manifest that counts where `given` names none.
     n_wanted : int
-        About so many segments, spread evenly over the recordings.
+        About so many segments, spread evenly over the recordings; but for ten of the model's dances at most
+        three of other music. A corpus has all dances that there are styles for, a model perhaps ten of them.
     segment_frames : int
     dances : sequence of str
         The model's, in the order of its outputs.
@@ -81,15 +83,20 @@ def read(
         recordings, source = _of_spectrograms(given), Path(given).name
     else:
         selection = given if manifest_path(given) != Path(given) else f"{given}@{split}"
-        recordings, source = _of_manifest(selection, n_wanted), brief(selection)
-    each = math.ceil(n_wanted / len(recordings))
+        recordings, source = _of_manifest(selection), brief(selection)
+    named = [r for r in recordings if dance_of(r[0]) in dances]
+    others = [r for r in recordings if dance_of(r[0]) not in dances]
+    n_others = round(n_wanted * (min(OTHERS, len(others) / len(recordings)) if named else 1))
     found: list[Float32] = []
     labels: list[int] = []
-    for name, frames_of in recordings:
-        chosen = _evenly(windows(frames_of(), segment_frames, 1), each, segment_frames)
-        found.append(chosen)
-        dance = dance_of(name)
-        labels += [dances.index(dance) if dance in dances else UNLABELLED] * len(chosen)
+    for part, wanted in ((named, n_wanted - n_others), (others, n_others)):
+        for name, frames_of in _thinned(part, wanted):
+            chosen = _evenly(
+                windows(frames_of(), segment_frames, 1), math.ceil(wanted / len(part)), segment_frames
+            )
+            found.append(chosen)
+            dance = dance_of(name)
+            labels += [dances.index(dance) if dance in dances else UNLABELLED] * len(chosen)
     if not labels:
         seconds = segment_frames / FRAME_RATE
         raise ModelError(f"{given}: no recording is as long as a segment ({seconds:.1f} s)")
@@ -99,11 +106,16 @@ def read(
 Recordings = list[tuple[str, Callable[[], Float32]]]  # dance, and what gives the frames (n_frames, 224)
 
 
-def _of_manifest(selection: str, n_wanted: int) -> Recordings:
+def _of_manifest(selection: str) -> Recordings:
     chosen = sorted(read_selection(selection), key=lambda r: (r.dance, str(r.path), r.start))
-    if len(chosen) > n_wanted:
-        chosen = [chosen[i * len(chosen) // n_wanted] for i in range(n_wanted)]
     return [(r.dance, partial(_frames, r)) for r in chosen]
+
+
+def _thinned(recordings: Recordings, n: int) -> Recordings:
+    """At most n of them, evenly spread."""
+    if len(recordings) <= n:
+        return recordings
+    return [recordings[i * len(recordings) // n] for i in range(n)]
 
 
 def _frames(recording: Recording) -> Float32:

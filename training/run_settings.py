@@ -13,11 +13,17 @@ from runtime.atomic import replacing
 from runtime.errors import WhichdanceError
 from training import provenance
 from training.data.manifest import relative_path
+from training.keys import check_keys
 from training.settings import SETTINGS_OF_METHOD, Settings
 
 SETTINGS = "settings.toml"
 MACHINE = ("threads", "workers", "accelerator", "devices", "precision", "jobs", "backend")
-TABLES = ("network", "method", "machine")
+NETWORK = (
+    *("architecture", "classes", "weights", "channels", "normalisation", "bands", "dropout"),
+    *("branches", "width"),
+)
+TABLES = {"network": NETWORK, "method": SETTINGS_OF_METHOD, "machine": MACHINE}
+DATA = ("manifests", "store", "training_data")
 FILES = ("weights", "teacher")  # settings that may name a file
 
 
@@ -70,6 +76,9 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+        check_keys(content, ("data", *TABLES, "made_by"), str(path))
+        for name, known in {"data": DATA, **TABLES}.items():
+            check_keys(content[name], known, f"{path}, [{name}]")
         data, tables = content["data"], {k: v for name in TABLES for k, v in content[name].items()}
         manifests = data["manifests"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, AttributeError) as error:

@@ -38,9 +38,26 @@ def test_stored_spectrograms(tmp_path: Path) -> None:
     mel_db = np.full((2, 3, 224, 230), 160, np.uint8)  # -20 dB
     path = tmp_path / "real.npz"
     np.savez(path, mel_db=mel_db, labels=["tango", "other:salsa"])
-    found = segments.read(str(path), split="test", n_wanted=6, segment_frames=224)
+    found = segments.read(str(path), split="test", n_wanted=13, segment_frames=224)
     assert found.labels.tolist() == [DANCE_KEYS.index("tango")] * 3 + [-1] * 3
     np.testing.assert_allclose(found.mel, 0.01, rtol=1e-5)
+
+
+def test_other_music_does_not_crowd_out_the_dances(tmp_path: Path) -> None:
+    """`python -m training corpus` makes corpora of twice as many dances as the thesis's model has."""
+    mel_db = np.full((26, 1, 224, 2240), 160, np.uint8)
+    path = tmp_path / "corpus.npz"
+    np.savez(path, mel_db=mel_db, labels=["tango", "jive"] * 3 + ["salsa", "bachata"] * 10)
+    found = segments.read(str(path), split="test", n_wanted=130, segment_frames=224)
+    assert 100 <= found.labelled.sum() <= 106
+    assert 30 <= (~found.labelled).sum() <= 40
+    social = (*DANCE_KEYS, "salsa", "bachata")
+    named = segments.read(str(path), split="test", n_wanted=130, segment_frames=224, dances=social)
+    assert named.labelled.all()
+    assert np.bincount(named.labels).tolist() == [0, 15, *[0] * 6, 15, 0, 50, 50]
+    alone = segments.read(f"{path}", split="test", n_wanted=26, segment_frames=224, dances=["polka"])
+    assert len(alone) == 26
+    assert not alone.labelled.any()
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 128, 300), (2, 3, 224, 100), (2, 224, 300)])

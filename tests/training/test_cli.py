@@ -333,7 +333,9 @@ def test_other_rows_never_take_the_place_of_missing_ones(
     assert not out.exists()
 
 
-def test_settings_of_a_run_start_it_again(manifest: Path, tmp_path: Path) -> None:
+def test_settings_of_a_run_start_it_again(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, again, other = tmp_path / "run", tmp_path / "again", tmp_path / "other"
     extra = ["--lr", "0.002", "--noise", "0.5", "--branches", "acf,mel", "--dropout", "0.1", "--tensorboard"]
     assert main(["train", str(manifest), "-o", str(run), *TINY.split(), *extra]) == 0
@@ -352,6 +354,16 @@ def test_settings_of_a_run_start_it_again(manifest: Path, tmp_path: Path) -> Non
     assert len(tomllib.loads((run / "settings.toml").read_text())["made_by"]) == 2
     with pytest.raises(SystemExit):
         main(["train", str(tmp_path / "no.toml"), "-o", str(other)])
+
+    (run / "misspelt.toml").write_text(text.replace("\nepochs = ", "\nepoch = "))
+    with pytest.raises(SystemExit):
+        main(["train", str(run / "misspelt.toml"), "-o", str(tmp_path / "no")])
+    assert "misspelt.toml, [method]: there is no key 'epoch'; is 'epochs' meant?" in capsys.readouterr().err
+    rows = read_manifest(manifest)
+    write_manifest(tmp_path / "more.csv", rows + [replace(r, start=1.0) for r in rows])  # wins, as options do
+    beside = [str(run / "settings.toml"), str(tmp_path / "more.csv"), "--epochs", "1"]
+    assert main(["train", *beside, "-o", str(tmp_path / "more")]) == 0
+    assert f"train: {2 * sum(r.split == 'train' for r in rows)}  " in capsys.readouterr().out
 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

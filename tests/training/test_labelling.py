@@ -67,14 +67,27 @@ def test_every_source_has_its_own_expressions(tmp_path: Path) -> None:
     [
         ("[[source]]\nname = 'x'\npatterns.rumbas = 'p'", "'rumbas' is no dance; is rumba meant"),
         ("[[source]]\nname = 'x'\npatterns.jive = '('", "expression for jive is wrong"),
-        ("[[source]]\nfiles = 'x'", "needs a name"),
+        ("[[source]]\nfiles = 'x'", "number 1: it needs a name"),
         ("nonsense", "cannot be read"),
+        ("", r"there is no \[\[source\]\] in it"),
+        ("[source]\nname = 'x'", r"there is no \[\[source\]\] in it"),
+        ("source = [1]", r"there is no \[\[source\]\] in it"),
+        ("[[sources]]\nname = 'x'", "no key 'sources'; is 'source' meant"),
+        ("[[source]]\nname = 'x'\n[[sources]]\nname = 'y'", "no key 'sources'; is 'source' meant"),
+        ("[[rule]]\nname = 'x'", "no key 'rule'; known are source$"),
         (
             "[[source]]\nname = 'x'\npattern.tango = 'p'",
-            "source x: unknown key 'pattern'; known are name, files",
+            "number 1: there is no key 'pattern'; is 'patterns' meant",
         ),
-        ("[[source]]\nname = 'x'\nfile = 'p'", "unknown key 'file'"),
-        ("[[source]]\nname = 'x'\n[[sources]]\nname = 'y'", "unknown key 'sources'"),
+        (
+            "[[source]]\nname = 'x'\n[[source]]\nName = 'y'",
+            "number 2: there is no key 'Name'; is 'name' meant",
+        ),
+        ("[[source]]\nname = 'x'\nfile = 'p'", "no key 'file'; is 'files' meant"),
+        ("[[source]]\nname = 'x'\nregex = 'p'", "no key 'regex'; known are name, files, patterns"),
+        ("[[source]]\nname = 'x'\nfiles = 5", "files is 5; write a pattern"),
+        ("[[source]]\nname = 'x'\npatterns = 'tango'", "patterns is 'tango'; write patterns.tango"),
+        ("[[source]]\nname = 'x'\npatterns.tango = 5", "the expression for tango is 5, no text in quotes"),
     ],
 )
 def test_errors_in_rules(tmp_path: Path, content: str, message: str) -> None:

@@ -210,9 +210,13 @@ def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import check_splits, read_manifest
     from training.data.splits import leaks
 
-    if args.manifest[0].suffix == ".toml":
-        args.output = args.output or args.manifest[0].parent
-        args.manifest = [Path(path) for path in args.manifests_of_settings]
+    settings_files = [path for path in args.manifest if path.suffix == ".toml"]
+    if settings_files:
+        if len(settings_files) > 1:
+            raise ParameterError("settings of one run, please, not of several")
+        args.output = args.output or settings_files[0].parent
+        manifests = [path for path in args.manifest if path.suffix != ".toml"]  # they win, as options do
+        args.manifest = manifests or [Path(path) for path in args.manifests_of_settings]
     if args.output is None:
         raise ParameterError("the following arguments are required: -o/--output")
     settings = settings_of(args, args.architecture, {})

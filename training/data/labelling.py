@@ -12,6 +12,7 @@ from pathlib import Path
 
 from runtime.errors import WhichdanceError
 from training.data.manifest import Recording, counts, label_fault
+from training.keys import check_keys
 
 # What the dances are called in most titles. "Viennese Waltz" must not match "Waltz" too.
 PATTERNS: dict[str, str] = {
@@ -99,31 +100,25 @@ def read_sources(path: str | Path) -> list[Source]:
     """
     try:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        tables = content["source"]
-        _check_keys(content, ("source",), str(path))
-        for table in tables:
-            _check_keys(table, ("name", "files", "patterns"), f"{path}, source {table['name']}")
-        return [
-            Source(
-                table["name"],
-                table.get("files", "*"),
-                _compiled(PATTERNS | table.get("patterns", {}), f"{path}, source {table['name']}"),
-            )
-            for table in tables
-        ]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WhichdanceError(f"{path} cannot be read ({error})") from error
-    except (KeyError, TypeError, AttributeError) as error:
-        raise WhichdanceError(
-            f"{path}: each [[source]] needs a name, and may have files and patterns"
-        ) from error
+    check_keys(content, ("source",), str(path))
+    tables = content.get("source")
+    if not (isinstance(tables, list) and tables and all(isinstance(t, dict) for t in tables)):
+        raise WhichdanceError(f"{path}: there is no [[source]] in it, with two brackets on either side")
+    return [_source(table, f"{path}, [[source]] number {i}") for i, table in enumerate(tables, 1)]
 
 
-def _check_keys(table: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
-    """A misspelt key would else be passed over, and the defaults label the files."""
-    for key in table:
-        if key not in known:
-            raise WhichdanceError(f"{where}: unknown key {key!r}; known are {', '.join(known)}")
+def _source(table: Mapping[str, object], where: str) -> Source:
+    check_keys(table, ("name", "files", "patterns"), where)
+    name, files, patterns = table.get("name"), table.get("files", "*"), table.get("patterns", {})
+    if not (isinstance(name, str) and name):
+        raise WhichdanceError(f"{where}: it needs a name, as name = 'my channel'")
+    if not isinstance(files, str):
+        raise WhichdanceError(f"{where}: files is {files!r}; write a pattern of paths, as 'channel/*'")
+    if not isinstance(patterns, dict):
+        raise WhichdanceError(f"{where}: patterns is {patterns!r}; write patterns.tango = '…'")
+    return Source(name, files, _compiled(PATTERNS | patterns, where))
 
 
 def _compiled(patterns: Mapping[str, str], where: str) -> dict[str, re.Pattern[str]]:
@@ -131,6 +126,8 @@ def _compiled(patterns: Mapping[str, str], where: str) -> dict[str, re.Pattern[s
     for dance, pattern in patterns.items():
         if fault := label_fault(dance):
             raise WhichdanceError(f"{where}: {dance!r} is no dance; {fault}")
+        if not isinstance(pattern, str):
+            raise WhichdanceError(f"{where}: the expression for {dance} is {pattern!r}, no text in quotes")
         try:
             if pattern:
                 compiled[dance] = re.compile(pattern, re.IGNORECASE)
