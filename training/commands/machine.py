@@ -10,6 +10,7 @@ from runtime.errors import ParameterError, WhichdanceError
 if TYPE_CHECKING:
     import torch
 
+WORKERS_WITHIN = 60  # s, for a Dask cluster that is just starting
 ACCELERATORS = ("auto", "cpu", "cuda", "mps", "gpu")
 
 
@@ -81,12 +82,17 @@ def backend(name: str) -> Iterator[None]:
             raise WhichdanceError(
                 "--backend dask:// needs Dask: pip install 'whichdance[cluster]'"
             ) from error
-        try:
-            client = Client(f"tcp://{name.removeprefix('dask://')}", timeout=10)
+        try:  # for as long as Dask's own setting distributed.comm.timeouts.connect says
+            client = Client(f"tcp://{name.removeprefix('dask://')}")
         except (OSError, ValueError, TimeoutError) as error:
             raise WhichdanceError(f"--backend {name}: no Dask scheduler answers there ({error})") from error
-        with client, joblib.parallel_config(backend="dask"):
-            yield
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=WORKERS_WITHIN)
+            except TimeoutError as error:
+                raise WhichdanceError(f"--backend {name}: that scheduler has no workers") from error
+            with joblib.parallel_config(backend="dask"):
+                yield
     elif name == "ray":
         try:
             import ray
