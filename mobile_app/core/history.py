@@ -247,15 +247,16 @@ class History:
 
     def _mend_audio(self) -> None:
         """Headers that a killed app left behind; sound whose session was deleted or came to nothing."""
-        known = {
-            row["audio"]: row["duration"]
-            for row in self._read("SELECT audio, duration FROM session WHERE audio IS NOT NULL")
-        }
+        rows = self._try_to_read("SELECT audio, duration FROM session WHERE audio IS NOT NULL")
+        if rows is None:  # of no sound is it known that nobody needs it
+            return
+        known = {row["audio"]: row["duration"] for row in rows}
+        elsewhere = bool(schema.put_aside_before(self.path))  # the session may stand there, today and later
         for path in self.audio_folder.glob("*.wav"):
             try:
                 if path.name in known:
                     recording.repair(path, known[path.name])
-                elif self.aside is None:  # else the session may stand in the file that was put aside
+                elif not elsewhere:
                     path.unlink()
             except OSError as error:
                 log.warning("%s can't be mended: %s", path, error)
@@ -284,20 +285,21 @@ class History:
                 raise StorageError(problem, str(error)) from error
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        """Rows of a query; a file that turns out to be damaged is replaced, and asked again."""
+        """Rows of a query, none where they can't be read."""
+        return self._try_to_read(query, values) or []
+
+    def _try_to_read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row] | None:
+        """Rows of a query, or None; a file that turns out to be damaged is replaced, and asked again."""
         with self._lock:
-            try:
-                return self._db.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                log.error("%s can't be read: %s", self.path, error)
-                if not schema.is_damage(error):
-                    return []
+            for _attempt in range(2):
+                try:
+                    return self._db.execute(query, values).fetchall()
+                except sqlite3.Error as error:
+                    log.error("%s can't be read: %s", self.path, error)
+                    if not schema.is_damage(error):
+                        return None
                 self._replace_damaged()
-            try:
-                return self._db.execute(query, values).fetchall()
-            except sqlite3.Error as error:
-                log.error("%s can't be read: %s", self.path, error)
-                return []
+            return None
 
     # Writing
 
@@ -440,12 +442,12 @@ class History:
             self.delete(found.session)
 
     def delete_all(self) -> None:
-        """Delete every session and all kept sound."""
+        """Delete every session and all kept sound; those in files that were put aside, too."""
         with self._lock:
             with self._transaction() as db:
                 db.execute("DELETE FROM session")
             self._unsaved.clear()
-        for path in self.audio_folder.glob("*.wav"):
+        for path in (*self.audio_folder.glob("*.wav"), *schema.put_aside_before(self.path)):
             _unlink(path)
 
     def delete_audio(self, session: int) -> None:

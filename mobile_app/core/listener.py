@@ -344,14 +344,15 @@ class Listener:
         if self._audio_full:
             return
         try:
-            if self._writer and not self._writer.path.exists():  # the user has deleted it
+            folder, draft = self._history.audio_folder, self.draft
+            if draft.audio and not (folder / draft.audio).exists():  # the user has deleted it
                 self._close_audio()
-                self.draft.audio = None
-            if self._writer is None:
-                path = self._history.new_audio_path(self.draft.started)
-                self._kept_elsewhere = self._history.audio_bytes()
-                self._writer = WavWriter(path, sample_rate)
-                self.draft.audio = path.name
+                draft.audio = None
+            if self._writer is None:  # the first, or switched on again: one file for a session
+                path = folder / draft.audio if draft.audio else self._history.new_audio_path(draft.started)
+                writer = WavWriter(path, sample_rate)
+                self._kept_elsewhere = self._history.audio_bytes() - writer.path.stat().st_size
+                self._writer, draft.audio = writer, path.name
             if self._kept_elsewhere + self._writer.n_bytes + 2 * len(samples) > options.audio_limit:
                 log.warning("the limit for kept sound is reached")
                 self._stop_keeping(Notice.AUDIO_LIMIT)

@@ -27,8 +27,9 @@ class WavWriter:
     Parameters
     ----------
     path : Path
+        One that is there and has a header of ours is gone on with, at its own rate.
     sample_rate : int
-        Hz.
+        Hz, of a new file.
 
     Attributes
     ----------
@@ -40,8 +41,18 @@ class WavWriter:
         self.path = path
         self._sample_rate = sample_rate
         self.n_bytes = 0
-        self._file = path.open("wb", buffering=0)
-        self._file.write(_header(sample_rate, 0))
+        self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
+        head = self._file.read(HEADER.size)
+        if len(head) == HEADER.size:
+            fields = HEADER.unpack(head)
+            self._sample_rate, self.n_bytes = fields[7], fields[-1]
+            return
+        try:
+            self._file.write(_header(sample_rate, 0))
+        except OSError:  # no room: nothing rather than an empty file
+            self._file.close()
+            path.unlink()
+            raise
 
     def write(self, samples: Samples, sample_rate: int) -> None:
         """Append samples, -1 to 1; OSError where the storage is full, and then nothing is appended.

@@ -171,6 +171,11 @@ def put_aside(path: Path, word: str) -> Path:
     return aside
 
 
+def put_aside_before(path: Path) -> list[Path]:
+    """The files that were put aside for a database, with what SQLite keeps beside them."""
+    return sorted(path.parent.glob(f"{path.stem}.*-*{path.suffix}*"))
+
+
 def salvage(aside: Path, db: sqlite3.Connection) -> int:
     """Copy every session that can still be read out of a damaged file; returns how many.
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from kivy.clock import Clock
 from kivy.lang import Builder
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, ListProperty, StringProperty
@@ -15,7 +16,7 @@ from mobile_app.core.history import MICROPHONE, Line
 from mobile_app.core.session import Session
 from mobile_app.ui import drawings  # noqa: F401  (evening.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
-from mobile_app.ui.history import LineRow, when
+from mobile_app.ui.history import LineRow, row_heights, when
 from mobile_app.ui.host import host
 from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
@@ -49,8 +50,10 @@ class EveningScreen(SessionScreen):
         self.player = Player(lambda playing: setattr(self.head, "playing", playing))
         self.head.ids.play.bind(on_release=lambda _: self.toggle_sound())
         self.head.ids.delete_sound.bind(on_release=lambda _: self.delete_sound())
-        self.head.bind(minimum_height=lambda *_: self.list.resize(self.heights()))
-        self.app.theme.bind(body=lambda *_: self.list.resize(self.heights()))
+        resize = Clock.create_trigger(lambda _: self.list.resize(self.heights()), -1)
+        self.head.bind(minimum_height=resize)
+        self.app.theme.bind(body=resize)
+        self.list.bind(width=resize)
 
     @property
     def list(self) -> VirtualList:
@@ -59,9 +62,8 @@ class EveningScreen(SessionScreen):
 
     def heights(self) -> dict[str, float]:
         """px of each kind of row."""
-        theme = self.app.theme
-        line = max(dp(60), theme.body * 1.25 + theme.label * 1.25 + dp(22))
-        return {"head": self.head.minimum_height + dp(8), "line": line}
+        rows = row_heights(self.list.row_width, self.app.theme)
+        return rows | {"head": self.head.minimum_height + dp(8)}
 
     def show(self, session: int) -> bool:
         """Show a session; False if there is none with this id."""

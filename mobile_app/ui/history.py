@@ -8,10 +8,9 @@ from typing import Any
 from kivy.clock import Clock
 from kivy.lang import Builder
 from kivy.metrics import dp
-from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
+from kivy.properties import BooleanProperty, ColorProperty, ListProperty, NumericProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import Screen
-from kivy.uix.stacklayout import StackLayout
 from kivy.uix.widget import Widget
 
 from mobile_app.core import export
@@ -19,8 +18,9 @@ from mobile_app.core.history import MICROPHONE, Entry, Line, Query
 from mobile_app.core.translations import Translator, mark
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.host import Host, host
+from mobile_app.ui.theme import Theme
 from mobile_app.ui.virtual_list import VirtualList
-from mobile_app.ui.widgets import ChoiceChip, Sheet, Touchable
+from mobile_app.ui.widgets import Chips, ChoiceChip, Sheet, Touchable
 from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("history.kv")))
@@ -28,6 +28,7 @@ Builder.load_file(str(Path(__file__).with_name("history.kv")))
 DATE = mark("{year}-{month:02}-{day:02} {hour:02}:{minute:02}")
 PAGE = 48  # rows that are read at a time
 SEARCH_DELAY = 0.25  # s after the last letter
+BETWEEN = "  ·  "  # facts
 
 
 def when(started: datetime, tr: Translator) -> str:
@@ -44,12 +45,44 @@ def when(started: datetime, tr: Translator) -> str:
     return tr(DATE, **fields)
 
 
-class LineRow(Touchable, BoxLayout):
+def narrow(width: float, theme: Theme) -> bool:
+    """Must the second line of a row `width` px wide be parted into two?"""
+    return width < 22 * theme.body
+
+
+def row_heights(width: float, theme: Theme) -> dict[str, float]:
+    """px of each kind of row of a list whose rows are `width` px wide."""
+    words = theme.body * 1.25 + theme.label * 1.25 * (2 if narrow(width, theme) else 1)
+    return {"line": max(dp(60), words + dp(22)), "evening": max(dp(60), words + dp(24))}
+
+
+class Row(Touchable, BoxLayout):
+    """A row of a list: a title, and facts in one line below, or in two where the row is narrow."""
+
+    text = StringProperty()
+    facts = ListProperty()
+    first = NumericProperty(2)  # how many of the facts stand in the first of two lines
+    detail = StringProperty()
+    more = StringProperty()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        part = Clock.create_trigger(self.part, -1)
+        for name in ("facts", "first", "width"):
+            self.fbind(name, part)
+        host().theme.fbind("body", part)
+
+    def part(self, *_: object) -> None:
+        """Write the facts, in one line or in two."""
+        facts = [fact for fact in self.facts if fact]
+        first = int(self.first) if narrow(self.width, host().theme) else len(facts)
+        self.detail, self.more = BETWEEN.join(facts[:first]), BETWEEN.join(facts[first:])
+
+
+class LineRow(Row):
     """A dance in a list."""
 
     line = NumericProperty(0)
-    text = StringProperty()
-    detail = StringProperty()
     said = StringProperty()
     color = ColorProperty("#888888")
     checked = BooleanProperty(False)
@@ -63,18 +96,16 @@ class LineRow(Touchable, BoxLayout):
         facts = [at, clock(line.end - line.start)]
         if line.tempo_mpm:
             facts.append(tr("{tempo} bars/min", tempo=round(line.tempo_mpm)))
-        self.detail = "  ·  ".join(text for text in (*facts, drawable(named)) if text)
+        self.facts = [*facts, drawable(named)]
         self.color = look.dance_colour(line.result)
         self.checked = line.truth is not None
         self.said = tr("checked") if line.truth else tr.percent(line.confidence) if line.dance else ""
 
 
-class EveningRow(Touchable, BoxLayout):
+class EveningRow(Row):
     """A session of several dances in the list."""
 
     session = NumericProperty(0)
-    text = StringProperty()
-    detail = StringProperty()
 
 
 class HistoryScreen(Screen):
@@ -96,7 +127,9 @@ class HistoryScreen(Screen):
         self._entries: dict[int, Entry] = {}
         self._search = Clock.create_trigger(self.refresh, SEARCH_DELAY)
         self.ids.search.bind(text=lambda *_: self._search())
-        self.app.theme.bind(body=lambda *_: self.list.resize(self.heights()))
+        resize = Clock.create_trigger(lambda _: self.list.resize(self.heights()), -1)
+        self.app.theme.bind(body=resize)
+        self.list.bind(width=resize)
         self.refresh()
 
     def on_pre_enter(self, *_: object) -> None:
@@ -114,9 +147,7 @@ class HistoryScreen(Screen):
 
     def heights(self) -> dict[str, float]:
         """px of each kind of row."""
-        theme = self.app.theme
-        words = theme.body * 1.25 + theme.label * 1.25
-        return {"line": max(dp(60), words + dp(22)), "evening": max(dp(60), words + dp(24))}
+        return row_heights(self.list.row_width, self.app.theme)
 
     def refresh(self, *_: object) -> None:
         """Read anew what there is; of the rows themselves only those in sight."""
@@ -186,10 +217,10 @@ class HistoryScreen(Screen):
             count = self._counts[session]
             facts = [when(entry.started, tr)] if entry.name else []
             facts += [tr.plural("{count} dance", "{count} dances", count), clock(entry.duration)]
-            row.detail = "  ·  ".join(facts)
+            row.facts, row.first = facts, 1 if entry.name else 2
         elif heard := self._lines.get(line):
             alone = session in self._alone
-            row.inset = not alone
+            row.inset, row.first = not alone, 1 if alone else 2  # a date leaves no room for another
             named = (entry.name or (entry.source if entry.source != MICROPHONE else "")) if alone else ""
             at = when(heard.at, tr) if alone else f"{heard.at.astimezone():%H:%M}"
             row.fill(heard, self.app, at=at, named=named)
@@ -206,8 +237,7 @@ class HistoryScreen(Screen):
         """Which dances?"""
         tr, look = self.app.tr, self.app.look
         sheet = Sheet(title=tr("Show only"))
-        chips = StackLayout(size_hint_y=None, spacing=(dp(8), dp(2)))
-        chips.bind(minimum_height=chips.setter("height"))
+        chips = Chips()
         for key in self.app.history.dances():
             chip = ChoiceChip(text=look.dance_name(key), value=key, chosen=key in self.dances)
             chip.bind(on_release=self._toggle)

@@ -74,6 +74,7 @@ class Keyboard:
             field.focus = False
         at = places.index(self.focus) + step if self.focus in places else (0 if step > 0 else -1)
         self.focus = places[at % len(places)]
+        Window.canvas.ask_update()  # Kivy draws no frame on which nothing has changed
         parent = self.focus.parent
         while parent is not None and parent is not Window:
             if isinstance(parent, ScrollView) and parent.children[0].height > parent.height:
@@ -117,7 +118,19 @@ def _pressable(top: Widget) -> list[Widget]:
     return [widget for widget in _within(top) if isinstance(widget, Touchable)]
 
 
-def _reading_order(widget: Widget) -> tuple[float, float]:
-    """From the top, then from the left; what lies within half a line is one line."""
+def _reading_order(widget: Widget) -> tuple[float, ...]:
+    """From the top, then from the left; what lies within half a line is one line.
+
+    What scrolls comes together, at the place of its list: else the bar below would come between the rows
+    in sight and the others, and change its place among them with every step.
+    """
     x, y = widget.to_window(widget.center_x, widget.center_y)
-    return (-round(y / dp(24)), x)
+    own = (-round(y / dp(24)), x)
+    outer = own
+    parent = widget.parent
+    while parent is not None and parent is not Window:
+        if isinstance(parent, ScrollView):
+            left, top = parent.to_window(parent.x, parent.top)
+            outer = (-round(top / dp(24)), left)
+        parent = parent.parent
+    return (*outer, *own)

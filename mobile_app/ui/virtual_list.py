@@ -37,6 +37,15 @@ class VirtualList(ScrollView):
         self.fbind("size", self._place)
 
     @property
+    def row_width(self) -> float:
+        """How wide the rows are, px."""
+        return float(self.width - 2 * self._side)
+
+    @property
+    def _side(self) -> float:
+        return float(max(dp(12), (self.width - dp(READABLE)) / 2))
+
+    @property
     def shown(self) -> dict[int, Widget]:
         """The rows that are widgets now, by number."""
         return self._shown
@@ -87,16 +96,15 @@ class VirtualList(ScrollView):
         wanted = range(first, min(last, len(self._kinds)))
         for row in [row for row in self._shown if row not in wanted]:
             self._put_away(row)
-        side = max(dp(12), (self.width - dp(READABLE)) / 2)
         for row in wanted:
             if row not in self._shown:
                 self._shown[row] = self._take(row)
                 self._fill(self._shown[row], row)
             widget = self._shown[row]
             widget.size_hint = (None, None)
-            widget.width = self.width - 2 * side
+            widget.width = self.row_width
             widget.height = float(self._tops[row + 1] - self._tops[row])
-            widget.pos = (self.x + side, height - float(self._tops[row + 1]))
+            widget.pos = (self.x + self._side, height - float(self._tops[row + 1]))
 
     def _take(self, row: int) -> Widget:
         spare = self._spare.setdefault(self._kinds[row], [])

@@ -64,13 +64,36 @@ class Touchable(ButtonBehavior, Widget):
     """Whatever can be tapped; a test holds every one on every screen to 48 dp."""
 
 
-class TextButton(Touchable, BoxLayout):
-    """A button with words, perhaps an icon before them."""
+class WordButton(Touchable, BoxLayout):
+    """As wide as its words, and never wider than `room`: there they wrap, and it grows higher."""
 
     text = StringProperty()
+    room = NumericProperty(float("inf"))  # px that the parent has
+    most = NumericProperty(float("inf"))  # px that the words may take
+
+    def on_kv_post(self, _: Widget) -> None:
+        """All parts are there."""
+        fit = Clock.create_trigger(self.fit, -1)
+        for name in ("text", "most"):
+            self.fbind(name, fit)
+        for name in ("font_size", "bold"):
+            self.ids.content.fbind(name, fit)
+        fit()
+
+    def fit(self, *_: object) -> None:
+        """Wrap the words where they need it."""
+        label = self.ids.content
+        needed = CoreLabel(font_size=label.font_size, bold=label.bold).get_extents(self.text)[0]
+        label.text_size = (self.most, None) if needed > self.most else (None, None)
+
+
+class TextButton(WordButton):
+    """A button with words, perhaps an icon before them; one that is not `shown` takes no room."""
+
     icon = StringProperty()
     kind = OptionProperty("tonal", options=["filled", "tonal", "plain", "danger"])
     ink = ColorProperty("#000000")
+    shown = BooleanProperty(True)
 
 
 class IconButton(Touchable, BoxLayout):
@@ -207,10 +230,9 @@ class DanceRow(Touchable, BoxLayout):
     chosen = BooleanProperty(False)
 
 
-class ChoiceChip(Touchable, BoxLayout):
+class ChoiceChip(WordButton):
     """One of several values to choose from."""
 
-    text = StringProperty()
     value = StringProperty()
     chosen = BooleanProperty(False)
 
@@ -239,10 +261,41 @@ class NavItem(Touchable, BoxLayout):
 
 
 class TopBar(BoxLayout):
-    """A screen's title; with a way back where there is one."""
+    """A screen's title, with what can be done to the right of it, and a way back where there is one.
+
+    Where the buttons leave too little room for the title, it stands below them.
+    """
 
     title = StringProperty()
     back = BooleanProperty(False)
+    below = BooleanProperty(False)  # the title
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._arrange = Clock.create_trigger(self.arrange, -1)
+        for name in ("title", "width", "back"):
+            self.fbind(name, self._arrange)
+
+    def on_kv_post(self, _: Widget) -> None:
+        """All parts are there."""
+        self.ids.heading.fbind("smallest", self._arrange)
+        self._arrange()
+
+    def add_widget(self, widget: Widget, *args: Any, **kwargs: Any) -> None:
+        """As in Kivy; a button goes beside the title."""
+        if not isinstance(widget, Touchable):
+            super().add_widget(widget, *args, **kwargs)
+            return
+        widget.fbind("width", self._arrange)
+        self.ids.row.add_widget(widget, *args, **kwargs)
+
+    def arrange(self, *_: object) -> None:
+        """Choose where the title stands."""
+        row, heading = self.ids.row, self.ids.heading
+        taken = sum(child.width for child in row.children) - heading.width
+        room = self.width - taken - row.padding[0] - row.padding[2]
+        measure = CoreLabel(font_size=heading.smallest, bold=True)
+        self.below = len(row.children) > 3 and measure.get_extents(self.title)[0] > room
 
 
 class Banner(BoxLayout):
@@ -251,6 +304,7 @@ class Banner(BoxLayout):
     text = StringProperty()
     serious = BooleanProperty(False)
     ink = ColorProperty("#000000")
+    narrow = BooleanProperty(False)  # no room beside the words
     action = StringProperty()
     do = ObjectProperty(None, allownone=True)  # what the action does
 
@@ -266,8 +320,18 @@ class Toast(Label):
         (Animation(duration=3.5) + Animation(opacity=0, duration=0.4)).start(self)
 
 
-class ButtonRow(StackLayout):
-    """Buttons from the right, the most likely one first; they wrap where the room is short."""
+class Chips(StackLayout):
+    """Buttons beside each other, in several rows where the room is short."""
+
+    def add_widget(self, widget: Widget, *args: Any, **kwargs: Any) -> None:
+        """As in Kivy; no button is wider than the row."""
+        super().add_widget(widget, *args, **kwargs)
+        self.fbind("width", widget.setter("room"))
+        widget.room = self.width
+
+
+class ButtonRow(Chips):
+    """Buttons from the right, the most likely one first."""
 
     orientation = "rl-tb"
 
@@ -283,8 +347,10 @@ class ButtonPair(BoxLayout):
         self.fbind("room", self._arrange)
 
     def add_widget(self, widget: Widget, *args: Any, **kwargs: Any) -> None:
-        """As in Kivy; the button's width matters from now on."""
+        """As in Kivy; the button's width matters from now on, and the room to the button."""
         widget.fbind("width", self._arrange)
+        self.fbind("room", widget.setter("room"))
+        widget.room = self.room or float("inf")
         super().add_widget(widget, *args, **kwargs)
         self._arrange()
 

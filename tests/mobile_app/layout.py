@@ -9,7 +9,7 @@ from tests.mobile_app import headless  # isort: skip  # noqa: F401
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from pathlib import Path
@@ -37,7 +37,7 @@ from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from mobile_app.ui.files import FileSheet
-from mobile_app.ui.widgets import Touchable
+from mobile_app.ui.widgets import Card, Touchable
 from runtime import Model, Prediction
 from runtime.dances import DANCE_KEYS, OTHER
 from tests.mobile_app.driver import Driver, visible
@@ -114,6 +114,8 @@ def clip(widget: Widget) -> tuple[Box, bool]:
     part, scrolls = Box(0, 0, *Window.size), False
     parent = widget.parent
     while parent is not None and parent is not Window:
+        if isinstance(parent, Card):  # what is wider sticks out of it
+            part = part.within(replace(part, left=box(parent).left, right=box(parent).right))
         if isinstance(parent, ScrollView):
             part, scrolls = part.within(box(parent)), True
         parent = parent.parent
@@ -183,9 +185,9 @@ def scores(best: str) -> dict[str, float]:
     return {key: 0.9 if key == best else 0.01 for key in (*DANCE_KEYS, OTHER)}
 
 
-def heard(key: str | None, start: float = 0.0) -> Heard:
-    """A line of the history."""
-    at, best = datetime.now(UTC) + timedelta(seconds=start), key or "tango"
+def heard(key: str | None, start: float = 0.0, started: datetime | None = None) -> Heard:
+    """A line of the history, of a session that began now or then."""
+    at, best = (started or datetime.now(UTC)) + timedelta(seconds=start), key or "tango"
     return Heard(start, start + 185.0, at, key, best, (), 0.87, scores(best), 236.0, 59.0)
 
 
@@ -203,10 +205,12 @@ class Parade:
         )
         self.entries: list[int] = []
         for index, keys in enumerate(evenings):
-            draft = Draft(datetime.now(UTC), duration=3725.0 if index else 95.0)
+            # The first was long ago: its date is longer than 'today'.
+            started = datetime.now(UTC) - timedelta(days=0 if index else 400)
+            draft = Draft(started, duration=3725.0 if index else 95.0)
             draft.timeline = Timeline((*DANCE_KEYS, OTHER))
             draft.timeline.extend([float(t) for t in range(60)], np.full((60, 11), 0.09, np.float32))
-            draft.lines = [heard(key, 200.0 * number) for number, key in enumerate(keys)]
+            draft.lines = [heard(key, 200.0 * number, started) for number, key in enumerate(keys)]
             draft.audio = "sound.wav" if index in (0, 3) else None
             if index == 1:
                 draft.source = FILE_NAME

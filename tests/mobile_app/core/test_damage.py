@@ -144,10 +144,10 @@ def test_damaged_pages(tmp_path: Path, place: str) -> None:
             history.lines(entry.id)
             history.timeline(entry.id)
         history.save(draft(3))
-        history.delete_all()
-        assert usable(history)
         if history.aside:
             assert (tmp_path / history.aside).stat().st_size > 0
+        history.delete_all()
+        assert usable(history)
     finally:
         history.close()
     again = History(tmp_path)
@@ -276,6 +276,9 @@ def test_a_disk_that_is_full_at_the_start(small_disk: Path, known: bool) -> None
         history.save(draft(3000, "jive"))
     with pytest.raises(StorageError):
         history.save(large := draft(3000, "tango"))
+    with pytest.raises(OSError, match="No space left"):
+        WavWriter(history.new_audio_path(START), 8_000)
+    assert not list(small_disk.rglob("*.wav"))  # not an empty one either, which nobody could play
     history.entrust(large)
     filler.unlink()
     history.save_unsaved()
@@ -324,6 +327,45 @@ def test_a_start_leaves_kept_sound_as_it_is(tmp_path: Path, rate: int) -> None:
     assert kept.read_bytes() == before
     samples, found = soundfile.read(kept)  # another library's parser
     assert (found, len(samples)) == (rate, 3 * rate)
+
+
+@pytest.mark.parametrize("fault", ["damaged", "newer"])
+def test_sound_of_a_history_that_was_put_aside_stays(tmp_path: Path, fault: str) -> None:
+    """Its session stands in the file beside; the second start used to take the sound for nobody's."""
+    history = History(tmp_path)
+    kept = history.new_audio_path(START)
+    with WavWriter(kept, 8_000) as writer:
+        writer.write(np.ones(8_000, np.float32), 8_000)
+    history.save(draft(audio=kept.name))
+    history.close()
+    with sqlite3.connect(tmp_path / "history.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    if fault == "damaged":
+        (tmp_path / "history.sqlite").write_bytes(b"no database" * 1000)
+    before = kept.read_bytes()
+    for _ in range(3):
+        History(tmp_path).close()
+    assert kept.read_bytes() == before
+    history = History(tmp_path)
+    history.delete_all()  # the user wants nothing kept
+    history.close()
+    assert not kept.exists()
+    assert [path.name for path in tmp_path.glob("history*.sqlite")] == ["history.sqlite"]
+
+
+def test_sound_stays_where_it_is_not_known_whose_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of sessions can't be read just now: that is no reason to remove all sound."""
+    history = History(tmp_path)
+    kept = history.new_audio_path(START)
+    kept.write_bytes(b"sound")
+    history.save(draft(audio=kept.name))
+    history.close()
+    monkeypatch.setattr(History, "_try_to_read", lambda *_: None)
+    History(tmp_path).close()
+    assert kept.exists()
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000, 16_000])

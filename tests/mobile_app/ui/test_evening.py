@@ -9,16 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from kivy.core.window import Window
+from kivy.metrics import dp
 
 from mobile_app.core.buzz import PATTERNS
 from mobile_app.core.history import NAME_LENGTH
 from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.session import State
+from mobile_app.ui.app import SCREENS
 from mobile_app.ui.glyphs import covered, drawable
 from mobile_app.ui.history import EveningRow, LineRow
 from mobile_app.ui.listen import SetRow
-from mobile_app.ui.widgets import ChoiceChip, DanceRow, IconButton, LineInput, NavItem, TextButton
+from mobile_app.ui.widgets import ChoiceChip, DanceRow, IconButton, LineInput, NavItem, TextButton, Touchable
 from runtime import Model
 from runtime.dances import OTHER
 from tests.conftest import ToneMaker
@@ -165,8 +168,6 @@ def test_silence_and_noise_make_no_line(hand: Hand) -> None:
 
 
 def test_a_recording_without_music_says_so(hand: Hand, tmp_path: Path) -> None:
-    import soundfile
-
     path = tmp_path / "nothing.wav"
     soundfile.write(path, np.zeros(20 * RATE, np.float32), RATE)
     hand.app.open_file(str(path))
@@ -216,6 +217,14 @@ def test_keep_the_sound_can_be_switched_while_it_listens(hand: Hand, tone: ToneM
     assert hand.app.history.audio_path(entry.id) is not None
     hand.app.change_settings(keep_audio=True)
     assert hand.reads("The sound is kept from now on.")
+    hand.hear(tone("samba", 6.0))  # it went into a file of its own, and the next start removed the first
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    [path] = hand.app.history.audio_folder.iterdir()
+    assert hand.app.history.audio_path(entry.id) == path
+    samples, rate = soundfile.read(path)
+    assert rate == RATE
+    assert len(samples) == pytest.approx(18 * RATE, abs=2 * RATE)
 
 
 def test_kept_sound_has_a_limit_that_is_seen(
@@ -315,23 +324,52 @@ def test_every_screen_by_keyboard_with_a_visible_focus(hand: Hand) -> None:
         hand.frames(3)
         return bool(done)
 
-    for place in ("listen", "history", "dances", "settings"):
-        seen = set()
-        for _ in range(80):
+    def all_by_tab() -> set[Touchable]:
+        """What the focus comes by until it is back, each time in sight and with a ring around it."""
+        keys.clear()
+        hand.frames(3)
+        seen: list[Touchable] = []
+        while True:
             assert press(9)
-            seen.add(keys.focus)
-            assert keys.focus.get_root_window() is not None
             assert keys._ring in Window.canvas.after.children
-            x, y = keys.focus.to_window(*keys.focus.center)
+            place = [*keys.focus.to_window(keys.focus.x, keys.focus.y)]
+            place += [*keys.focus.to_window(keys.focus.right, keys.focus.top)]
+            assert keys._line.rounded_rectangle[:2] == pytest.approx([place[0] + dp(1), place[1] + dp(1)])
+            assert -1 <= place[0] <= place[2] <= Window.width + 1, f"{keys.focus} is not in sight"
+            x, y = (place[0] + place[2]) / 2, (place[1] + place[3]) / 2
             assert 0 <= x <= Window.width
             assert -1 <= y <= Window.height + 1, f"{keys.focus} is not in sight"
-        assert {item.place for item in seen if isinstance(item, NavItem)} == {
-            "listen", "history", "dances", "settings",
-        }  # fmt: skip
-        target = next(item for item in seen if isinstance(item, NavItem) and item.place == place)
-        keys.focus = target
+            if keys.focus in seen:
+                return set(seen)
+            seen.append(keys.focus)
+
+    app, places = hand.app, ("listen", "history", "dances", "settings")
+    [entry] = app.history.entries()
+    [line, _] = app.history.lines(entry.id)
+    screens = {place: lambda place=place: app.go(place) for place in (*places, "about")}
+    screens |= {
+        "evening": lambda: app.show_evening(entry.id),
+        "line": lambda: app.show_line(line.id),
+        "dance": lambda: app.show_dance("tango"),
+    }
+    assert screens.keys() == SCREENS.keys()
+    for name, go in screens.items():
+        go()
+        assert app.screens.current == name
+        seen = all_by_tab()
+        every = {w for w in hand.widgets(Touchable) if not w.disabled}
+        assert seen >= every, name  # a list makes further rows as the focus comes to them
+        assert {item.place for item in seen if isinstance(item, NavItem)} == set(places)
+    for sheet in (app.screen("history").ask_export, app.screen("line").rename, app.screen("line").correct):
+        sheet()
+        hand.frames(3)
+        under = {item for item in all_by_tab() if isinstance(item, NavItem)}
+        assert not under  # what the panel covers can't be reached
+        press(27)
+    for place in places:
+        keys.focus = hand.find(kind=NavItem, place=place)
         assert press(13)
-        assert hand.app.screens.current == place
+        assert app.screens.current == place
     hand.app.go("history")
     hand.frames(3)
     keys.clear()
