@@ -61,7 +61,7 @@ class Studio:
     def __init__(self, folder: Path) -> None:
         session.RING_SECONDS *= SPEED  # as many seconds by the clock to be late as at real time
         self.party = folder / "party.wav"
-        self.speed: float | None = SPEED
+        self.speed = SPEED
         soundfile.write(self.party, *party())
         system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
         platform = Platform(
@@ -165,13 +165,13 @@ class Studio:
         keys = ["slow_waltz", "tango", "viennese_waltz", "rumba", "samba", "jive", "quickstep"]
         samples, rate, _ = medley([key for key in keys if (EXAMPLES / f"{key}.ogg").exists()], 40.0, 1)
         soundfile.write(self.party, samples, rate)
-        self.speed = None
         app.change_settings(theme="light")
         driver.resize(*SHAPES["upright"])
         app.go("listen")
         app.listening.listen()
         self.heard(0.7 * len(samples) / rate)
         self.shoot("set-list-light-upright")
+        assert app.shown.mode == "running", "the set list was shot too late: the evening was over"
         self.finished()
         session = app.listening.session.snapshot.saved
         app.history.rename(session, "Ball at the club")
