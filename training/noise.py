@@ -22,6 +22,20 @@ from training.scoring import Run, score_windows
 ALPHAS = tuple(round(0.1 * i, 1) for i in range(11))
 
 
+def readable(recordings: Sequence[Recording]) -> list[Recording]:
+    """Those whose audio is there still, which a stored spectrogram does not promise.
+
+    Raises
+    ------
+    WhichdanceError
+        If there is none.
+    """
+    found = [r for r in recordings if r.path.exists()]
+    if not found:
+        raise WhichdanceError("noise is mixed into audio, and of none of the test recordings it is there")
+    return found
+
+
 def accuracy_curve(
     run: Run,
     recordings: Sequence[Recording],
@@ -29,6 +43,7 @@ def accuracy_curve(
     *,
     alphas: Sequence[float] = ALPHAS,
     stride: int = DEFAULT_STRIDE,
+    labels: Sequence[str] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
     """Accuracy with noise mixed into every recording at growing intensity.
@@ -44,6 +59,8 @@ def accuracy_curve(
     alphas : sequence of float
         Intensities, 0 to 1.
     stride : int
+    labels : sequence of str, optional
+        Of the scores' columns, as for `training.evaluate.evaluate`.
     progress : callable
         Called with (recordings done, recordings in all).
 
@@ -71,11 +88,13 @@ def accuracy_curve(
                 yield _segments(degrade.mix(samples, noise_samples, alpha), sample_rate, stride)
             progress(done, len(recordings))
 
-    scores = [s[:, : len(DANCE_KEYS)] for s in score_windows(run, mixed())]
+    scores = score_windows(run, mixed())
     rms_signal = float(np.mean(rms_signals))
     points = []
     for i, alpha in enumerate(alphas):
-        report = statistics(f"α = {alpha}", [r.dance for r in recordings], scores[i :: len(alphas)])
+        report = statistics(
+            f"α = {alpha}", [r.dance for r in recordings], scores[i :: len(alphas)], columns=labels
+        )
         points.append(
             {
                 "alpha": alpha,

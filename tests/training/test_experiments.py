@@ -162,6 +162,46 @@ def test_several_seeds(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert cells[2] in capsys.readouterr().out
 
 
+def test_classes_in_another_order_and_what_was_seen(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An experiment says what `evaluate` says of the same network, whatever its classes are."""
+    out = tmp_path / "out"
+    classes = ["--classes", "bachata,viennese_waltz,quickstep,rumba"]
+    command = ["experiment", "table4.8", str(manifest), "-o", str(out), *SMALL, *classes]
+    assert main([*command, "--dataset", f"separation={manifest}@train"]) == 0
+    assert "of 9, 9 of them it was trained on" in capsys.readouterr().err
+    best = str(out / "runs" / "our-method" / "best.pt")
+    assert main(["evaluate", best, f"test={manifest}", f"separation={manifest}@train", "-o", str(out)]) == 0
+    rows = json.loads((out / "table4.8.json").read_text())["rows"][:2]
+    reports = json.loads((out / "report.json").read_text())["datasets"]
+    assert [row["ours"][0]["total"] for row in rows] == [3, 9]
+    for row, report in zip(rows, reports, strict=True):
+        assert row["ours"] == [report["top1"], report["top2"], report["segment_top1"]]
+    noise = ["--crowd", str(read_manifest(manifest)[0].path)]
+    assert main(["experiment", "figure4.7", *command[2:], *noise]) == 0
+    clean = json.loads((out / "figure4.7.json").read_text())["rows"][0]
+    assert clean["ours"][0]["right"] == rows[0]["ours"][0]["right"]
+    assert clean["ours"][0]["total"] == 3
+
+
+def test_noise_needs_audio_before_training(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = ["corpus", str(tmp_path), "--hours", "0.012", "--seconds", "6", "--dances", "rumba,tango"]
+    corpus += ["--other-share", "0", "--jobs", "1", "--no-audio", "--store", str(tmp_path / "features")]
+    assert main(corpus) == 0
+    made, split = str(tmp_path / "manifest.csv"), str(tmp_path / "m.csv")
+    assert main(["manifest", "split", made, "-o", split, "--validation", "1", "--test", "1"]) == 0
+    crowd = read_manifest(manifest)[0].path
+    command = ["experiment", "figure4.7", split, "-o", str(tmp_path / "out"), *SMALL]
+    assert main([*command, "--crowd", str(crowd)]) == 1
+    assert "of none of the test recordings it is there" in capsys.readouterr().err
+    assert main([*command, "--crowd", str(crowd), "--architecture", "waveform"]) == 2
+    assert "figure4.7 mixes noise in before the spectrogram" in capsys.readouterr().err
+    assert not list(tmp_path.glob("out/**/*.pt"))
+
+
 def test_folds_test_every_recording_once(manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_manifest(tmp_path / "m.csv", [replace(r, split="") for r in read_manifest(manifest)])

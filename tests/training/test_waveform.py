@@ -14,7 +14,7 @@ from training.data.manifest import Recording
 from training.data.store import Stored
 from training.models import build
 from training.samples import SCALE, SampleBatches, samples_of, segments_of
-from training.waveform import SAMPLE_RATE, SEGMENT_SAMPLES
+from training.waveform import SAMPLE_RATE, SEGMENT_SAMPLES, centres
 
 
 def stored(tmp_path: Path, seconds: float = 20, rate: int = 44_100, dance: str = "tango") -> Stored:
@@ -52,6 +52,18 @@ def test_level_does_not_matter_and_silence_is_a_number() -> None:
         torch.testing.assert_close(network(samples), network(0.1 * samples), atol=1e-3, rtol=1e-3)
         assert network(samples).shape == (2, 11)
         assert network(torch.zeros_like(samples)).isfinite().all()
+
+
+def test_the_filters_begin_as_a_spectrogram_whatever_the_phase() -> None:
+    network = build("waveform")
+    time = torch.arange(SEGMENT_SAMPLES) / SAMPLE_RATE
+    tones = torch.stack([torch.sin(2 * np.pi * f * time + p) for f in (440.0, 3000.0) for p in (0.0, 1.5)])
+    with torch.inference_mode():
+        bands = network.bands(tones).mean(dim=2)
+    loudest = centres()[bands.argmax(dim=1)]
+    assert loudest.tolist() == pytest.approx([440, 440, 3000, 3000], rel=0.05)
+    torch.testing.assert_close(bands[0].max(), bands[1].max(), atol=0.05, rtol=0)
+    assert (bands.amax(dim=1) - bands.amin(dim=1) > 5).all()  # 20 dB and more
 
 
 def test_batches_are_functions_of_their_number(tmp_path: Path) -> None:

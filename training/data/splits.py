@@ -176,21 +176,22 @@ def tags_of(path: Path) -> dict[str, str]:
         import mutagen
     except ImportError as error:
         raise WhichdanceError("groups by tags need mutagen: pip install 'whichdance[tags]'") from error
-    nothing = dict.fromkeys(ID3, "")
     try:
         file = mutagen.File(path, easy=True)
-    except (mutagen.MutagenError, OSError):
-        return nothing
-    if file is None or file.tags is None:
-        return nothing
-    found = {}
-    for name, frame in ID3.items():
-        for key in (name, frame):  # WAV and AIFF know the frames alone
-            try:
-                value = file.tags.get(key)
-            except (KeyError, ValueError):
-                value = None
-            if value:
-                found[name] = str(value[0] if isinstance(value, list) else value)
-                break
-    return nothing | found
+        tags = file.tags if file is not None and file.tags is not None else {}
+        found = {name: _tag(tags, (name, frame)) for name, frame in ID3.items()}
+    except Exception:  # mutagen's own, and what its parsers throw at damaged files
+        return dict.fromkeys(ID3, "")
+    return found
+
+
+def _tag(tags: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """The first of the keys that the tags have; WAV and AIFF know the frames alone."""
+    for key in keys:
+        try:
+            value = tags.get(key)
+        except (KeyError, ValueError):  # a kind of tags that cannot have this key
+            continue
+        if value:
+            return str(value[0] if isinstance(value, list) else value)
+    return ""

@@ -1,8 +1,11 @@
 """Figure 4.7: accuracy of our method on the test split with noise of growing intensity mixed in."""
 
+import sys
+
 from runtime.errors import ParameterError
 from training import noise, plots
 from training.experiments.setup import COLUMNS, Setup, Table
+from training.settings import WAVEFORM
 
 TITLE = "accuracy of our method against noise intensity"
 
@@ -16,9 +19,16 @@ def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
     """The curve of our method, as a figure and as a table over α."""
     if setup.noise is None:
         raise ParameterError(f"{name} needs --crowd FILE, a recording of a crowd")
-    run = setup.our_method(extended=extended)
+    if setup.architecture == WAVEFORM:
+        raise ParameterError(f"{name} mixes noise in before the spectrogram, which '{WAVEFORM}' has none of")
+    recordings = noise.readable(setup.recordings())  # before hours of training
+    for gone in set(setup.recordings()) - set(recordings):
+        print(f"left out: {gone.path} is not there any more", file=sys.stderr)
+    network = setup.our_method(extended=extended)
     with setup.watch("noise") as progress:
-        result = noise.accuracy_curve(run, setup.recordings(), setup.noise, progress=progress)
+        result = noise.accuracy_curve(
+            network.run, recordings, setup.noise, labels=network.labels, progress=progress
+        )
     plots.save(plots.accuracy_against_noise({"": result["points"]}), setup.folder / f"{name}.png")
     snr = next(point["snr"] for point in result["points"] if point["alpha"] == 0.5)
     levels = (

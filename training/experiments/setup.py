@@ -1,6 +1,7 @@
 """What an experiment is given, and the table that it gives back."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,10 +14,12 @@ from runtime.atomic import replacing
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.manifest import Recording
 from training.data.store import Stored
-from training.evaluate import Dataset, Report, evaluate, load_runner, stored_dataset
+from training.evaluate import Dataset, Report, evaluate, load_labelled_runner, stored_dataset, warning
 from training.markdown import table
 from training.metrics import Accuracy, percent
+from training.provenance import seen
 from training.scoring import Run
+from training.weights import read_checkpoint
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
 
@@ -24,6 +27,25 @@ OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained 
 @contextmanager
 def _unwatched(what: str) -> Iterator[Callable[[int, int], None]]:
     yield lambda done, total: None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes
+    ----------
+    run : callable
+        Segments to scores.
+    labels : tuple of str
+        Of the scores' columns.
+    seen : dict of str to set of str
+        Hashes of what it was made with, see `training.provenance.seen`.
+    """
+
+    run: Run
+    labels: tuple[str, ...]
+    seen: Mapping[str, set[str]]
 
 
 @dataclass(frozen=True)
@@ -70,30 +92,37 @@ class Setup:
     extension: Sequence[Stored] = ()
     noise: Path | None = None
 
-    def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Run:
-        """Train a network (or find it trained) and give it as a function of segments."""
+    def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Trained:
+        """Train a network (or find it trained)."""
         data = [*self.training, *self.extension] if extended else list(self.training)
-        return load_runner(self.train(name, architecture, data, options), self.device)[0]
+        path = self.train(name, architecture, data, options)
+        run, _, labels = load_labelled_runner(path, self.device)
+        return Trained(run, labels, seen(read_checkpoint(path)))
 
-    def our_method(self, *, extended: bool = False) -> Run:
+    def our_method(self, *, extended: bool = False) -> Trained:
         """The thesis's proposed configuration, trained on the training data or on the extended ones."""
         name = "our-method-extended" if extended else "our-method"
         return self.trained(name, self.architecture, extended=extended)
 
-    def on_test(self, run: Run) -> Report:
+    def on_test(self, network: Trained) -> Report:
         """Statistics on the manifest's test split."""
         if not self.test:
             raise WhichdanceError("the manifest has no recordings in the split 'test' that are long enough")
-        return self.on(run, stored_dataset("test", self.test))
+        return self.on(network, stored_dataset("test", self.test))
 
-    def on(self, run: Run, dataset: Dataset) -> Report:
-        """Statistics on a dataset."""
+    def on(self, network: Trained, dataset: Dataset) -> Report:
+        """Statistics on a dataset; what the network has met of it before is told on standard error."""
         with self.watch(f"{dataset.name}: scores") as progress:
-            return evaluate(run, dataset, progress=progress)
+            report = evaluate(
+                network.run, dataset, labels=network.labels, seen=network.seen, progress=progress
+            )
+        if line := warning(report):
+            print(line, file=sys.stderr)
+        return report
 
-    def on_datasets(self, run: Run) -> dict[str, Report]:
+    def on_datasets(self, network: Trained) -> dict[str, Report]:
         """Statistics on the test split and on every further dataset, by name."""
-        return {"test": self.on_test(run)} | {d.name: self.on(run, d) for d in self.datasets}
+        return {"test": self.on_test(network)} | {d.name: self.on(network, d) for d in self.datasets}
 
     def wants(self, row: str) -> bool:
         """Whether `only` includes the row."""
