@@ -551,8 +551,8 @@ class History:
 
 
 def clean_name(name: str) -> str:
-    """A name in one line, without control characters, of at most `NAME_LENGTH` characters."""
-    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in name)
+    """A name in one line of at most `NAME_LENGTH` characters, none of them a control or half a character."""
+    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in name)
     return " ".join(visible.split())[:NAME_LENGTH].strip()
 
 

@@ -1,5 +1,6 @@
 """A recording as an audio source: as fast as it can be heard out, or at a pace, like a microphone."""
 
+import os
 import time
 from collections.abc import Callable
 
@@ -66,6 +67,7 @@ def _length(path: str) -> int | None:
     import soundfile
 
     try:
-        return int(soundfile.info(path).frames)
+        # As bytes: not every name is UTF-8.
+        return int(soundfile.info(path if os.name == "nt" else os.fsencode(path)).frames)
     except soundfile.SoundFileError:
         return None

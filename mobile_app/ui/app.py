@@ -26,6 +26,7 @@ from mobile_app.ui.about import AboutScreen
 from mobile_app.ui.dances import DanceScreen, DancesScreen
 from mobile_app.ui.evening import EveningScreen
 from mobile_app.ui.files import FileSheet
+from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import HistoryScreen
 from mobile_app.ui.keyboard import Keyboard
 from mobile_app.ui.line import LineScreen
@@ -258,7 +259,7 @@ class WhichDanceApp(App):
 
     def toast(self, text: str) -> None:
         """Say something at the bottom of the window."""
-        self.root.ids.toast.say(text)
+        self.root.ids.toast.say(drawable(text))
 
     def open_sheet(self, sheet: Sheet) -> None:
         """Open a panel over the screen."""

@@ -11,6 +11,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.recycleview import RecycleView
 from kivy.uix.recycleview.views import RecycleDataViewBehavior
 
+from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.theme import SHEET_HEIGHT
 from mobile_app.ui.widgets import Note, Sheet, Touchable
 from runtime.audio import SUFFIXES
@@ -70,15 +71,15 @@ class FileSheet(Sheet):
             self.app.toast(self.app.tr("This folder can't be opened."))
             return
         self.folder = folder
-        self.path_label.text = str(folder)
+        self.path_label.text = drawable(str(folder))
         visible = [path for path in inside if not path.name.startswith(".")]
         folders = [path for path in visible if path.is_dir()]
         files = [path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file()]
         up = [{"text": self.app.tr("One folder up"), "icon": "up", "path": str(folder.parent)}]
         self.rows.data = (
             (up if folder.parent != folder else [])
-            + [{"text": path.name, "icon": "folder", "path": str(path)} for path in folders]
-            + [{"text": path.name, "icon": "note", "path": str(path)} for path in files]
+            + [{"text": drawable(path.name), "icon": "folder", "path": str(path)} for path in folders]
+            + [{"text": drawable(path.name), "icon": "note", "path": str(path)} for path in files]
         )
         self.rows.scroll_y = 1
 

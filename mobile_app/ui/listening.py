@@ -1,6 +1,7 @@
 """Everything that leads to a session and away from it: permission, microphone, file, background."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -97,7 +98,9 @@ class Listening:
     def open_file(self, path: str) -> None:
         """Listen to a recording, as fast as the device can."""
         if not self.busy:
-            self._start(Path(path).name, lambda: self.platform.file(path))
+            # A name that is not UTF-8 is no text, which is all that the history keeps.
+            name = os.fsencode(Path(path).name).decode(errors="replace")
+            self._start(name, lambda: self.platform.file(path))
 
     @property
     def busy(self) -> bool:

@@ -121,7 +121,7 @@ def test_rename_correct_delete(history: History, tmp_path: Path) -> None:
 def test_names_are_one_line_of_limited_length(history: History) -> None:
     saved = draft()
     history.save(saved)
-    history.rename(saved.id or 0, "a\nb\t c\u2028d\x00" + "x" * 5000)
+    history.rename(saved.id or 0, "a\nb\t\udce9 c\u2028d\x00" + "x" * 5000)
     name = history.entry(saved.id or 0).name  # type: ignore[union-attr]
     assert name.startswith("a b c d x")
     assert len(name) == NAME_LENGTH

@@ -1,6 +1,7 @@
 """The app itself, drawn without a screen: taps, what can then be read, sizes and contrasts."""
 
 import json
+import os
 import sqlite3
 import wave
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from mobile_app.ui import theme
 from mobile_app.ui.app import SCREENS
 from mobile_app.ui.drawings import MAX_COLUMNS, CountView, TimelineView
 from mobile_app.ui.files import FileRow
+from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import LineRow
 from mobile_app.ui.listen import TapSheet, TempoBox
 from mobile_app.ui.widgets import (
@@ -252,6 +254,35 @@ def test_open_a_file_through_the_list(
     hand.until(lambda: hand.app.shown.mode == "done")
     assert "Paso Doble" in hand.texts()
     assert hand.app.history.entries()[0].source == "paso_doble.wav"
+
+
+def test_files_whose_names_are_no_text_or_in_a_script_that_the_font_lacks(
+    hand: Hand, tone_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name in Latin-1 used to end the app in the list, and its result could not be saved."""
+    music = tone_file("paso_doble", 20)
+    folder = music.parent / "東京 \N{DANCER}"
+    folder.mkdir()
+    try:
+        music = music.rename(folder / os.fsdecode(b"Caf\xe9 \xe6\x9d\xb1.wav"))
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    monkeypatch.setenv("HOME", str(folder))
+    hand.tap(hand.find(kind=TextButton, text="Open a file"))
+    [row] = [row for row in hand.widgets(FileRow) if row.text.endswith(".wav")]
+    for text in hand.texts():
+        assert drawable(text) == text
+    hand.tap(row)
+    hand.until(lambda: hand.app.shown.mode == "done")
+    [entry] = hand.app.history.entries()
+    assert entry.source.startswith("Caf")
+    assert entry.source.endswith("東.wav")  # kept as it is, as far as it is text
+    hand.app.show_line(hand.app.history.lines(entry.id)[0].id)
+    hand.frames(3)
+    assert hand.reads("Caf")
+    hand.app.screen("history").save_as("json")
+    hand.frames(3)
+    assert hand.reads("Saved: ")
 
 
 def test_cancel_a_file(hand: Hand, tone_file: Callable[..., Path]) -> None:
