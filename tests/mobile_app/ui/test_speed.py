@@ -23,7 +23,7 @@ ATTEMPTS = 9
 def best(what: str, work: Callable[[], object], attempts: int = ATTEMPTS) -> float:
     """Seconds of the processor that some work takes in this thread, the best of several attempts.
 
-    They are printed, too: `pytest -s tests/mobile_app/ui/test_speed.py`.
+    They are printed, too: `pytest -n0 -s tests/mobile_app/ui/test_speed.py`.
     """
     times = []
     for _ in range(attempts):
