@@ -28,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """One thread in each of the processes that run side by side: more would only wait for one another."""
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # xdist gives them a terminal's width, and they have no terminal
+        os.environ.pop("COLUMNS", None)
 
 
 def write_tiny_model(

@@ -90,7 +90,7 @@ class serving:
         self._thread.join()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # ended with its file: other files of the same process start their own
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
@@ -104,7 +104,7 @@ def launch(playwright: Playwright, *arguments: str) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Without a microphone."""
     running = launch(playwright)
