@@ -46,7 +46,7 @@ def recover(
     classes = fields["labels"].split(",")
     if len(classes) < len(weights["head.1.bias"]):
         classes.append(OTHER)
-    options = {"classes": classes, "branches": branches, "dropout": dropout}
+    options = {"classes": classes, "branches": branches, "dropout": dropout, "width": 1.0}
     network = build(RHYTHMOGRAM, **options).eval()
     norms: dict[nn.Module, nn.BatchNorm2d] = {}
     modules = dict(network.named_modules())

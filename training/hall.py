@@ -12,8 +12,8 @@ loud as the room (the critical distance). On mel power all of that costs next to
   sounds are nearly equally loud, and a network that looks for onsets takes flicker for onsets.
 - **Crowd.** The voices, hands and cheers are those of `training.synthesis.ambience`, many at once, in the
   same room. Most crowds are random fields instead: noise, flickering as noise does, whose loudness wanders
-  over time and bands, as fast as syllables and as slowly as phrases, with clatter in it. A bank of clips is
-  learnt by heart; a field never comes twice.
+  over time and bands, as fast as syllables and as slowly as phrases, with clatter in it, and often with hands
+  that clap in a time of their own. A bank of clips is learnt by heart; a field never comes twice.
 - **Phone.** Band limits of small loudspeakers and microphones, a noise floor, automatic gain and a limiter.
 
 `python -m training degrade` does such things to audio, by other code, for test corpora.
@@ -57,6 +57,8 @@ SLOPES = (6.0, 24.0)  # dB an octave
 FLOOR = (-75.0, -30.0)  # dB below the segment's mean power
 CLIP_SECONDS = 16.0
 FIELDS = 0.75  # share of crowds that are random fields
+CLAPPING = 0.4  # share of fields in which hands clap in time
+CLAPS = (1.5, 5.0)  # a second; together about 2, everybody alone about 4 (Néda et al. 2000)
 VOICES, OTHERS = 24, 10  # clips of speech, and of each other kind, in the bank
 DB = 10 / math.log(10)
 SMALLEST = 1e-12
@@ -212,7 +214,7 @@ def _field(length: int) -> Tensor:
         grid = torch.randn(1, 1, 2 + N_MELS // _octave(2, 7), 2 + length // frames)
         wander = functional.interpolate(grid, (N_MELS, length), mode="bilinear", align_corners=True)[0, 0]
         db += wander * float(_draw(1, deviation))
-    slope = float(_draw(1, (2.0, 8.0)))  # dB an octave, down from where speech is loudest
+    slope = float(_draw(1, (2.0, 12.0)))  # dB an octave, down from where speech is loudest
     db -= slope * torch.log2(_centres() / 500).clamp(min=0)[:, None]
     power = 10 ** (db / 10)
     loud = power.mean()
@@ -221,7 +223,27 @@ def _field(length: int) -> Tensor:
         decay = 10 ** (-torch.arange(min(20, length - start)) * float(_draw(1, (0.05, 0.35))))
         bands = slice(low, low + int(torch.randint(30, 120, ())))
         power[bands, start : start + len(decay)] += loud * 10 ** (1.5 * torch.rand(())) * decay
+    if float(torch.rand(())) < CLAPPING:
+        power += loud * 10 ** (float(_draw(1, (-6.0, 9.0))) / 10) * _clapping(length)
     return power
+
+
+def _clapping(length: int) -> Tensor:
+    """Hands that clap in time, but not in that of the music; power of mean one, shape (224, length)."""
+    low, high = (math.log2(hz) for hz in CLAPS)
+    period = FRAME_RATE / 2 ** (low + (high - low) * float(torch.rand(())))  # frames
+    n = int(length / period) + 2
+    times = (torch.arange(n) - torch.rand(())) * period + 0.06 * torch.rand(()) * period * torch.randn(n)
+    levels = 10 ** (0.2 * torch.randn(n))
+    after = torch.arange(length)[:, None] - times  # frames since each clap
+    decay = 0.5 + 3 * float(torch.rand(()))  # frames: many hands are not quite together
+    envelope = (levels * torch.exp(-after.clamp(min=0) / decay) * (after > -1)).sum(dim=1)
+    overlap = torch.tensor([0.1, 0.25, 0.3, 0.25, 0.1])[None, None]  # of the front end's frames
+    envelope = functional.conv1d(envelope[None, None], overlap, padding="same")[0, 0]
+    octaves = torch.log2(_centres() / float(_draw(1, (800.0, 3000.0))))
+    colour = 10 ** (-octaves.abs() * float(_draw(1, (4.0, 12.0))) / 10)
+    power = colour[:, None] * envelope
+    return power / power.mean()
 
 
 def _octave(low: int, high: int) -> int:

@@ -106,7 +106,7 @@ def test_random_fields_wander_and_never_come_twice() -> None:
     db = 10 * fields.log10()
     wander = db.reshape(24, 16, 14, FRAMES).mean(dim=2).std(dim=2)  # of 16 bands, over time
     assert 2 < wander.mean() < 8
-    flat = (db - db.mean(dim=(1, 2), keepdim=True)).reshape(24, -1)
+    flat = (db - db.mean(dim=2, keepdim=True)).reshape(24, -1)  # spectra may be alike
     alike = torch.corrcoef(flat - flat.mean(dim=0)).fill_diagonal_(0).abs()
     assert alike.max() < 0.6
 
@@ -149,3 +149,21 @@ def test_fields_flicker_as_noise_does(monkeypatch: pytest.MonkeyPatch) -> None:
         return (db[..., 1:] - db[..., :-1]).std()
 
     assert flicker(hall._crowd(40, CONTEXT + FRAMES)) > 0.9 * flicker(hall._noise(40, CONTEXT + FRAMES))
+
+
+def test_hands_clap_in_time_at_rates_of_hands() -> None:
+    """The strongest period of each clapping, by the autocorrelation of its loudness."""
+    torch.manual_seed(0)
+    rates = []
+    for _ in range(60):
+        loudness = hall._clapping(600).mean(dim=0).double()
+        assert loudness.min() >= 0
+        spectrum = torch.fft.rfft(loudness - loudness.mean(), 2048).abs().square()
+        alike = torch.fft.irfft(spectrum)[:200]
+        peaks = torch.nonzero(alike[7:] > 0.7 * alike[7:].max())  # the first, not its multiples
+        lag = int(peaks[0]) + 7
+        if alike[lag] > 0.3 * alike[0]:
+            rates.append(hall.FRAME_RATE / lag)
+    assert len(rates) > 45
+    assert 0.7 * hall.CLAPS[0] < min(rates) < 2
+    assert 4 < max(rates) < 1.3 * hall.CLAPS[1]
