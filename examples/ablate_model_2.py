@@ -4,7 +4,7 @@
 
 FOLDER is that of `train_shipped_model.py`, after its fine-tuning has begun: the corpora `ten` and `social`,
 the corpus `test`, and what fine-tuning started from. Every row is the rhythmogram's autocorrelation branch
-after 64 000 segments. An interrupted run goes on.
+after 32 000 segments. An interrupted run goes on.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from training.recipe import follow
 
 PHRASES = {
     "tuned": "{folder}/ten/manifest.csv {folder}/social/manifest.csv --architecture rhythmogram "
-    "--branches acf --weights {folder}/acf0/last.pt --batch-size 64 --batches-per-epoch 50 --epochs 20 "
-    "--evaluate-every 20 --lr 0.001 --schedule onecycle --weight-decay 0.05 --dropout 0.3 "
+    "--branches acf --weights {folder}/acf0/last.pt --batch-size 64 --batches-per-epoch 50 --epochs 10 "
+    "--evaluate-every 10 --lr 0.001 --schedule onecycle --weight-decay 0.05 --dropout 0.3 "
     "--stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3",
     "social": "--classes {ten},bachata,salsa,merengue,west_coast_swing,discofox,nightclub_two_step,"
     "country_two_step,polka,zouk,cumbia,other",
