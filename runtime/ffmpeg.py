@@ -143,7 +143,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.returncode is not None:
         return
     if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # gone; macOS forbids it once all have ended
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()

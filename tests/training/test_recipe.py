@@ -6,11 +6,16 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import onnxruntime
 import pytest
+import torch
 
 import export.cli
 import training.cli
 from training import recipe
+from training.calibrate import log_prior
+from training.data.store import Stored
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDER = "My 'best' songs {1}"
@@ -80,3 +85,26 @@ def test_help_of_a_recipe_runs_nothing(
         module("train_shipped_model").main(["--help"])
     assert "ARRAYS.npz" in capsys.readouterr().out
     assert not run_commands
+
+
+@pytest.mark.parametrize(("name", "prior"), [("rhythmogram", "collected"), ("social", "uniform")])
+def test_a_recovered_network_is_the_exported_one(
+    name: str, prior: str, stored: tuple[Stored, ...], power: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By onnxruntime's scores of the file: softmax((logits + log prior) / T), T being the file's own."""
+    recovering = module("recover_checkpoint")
+    monkeypatch.setattr(recovering, "N_BATCHES", 1)
+    path = EXAMPLES.parent / "runtime" / "models" / f"{name}.onnx"
+    network, options = recovering.recover(path, list(stored), prior=prior)
+    with torch.no_grad():
+        logits = network(power).numpy()
+    session = onnxruntime.InferenceSession(path)
+    (scores,) = session.run(None, {session.get_inputs()[0].name: power.numpy()})
+    scores = np.asarray(scores, np.float64)
+    n = scores.shape[1]  # all but `other`
+    ours = np.diff((logits + np.array(log_prior(prior, options["classes"])))[:, :n])
+    theirs = np.diff(np.log(scores))
+    temperature = (ours * theirs).sum() / (theirs**2).sum()
+    np.testing.assert_allclose(ours, temperature * theirs, atol=2e-3)
+    assert options["classes"][-1] == "other"
+    assert len(options["classes"]) == n + 1
