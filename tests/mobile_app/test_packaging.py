@@ -98,6 +98,8 @@ def compose(mode: str, staged: Path, **changes: str) -> list[str]:
         maker = buildozer.Buildozer("buildozer.spec")
         maker.environ, maker.targetname = dict(os.environ), "android"
         maker.config.set("app", "source.dir", str(staged))
+        # python-for-android refuses to build below a folder with a space; a checkout may lie in one
+        maker.config.set("buildozer", "build_dir", str(staged.parent / "buildozer"))
         for key, value in changes.items():
             maker.config.set("app", key.replace("__", "."), value)
         target = android.TargetAndroid(maker)
