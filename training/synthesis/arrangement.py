@@ -113,8 +113,12 @@ def arrange(
     if regime is None:
         regime = str(rng.choice(list(REGIME_SHARES), p=list(REGIME_SHARES.values())))
     style = _choose_style(styles, rng, regime, style_name)
-    form = draw_form(style, regime, _choose_tempo(styles, style, rng, regime), duration, rng)
-    return _perform(form, draw_harmony(form, rng), rng)
+    tempo = _choose_tempo(styles, style, rng, regime)
+    while True:
+        form = draw_form(style, regime, tempo, duration, rng)
+        performance = _perform(form, draw_harmony(form, rng), rng)
+        if performance.tracks:  # once in thousands of short recordings all players happen to rest
+            return performance
 
 
 def _choose_style(styles: DanceStyles, rng: np.random.Generator, regime: str, name: str | None) -> Style:

@@ -117,6 +117,13 @@ def test_same_seed_same_samples() -> None:
         assert not np.array_equal(first, different[0])
 
 
+def test_somebody_plays_in_every_recording() -> None:
+    """However short: players rest by chance, and now and then all of them would."""
+    styles = load_all()["west_coast_swing"]
+    for seed in range(600):
+        assert arrangement.arrange(styles, np.random.default_rng([3, seed]), 5.0).tracks
+
+
 def test_generators_are_independent_of_each_other() -> None:
     draws = [g.random() for g in generators(CorpusSettings(), "jive", 0)]
     assert len(set(draws)) == 3
