@@ -105,8 +105,10 @@ training calibrate {folder}/merged.pt {folder}/calibration/manifest.csv@all --ma
 training evaluate {folder}/social.pt held-out={folder}/test/manifest.csv@all {real} -o {folder}/social_report
 export {folder}/social.pt -o {folder}/models --name social --version 2.1 --licence Apache-2.0
     --verify {folder}/test/manifest.csv@all --evaluation {folder}/social_report/report.json
-training calibrate {folder}/start.pt {folder}/calibration/manifest.csv@all --prior collected --max-error 0.15
-    --sequences 120 -o {folder}/rhythmogram.pt
+training corpus {folder}/calibration_ten --dances {ten},other --hours 6 --seed 31 --seconds 60
+    --other-share 0.2 {held_out} --store {folder}/calibration_ten/features
+training calibrate {folder}/start.pt {folder}/calibration_ten/manifest.csv@all --prior collected
+    --max-error 0.15 --sequences 120 -o {folder}/rhythmogram.pt
 training evaluate {folder}/rhythmogram.pt held-out={folder}/test/manifest.csv@all {real} -o {folder}/report
 training tempo {folder}/test/manifest.csv@all
 export {folder}/rhythmogram.pt -o {folder}/models --name rhythmogram --version 1.3 --default
