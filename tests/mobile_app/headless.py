@@ -1,6 +1,8 @@
 """What Kivy reads on import, for a window without a screen. Import this before anything of Kivy."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ.setdefault("SDL_VIDEODRIVER", "offscreen")
@@ -18,3 +20,4 @@ for name, value in (("width", "411"), ("height", "866"), ("multisamples", "0"), 
     Config.set("graphics", name, value)
 for device in list(Config.options("input")):
     Config.remove_option("input", device)  # touches come from tests, never from the machine
+atexit.register(shutil.rmtree, os.environ["KIVY_HOME"], ignore_errors=True)

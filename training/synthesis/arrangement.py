@@ -16,7 +16,7 @@ from training.synthesis.harmony import Harmony, draw_harmony
 from training.synthesis.instruments import DRUM_KITS, FAMILIES, PERCUSSION, VOICE
 from training.synthesis.patterns import alternating
 from training.synthesis.players import Event
-from training.synthesis.styles import DanceStyles, Style
+from training.synthesis.styles import DanceStyles, Style, StyleError
 
 DRUMS = "drums"  # the `player` of percussion tracks
 PADS = ("strings", "pad", "organ", "choir", "strings")  # who plays chords that are held
@@ -24,6 +24,7 @@ REGIME_SHARES = {"strict": 0.45, "loose": 0.35, "wide": 0.20}
 # Strict-tempo albums, too, have pieces outside their dance's usual tempi (`bpm` in onset_curves_dev.npz);
 # what is rare is the hardest to learn.
 STRAY_SHARE = 0.15
+ATTEMPTS = 20  # once in hundreds of the shortest recordings all players happen to rest
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,25 @@ def arrange(
         'strict', 'loose' or 'wide' tempo; drawn by `REGIME_SHARES` if None.
     style_name : str, optional
         One of the dance's styles; drawn by their weights if None.
+
+    Raises
+    ------
+    StyleError
+        If the style's patterns are all rests.
     """
     if regime is None:
         regime = str(rng.choice(list(REGIME_SHARES), p=list(REGIME_SHARES.values())))
     style = _choose_style(styles, rng, regime, style_name)
     tempo = _choose_tempo(styles, style, rng, regime)
-    while True:
+    for _ in range(ATTEMPTS):
         form = draw_form(style, regime, tempo, duration, rng)
         performance = _perform(form, draw_harmony(form, rng), rng)
-        if performance.tracks:  # once in thousands of short recordings all players happen to rest
+        if performance.tracks:
             return performance
+    raise StyleError(
+        f"{style.dance}, style {style.name}: nobody plays a note in {duration:g} s, whatever is drawn; "
+        "write drums, bass, chords or lead_notes into it"
+    )
 
 
 def _choose_style(styles: DanceStyles, rng: np.random.Generator, regime: str, name: str | None) -> Style:

@@ -9,7 +9,7 @@ from training.synthesis import ambience, arrangement, mixing, rendering
 from training.synthesis.audition import onset_curve
 from training.synthesis.corpus import CorpusSettings, generators, record
 from training.synthesis.instruments import PERCUSSION
-from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, load_all
+from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, StyleError, load_all
 
 SOCIAL_METRES = dict.fromkeys(set(LABELS[:-1]) - {d.key for d in DANCES}, "4/4") | {
     "polka": "2/4",
@@ -122,6 +122,13 @@ def test_somebody_plays_in_every_recording() -> None:
     styles = load_all()["west_coast_swing"]
     for seed in range(600):
         assert arrangement.arrange(styles, np.random.default_rng([3, seed]), 5.0).tracks
+
+
+def test_players_that_only_rest_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Instead of a search without end."""
+    monkeypatch.setattr(arrangement, "_parts", lambda *_: [])
+    with pytest.raises(StyleError, match=r"jive, style .*: nobody plays a note in 5 s"):
+        arrangement.arrange(load_all()["jive"], np.random.default_rng(0), 5.0)
 
 
 def test_generators_are_independent_of_each_other() -> None:
