@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.beats import Beats
 from runtime.dances import OTHER
 from training.synthesis import players
 from training.synthesis.form import Form, draw, draw_form
@@ -86,6 +87,12 @@ class Performance:
     ensemble: bool
     veiled: bool
     soft_drums: bool
+
+    @property
+    def beats(self) -> Beats:
+        """The danced beats that are heard, and their positions in the bar."""
+        numbers = np.arange(len(self.beat_times)) - self.downbeat
+        return Beats.of(self.beat_times, numbers % self.style.beats_per_bar + 1)
 
 
 def arrange(

@@ -1,4 +1,4 @@
-"""Many recordings: each a function of (seed, dance, index) and the settings; FLAC files and a manifest."""
+"""Many recordings: each a function of (seed, dance, index) and the settings; FLAC, beats and a manifest."""
 
 import csv
 import json
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from runtime import beat_files
 from runtime.atomic import replacing
+from runtime.beats import Beats
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import SAMPLE_RATE, Float32
@@ -21,6 +23,7 @@ from training.synthesis import ambience, arrangement, mixing, rendering
 from training.synthesis.styles import LABELS, REGIMES, load_all
 
 MANIFEST = "manifest.csv"
+BEATS_SUFFIX = ".beats"  # of the file beside each recording
 SETTINGS = "corpus.json"
 SOURCE = "whichdance orchestra"
 AMBIENCE_SHARE = 0.2  # of 'other'
@@ -215,7 +218,7 @@ def plan(
 def _write(
     settings: CorpusSettings, folder: Path, store: Path | None, audio: bool, dance: str, index: int
 ) -> tuple[Row, str]:
-    """Make one recording, put its file in place and its spectrogram into the store; runs in a worker.
+    """Make one recording, put its files in place and its spectrogram into the store; runs in a worker.
 
     Returns its row and the spectrogram's hash, '' without a store. A file that is not to be kept is written
     all the same, since the spectrogram of what was rounded to 16 bits is wanted, and bears its hash.
@@ -223,9 +226,10 @@ def _write(
     import soundfile
 
     rendering.load(settings.soundfonts)
-    samples, row, _ = record(settings, dance, index)
+    samples, row, performance = record(settings, dance, index)
     path = folder / row.path
     path.parent.mkdir(exist_ok=True)
+    beat_files.write(path.with_suffix(BEATS_SUFFIX), performance.beats if performance else Beats())
     with replacing(path) as temporary:
         soundfile.write(temporary, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     digest = ""
@@ -304,7 +308,7 @@ def make_corpus(
     audio: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Row]:
-    """Write recordings and `manifest.csv`; goes on where an earlier run with the same settings stopped.
+    """Write recordings, their beats and `manifest.csv`; goes on where an earlier run with the same settings stopped.
 
     Parameters
     ----------
