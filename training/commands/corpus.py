@@ -22,7 +22,8 @@ def add_parser(commands: Any) -> None:
         "corpus",
         help="generate labelled recordings with the orchestra",
         description="Generate a corpus of labelled recordings: FOLDER/<dance>/*.flac, "
-        "*.beats beside them and FOLDER/manifest.csv. A run that was interrupted goes on when it is started again.",
+        "*.beats beside them and FOLDER/manifest.csv. "
+        "A run that was interrupted goes on when it is started again.",
     )
     parser.add_argument("folder", nargs="?", type=Path, help="where the corpus goes")
     parser.add_argument("--hours", type=float, default=1.0, help="of audio in all (default %(default)s)")

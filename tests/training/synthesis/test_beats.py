@@ -57,7 +57,7 @@ def test_the_one_is_where_the_drum_is(regime: str, monkeypatch: pytest.MonkeyPat
             heard += 1
             wrong += abs(time - nearest) > 0.02  # the drummer's own early or late is ± 6 ms
     assert heard > 50
-    assert wrong <= 0.1 * heard  # some mixes make a leap of a drum's decay
+    assert wrong <= 0.2 * heard  # some mixes make a leap of a drum's decay; labels off by 20 ms fail in all
 
 
 def test_positions_go_round_the_bar() -> None:
