@@ -308,7 +308,7 @@ def make_corpus(
     audio: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Row]:
-    """Write recordings, beats and `manifest.csv`; goes on where an earlier run with the same settings stopped.
+    """Write recordings, beats, `manifest.csv`; goes on where an earlier run with the same settings stopped.
 
     Parameters
     ----------

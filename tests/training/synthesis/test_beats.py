@@ -1,6 +1,5 @@
 """The beats written beside a recording are those that one hears in it."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +41,7 @@ def onsets(y: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("regime", ["strict", "loose"])
 def test_the_one_is_where_the_drum_is(regime: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = replace(mixing.MIXES["studio"], noise_db=(-100.0, -90.0), reverb_level=(0.0, 0.0))
-    monkeypatch.setitem(mixing.MIXES, "studio", plain)
+    monkeypatch.setattr(mixing, "master", lambda y, *_: y)  # no compressor makes a leap of a drum's decay
     monkeypatch.setattr(players, "FILLS", 0.0)  # they have strokes off the beat
     styles = DanceStyles("slow_waltz", ((87.0, 1.0),), (80, 95), (70, 100), (ONE,))
     heard = wrong = 0
@@ -56,8 +54,8 @@ def test_the_one_is_where_the_drum_is(regime: str, monkeypatch: pytest.MonkeyPat
             nearest = ones[np.argmin(np.abs(ones - time))]
             heard += 1
             wrong += abs(time - nearest) > 0.02  # the drummer's own early or late is ± 6 ms
-    assert heard > 50
-    assert wrong <= 0.2 * heard  # some mixes make a leap of a drum's decay; labels off by 20 ms fail in all
+    assert heard > 40
+    assert wrong <= 0.05 * heard
 
 
 def test_positions_go_round_the_bar() -> None:
