@@ -44,18 +44,17 @@ def test_the_one_is_where_the_drum_is(regime: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(mixing, "master", lambda y, *_: y)  # no compressor makes a leap of a drum's decay
     monkeypatch.setattr(players, "FILLS", 0.0)  # they have strokes off the beat
     styles = DanceStyles("slow_waltz", ((87.0, 1.0),), (80, 95), (70, 100), (ONE,))
-    heard = wrong = 0
+    errors: list[float] = []
     for seed in range(8):
         played = arrangement.arrange(styles, np.random.default_rng(seed), 20.0, regime=regime)
         stems, _ = rendering.stems(played, np.random.default_rng(seed), ("fluid",))
         y = mixing.mix(played, stems, np.random.default_rng(seed), "studio")
         ones = np.array(played.beats.downbeats)
-        for time in onsets(y)[1:]:  # the first may be a stroke that was cut
-            nearest = ones[np.argmin(np.abs(ones - time))]
-            heard += 1
-            wrong += abs(time - nearest) > 0.02  # the drummer's own early or late is ± 6 ms
-    assert heard > 40
-    assert wrong <= 0.05 * heard
+        # the first stroke may be one that was cut
+        errors += [float(np.abs(ones - time).min()) for time in onsets(y)[1:]]
+    assert len(errors) > 40
+    assert np.median(errors) < 0.008  # the drummer's own early or late is ± 6 ms
+    assert max(errors) < 0.05  # a bar has 2 s
 
 
 def test_positions_go_round_the_bar() -> None:
