@@ -12,10 +12,10 @@ from torch import nn
 
 from runtime.errors import ParameterError
 from training import provenance
-from training.data.codec import STORED
 from training.data.store import Stored
 from training.hall import Hall
 from training.models import build, load_checkpoint, save_checkpoint
+from training.prepared import as_input, decoded
 from training.sampler import Batches
 
 N_BATCHES = 14  # of 64 segments, half of them in a hall, that normalisation is measured on
@@ -87,6 +87,5 @@ def _measure_normalisation(network: nn.Module, recordings: Sequence[Stored], lab
     network.train()
     with torch.no_grad():
         for i in range(N_BATCHES):
-            db = batches[i][0] * STORED.step + STORED.lowest
-            db = hall(db) if i % 2 else db[..., hall.context :]
-            network(10 ** (db / 10))
+            power = decoded(batches[i][0])
+            network(as_input(hall(power) if i % 2 else power[:, hall.context :]))

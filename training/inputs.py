@@ -79,6 +79,21 @@ class BandImage(nn.Module):
         return moving / (deviation + 1e-3)
 
 
+class Pictures(nn.ModuleDict):
+    """All that a network makes of mel power before its first weights: an image for each of its branches.
+
+    A module of its own, so that processes that load batches can do this part (`training.prepared`).
+    """
+
+    def forward(self, power: Tensor) -> tuple[Tensor, ...]:
+        return tuple(image(power) for image in self.values())
+
+    @property
+    def description(self) -> str:
+        """In words, for metadata."""
+        return "; ".join(str(image.description) for image in self.values())
+
+
 NORMALISATIONS: dict[str, type[DecibelImage] | type[BandImage]] = {"db": DecibelImage, "band": BandImage}
 
 

@@ -32,10 +32,10 @@ from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
 from training import models, provenance
 from training.augment import Augmentation
-from training.data.codec import STORED
 from training.data.store import Stored
 from training.hall import Hall
 from training.metrics import aggregate, top_k
+from training.prepared import Batch, Prepared, pictures_of
 from training.sampler import Batches
 from training.samples import SampleBatches
 from training.scoring import network_runner, score_recordings
@@ -133,18 +133,23 @@ def train(
         return state
     if settings.architecture == WAVEFORM:
         check_method(**{name: getattr(settings, name) for name in OF_SPECTROGRAMS})
-    # The faster layout for convolutions, most of all on CPUs.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    wrapped, optimizer = fabric.setup(network, optimizer)
     labels = models.labels(settings.options.get("classes", 10))
     teacher = Teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
     n_batches = settings.epochs * settings.batches_per_epoch
     remaining = range(state["epoch"] * settings.batches_per_epoch, n_batches)
-    loader = _loader(settings, training, labels, remaining, rank=fabric.global_rank, workers=workers)
-    incoming = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
-    augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
-    hall = Hall(settings.hall)
-    takes_samples = settings.architecture == WAVEFORM
+    batches = _batches(settings, training, labels, network, teacher, rank=fabric.global_rank)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=remaining,
+        num_workers=workers,
+        prefetch_factor=8 if workers else None,
+        generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
+    )
+    incoming: Any = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
+    # The faster layout for convolutions, most of all on CPUs.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    wrapped, optimizer = fabric.setup(_Learner(network, apart=settings.apart), optimizer)
 
     done = 0
     busy = waited = 0.0
@@ -154,19 +159,16 @@ def train(
         losses, hits = [], []
         for step in range((epoch - 1) * settings.batches_per_epoch, epoch * settings.batches_per_epoch):
             started = time.perf_counter()
-            codes, targets = next(incoming)
+            batch: Batch = next(incoming)
             waited += time.perf_counter() - started
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            if takes_samples:
-                segments = codes
-            else:
-                db = codes * STORED.step + STORED.lowest
-                segments = 10 ** (augment(hall(db)) / 10)
-            log_probabilities = functional.log_softmax(wrapped(segments).float(), dim=1)
-            if teacher:
-                clean = 10 ** (db[..., hall.context :] / 10)
-                loss = teacher.loss(log_probabilities, targets, clean, settings)
+            log_probabilities = functional.log_softmax(wrapped(*batch.pictures).float(), dim=1)
+            branches = len(log_probabilities) // len(batch.targets)
+            targets = batch.targets.repeat(branches)
+            if teacher and batch.taught is not None:
+                taught = batch.taught.repeat(branches, 1)
+                loss = teacher.loss(log_probabilities, targets, taught, settings)
             else:
                 loss = _loss(log_probabilities, targets, settings.label_smoothing)
             fabric.backward(loss)
@@ -202,6 +204,19 @@ def train(
                 evaluated(entry)
             state = fabric.broadcast(state)  # other processes wait here, and learn the best epoch
     return state
+
+
+class _Learner(nn.Module):
+    """A network behind its images, which come ready; apart: a loss for each of its branches."""
+
+    def __init__(self, network: nn.Module, *, apart: bool) -> None:
+        super().__init__()
+        self.network = network
+        self._logits: Any = network.apart if apart else getattr(network, "of_pictures", network)
+
+    def forward(self, *pictures: Tensor) -> Tensor:
+        logits: Tensor = self._logits(*pictures)
+        return logits
 
 
 def launch(accelerator: str = "auto", devices: int | str = "auto", precision: Any = "32-true") -> Fabric:
@@ -326,16 +341,17 @@ def _recordings(
     return provenance.joined(parts)
 
 
-def _loader(
+def _batches(
     settings: Settings,
     training: Sequence[Stored],
     labels: Sequence[str],
-    numbers: range,
+    network: nn.Module,
+    teacher: "Teacher | None",
     *,
     rank: int,
-    workers: int,
-) -> DataLoader[tuple[Tensor, Tensor]]:
-    """The batches of these numbers, loaded ahead by `workers` processes."""
+) -> Prepared:
+    """The batches of a run by their numbers, ready for the network."""
+    hall = Hall(settings.hall)
     batches: Batches | SampleBatches
     if settings.architecture == WAVEFORM:
         batches = SampleBatches(
@@ -349,16 +365,11 @@ def _loader(
             seed=settings.seed,
             rank=rank,
             stretch=settings.stretch,
-            context=Hall(settings.hall).context,
+            context=hall.context,
+            segment_frames=settings.frames,
         )
-    return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=numbers,
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
-        generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
-    )
+    augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
+    return Prepared(batches, hall, augment, pictures_of(network), teacher.network if teacher else None)
 
 
 def statement(recordings: Sequence[Stored]) -> str:
@@ -416,8 +427,8 @@ class Teacher:
                 f"teacher {path} tells {', '.join(unknown)} apart, this network does not; "
                 "set classes so that the teacher's are among them"
             )
-        network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network = network
+        network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network  # where batches are loaded
         named = labels if set(own) == set(labels) else [label for label in own if label != OTHER]
         self._speaks = torch.tensor([label in named for label in labels], device=device)
         # column of the teacher for each class of the learner; none without a rest
@@ -426,18 +437,16 @@ class Teacher:
         self._columns = torch.tensor(columns, device=device)
         self._n = len(own)
 
-    def loss(self, log_probabilities: Tensor, targets: Tensor, power: Tensor, settings: Settings) -> Tensor:
-        """Loss of the labels, and of the teacher by its share where it speaks."""
+    def loss(self, log_probabilities: Tensor, targets: Tensor, taught: Tensor, settings: Settings) -> Tensor:
+        """Loss of the labels, and of the teacher, by its logits `taught`, where it speaks by its share."""
         spoken = self._speaks[targets]
         loss = _loss(log_probabilities, targets, settings.label_smoothing)
         if not spoken.any():
             return loss
-        taught = distillation_loss(
-            self.grouped(log_probabilities[spoken]), self._network(power[spoken]).float()
-        )
+        distilled = distillation_loss(self.grouped(log_probabilities[spoken]), taught[spoken].float())
         labelled = _loss(log_probabilities[spoken], targets[spoken], settings.label_smoothing)
         share = spoken.float().mean()
-        return loss + settings.distil * share * (taught - labelled)
+        return loss + settings.distil * share * (distilled - labelled)
 
     def grouped(self, log_probabilities: Tensor) -> Tensor:
         """The learner's log probabilities (n, classes) of the teacher's classes, (n, classes of the teacher).

@@ -19,7 +19,7 @@ from runtime.segments import SEGMENT_FRAMES
 from training import densenet
 from training.data.manifest import LABEL
 from training.ensemble import TempoEnsemble
-from training.inputs import input_image
+from training.inputs import Pictures, input_image
 from training.rhythmogram import RhythmNet
 from training.settings import RANDOM, TEMPO, TORCHVISION, WAVEFORM
 from training.torchvision_import import models as torchvision_models
@@ -48,18 +48,22 @@ class SpectrogramClassifier(nn.Module):
 
     def __init__(self, image: nn.Module, network: nn.Module, channels: int) -> None:
         super().__init__()
-        self.image = image
+        self.images = Pictures({"image": image})
         self.network = network
         self.channels = channels
 
     @property
     def description(self) -> str:
         """What the network does to the mel power before its first weights."""
-        return str(self.image.description)
+        return self.images.description
 
     def forward(self, power: Tensor) -> Tensor:
         """Logits, shape (n, classes), of mel power, shape (n, 1, 224, T)."""
-        return self.network(self.image(power).expand(-1, self.channels, -1, -1))
+        return self.of_pictures(*self.images(power))
+
+    def of_pictures(self, image: Tensor) -> Tensor:
+        """Logits, shape (n, classes)."""
+        return self.network(image.expand(-1, self.channels, -1, -1))
 
 
 def architectures() -> tuple[str, ...]:
@@ -141,7 +145,8 @@ def build(
         The network's own by default: 0.2 after each 3×3 convolution of DenseNet (thesis 3.2.1 with the
         rate of Huang et al. 2017), torchvision's value for the others.
     **rhythmogram
-        `branches` and `width` of 'rhythmogram', see `training.rhythmogram.RhythmNet`.
+        `branches`, `trunk`, `width` and `segment_frames` of 'rhythmogram', see
+        `training.rhythmogram.RhythmNet`.
 
     Raises
     ------

@@ -38,7 +38,9 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         resampled in time.
     context : int
         Frames before each segment that are cut with it; silence where a recording has none.
-    segment_frames : int
+    segment_frames : int or sequence of int
+        Of several lengths each batch has one, drawn for it. Recordings that are shorter than a segment
+        begin with silence.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         rank: int = 0,
         stretch: float = 0.0,
         context: int = 0,
-        segment_frames: int = SEGMENT_FRAMES,
+        segment_frames: int | Sequence[int] = SEGMENT_FRAMES,
     ) -> None:
         if batch_size < 1:
             raise ParameterError(f"batch_size must be at least 1, got {batch_size}")
@@ -68,25 +70,28 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         self.rank = rank
         self.stretch = stretch
         self.context = context
-        self.segment_frames = segment_frames
+        self.lengths = (segment_frames,) if isinstance(segment_frames, int) else tuple(segment_frames)
 
     def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Codes of the spectrogram store, uint8 (batch_size, 1, 224, context + T), and class indices."""
+        """Codes of the spectrogram store, uint8 (batch_size, context + T, 224), and class indices."""
         rng = np.random.default_rng([self.seed, self.rank, batch])
-        images = np.zeros((self.batch_size, 1, N_MELS, self.context + self.segment_frames), np.uint8)
+        length = self.lengths[rng.integers(len(self.lengths))] if len(self.lengths) > 1 else self.lengths[0]
+        segments = np.zeros((self.batch_size, self.context + length, N_MELS), np.uint8)
         targets = np.empty(self.batch_size, np.int64)
         for i in range(self.batch_size):
             label, recordings = self.classes[rng.integers(len(self.classes))]
             targets[i] = label
-            segment = self._audible_segment(recordings, rng)
-            images[i, 0, :, -len(segment) :] = segment.T
-        return torch.from_numpy(images), torch.from_numpy(targets)
+            segment = self._audible_segment(recordings, rng, segments.shape[1])
+            segments[i, -len(segment) :] = segment
+        return torch.from_numpy(segments), torch.from_numpy(targets)
 
-    def _audible_segment(self, recordings: Sequence[Stored], rng: np.random.Generator) -> Codes:
+    def _audible_segment(
+        self, recordings: Sequence[Stored], rng: np.random.Generator, n_frames: int
+    ) -> Codes:
         """A segment of a random recording that is not digital silence, which has no dance."""
         for _ in range(DRAWS):
             recording = recordings[int(rng.integers(len(recordings)))]
-            segment = self._segment(recording, rng)
+            segment = self._segment(recording, rng, n_frames)
             if segment.any():
                 return segment
         raise WhichdanceError(
@@ -94,16 +99,16 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
             f"the last one of {recording.recording.path}; take such recordings out of the manifest"
         )
 
-    def _segment(self, recording: Stored, rng: np.random.Generator) -> Codes:
-        """A random segment and what is there of its context, stretched."""
-        wanted = self.context + self.segment_frames
+    def _segment(self, recording: Stored, rng: np.random.Generator, wanted: int) -> Codes:
+        """A random segment and what is there of its context, stretched to the frames that are wanted."""
         length = wanted
         if self.stretch:
             length = round(length * (1 + rng.uniform(-self.stretch, self.stretch)))
         length = min(length, recording.n_frames)
         start = rng.integers(recording.n_frames - length + 1)
         segment = recording.codes()[start : start + length]
-        if recording.n_frames < wanted * (1 + self.stretch) and self.context:
+        least = wanted * (1 + self.stretch) if self.context else wanted
+        if recording.n_frames < least:
             return segment  # too short for all of it: as it is, unstretched
         return segment if length == wanted else resample(segment, wanted)
 

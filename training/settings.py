@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from runtime.errors import ParameterError
+from runtime.segments import SEGMENT_FRAMES
+
+SHORTEST_SEGMENT = 160  # frames: the longest lag of a rhythmogram needs some overlap
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,10 @@ class Settings:
         See `training.augment.Augmentation`.
     hall : float
         See `training.hall.Hall`.
+    frames : tuple of int
+        Lengths of segments, of which each batch has one.
+    apart : bool
+        Each branch of a 'rhythmogram' learns by a loss of its own, on the same batches.
     head_only : bool
         Train the last linear layer alone, the rest frozen: before a whole network that has learnt other
         classes is trained on, this keeps what it knows from being distorted (Kumar et al. 2022).
@@ -62,6 +69,8 @@ class Settings:
     noise: float = 0.0
     mask: float = 0.0
     hall: float = 0.0
+    frames: tuple[int, ...] = (SEGMENT_FRAMES,)
+    apart: bool = False
     head_only: bool = False
     teacher: str = ""
     distil: float = 0.7
@@ -74,6 +83,11 @@ class Settings:
             raise ParameterError(f"distil must be from 0 to 1, got {self.distil}")
         if not self.lr > 0:
             raise ParameterError(f"lr must be above 0, got {self.lr}")
+        object.__setattr__(self, "frames", tuple(self.frames))  # a list where they come from a file
+        if not self.frames or min(self.frames) < SHORTEST_SEGMENT:
+            raise ParameterError(
+                f"frames must be lengths of segments, each at least {SHORTEST_SEGMENT}, got {self.frames}"
+            )
         if self.schedule not in SCHEDULES:
             raise ParameterError(f"schedule must be one of {tuple(SCHEDULES)}, got {self.schedule!r}")
 

@@ -69,11 +69,39 @@ def test_parameters_are_checked() -> None:
 def test_rhythmogram_of_segments_of_any_length_from_160(frames: int) -> None:
     rng = np.random.default_rng(0)
     power = rng.exponential(size=(1, 1, 224, frames)).astype(np.float32)
-    image = Rhythmogram(frames)(torch.from_numpy(power)).numpy()
-    assert np.abs(image[0, 0] - direct_rhythmogram(power[0])).max() < 2e-3
+    for longest in {frames, 672}:
+        image = Rhythmogram(longest)(torch.from_numpy(power)).numpy()
+        assert np.abs(image[0, 0] - direct_rhythmogram(power[0])).max() < 2e-3
 
 
 def test_the_perceptron_sees_the_lags_where_they_are() -> None:
     network = RhythmNet(branches=("mlp",)).eval()
     with torch.no_grad():
         assert network(torch.rand(2, 1, 224, 224)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("branches", [("acf",), ("acf", "mel")])
+def test_a_dense_trunk_takes_segments_of_several_lengths(branches: tuple[str, ...]) -> None:
+    network = RhythmNet(classes=5, branches=branches, trunk="dense", width=0.5, segment_frames=672).eval()
+    with torch.no_grad():
+        for frames in (224, 448, 672):
+            assert network(torch.rand(2, 1, 224, frames)).shape == (2, 5)
+    with pytest.raises(ParameterError, match="trunk"):
+        RhythmNet(trunk="oak")
+
+
+def test_logits_are_the_mean_of_the_branches_apart() -> None:
+    torch.manual_seed(0)
+    network = RhythmNet(classes=5, branches=("acf", "mel"), trunk="dense", width=0.5).eval()
+    power = torch.rand(3, 1, 224, 224)
+    with torch.no_grad():
+        apart = network.apart(*network.images(power))
+        assert apart.shape == (6, 5)
+        torch.testing.assert_close(apart.reshape(2, 3, 5).mean(dim=0), network(power))
+
+
+def test_a_branch_apart_learns_from_its_own_loss_alone() -> None:
+    network = RhythmNet(classes=5, branches=("acf", "mel"), trunk="dense", width=0.25)
+    network.apart(*network.images(torch.rand(4, 1, 224, 224)))[:4].sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.trunks["acf"].parameters())
+    assert all(p.grad is None or not p.grad.any() for p in network.trunks["mel"].parameters())

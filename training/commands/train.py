@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ParameterError, WhichdanceError
+from runtime.segments import SEGMENT_FRAMES
 from training.commands.collection import add_store, collect, store_of
 from training.commands.machine import ACCELERATORS
 from training.settings import (
@@ -107,6 +108,12 @@ def add_network(
     group.add_argument("--bands", type=int, default=224, choices=(224, 112, 56, 28))
     group.add_argument("--dropout", type=float)
     group.add_argument("--branches", default="acf", help="of `rhythmogram`: acf, mel, or acf,mel")
+    group.add_argument(
+        "--trunk",
+        default="mobilenet",
+        choices=("mobilenet", "dense"),
+        help="of `rhythmogram`: MobileNetV3's depthwise convolutions, or plain ones, which train faster",
+    )
     group.add_argument("--width", type=float, default=1.0, help="of `rhythmogram`: width of its trunks")
 
 
@@ -114,6 +121,10 @@ def _classes(text: str) -> "int | tuple[str, ...]":
     from training.models import labels
 
     return int(text) if text in ("10", "11") else labels(text)
+
+
+def _lengths(text: str) -> tuple[int, ...]:
+    return tuple(int(length) for length in text.split(","))
 
 
 def add_method(command: argparse.ArgumentParser) -> None:
@@ -139,6 +150,18 @@ def add_method(command: argparse.ArgumentParser) -> None:
     )
     method.add_argument(
         "--mask", type=float, default=Settings.mask, metavar="P", help="probability of SpecAugment's masks"
+    )
+    method.add_argument(
+        "--frames",
+        type=_lengths,
+        default=Settings.frames,
+        metavar="N,N",
+        help=f"lengths of segments, of which each batch has one (default: {SEGMENT_FRAMES})",
+    )
+    method.add_argument(
+        "--apart",
+        action="store_true",
+        help="each branch of `rhythmogram` learns by a loss of its own, on the same batches",
     )
     method.add_argument(
         "--head-only", action="store_true", help="train the last linear layer alone, the rest frozen"
@@ -198,7 +221,9 @@ def settings_of(args: argparse.Namespace, architecture: str, more_options: Mappi
         options["dropout"] = args.dropout
     member = architecture.removeprefix(TEMPO)
     if member == "rhythmogram":
-        options |= {"branches": tuple(args.branches.split(",")), "width": args.width}
+        options |= {"branches": tuple(args.branches.split(",")), "trunk": args.trunk, "width": args.width}
+        if max(args.frames) > SEGMENT_FRAMES:
+            options["segment_frames"] = max(args.frames)
     elif member != WAVEFORM:
         options |= {"channels": args.channels, "normalisation": args.normalisation, "bands": args.bands}
     method = {name: getattr(args, name) for name in SETTINGS_OF_METHOD}
