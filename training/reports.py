@@ -13,6 +13,7 @@ from runtime.errors import ParameterError, WhichdanceError
 from training import plots
 from training.evaluate import Report
 from training.metrics import Comparison, compare
+from training.shipping import Decision, decide, log_likelihoods
 
 
 def write_reports(
@@ -64,8 +65,11 @@ def _write_recordings(path: Path, reports: Sequence[Report]) -> None:
                 writer.writerow([*who, *answer, *(f"{score:.6f}" for score in scores)])
 
 
-def compare_reports(first: str | Path, second: str | Path) -> dict[str, Comparison]:
+def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Comparison], Decision]:
     """Compare two evaluations recording by recording, per dataset that both have.
+
+    Also applies the rule of which ships (`training.shipping`). Arrays number their recordings: one number and
+    one label in several of them are taken for one song.
 
     Parameters
     ----------
@@ -80,7 +84,7 @@ def compare_reports(first: str | Path, second: str | Path) -> dict[str, Comparis
     """
     tables = [_read_recordings(path) for path in (first, second)]
     common = [key for key in tables[0] if key in tables[1]]
-    results = {}
+    results, gains, songs = {}, {}, {}
     for dataset in dict.fromkeys(key[0] for key in common):
         keys = [key for key in common if key[0] == dataset]
         rows = [[table[key] for key in keys] for table in tables]
@@ -89,7 +93,14 @@ def compare_reports(first: str | Path, second: str | Path) -> dict[str, Comparis
                 raise WhichdanceError(
                     f"{a['path'] or a['recording']} is {a['truth']} in {first} and {b['truth']} in {second}"
                 )
-        chosen = [i for i, row in enumerate(rows[0]) if row["truth"] in DANCE_KEYS]
+        truth = [row["truth"] for row in rows[0]]
+        likelihoods = [
+            log_likelihoods(np.array([[float(row[key]) for key in DANCE_KEYS] for row in part]), truth)
+            for part in rows
+        ]
+        gains[dataset] = likelihoods[1] - likelihoods[0]
+        songs[dataset] = [(row["group"], row["truth"]) for row in rows[0]]
+        chosen = [i for i, label in enumerate(truth) if label in DANCE_KEYS]
         if chosen:
             a_right, b_right = (np.array([part[i]["right"] == "1" for i in chosen]) for part in rows)
             results[dataset] = compare(a_right, b_right, [rows[0][i]["group"] for i in chosen])
@@ -97,7 +108,7 @@ def compare_reports(first: str | Path, second: str | Path) -> dict[str, Comparis
         raise WhichdanceError(
             f"{first} and {second} have no recordings of the ten dances in common, in datasets of one name"
         )
-    return results
+    return results, decide(gains, songs, results)
 
 
 def _read_recordings(path: str | Path) -> dict[tuple[str, ...], dict[str, str]]:

@@ -69,7 +69,7 @@ def test_comparison_of_two_evaluations(report: Report, tmp_path: Path) -> None:
         better[i, list(report.to_dict()["classes"]).index(label)] = 2.0
     write_reports(tmp_path / "a", [report], model="a")
     write_reports(tmp_path / "b", [replace(report, scores=better), replace(report, name="alone")], model="b")
-    results = compare_reports(tmp_path / "a", tmp_path / "b" / "recordings.csv")
+    results, _ = compare_reports(tmp_path / "a", tmp_path / "b" / "recordings.csv")
     assert list(results) == [report.name]
     found = results[report.name]
     assert (found.first.right, found.second.right, found.only_first) == (report.top1.right, 15, 0)

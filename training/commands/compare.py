@@ -2,7 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.metrics import Estimate
 
 
 def add_parser(commands: Any) -> None:
@@ -11,7 +14,8 @@ def add_parser(commands: Any) -> None:
         "compare",
         help="whether one of two evaluated networks is better: McNemar's test, paired bootstrap",
         description="Compares recording by recording, so a difference shows far sooner than two intervals "
-        "come apart. B less A: above 0, B is better.",
+        "come apart. B less A: above 0, B is better. The last line says whether B ships by the rule of "
+        "training.shipping: likelier over all datasets at once, and none worse in top-1.",
     )
     for name in ("first", "second"):
         command.add_argument(
@@ -31,9 +35,11 @@ def _run(args: argparse.Namespace) -> int:
 
     table = Table(
         "Dataset", "Recordings", "A", "B", "B less A", "only A right", "only B right", "McNemar's p",
+        "log-likelihood, B less A",
         title=f"A: {args.first}, B: {args.second}",
     )  # fmt: skip
-    for dataset, c in compare_reports(args.first, args.second).items():
+    comparisons, decision = compare_reports(args.first, args.second)
+    for dataset, c in comparisons.items():
         table.add_row(
             dataset,
             str(c.first.total),
@@ -43,9 +49,16 @@ def _run(args: argparse.Namespace) -> int:
             str(c.only_first),
             str(c.only_second),
             f"{c.p:.3g}",
+            _signed(decision.of_sets[dataset]),
         )
     console = Console()
     if not console.is_terminal:
         console.width = 160
     console.print(table)
+    print(decision)
     return 0
+
+
+def _signed(estimate: "Estimate") -> str:
+    low, high = estimate.interval
+    return f"{estimate.value:+.3f} [{low:+.3f}, {high:+.3f}]"
