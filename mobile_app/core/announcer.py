@@ -1,14 +1,18 @@
 """Tells the dance without the screen: a buzz, the spoken name, the notification.
 
 Called by the listener's thread, since the screen's thread stands still while the app is in the background.
+What the device can't do just now costs that buzz, never the evening.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mobile_app.core.buzz import pattern
 from mobile_app.core.interfaces import System
 from mobile_app.core.verdict import Verdict
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,17 @@ class Announcer:
         name = manner.names.get(dance, dance) if dance else manner.listening
         if name != self._shown:
             self._shown = name
-            self._system.tell_background("whichdance", name)
+            self._try(lambda: self._system.tell_background("whichdance", name))
         if dance is None or dance == self._named:  # not sure for a moment is no change
             return
         self._named = dance
         if manner.vibrate:
-            self._system.vibrate(pattern(dance))
+            self._try(lambda: self._system.vibrate(pattern(dance)))
         if manner.speak:
-            self._system.speak(name, manner.language)
+            self._try(lambda: self._system.speak(name, manner.language))
+
+    def _try(self, tell: Callable[[], None]) -> None:
+        try:
+            tell()
+        except Exception:  # whatever Java throws: a dead service, a revoked permission, a voice that is gone
+            log.exception("a dance could not be told")

@@ -1,158 +1,51 @@
 """Every session that was listened to, in SQLite: safe against being killed at any moment.
 
-A session has one line per dance. Each save is one transaction, so a killed app leaves the last state that
+A session has one line per song. Each save is one transaction, so a killed app leaves the last state that
 was saved, never half of one. A session that can't be saved now (no space left) stays in memory as a `Draft`
-and is saved later. A damaged file is put aside, what can be read of it is taken over, and the app goes on.
+and is saved later. A damaged file is put aside, what can be read of it and of the last copy is taken over,
+and the app goes on.
 """
 
-import json
+import errno
 import logging
+import math
 import secrets
+import shutil
 import sqlite3
 import threading
-import unicodedata
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from mobile_app.core import recording, schema
+from mobile_app.core import backup, recording, saving, schema, storage
 from mobile_app.core.problems import Problem, StorageError
+from mobile_app.core.records import (
+    MICROPHONE,
+    NAME_LENGTH,
+    UNKNOWN_TIME,
+    Draft,
+    Entry,
+    Heard,
+    Line,
+    as_entry,
+    as_line,
+    clean_name,
+)
+from mobile_app.core.search import Query, condition
+from mobile_app.core.storage import FolderLock, Reserve, remove
 from mobile_app.core.timeline import Timeline
+
+__all__ = ["MICROPHONE", "NAME_LENGTH", "UNKNOWN_TIME", "Draft", "Entry", "Heard", "History", "Line", "Query"]
 
 log = logging.getLogger(__name__)
 
-MICROPHONE = "microphone"
-NAME_LENGTH = 80  # characters of a name that a user gives
-UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # of a row whose time can't be read
-
-
-@dataclass(frozen=True)
-class Heard:
-    """One dance of a session, as it was heard.
-
-    Attributes
-    ----------
-    start, end : float
-        s of the session; the start does not change once the dance is named.
-    at : datetime
-        When it began; aware, in UTC.
-    dance : str or None
-        Its key; None where only the user says what it was.
-    best : str or None
-        The likeliest dance.
-    also : tuple of str
-        What fits nearly as well.
-    confidence : float
-        Probability of `dance`.
-    scores : dict of str to float
-        Probability by dance, and of none of them ('other').
-    tempo_bpm, tempo_mpm : float or None
-        Beats and measures per minute.
-    truth : str or None
-        What the user says.
-    """
-
-    start: float
-    end: float
-    at: datetime
-    dance: str | None
-    best: str | None = None
-    also: tuple[str, ...] = ()
-    confidence: float = 0.0
-    scores: dict[str, float] = field(default_factory=dict)
-    tempo_bpm: float | None = None
-    tempo_mpm: float | None = None
-    truth: str | None = None
-
-
-@dataclass(eq=False)
-class Draft:
-    """A session as it is being listened to; `History.save` writes what is new in it.
-
-    Attributes
-    ----------
-    started : datetime
-        Aware, in UTC.
-    source, name, model, duration, audio
-        As in the table `session`.
-    lines : list of Heard
-        The dances so far.
-    timeline : Timeline
-        All segments so far.
-    id : int or None
-        Row in the table, once it has been saved.
-    """
-
-    started: datetime
-    source: str = MICROPHONE
-    name: str = ""
-    model: str = ""
-    duration: float = 0.0
-    audio: str | None = None
-    lines: list[Heard] = field(default_factory=list)
-    timeline: Timeline = field(default_factory=Timeline)
-    id: int | None = None
-    # What stands in the database
-    written: dict[float, Heard] = field(default_factory=dict)
-    saved_moments: int = 0
-    since: float = 0.0  # s: what was heard before was deleted by the user
-    file: int = 0  # number of the file that it was saved to: a damaged one is replaced
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One session of the history; attributes as in the table `session`."""
-
-    id: int
-    started: datetime
-    source: str
-    name: str
-    model: str
-    duration: float
-    audio: str | None
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Line(Heard):
-    """One dance of the history.
-
-    Attributes
-    ----------
-    id, session : int
-        Its row, and that of its session.
-    """
-
-    id: int = 0
-    session: int = 0
-
-    @property
-    def result(self) -> str | None:
-        """The dance: what the user says, else what the app named, else None."""
-        return self.truth or self.dance
-
-
-@dataclass(frozen=True)
-class Query:
-    """What of the history is looked for.
-
-    Attributes
-    ----------
-    text : str
-        Part of the name or the file's name of a session; '' finds all.
-    named : frozenset of str
-        Dances whose name, in the user's language, contains that text: their lines are found, too.
-    dances : frozenset of str
-        Only lines of these dances; empty: of all.
-    """
-
-    text: str = ""
-    named: frozenset[str] = frozenset()
-    dances: frozenset[str] = frozenset()
+COPY_AGE = 3600.0  # s: the history is copied no more often
+Result = TypeVar("Result")
 
 
 class History:
@@ -175,25 +68,30 @@ class History:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "history.sqlite"
         self.audio_folder = folder / "audio"
+        self.copy_path = folder / "history-copy.sqlite"
         self.aside: str | None = None
         self.salvaged = 0
         self._lock = threading.RLock()
         self._unsaved: list[Draft] = []
         self._file = 0  # raised with every file that is put aside
+        self._emptied = -math.inf  # s: when the user deleted everything
         self._problem: Problem | None = None
         with suppress(OSError):  # told when something is saved
             self.audio_folder.mkdir(parents=True, exist_ok=True)
         for private in (folder, self.audio_folder):  # what somebody danced to is nobody else's business
             with suppress(OSError):  # memory cards know no permissions
                 private.chmod(0o700)
+        self._reserve = Reserve(folder / "reserve")
+        self._owner = FolderLock(folder / "lock")
         self._db = self._open()
-        if self._problem is None:
+        if self._problem is None and self._owner.mine:
             self._mend_audio()
+        self._reserve.hold()
 
     # Opening
 
     def _open(self) -> sqlite3.Connection:
-        for _attempt in range(2):
+        for _attempt in range(3):
             try:
                 db = schema.connect(self.path)
             except schema.UnusableError as error:
@@ -208,14 +106,25 @@ class History:
                 continue
             except sqlite3.Error as error:
                 log.error("%s can't be opened: %s", self.path, error)
+                if schema.is_full(error) and self._reserve.release():
+                    continue
                 self._problem = Problem.DISK_FULL if schema.is_full(error) else Problem.STORAGE_FAILED
                 return schema.snapshot(self.path)
             self._problem = None
             if self.aside and not self.salvaged:
-                self.salvaged = schema.salvage(self.path.with_name(self.aside), db)
+                self.salvaged = self._salvage(db)
             return db
         self._problem = Problem.STORAGE_FAILED
         return schema.snapshot(self.path)
+
+    def _salvage(self, db: sqlite3.Connection) -> int:
+        """Take over what can be read of the file put aside, and of the last copy; how many sessions."""
+        schema.count_on(db)
+        for path in (self.path.with_name(self.aside or ""), self.copy_path):
+            if path.is_file():
+                with suppress(StorageError):  # no room: what there is
+                    backup.merge(path, db, keep_ids=True)
+        return int(db.execute("SELECT count(*) FROM session").fetchone()[0])
 
     def _reopen(self) -> None:
         """Where the file could not be opened for writing: try again, StorageError if it still can't be."""
@@ -269,20 +178,28 @@ class History:
             except StorageError as error:
                 log.error("%d session(s) could not be saved: %s", len(self._unsaved), error)
             self._db.close()
+            self._owner.release()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Change the database, in one transaction; where there is no room, with the reserve.
+
+        What the change returns; StorageError where it can't be made.
+        """
         with self._lock:
             self._reopen()
-            try:
-                with self._db:
-                    yield self._db
-            except sqlite3.Error as error:
-                if schema.is_damage(error):
-                    log.error("%s is damaged: %s", self.path, error)
-                    self._replace_damaged()
-                problem = Problem.DISK_FULL if schema.is_full(error) else Problem.STORAGE_FAILED
-                raise StorageError(problem, str(error)) from error
+            for _attempt in range(2):
+                try:
+                    with self._db:
+                        return change(self._db)
+                except sqlite3.Error as error:
+                    if schema.is_full(error) and self._reserve.release():
+                        continue
+                    if schema.is_damage(error):
+                        log.error("%s is damaged: %s", self.path, error)
+                        self._replace_damaged()
+                    problem = Problem.DISK_FULL if schema.is_full(error) else Problem.STORAGE_FAILED
+                    raise StorageError(problem, str(error)) from error
+            raise StorageError(Problem.DISK_FULL, "no room, with the reserve given away")
 
     def _read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         """Rows of a query, none where they can't be read."""
@@ -324,72 +241,17 @@ class History:
                 self._save(draft)  # into the file that has taken the place of a damaged one
 
     def _save(self, draft: Draft) -> None:
+        if draft.born < self._emptied:
+            draft.begin_anew()
         if draft.file != self._file:
             draft.id, draft.saved_moments, draft.written, draft.file = None, 0, {}, self._file
-        lines = _kept(draft)
-        if not lines and draft.id is None:
+        if not draft.kept() and draft.id is None:
             return
-        with self._transaction() as db:
-            session = self._save_session(db, draft)
-            if session is None:
-                draft.id, draft.saved_moments, draft.written = None, len(draft.timeline), {}
-                draft.since, draft.started = draft.duration, datetime.now(UTC)
-                return
-            self._save_lines(db, session, draft, lines)
-            moments = range(draft.saved_moments, len(draft.timeline))
-            db.executemany(
-                "INSERT INTO moment (session, position, time, scores) VALUES (?, ?, ?, ?)",
-                [
-                    (
-                        session,
-                        index,
-                        float(draft.timeline.times[index]),
-                        draft.timeline.scores[index].astype("<f4").tobytes(),
-                    )
-                    for index in moments
-                ],
-            )
-        draft.id, draft.saved_moments = session, moments.stop
-        draft.written = {line.start: line for line in lines}
-
-    def _save_session(self, db: sqlite3.Connection, draft: Draft) -> int | None:
-        """Insert or update the row; None where the user has deleted it."""
-        row = {
-            "started": draft.started.isoformat(timespec="seconds"),
-            "source": draft.source,
-            "model": draft.model,
-            "duration": draft.duration,
-            "audio": draft.audio,
-            "labels": ",".join(draft.timeline.keys),
-        }
-        if draft.id is None:
-            row["name"] = draft.name
-            names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-            return db.execute(f"INSERT INTO session ({names}) VALUES ({marks})", row).lastrowid
-        # Deleted sound stays deleted: what is kept from then on has a file of its own.
-        changes = ", ".join(f"{name} = :{name}" for name in row)
-        done = db.execute(f"UPDATE session SET {changes} WHERE id = :id", row | {"id": draft.id})
-        return draft.id if done.rowcount else None
-
-    def _save_lines(
-        self, db: sqlite3.Connection, session: int, draft: Draft, lines: Collection[Heard]
-    ) -> None:
-        gone = draft.written.keys() - {line.start for line in lines}
-        db.executemany(
-            "DELETE FROM line WHERE session = ? AND start = ? AND truth IS NULL",
-            [(session, start) for start in gone],
-        )
-        for line in lines:
-            if draft.written.get(line.start) == line:
-                continue
-            row = _row(line) | {"session": session}
-            names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-            changes = ", ".join(f"{n} = :{n}" for n in row if n not in ("session", "start", "truth"))
-            db.execute(
-                f"INSERT INTO line ({names}) VALUES ({marks}) "
-                f"ON CONFLICT (session, start) DO UPDATE SET {changes}",
-                row,
-            )
+        written = self._write(lambda db: saving.write(db, draft))
+        if written is None:
+            draft.begin_anew()
+        else:
+            draft.id, draft.saved_moments, draft.written = written
 
     def entrust(self, draft: Draft) -> None:
         """Hand over a draft that can't be saved now; `save_unsaved` tries again."""
@@ -418,43 +280,69 @@ class History:
         self._set("line", line, "truth", truth)
 
     def _set(self, table: str, row: int, column: str, value: str | None) -> None:
-        with self._transaction() as db:
-            db.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, row))
+        self._write(lambda db: db.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, row)))
 
     def delete(self, session: int) -> None:
         """Delete a session with all its lines and its kept sound."""
-        audio = self.audio_path(session)
-        with self._transaction() as db:
-            db.execute("DELETE FROM session WHERE id = ?", (session,))
-        _unlink(audio)
+        remove(self.audio_path(session))  # first: on a full storage the database needs its room
+        self._write(lambda db: db.execute("DELETE FROM session WHERE id = ?", (session,)))
+        self._reserve.hold()
 
     def delete_line(self, line: int) -> None:
-        """Delete one dance; with the last of its lines a session goes."""
+        """Delete one song; with the last of its lines a session goes."""
         found = self.line(line)
         if found is None:
             return
-        with self._transaction() as db:
+
+        def hide(db: sqlite3.Connection) -> bool:
             # Hidden, not gone: the session may still go on, and would write it again.
             db.execute("UPDATE line SET hidden = 1 WHERE id = ?", (line,))
             left = "SELECT count(*) FROM line WHERE session = ? AND hidden = 0"
-            last = db.execute(left, (found.session,)).fetchone()[0] == 0
-        if last:
+            return bool(db.execute(left, (found.session,)).fetchone()[0] == 0)
+
+        if self._write(hide):
             self.delete(found.session)
 
     def delete_all(self) -> None:
-        """Delete every session and all kept sound; those in files that were put aside, too."""
+        """Delete every session, all kept sound, the copy, and files that were put aside, for good.
+
+        Of a session that goes on, what was heard until now goes.
+        """
         with self._lock:
-            with self._transaction() as db:
-                db.execute("DELETE FROM session")
+            for path in (
+                *self.audio_folder.glob("*.wav"),
+                *schema.put_aside_before(self.path),
+                self.copy_path,
+            ):
+                remove(path)
+            try:
+                self._write(_empty)
+            except StorageError:  # not even the log has room: the file goes instead
+                self._db.close()
+                for suffix in ("-wal", "-shm", ""):
+                    remove(self.path.with_name(self.path.name + suffix))
+                self._file += 1
+                self._db = self._open()
+                if self._problem is not None:
+                    raise
+                schema.count_on(self._db)
+            with suppress(sqlite3.Error):  # or its pages stay, with what stood on them
+                self._db.execute("VACUUM")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._unsaved.clear()
-        for path in (*self.audio_folder.glob("*.wav"), *schema.put_aside_before(self.path)):
-            _unlink(path)
+            self._emptied = time.monotonic()
+        self._reserve.hold()
 
     def delete_audio(self, session: int) -> None:
         """Delete a session's kept sound, and keep the session."""
-        audio = self.audio_path(session)
-        self._set("session", session, "audio", None)
-        _unlink(audio)
+        remove(self.audio_path(session))
+
+        def forget(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE session SET audio = NULL WHERE id = ?", (session,))
+            db.execute("DELETE FROM stretch WHERE session = ?", (session,))
+
+        self._write(forget)
+        self._reserve.hold()
 
     def forget(self, draft: Draft) -> None:
         """Take back a session that is no longer listened to."""
@@ -468,11 +356,77 @@ class History:
         """A file that is not there yet, for the sound of a session."""
         return self.audio_folder / f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.wav"
 
+    # Copies
+
+    def keep_copy(self) -> bool:
+        """Copy the history beside itself, if it has changed and the last copy is an hour old.
+
+        From any thread. A copy takes the place of the one before only when it has been found whole; False
+        where none was made.
+        """
+        if self._problem is not None or not self._owner.mine:
+            return False
+        with suppress(OSError):
+            age = time.time() - self.copy_path.stat().st_mtime
+            wal = self.path.with_name(f"{self.path.name}-wal")
+            newest = max(path.stat().st_mtime for path in (self.path, wal) if path.exists())
+            if age < COPY_AGE or newest < self.copy_path.stat().st_mtime:
+                return False
+        try:
+            room = storage.free_bytes(self.path.parent)
+            if room is not None and room < 2 * self.path.stat().st_size + storage.LEFT_FREE_BYTES:
+                return False
+            backup.copy(self.path, self.copy_path)
+        except (StorageError, OSError) as error:
+            log.warning("no copy: %s", error)
+            return False
+        return True
+
+    def back_up(self, target: Path) -> None:
+        """Write the whole history, without its sound, to a file; StorageError where that fails."""
+        self._reopen()
+        backup.copy(self.path, target)
+
+    def restore(self, path: Path) -> int:
+        """Take over the sessions of a backup, those that are there already too; returns how many it holds.
+
+        The file itself is left as it is. StorageError where it is no backup, or can't be taken over.
+        """
+        beside = self.path.with_name("restoring.sqlite")
+        try:
+            with suppress(OSError):
+                beside.touch(mode=0o600)
+            shutil.copyfile(path, beside)
+            with self._lock:
+                self._reopen()
+                return backup.restore(beside, self._db)
+        except sqlite3.Error as error:
+            raise StorageError(Problem.CHANGE_FAILED, str(error)) from error
+        except OSError as error:
+            full = error.errno == errno.ENOSPC
+            problem = Problem.CHANGE_DISK_FULL if full else Problem.BACKUP_UNREADABLE
+            raise StorageError(problem, f"{path}: {error}") from error
+        finally:
+            for suffix in ("-wal", "-shm", ""):
+                remove(beside.with_name(beside.name + suffix))
+
+    def put_aside(self) -> list[str]:
+        """Names of the files that were put aside, the newest first."""
+        found = schema.put_aside_before(self.path)
+        names = [path.name for path in found if path.suffix == self.path.suffix]
+        return sorted(names, key=lambda name: name.partition("-")[2], reverse=True)
+
+    def delete_put_aside(self, name: str) -> None:
+        """Delete a file that was put aside, for good."""
+        for path in schema.put_aside_before(self.path):
+            if path.name in (name, f"{name}-wal", f"{name}-shm"):
+                remove(path)
+
     # Reading
 
     def index(self, query: Query | None = None) -> list[tuple[int, int]]:
         """What is found: (session, line) by id, sessions and lines with the newest first."""
-        where, values = _where(query or Query())
+        where, values = condition(query or Query())
         sql = (
             "SELECT line.session, line.id FROM line JOIN session ON session.id = line.session "
             f"WHERE hidden = 0{where} ORDER BY session.started DESC, session.id DESC, line.start DESC"
@@ -482,20 +436,20 @@ class History:
     def lines(self, session: int) -> list[Line]:
         """The set list of a session, in order."""
         sql = "SELECT * FROM line WHERE session = ? AND hidden = 0 ORDER BY start"
-        return [_line(row) for row in self._read(sql, (session,))]
+        return [as_line(row) for row in self._read(sql, (session,))]
 
     def lines_by_id(self, ids: Collection[int]) -> dict[int, Line]:
         """A page of lines."""
         marks = ", ".join("?" * len(ids))
         return {
-            row["id"]: _line(row) for row in self._read(f"SELECT * FROM line WHERE id IN ({marks})", [*ids])
+            row["id"]: as_line(row) for row in self._read(f"SELECT * FROM line WHERE id IN ({marks})", [*ids])
         }
 
     def entries_by_id(self, ids: Collection[int]) -> dict[int, Entry]:
         """A page of sessions."""
         marks = ", ".join("?" * len(ids))
         rows = self._read(f"SELECT * FROM session WHERE id IN ({marks})", [*ids])
-        return {row["id"]: _entry(row) for row in rows}
+        return {row["id"]: as_entry(row) for row in rows}
 
     def line(self, line: int) -> Line | None:
         """One line, or None if there is none with this id."""
@@ -507,12 +461,12 @@ class History:
 
     def entries(self) -> list[Entry]:
         """All sessions, the newest first."""
-        return [_entry(row) for row in self._read("SELECT * FROM session ORDER BY started DESC, id DESC")]
+        return [as_entry(row) for row in self._read("SELECT * FROM session ORDER BY started DESC, id DESC")]
 
     def corrected(self) -> list[Line]:
         """Lines of which the user has said what they were, the newest first."""
         sql = "SELECT * FROM line WHERE truth IS NOT NULL AND hidden = 0 ORDER BY at DESC"
-        return [_line(row) for row in self._read(sql)]
+        return [as_line(row) for row in self._read(sql)]
 
     def dances(self) -> list[str]:
         """Keys of the dances that the history holds, the most frequent first."""
@@ -550,83 +504,7 @@ class History:
         return total
 
 
-def clean_name(name: str) -> str:
-    """A name in one line of at most `NAME_LENGTH` characters, none of them a control or half a character."""
-    visible = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in name)
-    return " ".join(visible.split())[:NAME_LENGTH].strip()
-
-
-def _kept(draft: Draft) -> list[Heard]:
-    """The lines that the user has not deleted."""
-    if not draft.since:
-        return draft.lines
-    return [
-        line
-        if line.start >= draft.since
-        else replace(line, start=draft.since, at=line.at + timedelta(seconds=draft.since - line.start))
-        for line in draft.lines
-        if line.end > draft.since
-    ]
-
-
-def _where(query: Query) -> tuple[str, list[object]]:
-    parts, values = "", list[object]()
-    if query.dances:
-        parts += f" AND coalesce(truth, dance) IN ({', '.join('?' * len(query.dances))})"
-        values += sorted(query.dances)
-    if query.text:
-        like = "%" + query.text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-        named = ""
-        if query.named:
-            named = f" OR coalesce(truth, dance) IN ({', '.join('?' * len(query.named))})"
-        parts += rf" AND (session.name LIKE ? ESCAPE '\' OR source LIKE ? ESCAPE '\'{named})"
-        values += [like, like, *sorted(query.named)]
-    return parts, values
-
-
-def _row(line: Heard) -> dict[str, object]:
-    row = asdict(line)
-    return row | {
-        "at": line.at.isoformat(timespec="seconds"),
-        "also": ",".join(line.also),
-        "scores": json.dumps({key: round(score, 5) for key, score in line.scores.items()}),
-    }
-
-
-def _time(text: object) -> datetime:
-    try:
-        time = datetime.fromisoformat(str(text))
-    except ValueError:
-        log.warning("a time in the history can't be read: %r", text)
-        return UNKNOWN_TIME
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def _scores(text: object) -> dict[str, float]:
-    try:
-        return {str(key): float(score) for key, score in json.loads(str(text)).items()}
-    except (ValueError, TypeError, AttributeError):
-        log.warning("scores in the history can't be read: %.60r", text)
-        return {}
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    return tuple(key for key in text.split(",") if key)
-
-
-def _line(row: sqlite3.Row) -> Line:
-    values = dict(row)
-    del values["hidden"]
-    return Line(
-        **values | {"at": _time(row["at"]), "also": _keys(row["also"]), "scores": _scores(row["scores"])}
-    )
-
-
-def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(**dict(row) | {"started": _time(row["started"]), "labels": _keys(row["labels"])})
-
-
-def _unlink(path: Path | None) -> None:
-    if path:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+def _empty(db: sqlite3.Connection) -> None:
+    # Table by table: SQLite frees the pages of a whole table without writing them, which takes no room.
+    for table in ("moment", "stretch", "line", "session"):
+        db.execute(f"DELETE FROM {table}")

@@ -23,6 +23,7 @@ from mobile_app.core.level import Level, LevelMeter
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.recording import WavWriter
 from mobile_app.core.ring import RingBuffer, Samples
+from mobile_app.core.storage import LEFT_FREE_BYTES, free_bytes
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Verdict, verdict
 from runtime import LiveClassifier, Model, Part, Prediction, WhichdanceError
@@ -353,6 +354,11 @@ class Listener:
                 writer = WavWriter(path, sample_rate)
                 self._kept_elsewhere = self._history.audio_bytes() - writer.path.stat().st_size
                 self._writer, draft.audio = writer, path.name
+            free = free_bytes(folder)
+            if free is not None and free < LEFT_FREE_BYTES + 2 * len(samples):
+                log.warning("the storage is almost full: no more sound is kept")
+                self._stop_keeping(Notice.AUDIO_DISK_FULL)
+                return
             if self._kept_elsewhere + self._writer.n_bytes + 2 * len(samples) > options.audio_limit:
                 log.warning("the limit for kept sound is reached")
                 self._stop_keeping(Notice.AUDIO_LIMIT)

@@ -28,6 +28,10 @@ class Problem(Enum):
         "The history can't be written just now. This result is not lost while the app runs: "
         "it will be saved as soon as it can be."
     )
+    CHANGE_DISK_FULL = mark("The storage is full: this could not be saved. Free some space, then try again.")
+    CHANGE_FAILED = mark("The history can't be written just now: this could not be saved. Try again later.")
+    BACKUP_NEWER = mark("This comes from a newer version of the app. Update the app, then try again.")
+    BACKUP_UNREADABLE = mark("This file is no backup of this app's history.")
     FILE_UNREADABLE = mark("This file can't be read as music. Try another one (WAV, FLAC, MP3 or OGG).")
     TOO_SHORT = mark("That was too short to tell. Six seconds of music are enough.")
     NO_MUSIC = mark(
@@ -37,6 +41,12 @@ class Problem(Enum):
         "The model can't be loaded. Choose another one in the settings, or reinstall the app."
     )
     UNEXPECTED = mark("Something unexpected happened. What was heard so far is kept; please try again.")
+
+    @property
+    def of_a_change(self) -> "Problem":
+        """The same, where the user wanted something changed: that is not done later, but lost."""
+        changes = {Problem.DISK_FULL: Problem.CHANGE_DISK_FULL, Problem.STORAGE_FAILED: Problem.CHANGE_FAILED}
+        return changes.get(self, self)
 
     @property
     def sentence(self) -> str:
@@ -49,7 +59,7 @@ class Notice(Enum):
 
     OTHER_MICROPHONE = mark("The headset was unplugged: listening with the built-in microphone.")
     SILENT = mark("The microphone hears nothing at all. Perhaps another app uses it, or it is muted.")
-    AUDIO_DISK_FULL = mark("The storage is full: the sound is no longer kept, the result is.")
+    AUDIO_DISK_FULL = mark("The storage is almost full: the sound is no longer kept, the result is.")
     AUDIO_LIMIT = mark("The limit for kept sound is reached: no more sound is kept. The settings change it.")
     FALLING_BEHIND = mark("This device is busy: some of the music was skipped.")
 

@@ -1,6 +1,7 @@
 """The history's database: its tables, how older ones become today's, and how a broken one is put aside.
 
 `connect` gives a connection to a database that is whole and of today's schema, or says why there is none.
+What is read out of other files is in `backup`.
 """
 
 import logging
@@ -9,10 +10,15 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mobile_app.core.search import fold
+
 log = logging.getLogger(__name__)
 
 # What the scores of the first schema stand for.
 TEN = "cha_cha_cha,jive,paso_doble,quickstep,rumba,samba,slow_foxtrot,slow_waltz,tango,viennese_waltz"
+# How a session of the schemas before `uid` is known in every file that holds it.
+OLD_UID = "'2:' || id || ':' || started || ':' || source"
+FIRST_ID = datetime(2020, 1, 1, tzinfo=UTC)  # ids of a file that takes another's place count from here, in s
 
 MIGRATIONS = (
     """
@@ -70,14 +76,64 @@ MIGRATIONS = (
     ALTER TABLE session DROP COLUMN tempo_mpm;
     ALTER TABLE session DROP COLUMN truth;
     """,
+    # Ids are never used again: a draft, or a screen, that still holds the id of a deleted session would take
+    # another one for it. `uid` is what a session is known by in other files. Kept sound has gaps.
+    f"""
+    CREATE TABLE new_session (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        uid TEXT NOT NULL UNIQUE,           -- the same in every copy of the history
+        started TEXT NOT NULL,              -- ISO 8601, UTC
+        source TEXT NOT NULL,               -- 'microphone' or the name of a file
+        name TEXT NOT NULL DEFAULT '',      -- what the user calls it
+        model TEXT NOT NULL DEFAULT '',     -- name and version
+        duration REAL NOT NULL DEFAULT 0,   -- s of music
+        audio TEXT,                         -- file in the audio folder; NULL: not kept
+        labels TEXT NOT NULL DEFAULT '{TEN}' -- of the scores, comma separated
+    ) STRICT;
+    INSERT INTO new_session (id, uid, started, source, name, model, duration, audio, labels)
+        SELECT id, {OLD_UID}, started, source, name, model, duration, audio, labels FROM session;
+    DROP TABLE session;
+    ALTER TABLE new_session RENAME TO session;
+    CREATE INDEX session_started ON session (started);
+    CREATE TABLE new_line (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+        start REAL NOT NULL,                -- s of the session; with it, what a line is known by
+        end REAL NOT NULL,
+        at TEXT NOT NULL,                   -- when it began, ISO 8601, UTC
+        dance TEXT,                         -- named by the app; NULL: not recognised
+        best TEXT,                          -- the likeliest, named or not
+        also TEXT NOT NULL DEFAULT '',      -- what fits nearly as well, comma separated
+        confidence REAL NOT NULL DEFAULT 0, -- probability of the dance, or of the likeliest
+        scores TEXT NOT NULL DEFAULT '{{}}',  -- probabilities by class, JSON
+        tempo_bpm REAL,
+        tempo_mpm REAL,
+        truth TEXT,                         -- the dance according to the user
+        hidden INTEGER NOT NULL DEFAULT 0,  -- deleted by the user while the session went on
+        UNIQUE (session, start)
+    ) STRICT;
+    INSERT INTO new_line SELECT id, session, start, end, at, dance, best, also, confidence, scores, tempo_bpm,
+        tempo_mpm, truth, hidden FROM line;
+    DROP TABLE line;
+    ALTER TABLE new_line RENAME TO line;
+    CREATE INDEX line_dance ON line (dance);
+    CREATE TABLE stretch (
+        session INTEGER NOT NULL REFERENCES session ON DELETE CASCADE,
+        start REAL NOT NULL,                -- s of the session: from here on sound was kept
+        position REAL NOT NULL,             -- s of the kept sound
+        PRIMARY KEY (session, start)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO stretch SELECT id, 0, 0 FROM session WHERE audio IS NOT NULL;
+    """,
 )
 TABLES = {
-    "session": ("id", "started", "source", "name", "model", "duration", "audio", "labels"),
+    "session": ("id", "uid", "started", "source", "name", "model", "duration", "audio", "labels"),
     "line": (
         "id", "session", "start", "end", "at", "dance", "best", "also", "confidence", "scores", "tempo_bpm",
         "tempo_mpm", "truth", "hidden",
     ),
     "moment": ("session", "position", "time", "scores"),
+    "stretch": ("session", "start", "position"),
 }  # fmt: skip
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 
@@ -95,7 +151,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in DAMAGE
 
 
-def is_full(error: sqlite3.Error) -> bool:
+def is_full(error: BaseException) -> bool:
     """Has the storage no room left?"""
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == sqlite3.SQLITE_FULL
 
@@ -115,14 +171,15 @@ def connect(path: Path) -> sqlite3.Connection:
         Path(path).chmod(0o600)
     db = sqlite3.connect(path, check_same_thread=False)
     try:
-        db.row_factory = sqlite3.Row
+        _prepare(db)
         db.execute("PRAGMA journal_mode = WAL")
         # In WAL mode NORMAL survives a kill at any moment, and a power cut costs the last seconds at most,
         # never the file. FULL would wait for the storage at every save, and a slow one makes the worker late.
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA cache_size = -2048")  # KiB
-        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA wal_autocheckpoint = 250")  # pages, 1 MB: less than what is held in reserve
         migrate(db)
+        db.execute("PRAGMA foreign_keys = ON")  # only now: migrations replace tables that others refer to
     except sqlite3.DatabaseError as error:
         db.close()
         if is_damage(error):
@@ -135,6 +192,11 @@ def connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.row_factory = sqlite3.Row
+    db.create_function("fold", 1, fold, deterministic=True)  # see `search`
 
 
 def migrate(db: sqlite3.Connection) -> None:
@@ -176,56 +238,23 @@ def put_aside_before(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.stem}.*-*{path.suffix}*"))
 
 
-def salvage(aside: Path, db: sqlite3.Connection) -> int:
-    """Copy every session that can still be read out of a damaged file; returns how many.
+def count_on(db: sqlite3.Connection) -> None:
+    """Give a new file, which takes the place of another one, ids that the other has not used.
 
-    A session is taken over whole or not at all.
+    They count the seconds since `FIRST_ID`: nobody has had a dance every second since then.
     """
-    saved = 0
-    try:
-        with closing(sqlite3.connect(aside)) as old:
-            old.row_factory = sqlite3.Row
-            if old.execute("PRAGMA user_version").fetchone()[0] != len(MIGRATIONS):
-                return 0
-            for session in _readable_ids(old):
-                try:
-                    rows = {
-                        table: old.execute(
-                            f"SELECT {', '.join(columns)} FROM {table}"
-                            f" WHERE {'id' if table == 'session' else 'session'} = ?",
-                            (session,),
-                        ).fetchall()
-                        for table, columns in TABLES.items()
-                    }
-                    with db:
-                        for table, columns in TABLES.items():
-                            marks = ", ".join("?" * len(columns))
-                            insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
-                            db.executemany(insert, [tuple(row) for row in rows[table]])
-                    saved += 1
-                except (sqlite3.Error, UnicodeDecodeError) as error:
-                    log.warning("session %d of %s can't be read: %s", session, aside.name, error)
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        log.warning("nothing more can be read from %s: %s", aside.name, error)
-    return saved
-
-
-def _readable_ids(old: sqlite3.Connection) -> list[int]:
-    """From both ends, since reading stops at a damaged page."""
-    found: set[int] = set()
-    for order in ("ASC", "DESC"):
-        try:
-            for row in old.execute(f"SELECT id FROM session ORDER BY id {order}"):
-                found.add(row["id"])
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            log.warning("the list of sessions is damaged: %s", error)
-    return sorted(found)
+    first = int((datetime.now(UTC) - FIRST_ID).total_seconds())
+    with db:
+        db.execute("DELETE FROM sqlite_sequence WHERE name IN ('session', 'line')")
+        db.executemany(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", [("session", first), ("line", first)]
+        )
 
 
 def snapshot(path: Path) -> sqlite3.Connection:
     """What can be read of a history, in memory, as long as its file can't be opened for writing."""
     memory = sqlite3.connect(":memory:", check_same_thread=False)
-    memory.row_factory = sqlite3.Row
+    _prepare(memory)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as old:
             old.backup(memory)
@@ -234,7 +263,7 @@ def snapshot(path: Path) -> sqlite3.Connection:
         log.warning("%s can't be read either: %s", path, error)
         memory.close()
         memory = sqlite3.connect(":memory:", check_same_thread=False)
-        memory.row_factory = sqlite3.Row
+        _prepare(memory)
         migrate(memory)
     memory.execute("PRAGMA foreign_keys = ON")
     return memory

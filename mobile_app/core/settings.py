@@ -102,7 +102,7 @@ def load(path: Path) -> Preferences:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Preferences()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last: nothing but brackets
         log.warning("settings in %s can't be read (%s); using the defaults", path, error)
         return Preferences()
     if not isinstance(stored, dict):

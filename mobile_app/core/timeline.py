@@ -46,6 +46,10 @@ class Timeline:
         self._scores[self._length : end] = scores
         self._length = end
 
+    def clear(self) -> None:
+        """Forget all segments."""
+        self._length = 0
+
     def columns(self, count: int, *, span: float | None = None) -> tuple[Float32, Float32]:
         """At most `count` columns of a stacked area: neighbouring segments are averaged.
 

@@ -319,7 +319,8 @@ class WhichDanceApp(App):
         try:
             change()
         except StorageError as error:
-            self.toast(self.tr(error.problem.sentence))
+            log.warning("the history was not changed: %s", error)
+            self.toast(self.tr(error.problem.of_a_change.sentence))
             return False
         if self.screens.has_screen("history"):
             self.screen("history").changed(session)

@@ -162,8 +162,92 @@ def test_search_and_filter(history: History) -> None:
     assert set(history.dances()) == {"jive", "rumba", "tango"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Übungsabend", "übung"),
+        ("Übungsabend", "UBUNGS"),
+        ("Großer Ball", "GROSSER"),
+        ("ŽLUŤOUČKÝ kůň", "žluť"),
+        ("Žluťoučký", "zlutoucky"),
+        ("Fiesta de año nuevo", "AÑO"),
+        ("Fiesta de ano nuevo", "año"),
+        ("U\u0308bung", "übung"),  # decomposed, as macOS writes file names
+        ("It’s 100%_done\\", "100%_DONE\\"),
+    ],
+)
+@pytest.mark.parametrize("field", ["name", "source"])
+def test_search_folds_case_and_accents(history: History, name: str, text: str, field: str) -> None:
+    history.save(draft(1, "samba", **{field: name}))
+    history.save(draft(1, "tango", **{field: "something else"}))
+    found = [history.line(line) for _, line in history.index(Query(text=text))]
+    assert [line.dance for line in found if line] == ["samba"]
+
+
+def test_ids_are_never_used_again(history: History) -> None:
+    """The id of a deleted running session came back for another one, and the two were mixed."""
+    first = draft(1, "samba")
+    history.save(first)
+    line = history.lines(first.id or 0)[0].id
+    history.delete(first.id or 0)
+    history.save(second := draft(1, "tango"))
+    assert (second.id or 0) > (first.id or 0)
+    assert history.lines(second.id or 0)[0].id > line
+    history.delete_all()
+    history.save(third := draft(1, "jive"))
+    assert (third.id or 0) > (second.id or 0)
+    first.duration, first.lines = 999.0, [heard(900.0, "rumba", 99.0)]
+    history.save(first)  # what was deleted, and then everything: it begins anew, in a row of its own
+    history.save(first)
+    names = {entry.id: [line.dance for line in history.lines(entry.id)] for entry in history.entries()}
+    assert names == {third.id: ["jive"]}
+    first.duration, first.lines = 1200.0, [*first.lines, heard(1000.0, "quickstep")]
+    history.save(first)
+    assert [line.dance for line in history.lines(first.id or 0)] == ["quickstep"]
+    assert first.id not in (second.id, third.id, None)
+
+
+def test_deleting_everything_empties_a_session_that_was_not_saved_yet(history: History) -> None:
+    """Only the rows went: what was heard before came back with the next save."""
+    running = draft(10, "samba", "tango")
+    history.delete_all()
+    running.duration = 500.0
+    history.save(running)
+    assert history.entries() == []
+    running.lines = [*running.lines, heard(500.0, "jive")]
+    running.timeline.extend([500.0], np.full((1, 11), 0.1, np.float32))
+    running.duration = 600.0
+    history.save(running)
+    [entry] = history.entries()
+    assert [line.dance for line in history.lines(entry.id)] == ["jive"]
+    assert len(history.timeline(entry.id)) == 1
+    assert running.kept() == running.lines[-1:]
+
+
+def test_a_second_instance_leaves_the_first_ones_sound_alone(tmp_path: Path) -> None:
+    """It took the sound of a session that is not saved yet for nobody's, and deleted it."""
+    first = History(tmp_path)
+    sound = first.new_audio_path(START)
+    writer = WavWriter(sound, 8000)
+    writer.write(np.ones(800, np.float32), 8000)
+    code = (
+        "import sys; from pathlib import Path; from mobile_app.core.history import History; "
+        "h = History(Path(sys.argv[1])); print(h._owner.mine); h.close()"
+    )
+    root = str(Path(__file__).parents[3])
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+    assert sound.exists()
+    writer.close()
+    first.close()
+    History(tmp_path).close()  # and after it, somebody tidies up
+    assert not sound.exists()
+
+
 def test_a_full_disk_loses_nothing(history: History) -> None:
     history.save(draft(1))
+    history._reserve.release()
     pages = history._db.execute("PRAGMA page_count").fetchone()[0]
     history._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite then answers as on a full disk
     large = draft(2000)
@@ -280,7 +364,7 @@ def test_settings_survive_and_bad_ones_fall_back(tmp_path: Path) -> None:
     assert settings.load(path) == chosen
     path.write_text('{"theme": "pink", "text_size": "huge", "keep_audio": "yes", "unknown": 1}')
     assert settings.load(path) == Preferences(text_size="huge")
-    for damaged in ("{", "[1, 2]", "\x00"):
+    for damaged in ("{", "[1, 2]", "\x00", "[" * 50_000):
         path.write_text(damaged)
         assert settings.load(path) == Preferences()
     with pytest.raises(ValueError, match="theme can't be 'pink'"):
@@ -318,3 +402,4 @@ def test_what_somebody_danced_to_is_private(tmp_path: Path) -> None:
     assert {"history.sqlite", "history.sqlite-wal", "settings.json"} <= modes.keys()
     assert modes.pop("app") == modes.pop("audio") == 0o700
     assert set(modes.values()) == {0o600}
+    assert {"lock", "reserve"} <= modes.keys()
