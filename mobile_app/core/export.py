@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 
+from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import MICROPHONE, Entry, Line
 from runtime.prediction import clock
 
@@ -130,9 +131,7 @@ def _quoted(text: str) -> str:
     return '"' + " ".join(text.replace('"', "'").split()) + '"'
 
 
-def as_text(
-    evening: Evening, title: str, name: Callable[[str | None], str], tempo: Callable[[float], str]
-) -> str:
+def as_text(evening: Evening, title: str, name: Callable[[Line], str], tempo: Callable[[float], str]) -> str:
     """A set list to send to somebody.
 
     Parameters
@@ -141,14 +140,14 @@ def as_text(
     title : str
         First line.
     name : callable
-        A dance's name by its key; of None what 'not sure' is called.
+        What a song is called: its dance, or that it was not recognised.
     tempo : callable
         Measures per minute in words.
     """
     rows = [title]
     for line in evening[1]:
-        facts = [name(line.result), clock(line.end - line.start)]
+        facts = [name(line), clock(line.end - line.start)]
         if line.tempo_mpm:
             facts.append(tempo(line.tempo_mpm))
-        rows.append(f"{line.at.astimezone():%H:%M}  " + ", ".join(facts))
+        rows.append(f"{time_of_day(line.at)}  " + ", ".join(facts))
     return "\n".join(rows) + "\n"

@@ -495,6 +495,25 @@ class History:
         path = self.audio_folder / Path(entry.audio).name if entry and entry.audio else None
         return path if path and path.exists() else None
 
+    def sound_of(self, line: int) -> tuple[Path, float, float] | None:
+        """Where a song is in the kept sound: the file, from when to when, s; None where it was not kept."""
+        found = self.line(line)
+        path = self.audio_path(found.session) if found else None
+        if found is None or path is None:
+            return None
+        try:
+            length = recording.length(path)
+        except OSError:
+            return None
+        stretches = self.stretches(found.session)
+        first, last = (recording.position(stretches, s, length=length) for s in (found.start, found.end))
+        return (path, first, last) if last > first else None
+
+    def stretches(self, session: int) -> list[tuple[float, float]]:
+        """Where each stretch of the kept sound begins, s of the session and of the sound."""
+        sql = "SELECT start, position FROM stretch WHERE session = ? ORDER BY start"
+        return [(row["start"], row["position"]) for row in self._read(sql, (session,))]
+
     def audio_bytes(self) -> int:
         """Storage that kept sound takes."""
         total = 0

@@ -128,12 +128,28 @@ class System(Protocol):
         """Hand a text to another app. Returns what to tell the user, or None where the system shows it."""
         ...
 
-    def save_file(self, name: str, mime: str, content: bytes, on_saved: Callable[[str | None], None]) -> None:
-        """Save a file where the user wants it; answers with the place, or None if it was not saved."""
+    def save_file(
+        self, name: str, mime: str, content: bytes | Path, on_saved: Callable[[str | None], None]
+    ) -> None:
+        """Save a file where the user wants it; answers with the place, or None if it was not saved.
+
+        The content is given, or the file that has it: sound is more than fits into memory.
+        """
         ...
 
     def pick_audio(self, on_picked: Callable[[Path | str | None], None]) -> bool:
         """Let the user pick a recording with the system's dialogue; False where there is none."""
+        ...
+
+    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+        """Let the user pick a backup of the history with the system's dialogue; False where there is none.
+
+        Answers with the file, or with `beside`, to which it has been copied; None where none was picked.
+        """
+        ...
+
+    def name_of(self, place: str) -> str:
+        """What a recording is called, given by path or as `pick_audio` answered."""
         ...
 
     def insets(self) -> tuple[float, float, float, float]:

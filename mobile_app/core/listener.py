@@ -14,19 +14,20 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 
 from mobile_app.core.history import MICROPHONE, Draft, Heard, History
 from mobile_app.core.level import Level, LevelMeter
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
-from mobile_app.core.recording import WavWriter
+from mobile_app.core.recording import TOLERANCE, WavWriter
 from mobile_app.core.ring import RingBuffer, Samples
-from mobile_app.core.storage import LEFT_FREE_BYTES, free_bytes
+from mobile_app.core.setlist import Pauses, SetList
+from mobile_app.core.storage import LEFT_FREE_BYTES, free_bytes, remove
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Verdict, verdict
-from runtime import LiveClassifier, Model, Part, Prediction, WhichdanceError
+from runtime import LiveClassifier, Model, Prediction, WhichdanceError
 from runtime.dances import OTHER
 from runtime.mel import FRAME_RATE
 
@@ -37,7 +38,6 @@ WAIT_SECONDS = 0.5  # beyond the length of a chunk, for a source that gives noth
 SAVE_SECONDS = 5.0  # between two saves of a session that goes on
 SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
 NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped
-LEAST_LINE_SECONDS = 8.0  # a dance that was over sooner was a mistake: it makes no line
 
 LISTENING = verdict(None)
 
@@ -171,9 +171,11 @@ class Listener:
         self._classifier: LiveClassifier | None = None
         self._writer: WavWriter | None = None
         self._audio_full = False
-        self._clock = (0.0, self.draft.started)  # s of the session, and when that was
+        self._set_list = SetList()
+        self._pauses = Pauses()
+        self._told: queue.SimpleQueue[str] = queue.SimpleQueue()  # by the user, of what plays now
         self._kept_elsewhere = 0  # bytes
-        self._told = 0  # pieces of news; raised by the thread
+        self._pieces = 0  # of news; raised by the thread
         self._seen = 0  # of those, by the screen
         self._saved_at = -math.inf
 
@@ -189,8 +191,12 @@ class Listener:
 
     def take(self) -> News:
         """What there is to show; the next piece of news is told anew."""
-        self._seen = self._told
+        self._seen = self._pieces
         return self.news
+
+    def say(self, truth: str) -> None:
+        """The user says what plays now."""
+        self._told.put(truth)
 
     def finish(self, *, forget: bool = False) -> News:
         """Save and end, or forget all and end; waits for it. The draft is the caller's from then on."""
@@ -211,9 +217,9 @@ class Listener:
 
     def _hear_out(self, feed: Feed) -> None:
         error: SourceError | None = None
-        self._clock = (self.news.elapsed, datetime.now(UTC))
         try:
             hearing = _Hearing(self, feed.sample_rate)
+            self._set_list.clock(self.news.elapsed, datetime.now(UTC))
             seconds = self.options.chunk_seconds
             chunk = round(seconds * feed.sample_rate)
             while not feed.left and not feed.ring.exhausted:
@@ -224,8 +230,10 @@ class Listener:
                     hearing.skip(dropped + len(samples) + feed.ring.clear())
                 elif len(samples):
                     hearing.hear(samples)
-                if self._seen == self._told:
-                    self._told += 1
+                if not self._told.empty():
+                    self._hear_truth()
+                if self._seen == self._pieces:
+                    self._pieces += 1
                     self._on_news()
             if feed.ended:
                 error = feed.ended[0]
@@ -241,6 +249,12 @@ class Listener:
         if not feed.left:
             self._on_end(feed, error)
 
+    def _hear_truth(self) -> None:
+        while not self._told.empty():
+            self._set_list.tell(self.news.elapsed, self._told.get())
+        self.draft.lines = list(self._set_list.lines)
+        self.tell(lines=tuple(self.draft.kept()), problem=self._save())
+
     def _finish(self, forget: bool) -> None:
         self._close_audio()
         self.draft.duration = self.news.elapsed
@@ -250,14 +264,19 @@ class Listener:
             except StorageError as error:
                 log.error("session not taken back: %s", error)
             if self.draft.audio:
-                (self._history.audio_folder / self.draft.audio).unlink(missing_ok=True)
+                remove(self._history.audio_folder / self.draft.audio)
             self.draft = Draft(started=self.draft.started, source=self.draft.source)
             self.news = replace(News(), elapsed=self.news.elapsed)
             return
+        self._set_list.finish()
+        self._hear_truth()
+        self.draft.lines = list(self._set_list.lines)
         problem = self._save()
         if problem:
             self._history.entrust(self.draft)
-        self.tell(problem=problem)
+        elif self.draft.id is None and self.draft.audio:  # nothing but silence: no line leads to its sound
+            remove(self._history.audio_folder / self.draft.audio)
+        self.tell(problem=problem, lines=tuple(self.draft.kept()))
 
     # What the hearing of a source calls, in the same thread
 
@@ -271,6 +290,7 @@ class Listener:
             )
             self.draft.model = f"{model.info.name} {model.info.version}"
             self.draft.timeline = Timeline((*self._classifier.labels, OTHER))
+            self._set_list = SetList(self.draft.timeline.keys)
             self.tell(first_after=model.info.segment_frames / FRAME_RATE)
         else:
             self._classifier.gap(sample_rate=sample_rate)
@@ -281,49 +301,15 @@ class Listener:
         draft = self.draft
         draft.timeline.extend(prediction.segment_times, prediction.segment_scores)
         draft.duration = prediction.duration
-        draft.lines = self._lines(prediction)
+        self._set_list.note(prediction)
+        draft.lines = list(self._set_list.lines)
         said = verdict(prediction)
-        self.tell(prediction=prediction, verdict=said, lines=tuple(draft.lines))
+        self.tell(prediction=prediction, verdict=said, lines=tuple(draft.kept()))
         self._on_verdict(said)
         now = time.monotonic()
         if now - self._saved_at >= SAVE_SECONDS or len(draft.lines) != len(draft.written):
             self._saved_at = now
             self.tell(problem=self._save())
-
-    def _lines(self, prediction: Prediction) -> list[Heard]:
-        """One per dance; what is over and was no dance, or hardly begun, makes none."""
-        last = prediction.parts[-1] if prediction.parts else None
-        first = prediction.parts[0].start if prediction.parts else math.inf
-        known = {line.start: line for line in self.draft.lines}
-        forgotten = [line for line in self.draft.lines if line.start < first]  # by the runtime, after many
-        parts = [part for part in prediction.parts if part.dance]
-        return forgotten + [
-            self._line(part, known.get(part.start), prediction if part is last else None)
-            for part in parts
-            if part is last or part.end - part.start >= LEAST_LINE_SECONDS
-        ]
-
-    def _line(self, part: Part, known: Heard | None, prediction: Prediction | None) -> Heard:
-        # The ranking of its best moment: at its end the next dance is already coming up.
-        now = (
-            prediction is not None
-            and prediction.dance == part.dance
-            and (known is None or prediction.confidence >= known.confidence)
-        )
-        if known is None:
-            elapsed, clock = self._clock
-            known = Heard(part.start, part.end, clock + timedelta(seconds=part.start - elapsed), part.dance)
-        return replace(
-            known,
-            end=part.end,
-            dance=part.dance,
-            best=part.dance,
-            also=prediction.also if prediction and now else known.also,
-            confidence=part.confidence,
-            scores=dict(prediction.scores) if prediction and now else known.scores,
-            tempo_bpm=part.tempo_bpm,
-            tempo_mpm=part.tempo_mpm,
-        )
 
     def _save(self) -> Problem | None:
         try:
@@ -332,8 +318,13 @@ class Listener:
             log.error("session not saved: %s", error)
             return error.problem
         if self.draft.id != self.news.saved:
-            self.tell(saved=self.draft.id)
+            self.tell(saved=self.draft.id, lines=tuple(self.draft.kept()))  # deleted, it begins anew
         return None
+
+    def heard_level(self, level: Level, seconds: float) -> None:
+        """How loud the newest sound was."""
+        if self._pauses.push(level, seconds):
+            self._set_list.pause()
 
     def keep(self, samples: Samples, sample_rate: int) -> None:
         """Append to the kept sound, where the user wants that, and there is room."""
@@ -349,6 +340,7 @@ class Listener:
             if draft.audio and not (folder / draft.audio).exists():  # the user has deleted it
                 self._close_audio()
                 draft.audio = None
+                draft.stretches.clear()
             if self._writer is None:  # the first, or switched on again: one file for a session
                 path = folder / draft.audio if draft.audio else self._history.new_audio_path(draft.started)
                 writer = WavWriter(path, sample_rate)
@@ -363,10 +355,17 @@ class Listener:
                 log.warning("the limit for kept sound is reached")
                 self._stop_keeping(Notice.AUDIO_LIMIT)
                 return
+            self._note_stretch(self._writer.seconds, self.news.elapsed - len(samples) / sample_rate)
             self._writer.write(samples, sample_rate)
         except OSError as error:
             log.error("sound can't be kept any longer: %s", error)
             self._stop_keeping(Notice.AUDIO_DISK_FULL)
+
+    def _note_stretch(self, position: float, start: float) -> None:
+        """Sound that was kept until `position`, s, goes on with what begins at `start` of the session."""
+        stretches = self.draft.stretches
+        if not stretches or abs(start - position - (stretches[-1][0] - stretches[-1][1])) > TOLERANCE:
+            stretches.append((start, position))
 
     def _stop_keeping(self, notice: Notice) -> None:
         self._close_audio()
@@ -417,6 +416,7 @@ class _Hearing:
         listener = self._listener
         level = self._meter.push(samples)
         listener.tell(level=level, elapsed=listener.news.elapsed + len(samples) / self._rate)
+        listener.heard_level(level, len(samples) / self._rate)
         listener.keep(samples, self._rate)
         news = listener.news
         if news.notice is Notice.FALLING_BEHIND and news.elapsed - self._skipped_at > NOTICE_SECONDS:

@@ -1,7 +1,13 @@
-"""Keeping what was heard, if the user wants it: WAV files that are valid at any moment."""
+"""Keeping what was heard, if the user wants it: WAV files that are valid at any moment.
+
+Sound is kept with gaps: it may be switched on in the middle of an evening, and music that was skipped is not
+in it. Where each stretch of it begins is noted, in s of the session and of the sound.
+"""
 
 import os
 import struct
+from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +18,33 @@ from mobile_app.core.ring import Samples
 HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 BYTES_PER_SAMPLE = 2
 RATES = (44_100, 8_000, 11_025, 16_000, 22_050, 32_000, 48_000, 88_200, 96_000, 192_000)  # Hz
+
+BLOCK_BYTES = 1 << 20  # that are copied at a time
+TOLERANCE = 0.05  # s: what rounding between two sampling rates may add up to
+
+Stretches = Sequence[tuple[float, float]]  # s of the session, and of the sound, in order
+
+
+def position(stretches: Stretches, seconds: float, *, length: float) -> float:
+    """Where in the kept sound a moment of the session is, s; the nearest that was kept, where it was not.
+
+    Parameters
+    ----------
+    stretches : sequence of (float, float)
+        Where each stretch begins, s of the session and of the sound; empty: the sound has no gaps.
+    seconds : float
+        Of the session.
+    length : float
+        Of the sound, s.
+    """
+    number = bisect_right(stretches, (seconds, float("inf"))) - 1
+    if not stretches:
+        return min(max(0.0, seconds), length)
+    if number < 0:
+        return stretches[0][1]
+    start, at = stretches[number]
+    end = stretches[number + 1][1] if number + 1 < len(stretches) else length
+    return min(at + seconds - start, end)
 
 
 def _header(sample_rate: int, n_bytes: int) -> bytes:
@@ -35,17 +68,19 @@ class WavWriter:
     ----------
     n_bytes : int
         Of sound, so far.
+    sample_rate : int
+        Hz, of the file.
     """
 
     def __init__(self, path: Path, sample_rate: int) -> None:
         self.path = path
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
         self.n_bytes = 0
         self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
         head = self._file.read(HEADER.size)
         if len(head) == HEADER.size:
             fields = HEADER.unpack(head)
-            self._sample_rate, self.n_bytes = fields[7], fields[-1]
+            self.sample_rate, self.n_bytes = fields[7], fields[-1]
             return
         try:
             self._file.write(_header(sample_rate, 0))
@@ -59,9 +94,9 @@ class WavWriter:
 
         Samples of another rate (a second microphone took over) are interpolated to that of the file.
         """
-        if sample_rate != self._sample_rate:
-            wanted = np.arange(round(len(samples) * self._sample_rate / sample_rate)) * (
-                sample_rate / self._sample_rate
+        if sample_rate != self.sample_rate:
+            wanted = np.arange(round(len(samples) * self.sample_rate / sample_rate)) * (
+                sample_rate / self.sample_rate
             )
             samples = np.interp(wanted, np.arange(len(samples)), samples).astype(np.float32)
         pcm = np.clip(np.round(samples * 32767), -32768, 32767).astype("<i2").tobytes()
@@ -76,7 +111,12 @@ class WavWriter:
             raise
         self.n_bytes += len(pcm)
         self._file.seek(0)
-        self._file.write(_header(self._sample_rate, self.n_bytes))
+        self._file.write(_header(self.sample_rate, self.n_bytes))
+
+    @property
+    def seconds(self) -> float:
+        """How much sound there is, s."""
+        return self.n_bytes / BYTES_PER_SAMPLE / self.sample_rate
 
     def close(self) -> None:
         """Close the file."""
@@ -89,6 +129,42 @@ class WavWriter:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def length(path: Path) -> float:
+    """How much sound a file of ours holds, s; OSError where it can't be read, 0 where it is none of ours."""
+    with path.open("rb") as file:
+        head = file.read(HEADER.size)
+        if len(head) < HEADER.size or head[:4] != b"RIFF":
+            return 0.0
+        n_bytes = os.fstat(file.fileno()).st_size - HEADER.size
+    return n_bytes / BYTES_PER_SAMPLE / max(1, int(HEADER.unpack(head)[7]))
+
+
+def cut(path: Path, start: float, end: float, target: Path) -> None:
+    """Write what lies between two moments of a file of ours, s, into a file of its own.
+
+    OSError where there is no room: then there is no file.
+    """
+    with path.open("rb") as file:
+        sample_rate = HEADER.unpack(file.read(HEADER.size))[7]
+        there = os.fstat(file.fileno()).st_size - HEADER.size
+        first = max(0, min(there // BYTES_PER_SAMPLE, round(start * sample_rate))) * BYTES_PER_SAMPLE
+        last = max(0, min(there // BYTES_PER_SAMPLE, round(end * sample_rate))) * BYTES_PER_SAMPLE
+        left = max(0, last - first)
+        file.seek(HEADER.size + first)
+        try:
+            with target.open("wb") as part:
+                part.write(_header(sample_rate, left))
+                while left > 0:
+                    block = file.read(min(left, BLOCK_BYTES))
+                    if not block:  # deleted this moment
+                        break
+                    part.write(block)
+                    left -= len(block)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def repair(path: Path, seconds: float = 0.0) -> None:

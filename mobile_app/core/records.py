@@ -101,6 +101,7 @@ class Draft:
         """The user has deleted what was heard until now."""
         self.id, self.written, self.saved_moments = None, {}, 0
         self.timeline.clear()
+        self.stretches.clear()
         self.since, self.born = self.duration, time.monotonic()
         self.started, self.uid = datetime.now(UTC), secrets.token_hex(8)
 

@@ -35,6 +35,7 @@ def write(db: sqlite3.Connection, draft: Draft) -> Written | None:
             for index in moments
         ],
     )
+    db.execute("DELETE FROM stretch WHERE session = ?", (session,))
     db.executemany(
         "INSERT OR REPLACE INTO stretch (session, start, position) VALUES (?, ?, ?)",
         [(session, *stretch) for stretch in draft.stretches],

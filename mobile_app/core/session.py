@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from mobile_app.core.history import MICROPHONE, Heard, History
+from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.interfaces import AudioSource
 from mobile_app.core.level import Level
 from mobile_app.core.listener import Feed, Listener, News, Options
-from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
+from mobile_app.core.problems import Notice, Problem, SourceError
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Certainty, Verdict
@@ -215,34 +215,9 @@ class Session:
             self._move(Event.FINISH, **_told(news), problem=None, notice=None)
 
     def tell(self, truth: str) -> None:
-        """The user says what it was, of a session that has ended without a line of its own.
-
-        Raises
-        ------
-        StorageError
-            Where that can't be saved now; it is kept, and saved later.
-        """
-        if self.snapshot.state is not State.FINISHED or self.snapshot.lines or not len(self.timeline):
-            return
-        draft, prediction = self._listener.draft, self.snapshot.prediction
-        line = Heard(
-            0.0,
-            self.snapshot.elapsed,
-            draft.started,
-            None,
-            best=prediction.best if prediction else None,
-            confidence=prediction.confidence if prediction else 0.0,
-            scores=dict(prediction.scores) if prediction else {},
-            truth=truth,
-        )
-        draft.lines = [line]
-        try:
-            self._history.save(draft)
-        except StorageError:
-            self._history.entrust(draft)
-            raise
-        finally:
-            self._show(lines=(line,), saved=draft.id)
+        """The user says what plays now; the song's line says so as soon as it has one."""
+        if self.snapshot.state is State.LISTENING:
+            self._listener.say(truth)
 
     # Source and listener
 

@@ -64,6 +64,8 @@ INFO_OUTPUT_FORMAT_CHANGED = -2
 CODEC_TIMEOUT_US = 10_000
 FIRST_SOUND_SECONDS = 5.0  # that a decoder may take to say what it gives
 PERMISSION_REQUEST, PICK_REQUEST, SAVE_REQUEST, NOTIFICATION_REQUEST = 4101, 4102, 4103, 4104
+BACKUP_REQUEST = 4105
+BLOCK_BYTES = 1 << 20  # that go to or from a document at a time
 
 # Listeners live as long as the activity, which calls them: its references don't keep Python from
 # collecting them, and a call of a collected one ends the process.
@@ -107,6 +109,15 @@ def _samples(data: bytes, channels: int = 1, encoding: int = ENCODING_PCM_16BIT)
     else:
         samples = np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
     return samples.reshape(-1, channels).mean(axis=1, dtype=np.float32) if channels > 1 else samples
+
+
+def _blocks(content: bytes | Path) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
 
 
 class Microphone:
@@ -536,7 +547,9 @@ class AndroidSystem:
         _activity().startActivity(chooser)
         return None
 
-    def save_file(self, name: str, mime: str, content: bytes, on_saved: Callable[[str | None], None]) -> None:
+    def save_file(
+        self, name: str, mime: str, content: bytes | Path, on_saved: Callable[[str | None], None]
+    ) -> None:
         """As in `System`."""
         intent_class = _java("android.content.Intent")
         intent = intent_class(intent_class.ACTION_CREATE_DOCUMENT)
@@ -552,10 +565,11 @@ class AndroidSystem:
             try:
                 stream = _activity().getContentResolver().openOutputStream(uri)
                 try:
-                    stream.write(content)
+                    for block in _blocks(content):
+                        stream.write(block)
                 finally:
                     stream.close()
-            except JavaException as error:
+            except (JavaException, OSError) as error:
                 log.error("%s can't be written: %s", name, error)
                 return on_saved(None)
             return on_saved(name)
@@ -570,6 +584,52 @@ class AndroidSystem:
         intent.setType("audio/*")
         self._start(intent, PICK_REQUEST, lambda uri: on_picked(uri.toString() if uri else None))
         return True
+
+    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+        """As in `System`; of any type, since few apps know that of a database."""
+
+        def copy(uri: Any) -> None:
+            from jnius import JavaException
+
+            if uri is None:
+                return on_picked(None)
+            try:
+                stream, data = _activity().getContentResolver().openInputStream(uri), bytearray(BLOCK_BYTES)
+                try:
+                    with beside.open("wb") as file:
+                        while (got := stream.read(data)) > 0:
+                            file.write(data[:got])
+                finally:
+                    stream.close()
+            except (JavaException, OSError) as error:
+                log.error("the backup can't be read: %s", error)
+            return on_picked(beside)  # told as unreadable where it came to nothing
+
+        intent_class = _java("android.content.Intent")
+        intent = intent_class(intent_class.ACTION_OPEN_DOCUMENT)
+        intent.addCategory(intent_class.CATEGORY_OPENABLE)
+        intent.setType("*/*")
+        self._start(intent, BACKUP_REQUEST, copy)
+        return True
+
+    def name_of(self, place: str) -> str:
+        """As in `System`: a content URI is a number, only its provider knows the file's name."""
+        if not place.startswith("content:"):
+            return Path(place).name
+        from jnius import JavaException
+
+        columns = _java("android.provider.OpenableColumns")
+        try:
+            uri = _java("android.net.Uri").parse(place)
+            rows = _activity().getContentResolver().query(uri, [columns.DISPLAY_NAME], None, None, None)
+            try:
+                name = rows.getString(0) if rows.moveToFirst() else None
+            finally:
+                rows.close()
+        except (JavaException, AttributeError) as error:  # revoked, or a provider that answers nothing
+            log.warning("%s has no name: %s", place, error)
+            name = None
+        return str(name) if name else place.rpartition("/")[2].rpartition("%2F")[2]
 
     def _start(self, intent: Any, request: int, on_uri: Callable[[Any], None]) -> None:
         if self._results is None:

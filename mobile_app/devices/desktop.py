@@ -2,6 +2,7 @@
 
 import locale
 import logging
+import os
 import shutil
 import subprocess
 import threading
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 44_100  # Hz; the device's own rate where it has another
 BLOCK_SECONDS = 0.1
+BLOCK_BYTES = 1 << 20  # that are copied at a time
 COPIED = mark("Copied to the clipboard.")
 
 
@@ -162,7 +164,9 @@ class DesktopSystem:
         self._copy(text)
         return COPIED
 
-    def save_file(self, name: str, mime: str, content: bytes, on_saved: Callable[[str | None], None]) -> None:
+    def save_file(
+        self, name: str, mime: str, content: bytes | Path, on_saved: Callable[[str | None], None]
+    ) -> None:
         """As in `System`: never overwrites a file, but counts up its name."""
         stem, suffix = Path(name).stem, Path(name).suffix
         for number in range(1, 1000):
@@ -170,7 +174,11 @@ class DesktopSystem:
             try:
                 with path.open("xb") as file:
                     try:
-                        file.write(content)
+                        if isinstance(content, bytes):
+                            file.write(content)
+                        else:
+                            with content.open("rb") as there:
+                                shutil.copyfileobj(there, file, BLOCK_BYTES)
                     except OSError:
                         path.unlink()
                         raise
@@ -185,6 +193,14 @@ class DesktopSystem:
     def pick_audio(self, on_picked: Callable[[Path | str | None], None]) -> bool:
         """As in `System`: the app's own list of files serves."""
         return False
+
+    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+        """As in `System`: the app's own list of files serves."""
+        return False
+
+    def name_of(self, place: str) -> str:
+        """As in `System`. A name that is not UTF-8 is no text, which is all that the history keeps."""
+        return os.fsencode(Path(place).name).decode(errors="replace")
 
     def insets(self) -> tuple[float, float, float, float]:
         """As in `System`."""

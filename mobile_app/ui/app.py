@@ -1,8 +1,10 @@
 """The app: puts screens, listening, history, settings and device together."""
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,15 @@ from kivy.properties import BooleanProperty, DictProperty, ListProperty, Numeric
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 from kivy.uix.screenmanager import FadeTransition, NoTransition, Screen
+from kivy.uix.widget import Widget
 
 from mobile_app.core import settings
 from mobile_app.core.history import History
 from mobile_app.core.interfaces import Platform
 from mobile_app.core.problems import Problem, StorageError
+from mobile_app.core.search import fold
 from mobile_app.core.settings import Preferences
+from mobile_app.core.storage import remove
 from mobile_app.core.translations import mark
 from mobile_app.ui.about import AboutScreen
 from mobile_app.ui.dances import DanceScreen, DancesScreen
@@ -28,7 +33,7 @@ from mobile_app.ui.evening import EveningScreen
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import HistoryScreen
-from mobile_app.ui.keyboard import Keyboard
+from mobile_app.ui.keyboard import Keyboard, pressable
 from mobile_app.ui.line import LineScreen
 from mobile_app.ui.listen import ListenScreen
 from mobile_app.ui.listening import Listening
@@ -37,6 +42,7 @@ from mobile_app.ui.settings import SettingsScreen
 from mobile_app.ui.shown import Shown
 from mobile_app.ui.widgets import DanceSheet, NavItem, Sheet
 from runtime import WhichdanceError
+from runtime.dances import OTHER, REGISTRY
 
 Builder.load_file(str(Path(__file__).with_name("shell.kv")))
 
@@ -59,7 +65,17 @@ SCREENS: dict[str, type[Screen]] = {
     "about": AboutScreen,
 }
 PARENTS = {"evening": "history", "line": "history", "dance": "dances", "about": "settings"}  # 'back'
+BACKUP_SUFFIX = ".sqlite"
 LOW = 600  # dp: windows less high have a lower bar
+
+
+def clear_place(height: float, low: float, high: float, buttons: list[Widget]) -> float | None:
+    """The lowest y, px of the window, between two others where something so high covers no button."""
+    spans = [(b.to_window(b.x, b.y)[1], b.to_window(b.right, b.top)[1]) for b in buttons]
+    for y in sorted([low, *(top + dp(4) for _, top in spans)]):
+        if y >= low and y + height <= high and all(y + height <= b or y >= top for b, top in spans):
+            return float(y)
+    return None
 
 
 class NavBar(BoxLayout):
@@ -179,6 +195,7 @@ class WhichDanceApp(App):
         Window.softinput_mode = "below_target"  # the keyboard must not cover what is being typed
         self._inset()
         self._tell_storage()
+        self.keep_copy()
         if self._recording or self.system.wants_to_listen():
             self.listening.listen()
 
@@ -258,8 +275,13 @@ class WhichDanceApp(App):
             self.go("evening")
 
     def toast(self, text: str) -> None:
-        """Say something at the bottom of the window."""
-        self.root.ids.toast.say(drawable(text))
+        """Say something at the bottom of the window, where it covers no button."""
+        toast = self.root.ids.toast
+        toast.say(drawable(text))
+        toast.texture_update()
+        low = dp(12) + (0 if self.root.rail else self.root.bar_height)
+        covered = [b for b in pressable(self.root) if not isinstance(b, NavItem)]
+        toast.y = clear_place(toast.texture_size[1] + dp(28), low, self.root.height, covered) or low + dp(12)
 
     def open_sheet(self, sheet: Sheet) -> None:
         """Open a panel over the screen."""
@@ -300,12 +322,25 @@ class WhichDanceApp(App):
         """A damaged history was put aside, or can't be written: say so, once."""
         history, tr = self.history, self.tr
         if history.aside:
-            self.root.ids.lasting.text = tr(
-                "The history was damaged. It is kept as {name}; {count} of its sessions could be read.",
-                name=history.aside,
-                count=history.salvaged,
+            newer = ".newer-" in history.aside
+            self.root.ids.lasting.text = (
+                tr(
+                    "The history comes from a newer version of the app. It is kept as {name}: "
+                    "once the app is updated, open it in the settings.",
+                    name=history.aside,
+                )
+                if newer
+                else tr(
+                    "The history was damaged. It is kept as {name}; {count} of its sessions could be read.",
+                    name=history.aside,
+                    count=history.salvaged,
+                )
             )
             history.told()
+
+    def keep_copy(self) -> None:
+        """Copy the history beside itself, now and then, without waiting for it."""
+        threading.Thread(target=self.history.keep_copy, name="whichdance-copy", daemon=True).start()
 
     def save_unsaved(self) -> None:
         """Save the results that had no room before, if there is room now."""
@@ -327,11 +362,20 @@ class WhichDanceApp(App):
         for name in ("evening", "line", "listen"):
             if self.screens.has_screen(name):
                 self.screen(name).refresh()
+        if self.screens.current == "settings":
+            self.screen("settings").refresh()
         return True
 
-    def ask_dance(self, order: list[str], chosen: str | None, on_pick: Callable[[str], None]) -> None:
-        """Let the user pick the dance that it really was."""
-        DanceSheet(order, chosen, on_pick, title=self.tr("Which dance was it?")).open()
+    def ask_dance(
+        self, scores: dict[str, float], chosen: str | None, on_pick: Callable[[str], None], title: str = ""
+    ) -> None:
+        """Let the user pick the dance that it really is: the likeliest first, then those no model knows."""
+        likely = sorted(scores, key=lambda key: -scores[key])
+        others = sorted(REGISTRY.keys() - set(likely), key=lambda key: fold(self.look.dance_name(key)))
+        if OTHER not in scores:
+            others.append(OTHER)
+        title = title or self.tr("Which dance was it?")
+        DanceSheet([*likely, *others], chosen, on_pick, title=title).open()
 
     def share_text(self, text: str) -> None:
         """Hand a text to another app."""
@@ -339,14 +383,59 @@ class WhichDanceApp(App):
         if told:
             self.toast(self.tr(told))
 
-    def save_file(self, name: str, mime: str, text: str) -> None:
-        """Save a text where the user wants it, and say where."""
+    def save_file(self, name: str, mime: str, content: str | Path) -> None:
+        """Save a text, or a file, where the user wants it, and say where."""
 
         def saved(place: str | None) -> None:
             message = self.tr("Saved: {place}", place=place) if place else self.tr("The file was not saved.")
             Clock.schedule_once(lambda _: self.toast(message), 0)
 
-        self.system.save_file(name, mime, text.encode(), saved)
+        self.system.save_file(name, mime, content.encode() if isinstance(content, str) else content, saved)
+
+    def back_up(self) -> None:
+        """Save the whole history as a file."""
+        path = self.history.path.with_name("backup.sqlite")
+        name = f"whichdance-{datetime.now():%Y-%m-%d}{BACKUP_SUFFIX}"
+
+        def saved(place: str | None) -> None:
+            remove(path)
+            message = self.tr("Saved: {place}", place=place) if place else self.tr("The file was not saved.")
+            Clock.schedule_once(lambda _: self.toast(message), 0)
+
+        if self.change_history(lambda: self.history.back_up(path)):
+            self.system.save_file(name, "application/vnd.sqlite3", path, saved)
+
+    def restore(self) -> None:
+        """Let the user pick a backup, and take it over."""
+        beside = self.history.path.with_name("picked.sqlite")
+
+        def take(path: Path) -> None:
+            self._take_over(path)
+            remove(beside)
+
+        def picked(path: Path | None) -> None:
+            if path:
+                Clock.schedule_once(lambda _: take(path), 0)
+
+        if not self.system.pick_backup(beside, picked):
+            downloads = Path.home() / "Downloads"
+            folder = downloads if downloads.is_dir() else Path.home()
+            title, suffixes = self.tr("Restore a backup"), (BACKUP_SUFFIX,)
+            FileSheet(folder, lambda path: take(Path(path)), suffixes=suffixes, title=title).open()
+
+    def reopen(self, name: str) -> None:
+        """Take over what can be read of a file that was put aside."""
+        self._take_over(self.history.path.with_name(name))
+
+    def _take_over(self, path: Path) -> None:
+        counts: list[int] = []
+        if self.change_history(lambda: counts.append(self.history.restore(path))):
+            told = self.tr.plural(
+                "{count} session of it is in the history now.",
+                "{count} sessions of it are in the history now.",
+                counts[0],
+            )
+            self.toast(told)
 
     # Settings, words and colours
 

@@ -12,6 +12,7 @@ from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
 from mobile_app.core import export
+from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import MICROPHONE, Line
 from mobile_app.core.session import Session
 from mobile_app.ui import drawings  # noqa: F401  (evening.kv uses its widgets)
@@ -47,8 +48,12 @@ class EveningScreen(SessionScreen):
         self.entry = None
         self.lines: list[Line] = []
         self.head = EveningHead()
-        self.player = Player(lambda playing: setattr(self.head, "playing", playing))
+        self.player = Player(
+            lambda playing: setattr(self.head, "playing", playing),
+            self.app.history.path.with_name("playing.wav"),
+        )
         self.head.ids.play.bind(on_release=lambda _: self.toggle_sound())
+        self.head.ids.save_sound.bind(on_release=lambda _: self.save_sound())
         self.head.ids.delete_sound.bind(on_release=lambda _: self.delete_sound())
         resize = Clock.create_trigger(lambda _: self.list.resize(self.heights()), -1)
         self.head.bind(minimum_height=resize)
@@ -111,7 +116,7 @@ class EveningScreen(SessionScreen):
     def _fill(self, row: Any, number: int) -> None:
         if number:
             line = self.lines[number - 1]
-            row.fill(line, self.app, at=f"{line.at.astimezone():%H:%M}")
+            row.fill(line, self.app, at=time_of_day(line.at))
 
     # What the user does
 
@@ -128,7 +133,10 @@ class EveningScreen(SessionScreen):
         text = export.as_text(
             (entry, self.lines),
             title,
-            lambda key: look.dance_name(key) if key else tr("Not sure"),
+            lambda line: (
+                look.dance_name(line.result)
+                or " ".join(text for text in (tr("Not recognised"), look.guess(line)) if text)
+            ),
             lambda tempo: tr("{tempo} bars a minute", tempo=round(tempo)),
         )
         self.app.share_text(f"{text}(whichdance)")

@@ -1,6 +1,6 @@
 """Picks a recording where the system has no dialogue of its own: folders and sound files, nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,27 @@ class FileList(RecycleView):
 
 
 class FileSheet(Sheet):
-    """Browses folders from `folder` on, and answers with the file that is tapped."""
+    """Browses folders from `folder` on, and answers with the file that is tapped.
 
-    def __init__(self, folder: Path, on_pick: Callable[[str], None], **kwargs: Any) -> None:
+    Parameters
+    ----------
+    folder : Path
+    on_pick : callable
+    suffixes : collection of str
+        Of the files that are listed; those of sound if not given.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        on_pick: Callable[[str], None],
+        *,
+        suffixes: Collection[str] = tuple(SUFFIXES),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self._on_pick = on_pick
+        self._suffixes = suffixes
         self.path_label = Note()
         self.rows = FileList(size_hint_y=None)
         self.rows.sheet = self
@@ -74,7 +90,7 @@ class FileSheet(Sheet):
         self.path_label.text = drawable(str(folder))
         visible = [path for path in inside if not path.name.startswith(".")]
         folders = [path for path in visible if path.is_dir()]
-        files = [path for path in visible if path.suffix.lower() in SUFFIXES and path.is_file()]
+        files = [path for path in visible if path.suffix.lower() in self._suffixes and path.is_file()]
         up = [{"text": self.app.tr("One folder up"), "icon": "up", "path": str(folder.parent)}]
         self.rows.data = (
             (up if folder.parent != folder else [])

@@ -14,7 +14,9 @@ from kivy.uix.screenmanager import Screen
 from kivy.uix.widget import Widget
 
 from mobile_app.core import export
+from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import MICROPHONE, Entry, Line, Query
+from mobile_app.core.search import fold
 from mobile_app.core.translations import Translator, mark
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.host import Host, host
@@ -25,7 +27,7 @@ from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("history.kv")))
 
-DATE = mark("{year}-{month:02}-{day:02} {hour:02}:{minute:02}")
+DATE = mark("{year}-{month:02}-{day:02} {time}")
 PAGE = 48  # rows that are read at a time
 SEARCH_DELAY = 0.25  # s after the last letter
 BETWEEN = "  ·  "  # facts
@@ -33,16 +35,11 @@ BETWEEN = "  ·  "  # facts
 
 def when(started: datetime, tr: Translator) -> str:
     """Date and time of day, the user's zone, the way the language writes it."""
-    local = started.astimezone()
+    local, time = started.astimezone(), time_of_day(started)
     days = (datetime.now().astimezone().date() - local.date()).days
     if days in (0, 1):
-        return (
-            tr("Today, {time}", time=f"{local:%H:%M}")
-            if days == 0
-            else tr("Yesterday, {time}", time=f"{local:%H:%M}")
-        )
-    fields = {name: getattr(local, name) for name in ("year", "month", "day", "hour", "minute")}
-    return tr(DATE, **fields)
+        return tr("Today, {time}", time=time) if days == 0 else tr("Yesterday, {time}", time=time)
+    return tr(DATE, year=local.year, month=local.month, day=local.day, time=time)
 
 
 def narrow(width: float, theme: Theme) -> bool:
@@ -92,11 +89,11 @@ class LineRow(Row):
         """Show a line; `at` says when it was, `named` what its session is called."""
         tr, look = app.tr, app.look
         self.line = line.id
-        self.text = look.dance_name(line.result) if line.result else tr("Not sure")
+        self.text = look.dance_name(line.result) if line.result else tr("Not recognised")
         facts = [at, clock(line.end - line.start)]
         if line.tempo_mpm:
             facts.append(tr("{tempo} bars/min", tempo=round(line.tempo_mpm)))
-        self.facts = [*facts, drawable(named)]
+        self.facts = [*facts, look.guess(line), drawable(named)]
         self.color = look.dance_colour(line.result)
         self.checked = line.truth is not None
         self.said = tr("checked") if line.truth else tr.percent(line.confidence) if line.dance else ""
@@ -142,7 +139,7 @@ class HistoryScreen(Screen):
         """What is looked for."""
         text = self.ids.search.text.strip()
         names = self.app.look.dance_names.items()
-        found = {key for key, name in names if text and text.casefold() in name.casefold()}
+        found = {key for key, name in names if text and fold(text) in fold(name)}
         return Query(text, frozenset(found), self.dances)
 
     def heights(self) -> dict[str, float]:
@@ -222,7 +219,7 @@ class HistoryScreen(Screen):
             alone = session in self._alone
             row.inset, row.first = not alone, 1 if alone else 2  # a date leaves no room for another
             named = (entry.name or (entry.source if entry.source != MICROPHONE else "")) if alone else ""
-            at = when(heard.at, tr) if alone else f"{heard.at.astimezone():%H:%M}"
+            at = when(heard.at, tr) if alone else time_of_day(heard.at)
             row.fill(heard, self.app, at=at, named=named)
 
     def _read_page(self, number: int) -> None:

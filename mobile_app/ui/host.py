@@ -1,6 +1,7 @@
 """The typed way for screens and widgets to reach the app that they are part of."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from kivy.app import App
@@ -66,14 +67,25 @@ class Host(Protocol):
     def change_history(self, change: Callable[[], None], *, session: int | None = None) -> bool:
         """Change the history, or one session of it; say so if that fails."""
 
-    def ask_dance(self, order: list[str], chosen: str | None, on_pick: Callable[[str], None]) -> None:
-        """Let the user pick a dance."""
+    def ask_dance(
+        self, scores: dict[str, float], chosen: str | None, on_pick: Callable[[str], None], title: str = ""
+    ) -> None:
+        """Let the user pick a dance, any that there is; the likeliest first."""
 
     def change_settings(self, **values: object) -> None:
         """Take over new choices, and keep them."""
 
-    def save_file(self, name: str, mime: str, text: str) -> None:
-        """Save a text where the user wants it, and say where."""
+    def save_file(self, name: str, mime: str, content: str | Path) -> None:
+        """Save a text, or a file, where the user wants it, and say where."""
+
+    def back_up(self) -> None:
+        """Save the whole history as a file."""
+
+    def restore(self) -> None:
+        """Let the user pick a backup, and take it over."""
+
+    def reopen(self, name: str) -> None:
+        """Take over what can be read of a file that was put aside."""
 
     def share_text(self, text: str) -> None:
         """Hand a text to another app."""

@@ -48,13 +48,16 @@ class Keyboard:
         typing = any(isinstance(w, TextInput) and w.focus for w in _within(sheet or self._app.root))
         if key == TAB:
             return self.move(-1 if "shift" in modifiers else 1)
-        if key in STEPS and not typing:
+        if key in STEPS and (not typing or key in (UP, DOWN)):  # a field has one line
             return self.move(STEPS[key])
         if key in (ENTER, PAD_ENTER, SPACE) and not typing:
             return self._press(key, sheet)
         return False
 
     def _press(self, key: int, sheet: Widget | None) -> bool:
+        if isinstance(self.focus, TextInput):
+            self.focus.focus = True
+            return True
         if self.focus is not None and self.focus.get_root_window() is not None:
             self.focus.dispatch("on_release")
             return True
@@ -66,14 +69,18 @@ class Keyboard:
     def move(self, step: int) -> bool:
         """Give the focus to the next or the previous thing that can be pressed."""
         top = _sheet(self._app) or self._app.root
-        places = sorted(_pressable(top), key=_reading_order)
         fields = [w for w in _within(top) if isinstance(w, TextInput)]
+        places = sorted([*pressable(top), *fields], key=_reading_order)
         if not places:
             return False
+        written = next((field for field in fields if field.focus), None)
+        self.focus = written or self.focus
         for field in fields:
             field.focus = False
         at = places.index(self.focus) + step if self.focus in places else (0 if step > 0 else -1)
         self.focus = places[at % len(places)]
+        if isinstance(self.focus, TextInput):
+            self.focus.focus = True
         Window.canvas.ask_update()  # Kivy draws no frame on which nothing has changed
         parent = self.focus.parent
         while parent is not None and parent is not Window:
@@ -114,7 +121,8 @@ def _within(widget: Widget) -> Iterator[Widget]:
             yield from _within(child)
 
 
-def _pressable(top: Widget) -> list[Widget]:
+def pressable(top: Widget) -> list[Widget]:
+    """What can be pressed now, below a widget."""
     return [widget for widget in _within(top) if isinstance(widget, Touchable)]
 
 

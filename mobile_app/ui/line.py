@@ -41,7 +41,11 @@ class LineScreen(SessionScreen):
         self.app = host()
         super().__init__(**kwargs)
         self.entry = None
-        self.player = Player(lambda playing: setattr(self, "playing", playing))
+        self.sound: tuple[Path, float, float] | None = None  # the file, and where the song is in it, s
+        self.player = Player(
+            lambda playing: setattr(self, "playing", playing),
+            self.app.history.path.with_name("playing.wav"),
+        )
 
     def show(self, line: int) -> bool:
         """Show a line; False if there is none with this id."""
@@ -67,14 +71,14 @@ class LineScreen(SessionScreen):
         self.alone = len(self.app.history.lines(entry.id)) < 2
         from_file = entry.source != MICROPHONE
         self.title = drawable(entry.name) or (drawable(entry.source) if from_file else tr("Session"))
-        self.answer = look.dance_name(line.result) if line.result else tr("Not sure")
+        self.answer = look.dance_name(line.result) if line.result else tr("Not recognised")
         self.color = look.dance_colour(line.result)
         if line.truth and line.truth == line.best:
             self.said = tr("You confirmed it.")
         elif line.truth and line.best:
             self.said = tr("You corrected it; the app thought of {dance}.", dance=look.dance_name(line.best))
         elif line.best and not line.dance:
-            self.said = tr("Closest: {dance}", dance=look.dance_name(line.best))
+            self.said = tr("Closest: {dance}", dance=look.dances((line.best, *line.also[:1])))
         elif line.also:
             self.said = tr("Fits nearly as well: {dances}", dances=look.dances(line.also))
         else:
@@ -93,7 +97,8 @@ class LineScreen(SessionScreen):
             facts.append(tr("{tempo} bars a minute", tempo=round(line.tempo_mpm)))
         self.facts = "  ·  ".join(facts)
         self.ids.ranking.show(line.scores)
-        self.has_audio = self.app.history.audio_path(entry.id) is not None
+        self.sound = self.app.history.sound_of(line.id)
+        self.has_audio = self.sound is not None
 
     # What the user does
 
@@ -106,13 +111,18 @@ class LineScreen(SessionScreen):
         """It was another dance."""
         if self.line:
             keys = self.line.scores or dict.fromkeys((*self.entry.labels, OTHER), 0.0) if self.entry else {}
-            order = sorted(keys, key=lambda key: -keys[key])
-            self.app.ask_dance(order, self.line.result, self._correct)
+            self.app.ask_dance(keys, self.line.result, self._correct)
 
     def _correct(self, truth: str | None) -> None:
         line = self.line
         if line:
             self.app.change_history(lambda: self.app.history.correct(line.id, truth), session=line.session)
+
+    def toggle_sound(self) -> None:
+        """Play the sound of this song, or stop it."""
+        path, *span = self.sound or (None, 0.0, 0.0)
+        if not self.player.toggle(path, (span[0], span[1])):
+            self.app.toast(self.app.tr("The sound can't be played on this device."))
 
     def about(self) -> None:
         """The page of the dance."""

@@ -12,8 +12,8 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Obj
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import Screen
 
+from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import Heard
-from mobile_app.core.problems import StorageError
 from mobile_app.core.session import Session, Snapshot
 from mobile_app.core.tap_tempo import TapTempo
 from mobile_app.ui import drawings
@@ -91,10 +91,11 @@ class SetList(Card):
         while len(rows.children) < len(shown):
             rows.add_widget(SetRow())
         for row, line in zip(reversed(rows.children), shown, strict=True):
-            row.at = f"{line.at.astimezone():%H:%M}"
-            row.text = look.dance_name(line.dance)
+            dance = line.truth or line.dance
+            row.at = time_of_day(line.at)
+            row.text = look.dance_name(dance) if dance else look.tr("Not recognised")
             row.length = clock(line.end - line.start)
-            row.color = look.dance_colour(line.dance)
+            row.color = look.dance_colour(dance)
             row.now = goes_on and line is lines[-1]
 
 
@@ -227,6 +228,7 @@ class ListenScreen(Screen):
         shown, tr, look = self.app.shown, self.app.tr, self.app.look
         shown.answered = shown.can_confirm = False
         shown.question = ""
+        shown.tellable = shown.mode == "running" and not shown.file_name and snapshot.prediction is not None
         if not done or snapshot.prediction is None or self.view.over:
             return
         line = self._line(snapshot)
@@ -237,7 +239,7 @@ class ListenScreen(Screen):
         elif stored and stored.dance:
             shown.can_confirm = True
             shown.question = tr("Was that right?")
-        elif not snapshot.lines:
+        elif stored:
             shown.question = tr("What was it?")
 
     def tick(self, _: float) -> None:
@@ -270,11 +272,23 @@ class ListenScreen(Screen):
         """It was another dance."""
         session = self.app.listening.session
         if session and session.snapshot.prediction:
-            scores = session.snapshot.prediction.scores
-            order = sorted(scores, key=lambda key: -scores[key])
             line = self._line(session.snapshot)
             stored = self.app.history.line(line) if line else None
-            self.app.ask_dance(order, stored.result if stored else None, self._told)
+            scores = dict(stored.scores if stored else session.snapshot.prediction.scores)
+            self.app.ask_dance(scores, stored.result if stored else None, self._told)
+
+    def tell(self) -> None:
+        """While it listens: the user knows what plays."""
+        session = self.app.listening.session
+        if session and session.snapshot.prediction:
+            lines, scores = session.snapshot.lines, dict(session.snapshot.prediction.scores)
+            truth = lines[-1].truth if lines else None
+
+            def told(key: str) -> None:
+                session.tell(key)
+                self.app.toast(self.app.tr("Noted: {dance}.", dance=self.app.look.dance_name(key)))
+
+            self.app.ask_dance(scores, truth, told, self.app.tr("It is …"))
 
     def _told(self, truth: str | None) -> None:
         session = self.app.listening.session
@@ -284,11 +298,6 @@ class ListenScreen(Screen):
         if line is not None:
             history, row = self.app.history, session.snapshot.saved
             self.app.change_history(lambda: history.correct(line, truth), session=row)
-            return
-        try:
-            session.tell(truth)
-        except StorageError as error:
-            self.app.toast(self.app.tr(error.problem.sentence))
 
     def tap_tempo(self) -> None:
         """Tap along."""

@@ -1,9 +1,7 @@
 """Everything that leads to a session and away from it: permission, microphone, file, background."""
 
 import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from mobile_app.core.announcer import Announcer, Manner
 from mobile_app.core.history import MICROPHONE, History
@@ -98,9 +96,7 @@ class Listening:
     def open_file(self, path: str) -> None:
         """Listen to a recording, as fast as the device can."""
         if not self.busy:
-            # A name that is not UTF-8 is no text, which is all that the history keeps.
-            name = os.fsencode(Path(path).name).decode(errors="replace")
-            self._start(name, lambda: self.platform.file(path))
+            self._start(self.platform.system.name_of(path), lambda: self.platform.file(path))
 
     @property
     def busy(self) -> bool:

@@ -3,6 +3,7 @@
 from kivy.event import EventDispatcher
 from kivy.properties import DictProperty, ObjectProperty
 
+from mobile_app.core.history import Heard
 from mobile_app.core.interfaces import System
 from mobile_app.core.settings import TEXT_SCALE, Preferences
 from mobile_app.core.translations import Translator, mark, supported
@@ -60,6 +61,12 @@ class Look(EventDispatcher):
         if len(names) < 2:
             return "".join(names)
         return str(self.tr("{several} or {last}", several=", ".join(names[:-1]), last=names[-1]))
+
+    def guess(self, line: Heard) -> str:
+        """The two dances that came closest to a song that was not recognised; '' of one that was."""
+        if line.dance or line.truth or not line.best:
+            return ""
+        return str(self.tr("{dances}?", dances=self.dances((line.best, *line.also[:1]))))
 
     def dance_colour(self, key: str | None) -> str:
         """A dance's colour; grey of none."""

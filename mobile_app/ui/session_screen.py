@@ -39,6 +39,12 @@ class SessionScreen(Screen):
         if self.entry and not self.player.toggle(self.app.history.audio_path(self.entry.id)):
             self.app.toast(self.app.tr("The sound can't be played on this device."))
 
+    def save_sound(self) -> None:
+        """Save the kept sound where the user wants it, under the name that the marks have for it."""
+        path = self.app.history.audio_path(self.entry.id) if self.entry else None
+        if path:
+            self.app.save_file(path.name, "audio/x-wav", path)
+
     def stop_playing(self) -> None:
         """Stop the sound, if it plays."""
         self.player.stop()

@@ -1,6 +1,8 @@
 """What the user can choose."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,16 @@ from kivy.uix.screenmanager import Screen
 from mobile_app.core.settings import CHOICES, MEGABYTE
 from mobile_app.core.translations import LANGUAGES
 from mobile_app.ui.host import host
-from mobile_app.ui.widgets import Card, CardTitle, ChoiceChip, ConfirmSheet, Note, SwitchRow
+from mobile_app.ui.widgets import (
+    Card,
+    CardTitle,
+    Chips,
+    ChoiceChip,
+    ConfirmSheet,
+    Note,
+    SwitchRow,
+    TextButton,
+)
 from runtime import ModelError
 from runtime.model import shipped
 
@@ -119,10 +130,45 @@ class SettingsScreen(Screen):
                 self.audio_taken(),
             ),
         )
+        self._history_card()
+
+    def _history_card(self) -> None:
+        """Backup and restore; the files that were put aside, each with what can be done with it."""
+        tr = self.app.tr
+        rows: list[Any] = [
+            Note(text=tr("A backup holds all sessions and what you corrected, without the sound.")),
+            self._button(tr("Save a backup"), "export", self.app.back_up),
+            self._button(tr("Restore a backup"), "history", self.app.restore),
+        ]
+        for name in self.app.history.put_aside():
+            rows.append(Note(text=tr("Put aside: {name}", name=name)))
+            rows.append(self._button(tr("Open it again"), "folder", partial(self.app.reopen, name)))
+            rows.append(self._button(tr("Delete it"), "delete", partial(self.ask_delete, name), "danger"))
+        self._card(tr("History"), *rows)
+
+    def _button(self, text: str, icon: str, action: Callable[[], None], kind: str = "tonal") -> Chips:
+        row, button = Chips(), TextButton(text=text, icon=icon, kind=kind)
+        button.bind(on_release=lambda _: action())
+        row.add_widget(button)
+        return row
+
+    def ask_delete(self, name: str) -> None:
+        """Ask, then delete a file that was put aside."""
+        tr = self.app.tr
+
+        def confirmed() -> None:
+            self.app.change_history(lambda: self.app.history.delete_put_aside(name))
+
+        ConfirmSheet(
+            tr("What could not be read of {name} is gone for good.", name=name),
+            tr("Delete it"),
+            confirmed,
+            title=tr("Delete this file?"),
+        ).open()
 
     def on_pre_enter(self, *_: object) -> None:
-        """Look again how much sound is kept."""
-        self.choices["audio_limit"].detail = self.audio_taken()
+        """Look again how much sound is kept, and what was put aside."""
+        self.refresh()
 
     def audio_taken(self) -> str:
         """How much room kept sound takes."""
@@ -173,8 +219,11 @@ class SettingsScreen(Screen):
         def confirmed() -> None:
             self.app.change_history(self.app.history.delete_all)
 
+        message = tr("All results and all kept sound are gone for good.")
+        if aside := self.app.history.put_aside():
+            message += " " + tr("So is what was put aside: {names}.", names=", ".join(aside))
         ConfirmSheet(
-            tr("All results and all kept sound are gone for good."),
+            message,
             tr("Delete everything"),
             confirmed,
             title=tr("Delete the whole history?"),

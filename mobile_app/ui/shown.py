@@ -7,7 +7,7 @@ from mobile_app.core.level import Advice
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.verdict import Certainty, Verdict
 from mobile_app.ui.look import Look
-from runtime.dances import dance
+from runtime.dances import WDSF, dance
 from runtime.prediction import clock
 
 
@@ -38,6 +38,7 @@ class Shown(EventDispatcher):
     question = StringProperty()  # '' where there is nothing to confirm
     can_confirm = BooleanProperty(False)
     answered = BooleanProperty(False)
+    tellable = BooleanProperty(False)  # it plays, and the user may say what it is
 
     def fill_from(self, session: Session | None, look: Look, *, settings_help: bool = False) -> None:
         """Show a session as it is now.
@@ -116,11 +117,8 @@ def facts(key: str | None, look: Look) -> str:
     found = dance(key) if key else None
     if found is None or found.metre is None or found.mpm_min is None or found.mpm_max is None:
         return ""
-    return str(
-        look.tr(
-            "{metre} time, {low}–{high} bars a minute",
-            metre=found.metre,
-            low=round(found.mpm_min),
-            high=round(found.mpm_max),
-        )
-    )
+    usual = {"metre": found.metre, "low": round(found.mpm_min), "high": round(found.mpm_max)}
+    # Party music is often faster or slower: the measured tempo beside it must not look like a mistake.
+    if found.source == WDSF:
+        return str(look.tr("{metre} time, {low}–{high} bars a minute in competitions", **usual))
+    return str(look.tr("{metre} time, usually {low}–{high} bars a minute", **usual))

@@ -315,9 +315,19 @@ class Toast(Label):
     def say(self, text: str) -> None:
         """Show a sentence for a few seconds."""
         Animation.cancel_all(self)
-        self.text = text
+        self.text = " ".join(self._broken(word) for word in text.split(" "))
         self.opacity = 1
         (Animation(duration=3.5) + Animation(opacity=0, duration=0.4)).start(self)
+
+
+    def _broken(self, word: str) -> str:
+        """A word that is wider than the window, such as a path, in several lines."""
+        measure, lines = CoreLabel(font_size=self.font_size), [""]
+        for character in word:
+            if measure.get_extents(lines[-1] + character)[0] > self.text_size[0]:
+                lines.append("")
+            lines[-1] += character
+        return "\n".join(lines)
 
 
 class Chips(StackLayout):

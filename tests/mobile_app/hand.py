@@ -1,5 +1,6 @@
 """The app with a phone and microphones in a test's hands."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Phone(DesktopSystem):
         self.answer = Permission.GRANTED
         self.dark = False
         self.opened_settings = 0
+        self.backup: Path | None = None  # that is picked; None: the app's own list is to serve
         self.bars = (0.0, 0.0, 0.0, 0.0)
         super().__init__(
             copy=self.shared.append, allow_sleep=lambda allow: self.awake.append(not allow), folder=folder
@@ -72,6 +74,12 @@ class Phone(DesktopSystem):
 
     def prefers_dark(self) -> bool:
         return self.dark
+
+    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+        if self.backup is None:
+            return False
+        on_picked(Path(shutil.copyfile(self.backup, beside)))
+        return True
 
     def insets(self) -> tuple[float, float, float, float]:
         return self.bars

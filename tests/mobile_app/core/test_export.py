@@ -73,7 +73,7 @@ def test_as_text(history: History) -> None:
     history.save(draft(2, "samba", "tango"))
     [(entry, lines)] = evenings(history)
     text = export.as_text(
-        (entry, lines), "Ball", lambda key: NAMES[key or "jive"], lambda mpm: f"{mpm:.0f} mpm"
+        (entry, lines), "Ball", lambda line: NAMES[line.result or "jive"], lambda mpm: f"{mpm:.0f} mpm"
     )
     at = lines[1].at.astimezone()
     assert text.splitlines()[0] == "Ball"

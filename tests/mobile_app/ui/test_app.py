@@ -42,7 +42,7 @@ from mobile_app.ui.widgets import (
 )
 from runtime import Model
 from runtime.colour import contrast, ink_on
-from runtime.dances import DANCES, OTHER, REGISTRY
+from runtime.dances import DANCE_KEYS, DANCES, OTHER, REGISTRY
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource
 from tests.mobile_app.hand import SIZES, Hand
@@ -132,8 +132,9 @@ def test_confirm_and_correct_a_result(hand: Hand, tone: ToneMaker) -> None:
     hand.tap(hand.find(kind=TextButton, text="Yes"))
     assert "Noted: it was Slow Waltz." in hand.texts()
     hand.tap(hand.find(kind=TextButton, text="Change"))
-    rows = hand.widgets(DanceRow)
-    assert len(rows) == 11  # the ten, and none of them
+    rows = hand.widgets(DanceRow)[::-1]  # Kivy's children are in the order of drawing
+    assert len(rows) == 1 + len(REGISTRY)  # all that there are, those of the model first, and none of them
+    assert {row.key for row in rows[:11]} == {*DANCE_KEYS, OTHER}
     hand.tap(hand.find(kind=DanceRow, key="rumba"))
     assert "Noted: it was Rumba." in hand.texts()
     [entry] = hand.app.history.entries()

@@ -4,7 +4,8 @@ import csv
 import io
 import json
 import sqlite3
-from datetime import timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,19 @@ from kivy.core.window import Window
 from kivy.metrics import dp
 
 from mobile_app.core.buzz import PATTERNS
-from mobile_app.core.history import NAME_LENGTH
+from mobile_app.core.daytime import time_of_day
+from mobile_app.core.history import NAME_LENGTH, History
 from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.session import State
 from mobile_app.ui.app import SCREENS
+from mobile_app.ui.files import FileSheet
 from mobile_app.ui.glyphs import covered, drawable
 from mobile_app.ui.history import EveningRow, LineRow
+from mobile_app.ui.keyboard import pressable
 from mobile_app.ui.listen import SetRow
 from mobile_app.ui.widgets import ChoiceChip, DanceRow, IconButton, LineInput, NavItem, TextButton, Touchable
 from runtime import Model
-from runtime.dances import OTHER
+from runtime.dances import OTHER, REGISTRY
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE
 from tests.mobile_app.core.test_history import draft
@@ -152,19 +156,45 @@ def test_correcting_one_dance_of_an_evening(evening: Hand, tmp_path: Path) -> No
     assert [record["truth"] for record in json.loads(path.read_text())] == [OTHER]
 
 
-def test_silence_and_noise_make_no_line(hand: Hand) -> None:
+def test_what_was_not_recognised_has_its_row_and_can_be_corrected(hand: Hand) -> None:
     hand.press()
     hand.hear(np.random.default_rng(1).normal(0, 0.1, 20 * RATE).astype(np.float32))
     hand.hear(np.zeros(10 * RATE, np.float32))
     hand.press()
     hand.until(lambda: hand.app.shown.mode == "done")
-    assert hand.app.history.entries() == []
+    [entry] = hand.app.history.entries()
     assert "What was it?" in hand.texts()
+    hand.tap(hand.find(kind=NavItem, place="history"))
+    row = hand.find(kind=LineRow)
+    assert row.text == "Not recognised"
+    assert row.detail.endswith("?")  # the two that came closest
+    hand.tap(hand.find(kind=NavItem, place="listen"))
     hand.tap(hand.find(kind=TextButton, text="Tell which dance it was"))
     hand.tap(hand.find(kind=DanceRow, key="rumba"))
     assert "Noted: it was Rumba." in hand.texts()
-    [entry] = hand.app.history.entries()
     assert [line.truth for line in hand.app.history.lines(entry.id)] == ["rumba"]
+
+
+def test_one_tap_while_it_plays_says_what_it_is(hand: Hand, tone: ToneMaker) -> None:
+    """The likeliest first, and any dance, also one that the model does not know."""
+    hand.press()
+    assert not hand.widgets(TextButton, text="It is …")
+    hand.hear(tone("rumba", 12.0))
+    hand.tap(hand.find(kind=TextButton, text="It is …"))
+    rows = hand.widgets(DanceRow)[::-1]  # Kivy's children are in the order of drawing
+    assert rows[0].key == "rumba"
+    assert len(rows) == 1 + len(REGISTRY)
+    hand.find(kind=DanceRow, key="bachata").dispatch("on_release")
+    hand.frames(3)
+    assert "Noted: Bachata." in hand.texts()
+    hand.hear(tone("tango", 15.0))
+    hand.until(lambda: len(hand.widgets(SetRow)) == 2)
+    assert [row.text for row in hand.widgets(SetRow)][::-1] == ["Tango", "Bachata"]
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    [entry] = hand.app.history.entries()
+    lines = hand.app.history.lines(entry.id)
+    assert [(line.dance, line.truth) for line in lines] == [("rumba", "bachata"), ("tango", None)]
 
 
 def test_a_recording_without_music_says_so(hand: Hand, tmp_path: Path) -> None:
@@ -357,7 +387,7 @@ def test_every_screen_by_keyboard_with_a_visible_focus(hand: Hand) -> None:
         go()
         assert app.screens.current == name
         seen = all_by_tab()
-        every = {w for w in hand.widgets(Touchable) if not w.disabled}
+        every = {w for w in hand.widgets((Touchable, LineInput)) if not w.disabled}
         assert seen >= every, name  # a list makes further rows as the focus comes to them
         assert {item.place for item in seen if isinstance(item, NavItem)} == set(places)
     for sheet in (app.screen("history").ask_export, app.screen("line").rename, app.screen("line").correct):
@@ -436,3 +466,174 @@ def test_the_result_is_the_dance_that_was_heard_not_the_noise_at_the_end(hand: H
     assert hand.app.shown.answer == "Samba"
     assert "Was that right?" in hand.texts()
     assert hand.listen.view.ids.candidates.rows[0].text == "Samba"
+
+
+# Backup, sound, messages
+
+
+def test_backup_and_restore_from_the_settings(hand: Hand, tone: ToneMaker, tmp_path: Path) -> None:
+    hand.recognise(tone("samba", 12.0))
+    hand.app.go("settings")
+    hand.frames(3)
+    hand.find(kind=TextButton, text="Save a backup").dispatch("on_release")
+    hand.frames(3)
+    [backup] = tmp_path.glob("whichdance-*.sqlite")
+    hand.app.change_history(hand.app.history.delete_all)
+    assert hand.app.history.entries() == []
+    hand.frames(3)
+    hand.phone.backup = backup
+    hand.find(kind=TextButton, text="Restore a backup").dispatch("on_release")
+    hand.frames(3)
+    assert "1 session of it is in the history now." in hand.texts()
+    assert [line.dance for line in hand.app.history.lines(hand.app.history.entries()[0].id)] == ["samba"]
+    hand.phone.backup = tmp_path / "letter.sqlite"
+    hand.phone.backup.write_text("Dear all")
+    hand.frames(3)
+    hand.find(kind=TextButton, text="Restore a backup").dispatch("on_release")
+    hand.frames(3)
+    assert "This file is no backup of this app's history." in hand.texts()
+    left = {path.name for path in (tmp_path / "data").iterdir()}
+    assert not left & {"backup.sqlite", "picked.sqlite", "restoring.sqlite"}
+
+
+def test_a_backup_is_picked_from_the_folders_of_a_desktop(hand: Hand, tmp_path: Path) -> None:
+    hand.app.history.save(draft(2, "jive"))
+    hand.app.back_up()
+    hand.app.history.delete_all()
+    hand.phone.backup = None
+    hand.app.restore()
+    hand.frames(3)
+    [sheet] = hand.widgets(FileSheet)
+    (tmp_path / "song.mp3").touch()
+    sheet.show(tmp_path)
+    assert all(not row["text"].endswith("mp3") for row in sheet.rows.data)
+    [path] = tmp_path.glob("whichdance-*.sqlite")
+    sheet.choose(path)
+    assert len(hand.app.history.entries()) == 1
+
+
+def test_what_was_put_aside_is_deleted_by_a_dialog_that_names_it(hand: Hand, tmp_path: Path) -> None:
+    hand.app.history.save(draft(2, "jive"))
+    name = "history.newer-20260501T201500.sqlite"
+    hand.app.history.back_up(tmp_path / "data" / name)
+    hand.app.history.delete_all = None  # type: ignore[assignment,method-assign]
+    hand.app.go("settings")
+    hand.frames(3)
+    assert f"Put aside: {name}" in hand.texts()
+    hand.app.screen("settings").ask_forget()
+    hand.frames(3)
+    assert hand.reads(name)
+    assert any(name in text and "All results" in text for text in hand.texts())
+    hand.tap(hand.find(kind=TextButton, text="Keep it"))
+    hand.find(kind=TextButton, text="Delete it").dispatch("on_release")
+    hand.frames(3)
+    assert hand.reads(f"What could not be read of {name}")
+    [confirm, *_] = [b for b in hand.widgets(TextButton, text="Delete it") if b.kind == "danger"]
+    hand.tap(confirm)
+    assert not (tmp_path / "data" / name).exists()
+
+
+def test_a_newer_apps_history_is_not_called_damaged(tmp_path: Path, model: Model) -> None:
+    History(tmp_path / "data").close()
+    with sqlite3.connect(tmp_path / "data" / "history.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    hand = Hand(tmp_path, model)
+    try:
+        assert hand.reads("The history comes from a newer version of the app.")
+        assert not hand.reads("damaged")
+    finally:
+        hand.close()
+
+
+def test_play_from_this_dance_and_save_the_sound(
+    hand: Hand, tone: ToneMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second dance of two, whose sound was switched on late: what plays is that dance."""
+    played: list[tuple[int, np.ndarray]] = []
+
+    class Sound:
+        def bind(self, **_: object) -> None: ...
+        def play(self) -> None: ...
+        def stop(self) -> None: ...
+        def unload(self) -> None: ...
+
+    def load(path: str) -> Sound:
+        samples, rate = soundfile.read(path)
+        played.append((rate, samples))
+        return Sound()
+
+    monkeypatch.setattr("mobile_app.ui.sound.SoundLoader.load", load)
+    hand.press()
+    hand.hear(tone("samba", 15.0))
+    hand.app.change_settings(keep_audio=True)
+    hand.hear(tone("samba", 15.0))
+    hand.hear(tone("tango", 20.0))
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    [entry] = hand.app.history.entries()
+    tango = hand.app.history.lines(entry.id)[1]
+    hand.app.show_line(tango.id)
+    hand.frames(3)
+    hand.find(kind=TextButton, text="Play").dispatch("on_release")
+    hand.frames(2)
+    [(rate, samples)] = played
+    assert len(samples) / rate == pytest.approx(tango.end - tango.start, abs=0.5)
+    middle = samples[5 * rate : 10 * rate]
+    expected = np.abs(np.fft.rfft(tone("tango", 5.0))).argmax()
+    assert np.abs(np.fft.rfft(middle)).argmax() == pytest.approx(expected, abs=2)
+    hand.find(kind=TextButton, text="Stop").dispatch("on_release")
+    hand.frames(2)
+    assert not (tmp_path / "data" / "playing.wav").exists()
+    hand.find(kind=TextButton, text="Save the sound").dispatch("on_release")
+    hand.frames(2)
+    assert (tmp_path / (entry.audio or "")).read_bytes() == hand.app.history.audio_path(entry.id).read_bytes()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("size", [(320, 533), (320, 640), (533, 320), (411, 866)])
+def test_a_message_covers_no_button(hand: Hand, tone: ToneMaker, size: tuple[int, int]) -> None:
+    hand.resize(*size)
+    hand.recognise(tone("samba", 12.0))
+    hand.frames(6)
+    hand.app.toast("Saved: /home/somebody/Downloads/whichdance-evening-2026-05-01.csv")
+    hand.frames(3)
+    toast = hand.app.root.ids.toast
+    low, high = toast.to_window(0, toast.y)[1], toast.to_window(0, toast.top)[1]
+    assert 0 <= low < high <= size[1]
+    for button in pressable(hand.app.root):
+        below, above = button.to_window(0, button.y)[1], button.to_window(0, button.top)[1]
+        left, right = button.to_window(button.x, 0)[0], button.to_window(button.right, 0)[0]
+        beside = right <= toast.x or left >= toast.right
+        assert beside or above <= low + 1 or below >= high - 1, f"{button} under the message"
+    assert toast.x >= 0
+    assert toast.right <= size[0]
+
+
+def test_tab_reaches_the_search_field(hand: Hand) -> None:
+    hand.app.history.save(draft(2, "tango", name="Übungsabend"))
+    hand.app.history.save(draft(2, "samba"))
+    hand.app.go("history")
+    hand.frames(3)
+    keys, field = hand.app.keyboard, hand.app.screen("history").ids.search
+    for _ in range(6):
+        keys.on_key(None, 9, 0, "", [])
+        hand.frames(2)
+        if field.focus:
+            break
+    assert field.focus
+    field.text = "übung"
+    hand.until(lambda: len(hand.widgets(LineRow)) == 1)
+    assert hand.find(kind=LineRow).text == "Tango"
+
+
+def test_the_hour_that_comes_twice_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        at = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+        told = [time_of_day(at + timedelta(hours=hours)) for hours in range(-1, 3)]
+        assert told == ["01:30", "02:30 CEST", "02:30 CET", "03:30"]
+        assert time_of_day(datetime(2026, 3, 29, 1, 30, tzinfo=UTC)) == "03:30"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -46,7 +46,8 @@ def years(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for table in ("session", "line"):
             columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[1] != "id"]
             kept = ", ".join(columns)
-            taken = kept.replace("session", "session + 3 * n", 1) if table == "line" else kept
+            taken = kept.replace("uid", "uid || n", 1)
+            taken = taken.replace("session", "session + 3 * n", 1) if table == "line" else taken
             key = "id + 3 * n" if table == "session" else "NULL"
             db.execute(
                 "WITH RECURSIVE count(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM count WHERE n < ?) "
