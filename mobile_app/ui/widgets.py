@@ -319,7 +319,6 @@ class Toast(Label):
         self.opacity = 1
         (Animation(duration=3.5) + Animation(opacity=0, duration=0.4)).start(self)
 
-
     def _broken(self, word: str) -> str:
         """A word that is wider than the window, such as a path, in several lines."""
         measure, lines = CoreLabel(font_size=self.font_size), [""]
