@@ -312,6 +312,8 @@ class Banner(BoxLayout):
 class Toast(Label):
     """A sentence at the bottom that goes away by itself."""
 
+    room = NumericProperty(300)  # px of width
+
     def say(self, text: str) -> None:
         """Show a sentence for a few seconds."""
         Animation.cancel_all(self)
