@@ -57,7 +57,7 @@ def untrained(architecture: str, folder: Path, *, int8: bool = False) -> Subject
         Also quantise it.
     """
     deployable = from_checkpoint(untrained_checkpoint(architecture, folder), name=architecture)
-    model = to_onnx(deployable.network, segment_frames=SEGMENT_FRAMES, fields=deployable.fields)
+    model = to_onnx(deployable.network, frames=deployable.context_frames, fields=deployable.fields)
     files = {"float": folder / f"{architecture}.onnx"}
     files["float"].write_bytes(to_bytes(model))
     if int8:

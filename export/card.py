@@ -88,6 +88,8 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
     seconds = int(fields["segment_frames"]) * int(fields["hop_length"]) / int(fields["sample_rate"])
     labels = [label.replace("_", " ") for label in fields["labels"].split(",")]
     threshold = fields["reject_threshold"]
+    longer = fields.get("context_frames", "")
+    context = [("windows that grow", f"{longer} frames, while the same music plays")] if longer else []
     parts = [
         f"# {report.name}",
         "Written by `python -m export`; do not edit.",
@@ -118,6 +120,7 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
                 ("n_mels", fields["n_mels"]),
                 ("fmin, fmax", f"{fields['fmin']} Hz, {fields['fmax']} Hz"),
                 ("segment", f"{fields['segment_frames']} frames, {seconds:.2f} s"),
+                *context,
                 ("normalisation", fields["normalisation"]),
             ],
         ),

@@ -76,7 +76,8 @@ class Deployable:
         What `training.models.build` was given beside the architecture.
     labels : tuple of str
         Classes of the network: dances, and 'other' after them at most.
-    segment_frames : int
+    context_frames : tuple of int
+        Widths of windows that the network has learnt, in frames; the first is the segment's.
     fields : dict of str to str
         The model file's metadata (see `runtime.model`).
     """
@@ -87,8 +88,13 @@ class Deployable:
     architecture: str
     options: dict[str, Any]
     labels: tuple[str, ...]
-    segment_frames: int
+    context_frames: tuple[int, ...]
     fields: dict[str, str]
+
+    @property
+    def segment_frames(self) -> int:
+        """The shortest."""
+        return self.context_frames[0]
 
 
 def from_checkpoint(
@@ -145,6 +151,9 @@ def from_checkpoint(
     for key, value in (front_end() | {"segment_frames": segment_frames}).items():
         if trained.get(key, value) != value:
             raise ModelError(f"{path}: trained with {key} = {trained[key]}, this runtime has {value}")
+    longest = int(checkpoint.get("options", {}).get("segment_frames", segment_frames))
+    context = tuple(n for n in learnt_frames(checkpoint) if segment_frames <= n <= longest)
+    context = context or (int(segment_frames),)
     calibration = checkpoint.get("calibration") or {}
     if temperature is None:
         temperature = calibration.get("temperature", 1.0)
@@ -173,7 +182,7 @@ def from_checkpoint(
         architecture=str(checkpoint["architecture"]),
         options=dict(checkpoint.get("options", {})),
         labels=labels,
-        segment_frames=int(segment_frames),
+        context_frames=context,
         fields={
             "format_version": FORMAT_VERSION,
             "name": name,
@@ -181,6 +190,7 @@ def from_checkpoint(
             "labels": ",".join(dances),
             **{key: str(value) for key, value in front_end().items()},
             "segment_frames": str(segment_frames),
+            **({"context_frames": ",".join(map(str, context))} if len(context) > 1 else {}),
             "normalisation": str(getattr(network, "description", NOT_STATED)),
             "training_data": training_data or training_statement(checkpoint),
             "licence": licence,
@@ -189,6 +199,12 @@ def from_checkpoint(
             "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
         },
     )
+
+
+def learnt_frames(checkpoint: Mapping[str, Any]) -> tuple[int, ...]:
+    """Lengths of the segments that the network has been trained on, ascending."""
+    settings = (checkpoint.get("training") or {}).get("settings") or {}
+    return tuple(sorted(int(n) for n in settings.get("frames", ())))
 
 
 def training_statement(checkpoint: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ that made it. The same checkpoint gives the same bytes.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -15,7 +15,7 @@ from onnx import helper, numpy_helper, shape_inference
 from export.deployed import Scores
 from runtime.errors import ModelError
 from runtime.mel import N_MELS
-from runtime.model import EMBEDDING, INPUT, OUTPUT
+from runtime.model import EMBEDDING, FRAMES, INPUT, OUTPUT
 
 # The exporter's native opset: nothing is converted down, and every onnxruntime since 1.14 runs it, the
 # phones' packages included.
@@ -23,19 +23,22 @@ OPSET = 18
 IR_VERSION = 8  # what such an onnxruntime reads; the exporter would write a newer one without need
 
 
-def to_onnx(network: Scores, *, segment_frames: int, fields: Mapping[str, str]) -> onnx.ModelProto:
+def to_onnx(network: Scores, *, frames: Sequence[int], fields: Mapping[str, str]) -> onnx.ModelProto:
     """Export a network to a simplified ONNX model with the runtime's metadata.
 
     Parameters
     ----------
     network : Scores
         In eval mode, on the CPU.
-    segment_frames : int
-        T, the width of the input in frames; the batch is dynamic.
+    frames : sequence of int
+        Widths T of the input in frames; dynamic where there are several. The batch is dynamic.
     fields : mapping of str to str
         metadata_props.
     """
-    example = torch.full((2, 1, N_MELS, segment_frames), 1e-3)
+    dynamic = {0: torch.export.Dim("batch")}
+    if len(frames) > 1:
+        dynamic[3] = torch.export.Dim(FRAMES, min=min(frames), max=max(frames))
+    example = torch.full((2, 1, N_MELS, (min(frames) + max(frames)) // 2), 1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch about torch, nothing that a caller could mend
         program = torch.onnx.export(
@@ -43,7 +46,7 @@ def to_onnx(network: Scores, *, segment_frames: int, fields: Mapping[str, str]) 
             (example,),
             input_names=[INPUT],
             output_names=[OUTPUT],
-            dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+            dynamic_shapes={INPUT: dynamic},
             opset_version=OPSET,
             dynamo=True,
             optimize=True,  # onnxscript's rules: BatchNorm into convolutions, constants folded, no dead nodes

@@ -117,9 +117,10 @@ def publish(
         listed = registry.read(folder)
         progress("reading segments")
         sets = [
-            segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=width, dances=dances)
+            segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=frames, dances=dances)
             for given in plan.verification
-        ] or [segments.made_up(N_MADE_UP, segment_frames=width)]
+            for frames in sorted({width, deployable.context_frames[-1]})
+        ] or [segments.made_up(N_MADE_UP, segment_frames=frames) for frames in deployable.context_frames]
 
         n_labelled = sum(int(part.labelled.sum()) for part in sets)
         if "int8" in plan.precisions and n_labelled < MIN_LABELLED:
@@ -130,7 +131,7 @@ def publish(
 
         progress("PyTorch to ONNX")
         fields = deployable.fields
-        floating = graph.to_onnx(deployable.network, segment_frames=width, fields=fields)
+        floating = graph.to_onnx(deployable.network, frames=deployable.context_frames, fields=fields)
         models = {"float": floating}
         quantisation = None
         if "float16" in plan.precisions:
@@ -163,7 +164,8 @@ def publish(
         if plan.waveform:
             progress("samples to scores")
             path = workshop / f"{name}.waveform.onnx"
-            from_samples = waveform.with_front_end(floating, plan.waveform)
+            fixed = graph.to_onnx(deployable.network, frames=(width,), fields=fields)
+            from_samples = waveform.with_front_end(fixed, plan.waveform)
             path.write_bytes(graph.to_bytes(from_samples))
             verified = _verified_waveform(deployable, path, plan)
             operators = _operators(from_samples)

@@ -90,9 +90,7 @@ def rows(
     deployable: Deployable, trained: bool, calibration: Segments, verification: Segments, folder: Path
 ) -> list[tuple[str, ...]]:
     """The rows of one architecture: float, float16, int8."""
-    floating = graph.to_onnx(
-        deployable.network, segment_frames=deployable.segment_frames, fields=deployable.fields
-    )
+    floating = graph.to_onnx(deployable.network, frames=deployable.context_frames, fields=deployable.fields)
     quantised = quantise.to_int8(floating, calibration, search=trained)
     models = {"float": floating, "float16": quantise.to_float16(floating), "int8": quantised.model}
     paths = [folder / f"{deployable.architecture}.{precision}.onnx" for precision in models]

@@ -10,6 +10,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from runtime.mel import Float32
 
 FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
+FRAMES = "frames"  # name of the input's last axis where windows have several lengths
 OUTPUT = "scores"  # float32 (batch, n_labels), softmax scores; what they lack of one is none of the dances
 EMBEDDING = "embedding"  # of a second output, which few files have
 MAX_SEGMENT_FRAMES = 4096  # 95 s
@@ -50,7 +52,10 @@ class ModelInfo:
     labels : tuple of str
         The dances that the model knows, in the order of its outputs.
     segment_frames : int
-        Width of the network's input in frames.
+        Width of a segment in frames.
+    context_frames : tuple of int
+        Widths of windows that the network takes, the shortest being the segment; longer ones hear more of the
+        same music (`runtime.context`).
     normalisation : str
         What the graph does to the mel power, in words.
     training_data, licence, created_by : str
@@ -71,6 +76,11 @@ class ModelInfo:
     created_by: str
     reject_threshold: float | None
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
+    context_frames: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.context_frames:
+            object.__setattr__(self, "context_frames", (self.segment_frames,))
 
     @classmethod
     def from_metadata(cls, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> "ModelInfo":
@@ -116,6 +126,16 @@ class ModelInfo:
                 f"{path}: metadata field 'segment_frames' is {segment_frames:g}, not a whole number from 1 "
                 f"to {MAX_SEGMENT_FRAMES}"
             )
+        context = [
+            _number(path, "context_frames", part)
+            for part in (metadata.get("context_frames") or metadata["segment_frames"]).split(",")
+        ]
+        grows = all(a < b <= MAX_SEGMENT_FRAMES and b == int(b) for a, b in pairwise((0.0, *context)))
+        if context[0] != segment_frames or not grows:
+            raise ModelError(
+                f"{path}: metadata field 'context_frames' is {metadata['context_frames']!r}, not whole "
+                f"numbers that grow from segment_frames to at most {MAX_SEGMENT_FRAMES}"
+            )
         labels = tuple(text("labels").split(","))
         if problem := label_problem(labels):
             raise ModelError(f"{path}: metadata field 'labels' is {metadata['labels']!r}: {problem}")
@@ -139,6 +159,7 @@ class ModelInfo:
             created_by=text("created_by"),
             reject_threshold=threshold if text("reject_threshold") else None,
             evidence=evidence,
+            context_frames=tuple(map(int, context)),
         )
 
 
@@ -292,7 +313,8 @@ class OnnxEngine:
 
     def check(self, info: ModelInfo) -> None:
         """ModelError unless inputs and outputs are as the metadata and the contract say."""
-        wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, info.segment_frames])
+        width: int | str = info.segment_frames if len(info.context_frames) == 1 else FRAMES
+        wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, width])
         wanted_out = (OUTPUT, "tensor(float)", [len(info.labels)])
         outputs = [node for node in self._session.get_outputs() if node.name != EMBEDDING]
         for kind, nodes, wanted in (

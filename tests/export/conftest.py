@@ -45,7 +45,7 @@ def decided_network(mel: np.ndarray) -> nn.Module:
     head = backbone.get_submodule("classifier.1")
     assert isinstance(head, nn.Conv2d)
     with torch.inference_mode():
-        image = network.get_submodule("image")(torch.from_numpy(mel)).expand(-1, 3, -1, -1)
+        image = network.get_submodule("images.image")(torch.from_numpy(mel)).expand(-1, 3, -1, -1)
         features = backbone.get_submodule("features")(image).mean(dim=(2, 3))
     centre = features.mean(dim=0)
     _, deviations, directions = torch.linalg.svd(features - centre, full_matrices=False)
@@ -84,7 +84,7 @@ def checkpoint(make_checkpoint: CheckpointMaker) -> Path:
 def floating(checkpoint: Path) -> onnx.ModelProto:
     """`checkpoint` as a float ONNX model."""
     deployable = from_checkpoint(checkpoint)
-    return to_onnx(deployable.network, segment_frames=224, fields=deployable.fields)
+    return to_onnx(deployable.network, frames=(224,), fields=deployable.fields)
 
 
 @pytest.fixture(scope="session")

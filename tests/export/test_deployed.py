@@ -58,7 +58,7 @@ def test_prior_of_the_calibration_goes_into_the_graph_of_any_network(
     before, after = (verify.torch_scores(d.network, made_up.mel[:4]) for d in (plain, shifted))
     whole = np.column_stack([before, 1 - before.sum(axis=1)]) * np.exp(np.array(prior) / 2)
     np.testing.assert_allclose(after, (whole / whole.sum(axis=1, keepdims=True))[:, :10], atol=1e-5)
-    model = to_onnx(shifted.network, segment_frames=224, fields=shifted.fields)
+    model = to_onnx(shifted.network, frames=(224,), fields=shifted.fields)
     np.testing.assert_allclose(quantise.scores_of(model, made_up.mel[:4]), after, atol=1e-5)
     outside = {n.op_type for n in model.graph.node if n.name in quantise.output_transform(model)}
     assert {"Add", "Softmax"} <= outside

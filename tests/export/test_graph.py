@@ -18,6 +18,7 @@ from export.graph import IR_VERSION, OPSET, to_bytes, to_onnx
 from export.segments import Segments
 from export.verify import torch_scores
 from runtime.mel import Float32
+from training.models import build
 
 
 class SmallNetwork(nn.Module):
@@ -42,7 +43,7 @@ class SmallNetwork(nn.Module):
 
 def exported(network: nn.Module, temperature: float = 1.0) -> tuple[Scores, onnx.ModelProto]:
     scores = Scores(network, temperature).eval()
-    return scores, to_onnx(scores, segment_frames=224, fields={"name": "small", "licence": "none"})
+    return scores, to_onnx(scores, frames=(224,), fields={"name": "small", "licence": "none"})
 
 
 def run(model: onnx.ModelProto, mel: Float32) -> Float32:
@@ -119,7 +120,7 @@ def test_two_processes_write_the_same_bytes(checkpoint: Path, tmp_path: Path) ->
         "import sys; from export.deployed import from_checkpoint; from export.graph import *;"
         "from export import quantise, segments;"
         "d = from_checkpoint(sys.argv[1]);"
-        "m = to_onnx(d.network, segment_frames=d.segment_frames, fields=d.fields);"
+        "m = to_onnx(d.network, frames=(d.segment_frames,), fields=d.fields);"
         "q = quantise.to_int8(m, segments.made_up(4, segment_frames=d.segment_frames), search=False);"
         "models = (m, quantise.to_float16(m), q.model);"
         "open(sys.argv[2], 'wb').write(b''.join(map(to_bytes, models)))"
@@ -153,7 +154,7 @@ def test_every_architecture(architecture: str, tmp_path: Path, made_up: Segments
     torch.manual_seed(0)
     save_checkpoint(tmp_path / "best.pt", build(architecture), architecture, {})
     deployable = from_checkpoint(tmp_path / "best.pt")
-    model = to_onnx(deployable.network, segment_frames=224, fields=deployable.fields)
+    model = to_onnx(deployable.network, frames=(224,), fields=deployable.fields)
     for n in (1, 3):
         some = made_up.mel[:n]
         np.testing.assert_allclose(run(model, some), torch_scores(deployable.network, some), atol=1e-4)
@@ -167,3 +168,24 @@ def test_every_architecture(architecture: str, tmp_path: Path, made_up: Segments
     normalised = {node.input[0] for node in model.graph.node if node.op_type == "BatchNormalization"}
     assert not convolved & normalised
     assert bool(normalised) == architecture.startswith("densenet")
+
+
+def test_windows_of_several_lengths_in_one_file() -> None:
+    """What a file with a dynamic axis gives is what PyTorch gives at each length."""
+    torch.manual_seed(0)
+    network = build(
+        "rhythmogram",
+        classes=("jive", "rumba", "other"),
+        branches=("acf", "mel"),
+        trunk="dense",
+        width=0.25,
+        segment_frames=448,
+    )
+    scores = Scores(network, 1.5, n_dances=2).eval()
+    model = to_onnx(scores, frames=(224, 448), fields={"name": "growing"})
+    rng = np.random.default_rng(0)
+    for frames in (224, 336, 448):
+        mel = rng.exponential(size=(3, 1, 224, frames)).astype(np.float32)
+        with torch.no_grad():
+            expected = scores(torch.from_numpy(mel)).numpy()
+        np.testing.assert_allclose(run(model, mel), expected, atol=1e-5)

@@ -1,0 +1,99 @@
+"""Windows that grow while the same dance plays."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from runtime.context import GrowingContext, agreement
+from runtime.mel import Float32
+
+LENGTHS = (20, 40, 60)
+STRIDE = 10
+
+
+def music(*dances: tuple[int, int]) -> Float32:
+    """Frames that say which dance they are: (dance, frames) one after the other."""
+    return np.concatenate([np.full((n, 224), dance, np.float32) for dance, n in dances])
+
+
+def score(window: Float32) -> Float32:
+    """Shares of dances 0 and 1 in a window."""
+    one = float(window.mean())
+    return np.array([[1 - one, one]], np.float32)
+
+
+class Listener:
+    """Pushes frames in blocks, and remembers which windows were scored."""
+
+    def __init__(self) -> None:
+        self.context = GrowingContext(LENGTHS)
+        self.seen: list[tuple[int, ...]] = []
+
+    def hear(self, frames: Float32, blocks: list[int]) -> list[Float32]:
+        answers = []
+        bounds = [0, *np.cumsum(blocks).tolist()]
+        assert bounds[-1] == len(frames)
+        for first, last in pairwise(bounds):
+            ends = [e for e in range(LENGTHS[0], len(frames) + 1, STRIDE) if first < e <= last]
+            alone = np.concatenate(
+                [score(frames[e - LENGTHS[0] : e].T[None, None]) for e in ends] or [np.empty((0, 2))]
+            )
+            answers.extend(self.context.push(frames[first:last], ends, alone, self.score))
+        return answers
+
+    def score(self, window: Float32) -> Float32:
+        self.seen.append((window.shape[3], int(window[..., 0].max()), int(window[..., -1].max())))
+        assert window.shape[:3] == (1, 1, 224)
+        return score(window)
+
+
+def test_it_grows_to_the_longest_and_no_further() -> None:
+    listener = Listener()
+    listener.hear(music((0, 120)), [10] * 12)
+    assert [length for length, _, _ in listener.seen] == [40, 40, 60, 60, 60, 60, 60, 60, 60]
+
+
+@pytest.mark.parametrize("blocks", [[10] * 20, [200], [7] * 28 + [4], [130, 70], [25] * 8])
+def test_after_a_change_the_segment_is_believed_and_the_context_grows_anew(blocks: list[int]) -> None:
+    """However the frames arrive, the same windows are heard."""
+    listener = Listener()
+    answers = listener.hear(music((0, 100), (1, 100)), blocks)
+    ends = np.arange(LENGTHS[0], 201, STRIDE)
+    assert len(answers) == len(ends)
+    named = np.array([a.argmax() for a in answers])
+    assert (named[ends <= 100] == 0).all()
+    assert (named[ends >= 120] == 1).all()  # no later than by the segment alone
+    assert np.array(answers)[ends >= 150].max(axis=1).min() > 0.99  # nothing of the old dance in it
+    whole = Listener()
+    assert np.array_equal(np.array(answers), np.array(whole.hear(music((0, 100), (1, 100)), [200])))
+
+
+def test_a_gap_begins_anew() -> None:
+    listener = Listener()
+    listener.hear(music((0, 100)), [100])
+    listener.seen.clear()
+    listener.context.reset(500)
+    context = listener.context
+    context.push(music((0, 30)), [520, 530], np.array([[1, 0], [1, 0]], np.float32), listener.score)
+    assert not listener.seen  # no longer window fits behind the gap
+    context.push(music((0, 10)), [540], np.array([[1, 0]], np.float32), listener.score)
+    assert [length for length, _, _ in listener.seen] == [40]
+
+
+def test_memory_is_bounded() -> None:
+    listener = Listener()
+    listener.hear(music((0, 5000)), [50] * 100)
+    assert len(listener.context._frames) <= LENGTHS[-1]
+
+
+def test_one_length_alone_never_grows() -> None:
+    context = GrowingContext((20,))
+    alone = np.array([[0.3, 0.7]], np.float32)
+    assert context.push(music((0, 100)), [20], alone, score) is alone
+
+
+def test_agreement_is_one_for_equals_and_nothing_for_strangers() -> None:
+    p = np.random.default_rng(0).dirichlet(np.ones(5))
+    assert agreement(p, p) == pytest.approx(1)
+    assert agreement(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 0
