@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 WDSF = "WDSF Competition Rules, tempi for all competitions (bars per minute)"
+NDCA = "NDCA dance tempi for American style (bars per minute)"
 SOCIAL = "usual tempi at social dances and festivals; no rule fixes them"
 OTHER = "other"  # label of music that is none of a model's dances
 
@@ -19,8 +20,8 @@ class Dance:
     name : str
         Display name.
     family : str
-        'Latin' or 'Standard' of the thesis's ten; of social dances 'Caribbean', 'Swing', 'Country' or
-        'Social'; '' where nothing is known.
+        'Latin' or 'Standard' of the thesis's ten; of social dances 'Caribbean', 'Swing', 'Country', 'Tango'
+        or 'Social'; '' where nothing is known.
     metre : str or None
         Time signature that the dance is counted in.
     beats_per_bar : int or None
@@ -81,6 +82,13 @@ _SOCIAL: tuple[Dance, ...] = (
     Dance("country_two_step", "Country Two Step", "Country", "4/4", 4, 40, 48, 33, 54, SOCIAL, "#8C6D31"),
     Dance("country_triple_two", "Triple Two", "Country", "4/4", 4, 20, 28, 17, 32, SOCIAL, "#637939"),
     Dance("polka", "Polka", "Country", "2/4", 2, 55, 62, 48, 75, SOCIAL, "#31A354"),
+    Dance("mambo", "Mambo", "Caribbean", "4/4", 4, 47, 51, 40, 57, NDCA, "#A63603"),
+    Dance("east_coast_swing", "East Coast Swing", "Swing", "4/4", 4, 34, 36, 30, 42, NDCA, "#5254A3"),
+    Dance("lindy_hop", "Lindy Hop", "Swing", "4/4", 4, 35, 48, 30, 54, SOCIAL, "#9C9EDE"),
+    Dance("charleston", "Charleston", "Swing", "4/4", 4, 50, 60, 46, 65, SOCIAL, "#843C8C"),
+    Dance("argentine_tango", "Argentine Tango", "Tango", "4/4", 4, 29, 33, 25, 36, SOCIAL, "#8C2D4F"),
+    Dance("vals", "Tango Vals", "Tango", "3/4", 3, 62, 72, 55, 78, SOCIAL, "#C51B8A"),
+    Dance("milonga", "Milonga", "Tango", "2/4", 2, 46, 56, 40, 62, SOCIAL, "#DE77AE"),
 )
 REGISTRY: dict[str, Dance] = {d.key: d for d in (*DANCES, *_SOCIAL)}
 

@@ -75,6 +75,11 @@ def add_parser(commands: Any) -> None:
             metavar="A,B",
             help="all but these",
         )
+    parser.add_argument(
+        "--humans", type=Path, metavar="FOLDER",
+        help="with groove.zip (human drummers) and openewld.zip (tunes of old songs) in this folder people "
+        "play along; docs/orchestra.md says where from (default: the orchestra alone)",
+    )  # fmt: skip
     add_backend(parser)
     parser.add_argument("--store", type=Path, help="also fill this spectrogram store, ready for training")
     parser.add_argument(
@@ -110,6 +115,7 @@ def _run(args: argparse.Namespace) -> int:
         soundfonts=_chosen(args.soundfonts, args.without_soundfonts, tuple(SOUNDFONTS)),
         mixes=_chosen(args.mixes, args.without_mixes, tuple(MIXES)),
         tempo=args.tempo,
+        humans=str(args.humans.absolute()) if args.humans else "",
     )
     if not 0 <= args.other_share < 1:
         raise ParameterError(f"--other-share is {args.other_share:g}; it must be from 0 to below 1")

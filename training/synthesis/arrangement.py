@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.beats import Beats
 from runtime.dances import OTHER
-from training.synthesis import players
+from training.synthesis import humans, players
 from training.synthesis.form import Form, draw, draw_form
 from training.synthesis.harmony import Harmony, draw_harmony
 from training.synthesis.instruments import DRUM_KITS, FAMILIES, PERCUSSION, VOICE
@@ -25,6 +25,8 @@ REGIME_SHARES = {"strict": 0.45, "loose": 0.35, "wide": 0.20}
 # Strict-tempo albums, too, have pieces outside their dance's usual tempi (`bpm` in onset_curves_dev.npz);
 # what is rare is the hardest to learn.
 STRAY_SHARE = 0.15
+HUMAN_ROLES = ("drums", "percussion")  # that a human drummer plays
+HUMAN_JITTER = 0.0005  # s
 ATTEMPTS = 20  # once in hundreds of the shortest recordings all players happen to rest
 
 
@@ -73,6 +75,8 @@ class Performance:
         Their times are seconds from the start of the lead-in.
     early_reflections, ensemble, veiled, soft_drums : bool
         How the mix is to treat it, see `styles.Feel`.
+    drummer, tune : str
+        The human performance, and the lead sheet with its authors, that were used; '' without.
     """
 
     style: Style
@@ -87,6 +91,8 @@ class Performance:
     ensemble: bool
     veiled: bool
     soft_drums: bool
+    drummer: str = ""
+    tune: str = ""
 
     @property
     def beats(self) -> Beats:
@@ -102,6 +108,8 @@ def arrange(
     *,
     regime: str | None = None,
     style_name: str | None = None,
+    people: humans.Humans | None = None,
+    casting: np.random.Generator | None = None,
 ) -> Performance:
     """Let a band play one dance.
 
@@ -117,6 +125,10 @@ def arrange(
         'strict', 'loose' or 'wide' tempo; drawn by `REGIME_SHARES` if None.
     style_name : str, optional
         One of the dance's styles; drawn by their weights if None.
+    people : Humans, optional
+        Whose playing and tunes may be used; without them the orchestra plays alone.
+    casting : Generator, optional
+        Source of the decisions who of them plays; needed with `people`.
 
     Raises
     ------
@@ -129,7 +141,11 @@ def arrange(
     tempo = _choose_tempo(styles, style, rng, regime)
     for _ in range(ATTEMPTS):
         form = draw_form(style, regime, tempo, duration, rng)
-        performance = _perform(form, draw_harmony(form, rng), rng)
+        harmony = draw_harmony(form, rng)
+        cast = people.cast(form, casting) if people and casting else humans.NOBODY
+        if cast.tune:
+            harmony = cast.tune.harmony(harmony)
+        performance = _perform(form, harmony, rng, cast)
         if performance.tracks:
             return performance
     raise StyleError(
@@ -157,19 +173,24 @@ def _choose_tempo(styles: DanceStyles, style: Style, rng: np.random.Generator, r
     return draw(rng, style.tempo or (styles.loose if regime == "loose" else styles.wide))
 
 
-def _perform(form: Form, harmony: Harmony, rng: np.random.Generator) -> Performance:
+def _perform(form: Form, harmony: Harmony, rng: np.random.Generator, cast: humans.Cast) -> Performance:
     """Let all players play, and put their notes on one time axis."""
-    parts = _parts(form, harmony, rng)
+    parts = _parts(form, harmony, rng, cast)
     times = _beat_times(form, rng)
     origin = 0.0 if form.from_start else rng.uniform(0, form.bar_seconds)
     tracks = tuple(
         Track(role, player, _program(player, rng), notes)
         for role, player, events in parts
-        if len(notes := _timed(form, rng, events, player, times, origin))
+        if len(
+            notes := _timed(
+                form, rng, events, player, times, origin, human=bool(cast.drummer and role in HUMAN_ROLES)
+            )
+        )
     )
     beats = times - origin - form.lead_in
     heard = (beats >= 0) & (beats < form.duration)
     feel = form.style.feel
+    heard_roles = {track.role for track in tracks}
     return Performance(
         style=form.style,
         regime=form.regime,
@@ -183,15 +204,23 @@ def _perform(form: Form, harmony: Harmony, rng: np.random.Generator) -> Performa
         ensemble=rng.random() < feel.ensemble,
         veiled=rng.random() < feel.veil,
         soft_drums=rng.random() < feel.soft_drums,
+        drummer=cast.drummer.name if cast.drummer and heard_roles & set(HUMAN_ROLES) else "",
+        tune=cast.tune.name if cast.tune and "lead" in heard_roles else "",
     )
 
 
-def _parts(form: Form, harmony: Harmony, rng: np.random.Generator) -> list[tuple[str, str, list[Event]]]:
+def _parts(
+    form: Form, harmony: Harmony, rng: np.random.Generator, cast: humans.Cast
+) -> list[tuple[str, str, list[Event]]]:
     """Role, player and notes of each part."""
     style = form.style
     parts = [
-        ("drums", DRUMS, players.drums(form, rng, style.drums, "drums", 0.25)),
-        ("percussion", DRUMS, players.drums(form, rng, style.percussion, "percussion", 0.25)),
+        ("drums", DRUMS, players.drums(form, rng, style.drums, "drums", 0.25, cast.drummer)),
+        (
+            "percussion",
+            DRUMS,
+            players.drums(form, rng, style.percussion, "percussion", 0.25, cast.drummer),
+        ),
     ]
     for layer in style.carpets:
         if not form.plain and rng.random() < layer.share:
@@ -203,7 +232,7 @@ def _parts(form: Form, harmony: Harmony, rng: np.random.Generator) -> list[tuple
         held = variants[0][0][0] == "pad"
         player = PADS[rng.integers(len(PADS))] if held else _player(style, role, rng)
         parts.append((role, player, players.chords(form, harmony, rng, variants, role)))
-    lead = players.melody(form, harmony, rng)
+    lead = cast.tune.melody(form) if cast.tune else players.melody(form, harmony, rng)
     parts.append(("lead", _player(style, "lead", rng), lead))
     if rng.random() < 0.3:
         player = ("voice", "choir", "strings", _player(style, "chords", rng))[rng.integers(4)]
@@ -252,11 +281,15 @@ def _timed(
     player: str,
     times: NDArray[np.float64],
     origin: float,
+    *,
+    human: bool = False,
 ) -> NDArray[np.float64]:
     """Notes in seconds, as people play them: each a little early or late, the section spread out."""
     feel = form.style.feel
     jitter = draw(rng, feel.jitter_ms) / 1000
     fast = form.beat_seconds < 0.4
+    if human:
+        jitter = HUMAN_JITTER  # a person's timing is in the notes
     if player == VOICE:
         jitter = rng.uniform(0.008, 0.03 if fast else 0.05)
     if rng.random() < feel.spread:

@@ -4,8 +4,9 @@ import csv
 import json
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import MISSING, asdict, astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from training.data.collections import PRIORS
 from training.data.manifest import COLUMNS
 from training.data.store import Store, add_to_store
 from training.parallel import results
-from training.synthesis import ambience, arrangement, mixing, rendering
+from training.synthesis import ambience, arrangement, humans, mixing, rendering
 from training.synthesis.styles import LABELS, REGIMES, load_all
 
 MANIFEST = "manifest.csv"
@@ -50,6 +51,8 @@ class CorpusSettings:
         Names in `mixing.MIXES` that may be used.
     tempo : str
         'strict', 'loose', 'wide', or 'mixed' for all three by their shares.
+    humans : str
+        Folder with groove.zip and openewld.zip (`humans`): people's playing and tunes; '' for none.
     """
 
     seed: int = 0
@@ -57,6 +60,7 @@ class CorpusSettings:
     soundfonts: tuple[str, ...] = tuple(rendering.SOUNDFONTS)
     mixes: tuple[str, ...] = tuple(mixing.MIXES)
     tempo: str = "mixed"
+    humans: str = ""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -75,12 +79,19 @@ class CorpusSettings:
                     f"{name}: {', '.join(unknown) or 'none given'}; known are {', '.join(known)}"
                 )
 
+    def described(self) -> dict[str, Any]:
+        """What a corpus's folder keeps of them; people by their archives' hash, wherever these lie."""
+        described: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        folder = described.pop("humans")
+        return described | ({"humans": humans.fingerprint(Path(folder))} if folder else {})
+
 
 @dataclass(frozen=True)
 class Row:
     """One line of the manifest: the columns that every manifest has, and how the recording was made.
 
-    `tempo_bpm` is in beats per minute, 0 where there is no beat; `soundfonts` are joined by '+'.
+    `tempo_bpm` is in beats per minute, 0 where there is no beat; `soundfonts` are joined by '+'; `drummer`
+    and `tune` are the human performance and the lead sheet that were used, '' without.
     """
 
     path: str
@@ -97,6 +108,8 @@ class Row:
     mix: str
     seed: int
     index: int
+    drummer: str = ""
+    tune: str = ""
 
 
 assert tuple(f.name for f in fields(Row))[: len(COLUMNS)] == COLUMNS
@@ -108,9 +121,9 @@ def split_of(index: int) -> str:
 
 
 def generators(settings: CorpusSettings, dance: str, index: int) -> list[np.random.Generator]:
-    """Independent random generators for arrangement, rendering and mixing of one recording."""
+    """Independent random generators of one recording: arrangement, rendering, mixing, who of people plays."""
     entropy = [settings.seed, zlib.crc32(dance.encode()), index]
-    return [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(entropy).spawn(3)]
+    return [np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(entropy).spawn(4)]
 
 
 def record(
@@ -137,7 +150,7 @@ def record(
     performance : Performance or None
         The notes behind it; None for ambient sound.
     """
-    arranging, playing, mastering = generators(settings, dance, index)
+    arranging, playing, mastering, casting = generators(settings, dance, index)
     path = f"{dance}/{dance}_{settings.seed}_{index:06d}.flac"
     common = (path, dance, split_of(index), SOURCE, 0.0, float(settings.seconds))
     if dance == OTHER and style is None and arranging.random() < AMBIENCE_SHARE:
@@ -151,7 +164,13 @@ def record(
         )
     regime = None if settings.tempo == "mixed" else settings.tempo
     performance = arrangement.arrange(
-        load_all()[dance], arranging, settings.seconds, regime=regime, style_name=style
+        load_all()[dance],
+        arranging,
+        settings.seconds,
+        regime=regime,
+        style_name=style,
+        people=humans.load(Path(settings.humans)) if settings.humans else None,
+        casting=casting,
     )
     stems, used = rendering.stems(performance, playing, settings.soundfonts)
     mix = mixing.choose_mix(mastering, settings.mixes)
@@ -166,6 +185,8 @@ def record(
         mix=mix,
         seed=settings.seed,
         index=index,
+        drummer=performance.drummer,
+        tune=performance.tune,
     )
     return samples, row, performance
 
@@ -249,7 +270,8 @@ def read_rows(path: Path) -> list[Row]:
         reader = csv.DictReader(file)
         try:
             for line in reader:
-                rows.append(Row(**{f.name: f.type(line[f.name]) for f in fields(Row)}))  # type: ignore[operator]
+                given = [f for f in fields(Row) if f.default is MISSING or f.name in line]  # older: no people
+                rows.append(Row(**{f.name: f.type(line[f.name]) for f in given}))  # type: ignore[operator]
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise CorpusError(
                 f"{path}, line {reader.line_num}: damaged ({error}); delete the line, and the recording is "
@@ -272,7 +294,7 @@ def write_rows(path: Path, rows: list[Row]) -> None:
 
 def _resume(folder: Path, settings: CorpusSettings, store: Store | None) -> list[Row]:
     """Rows of what an earlier run with the same settings left in the folder, or in the store alone."""
-    described = json.loads(json.dumps(asdict(settings)))
+    described = settings.described()
     marker = folder / SETTINGS
     if marker.exists():
         try:
@@ -282,7 +304,8 @@ def _resume(folder: Path, settings: CorpusSettings, store: Store | None) -> list
         except (ValueError, RecursionError) as error:
             raise CorpusError(f"{marker}: damaged; delete the corpus, or choose another folder") from error
         if earlier != described:
-            changed = ", ".join(k for k in described if earlier.get(k) != described[k])
+            names = sorted({*described, *earlier})
+            changed = ", ".join(k for k in names if earlier.get(k) != described.get(k))
             raise CorpusError(
                 f"{folder} holds a corpus with other settings ({changed}); choose another folder"
             )
@@ -340,6 +363,8 @@ def make_corpus(
     for name in settings.soundfonts:
         rendering.find_soundfont(name)  # fail at once, not in a worker
     load_all()
+    if settings.humans:
+        humans.load(Path(settings.humans))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -51,14 +51,27 @@ class Harmony:
     sevenths: bool
     major_dominant: bool
 
-    def chord(self, bar: int, *, sevenths: bool = False) -> list[int]:
-        """Pitches of a bar's chord in close position, upwards from the root, as MIDI pitches near 0 to 23."""
+    def chord(self, bar: int, beat: float = 0.0, *, sevenths: bool = False) -> list[int]:
+        """Pitches of a chord in close position, upwards from the root, as MIDI pitches near 0 to 23.
+
+        Parameters
+        ----------
+        bar : int
+        beat : float
+            Within the bar; drawn harmony keeps one chord a bar, written harmony (`tunes`) may change.
+        sevenths : bool
+            Four notes where the chord has them.
+        """
         degree = self.degrees[bar]
         steps = [degree + 2 * k for k in range(4 if sevenths else 3)]
         pitches = [self.scale[s % 7] + 12 * (s // 7) + self.keys[bar] for s in steps]
         if self.major_dominant and degree == 4:
             pitches[1] = pitches[0] + 4
         return pitches
+
+    def changes(self, bar: int, beats: int) -> list[tuple[float, float]]:
+        """Beat and length, in beats, of each chord of a bar of `beats`."""
+        return [(0.0, float(beats))]
 
 
 def draw_harmony(form: Form, rng: np.random.Generator) -> Harmony:

@@ -94,3 +94,9 @@ PERCUSSION: dict[str, int] = {
 
 # Roland GS drum kits: standard, room, power, electronic, TR-808, jazz, brush, orchestra
 DRUM_KITS: tuple[int, ...] = (0, 8, 16, 24, 25, 32, 40, 48)
+
+# Genres of human drum performances (`grooves`)
+GENRES = (
+    "afrobeat", "afrocuban", "blues", "country", "dance", "funk", "gospel", "highlife", "hiphop", "jazz",
+    "latin", "middleeastern", "neworleans", "pop", "punk", "reggae", "rock", "soul",
+)  # fmt: skip

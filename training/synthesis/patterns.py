@@ -11,6 +11,7 @@ from training.synthesis.styles import REST, Bars
 
 OMISSION = 0.2  # share of the steps that the loosest player leaves out
 
+Event = tuple[float, float, int, float]  # start and length in beats, MIDI pitch or drum note, loudness
 InBars = NDArray[np.bool_]  # shape (n_bars,): whether something is played in a bar
 
 

@@ -5,12 +5,11 @@ from itertools import pairwise
 import numpy as np
 
 from training.synthesis.form import Form, draw
+from training.synthesis.grooves import Drummer
 from training.synthesis.harmony import Harmony
 from training.synthesis.instruments import PERCUSSION
-from training.synthesis.patterns import InBars, alternating, sounding, steps, touch
+from training.synthesis.patterns import Event, InBars, alternating, sounding, steps, touch
 from training.synthesis.styles import LOUDNESS, Bars, Carpet
-
-Event = tuple[float, float, int, float]  # start and length in beats, MIDI pitch or drum note, loudness
 
 SNARE = 38
 TOMS = (38, 50, 47, 43, 41)  # of a fill, from the snare downwards
@@ -19,7 +18,12 @@ RANGE = (46, 94)  # MIDI pitches of a tune
 
 
 def drums(
-    form: Form, rng: np.random.Generator, kits: tuple[dict[str, Bars], ...], role: str, share: float
+    form: Form,
+    rng: np.random.Generator,
+    kits: tuple[dict[str, Bars], ...],
+    role: str,
+    share: float,
+    drummer: Drummer | None = None,
 ) -> list[Event]:
     """One of the kits mostly; the others in `share` of the bars of a loose player.
 
@@ -33,6 +37,8 @@ def drums(
         'drums', which have fills, or 'percussion'.
     share : float
         0 to 1.
+    drummer : Drummer, optional
+        A person whose timing, dynamics and fills are taken; the orchestra's own if None.
     """
     events: list[Event] = []
     variants = alternating(form, rng, len(kits), share)
@@ -45,6 +51,8 @@ def drums(
             for bar, step, character, start, length in steps(form, rng, bars, role, when):
                 level = form.loudness(character) * stress[bar % len(bars)][step]
                 events.append((start, length, PERCUSSION[drum], level))
+    if drummer:
+        return drummer.drums(form, events) if role == "drums" else drummer.feel(form, events)
     return _with_fills(form, rng, events) if role == "drums" and kits[variants[0][0]] else events
 
 
@@ -89,7 +97,8 @@ def carpet(form: Form, harmony: Harmony, rng: np.random.Generator, layer: Carpet
         if player in PERCUSSION:
             events.append((start, length, PERCUSSION[player], level))
         else:
-            events += [(start, length * 0.6, 52 + (p - 52) % 12, level) for p in harmony.chord(bar)]
+            chord = harmony.chord(bar, start - bar * form.beats)
+            events += [(start, length * 0.6, 52 + (p - 52) % 12, level) for p in chord]
     return player, events
 
 
@@ -101,7 +110,8 @@ def bass(form: Form, harmony: Harmony, rng: np.random.Generator) -> list[Event]:
         bars = form.style.bass[number]
         stress = touch(rng, bars, 0.08)
         for bar, step, character, start, length in sounding(form, rng, bars, "bass", when):
-            pitch = _bass_pitch(form, harmony, rng, bar, character, low, step == 0, start + length)
+            chord = harmony.chord(bar, start - bar * form.beats)
+            pitch = _bass_pitch(form, harmony, rng, bar, chord, character, low, step == 0, start + length)
             level = 0.8 * stress[bar % len(bars)][step] * (1 + 0.2 * (step == 0) * form.flatness)
             events.append((start, length * legato, pitch, level))
     return events
@@ -112,13 +122,13 @@ def _bass_pitch(
     harmony: Harmony,
     rng: np.random.Generator,
     bar: int,
+    chord: list[int],
     character: str,
     low: int,
     first: bool,
     end: float,
 ) -> int:
     """The pitch of a bass step, at or above `low`; a walking bass leads into the next chord."""
-    chord = harmony.chord(bar)
     root = low + (chord[0] - low) % 12
     if character != "w":
         third, fifth = root + (chord[1] - chord[0]), root + (chord[2] - chord[0])
@@ -164,20 +174,23 @@ def chords(
     legato = float(rng.choice([0.25, 0.4, 0.6, 0.9]))
     order = rng.permutation(4) if rng.random() < 0.5 else np.array([0, 1, 2, 3, 2, 1])
 
-    def voicing(bar: int) -> list[int]:
-        return sorted(low + (p - low) % 12 for p in harmony.chord(bar, sevenths=harmony.sevenths))[:voices]
+    def voicing(bar: int, beat: float) -> list[int]:
+        chord = harmony.chord(bar, beat, sevenths=harmony.sevenths)
+        return sorted(low + (p - low) % 12 for p in chord)[:voices]
 
     events: list[Event] = []
     for pattern, when in variants:
         if pattern[0] == "pad":
             for bar in map(int, np.flatnonzero(when)):
                 if form.plays(role, bar):
-                    events += [(bar * form.beats, form.beats * 0.98, p, 0.55) for p in voicing(bar)]
+                    for beat, length in harmony.changes(bar, form.beats):
+                        start = bar * form.beats + beat
+                        events += [(start, length * 0.98, p, 0.55) for p in voicing(bar, beat)]
         elif pattern[0] == "arpeggio":
             bars: Bars = ("X" + "x" * (int(pattern[1]) - 1),)
             stress = touch(rng, bars)
             for bar, step, character, start, length in steps(form, rng, bars, role, when):
-                notes = voicing(bar)
+                notes = voicing(bar, start - bar * form.beats)
                 pitch = [*notes, notes[0] + 12][order[step % len(order)] % (len(notes) + 1)]
                 level = 0.75 * form.loudness(character) * stress[0][step]
                 events.append((start, length * 1.5, pitch, level))
@@ -185,7 +198,8 @@ def chords(
             stress = touch(rng, pattern)
             for bar, step, character, start, length in sounding(form, rng, pattern, role, when):
                 level = 0.8 * form.loudness(character) * stress[bar % len(pattern)][step]
-                events += [(start, max(0.12, length * legato), p, level) for p in voicing(bar)]
+                notes = voicing(bar, start - bar * form.beats)
+                events += [(start, max(0.12, length * legato), p, level) for p in notes]
     return events
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
-from training.synthesis.instruments import FAMILIES, PERCUSSION, VOICE
+from training.synthesis.instruments import FAMILIES, GENRES, PERCUSSION, VOICE
 
 FOLDER = Path(__file__).with_name("styles")
 # Whatever has a style file can be played: the thesis's ten first, then the social dances, `other` last.
@@ -27,6 +27,7 @@ LOUDNESS: dict[str, float] = {"X": 1.0, "x": 0.8, "o": 0.55, "-": 0.35} | {
     str(d): d / 10 for d in range(1, 10)
 }
 REST = "."
+HUMAN = ("drummers", "as_played", "tunes")  # who of `humans` fits: of a file, or of one style
 BASS_STEPS = "r3567olwb"  # root, third, fifth, sixth, seventh, octave, lower fifth, walking, blue (boogie)
 METRES: dict[str, int] = {"2/4": 2, "3/4": 3, "4/4": 4, "6/8": 2, "12/8": 4}
 SCALES: dict[str, tuple[int, ...]] = {
@@ -125,6 +126,9 @@ class Style:
     drums_share: float = 0.93  # of the recordings that have the drum part at all
     carpets: tuple[Carpet, ...] = ()
     feel: Feel = Feel()
+    drummers: tuple[str, ...] = ()  # genres of human performances (`grooves.GENRES`) that fit
+    as_played: float = 0.0  # share of the recordings with such a drummer that play the performance itself
+    tunes: tuple[str, ...] = ()  # metres of lead sheets (`tunes`) whose tunes fit
 
     @property
     def beats_per_bar(self) -> int:
@@ -201,8 +205,8 @@ class _Checker:
             raise self.error(name, f"{value!r} runs backwards; write [low, high]")
         return first, last
 
-    def names(self, name: str, value: Any, known: set[str]) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value:
+    def names(self, name: str, value: Any, known: set[str], *, empty: bool = False) -> tuple[str, ...]:
+        if not isinstance(value, list) or not (value or empty):
             raise self.error(name, "must be a list of at least one name")
         for v in value:
             if v not in known:
@@ -362,12 +366,24 @@ class _Checker:
             drums_share=self.number("drums_share", table.get("drums_share", 0.93), 0, 1),
             carpets=tuple(self.carpet(c, beats) for c in table.get("carpet", ())),
             feel=self.feel(table.get("feel", {})),
+            drummers=self.drummers(table.get("drummers", [])),
+            as_played=self.number("as_played", table.get("as_played", 0), 0, 1),
+            tunes=self.names("tunes", table.get("tunes", []), set(METRES), empty=True),
         )
+
+    def drummers(self, value: Any) -> tuple[str, ...]:
+        """Genres, each with or without a branch: 'jazz' or 'jazz/swing'."""
+        if not isinstance(value, list):
+            raise self.error("drummers", f"{value!r} must be a list of genres")
+        for name in value:
+            if str(name).partition("/")[0] not in GENRES:
+                raise self.error("drummers", f"unknown {name!r}; known are {', '.join(GENRES)}")
+        return tuple(value)
 
     def dance_styles(self, table: dict[str, Any]) -> DanceStyles:
         self.take(
             table,
-            {"dance", "metre", "sources", "tempo", "feel", "carpet", "style"},
+            {"dance", "metre", "sources", "tempo", "feel", "carpet", "style", *HUMAN},
             {"dance", "sources", "style"} | (set() if table.get("dance") == OTHER else {"tempo", "metre"}),
         )
         dance = table["dance"]
@@ -380,7 +396,7 @@ class _Checker:
         strict = tempo["strict"]
         if not isinstance(strict, list) or not all(isinstance(p, list) and len(p) == 2 for p in strict):
             raise self.error("tempo.strict", "write [[beats per minute, weight], ...]")
-        defaults: dict[str, Any] = {key: table[key] for key in ("metre", "carpet") if key in table}
+        defaults: dict[str, Any] = {key: table[key] for key in ("metre", "carpet", *HUMAN) if key in table}
         styles = []
         for entry in self.list_of("style", table["style"]):
             if not isinstance(entry, dict):

@@ -14,6 +14,8 @@ from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, StyleErr
 SOCIAL_METRES = dict.fromkeys(set(LABELS[:-1]) - {d.key for d in DANCES}, "4/4") | {
     "polka": "2/4",
     "cumbia": "2/4",
+    "milonga": "2/4",
+    "vals": "3/4",
 }
 ALL_STYLES = [(label, s.name) for label in LABELS for s in load_all()[label].styles]
 
