@@ -25,9 +25,13 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
         "images per second of the training loop, per network",
         ("architectures", "batches", "batch-size"),
     ),
+    "speedup": (
+        "segments per second in halls, against another commit",
+        ("against", "batches", "runs"),
+    ),
     "stress": (
         "accuracy against noise, length, stride, sampling rate and codec",
         ("manifest", "model", "noise"),
     ),
 }
-REQUIRED = "manifest"
+REQUIRED = ("manifest", "against")

@@ -31,6 +31,7 @@ def _length(minimum: float) -> Callable[[str], float]:
 
 # Options of the sub-commands: name → (type, several values, help). Defaults are those of the modules' `run`.
 OPTIONS: dict[str, tuple[Callable[[str], Any], bool, str]] = {
+    "against": (str, False, "commit of this repository to be measured beside, as HEAD~20"),
     "architectures": (str, True, "networks to measure, as `python -m training train` knows them"),
     "batch-size": (whole(1), False, "images per batch"),
     "batches": (whole(1), False, "batches that count"),
@@ -66,11 +67,12 @@ def parser() -> argparse.ArgumentParser:
     for name, (what, options) in BENCHMARKS.items():
         command = commands.add_parser(name, help=what, description=f"Measure: {what}.")
         for option in options:
-            _add_option(command, option, required=option == REQUIRED)
+            _add_option(command, option, required=option in REQUIRED)
         _add_output(command)
         command.set_defaults(func=_measure)
     everything = commands.add_parser("all", help="all of them, with their defaults")
-    _add_option(everything, "manifest", required=True)
+    for option in REQUIRED:
+        _add_option(everything, option, required=True)
     _add_output(everything)
     everything.set_defaults(func=_measure)
     page = commands.add_parser("readme", help="write benchmarks/README.md anew from the results")
