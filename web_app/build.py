@@ -12,6 +12,7 @@ from pathlib import Path
 
 import runtime
 from runtime.errors import ParameterError, WhichdanceError
+from runtime.model import FOLDER as FACTS
 from runtime.model import Model, resolve, shipped
 from web_app.definition import RATES, definition, rate_definition
 from web_app.words import LANGUAGES, words
@@ -20,8 +21,8 @@ FOLDER = Path(__file__).parent
 PAGE = FOLDER / "page"
 NODE_MODULES = FOLDER / "node_modules"
 NOT_SERVED = {".d.ts"}  # suffixes of what only the type checker reads
-PRECACHE = "precache.js"  # the service worker's list; also tells a build from any other folder
 WORKER = "service_worker.js"
+LISTED = b"self.PRECACHE = "  # a built worker begins so, with its list; also tells a build from other folders
 POLICY = re.compile(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"')
 NOJEKYLL = ".nojekyll"  # keeps GitHub Pages from leaving files out
 
@@ -46,11 +47,14 @@ class Build:
         Changes with any of its bytes.
     sizes : dict of str to int
         File → bytes, of everything that the first visit downloads.
+    model : Path
+        The .onnx file that it listens with.
     """
 
     folder: Path
     version: str
     sizes: dict[str, int]
+    model: Path
 
     @property
     def download(self) -> int:
@@ -66,7 +70,7 @@ def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | Non
     folder : path-like
         Created, or replaced where it holds an earlier build; left as it was if anything fails.
     model : path-like or str, optional
-        A path to an .onnx file, or the name of a shipped model; the default shipped one if None.
+        A path to an .onnx file, or the name of a shipped model; the one of `chosen` if None.
 
     Raises
     ------
@@ -102,6 +106,31 @@ def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | Non
     return built
 
 
+def chosen() -> Path:
+    """The model that pages listen with: the default shipped one, in int8 where its answers agree.
+
+    They agree if, by what was measured when the model was exported (`NAME.json` beside it), int8 gives the
+    float model's answer in every recording of which that is sure.
+    """
+    models = shipped()
+    name = next(iter(models))
+    small = f"{name}-int8"
+    if small in models and _agrees(models[small]["file"], FACTS / f"{name}.json"):
+        return resolve(small)
+    return resolve(name)
+
+
+def _agrees(file: str, facts: Path) -> bool:
+    try:
+        measured = json.loads(facts.read_text("utf-8"))["files"]
+        compared = [
+            one["confident"] for entry in measured if entry["file"] == file for one in entry["comparisons"]
+        ]
+        return bool(compared) and all(0 < one["total"] == one["right"] for one in compared)
+    except (OSError, KeyError, TypeError, ValueError):
+        return False  # not measured
+
+
 def policy() -> str:
     """The Content-Security-Policy that the page states of itself."""
     found = POLICY.search((PAGE / "index.html").read_text("utf-8"))
@@ -110,7 +139,10 @@ def policy() -> str:
 
 
 def _replaceable(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / PRECACHE).is_file() or not any(folder.iterdir()))
+    if not folder.is_dir():
+        return False
+    worker = folder / WORKER
+    return worker.read_bytes().startswith(LISTED) if worker.is_file() else not any(folder.iterdir())
 
 
 def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Build:
@@ -123,7 +155,8 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
         _put(new, target, _gzipped((NODE_MODULES / source).read_bytes()))
     for source, target in COMMONJS.items():
         _put(new, target, _as_module((NODE_MODULES / source).read_text("utf-8")).encode())
-    _write_model(new, model)
+    path = chosen() if model is None else resolve(model)
+    _write_model(new, path)
     (new / NOJEKYLL).touch()
 
     files = {path.relative_to(new).as_posix(): path for path in sorted(new.rglob("*")) if path.is_file()}
@@ -140,14 +173,13 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
         "hashes": hashes,
         "sizes": sizes,
     }
-    _put(new, PRECACHE, f"self.PRECACHE = {json.dumps(listed, indent=1)};\n".encode())
-    for name in (PRECACHE, WORKER):
-        sizes[name] = (new / name).stat().st_size
-    return Build(folder, version, sizes)
+    # In the worker itself: a list beside it could lie in a cache on the way while its version changes.
+    _put(new, WORKER, LISTED + json.dumps(listed, indent=1).encode() + b";\n" + worker)
+    sizes[WORKER] = (new / WORKER).stat().st_size
+    return Build(folder, version, sizes, path)
 
 
-def _write_model(new: Path, model: str | os.PathLike[str] | None) -> None:
-    path = resolve(model)
+def _write_model(new: Path, path: Path) -> None:
     loaded = Model.load(path, threads=1)  # checks it
     precision = next((e["precision"] for e in shipped().values() if e["file"] == path.name), "")
     model_file = f"model/{path.name}.gzip"
@@ -156,7 +188,8 @@ def _write_model(new: Path, model: str | os.PathLike[str] | None) -> None:
         lengths, numbers = rate_definition(rate)
         _put(new, lengths["file"], numbers)
     facts = definition(loaded, model_file=model_file, precision=precision, version=runtime.__version__)
-    facts["onnxruntime"] = {"mjs": ORT_MJS, "wasm": ORT_WASM}
+    facts["model"]["bytes"] = (new / model_file).stat().st_size
+    facts["onnxruntime"] = {"mjs": ORT_MJS, "wasm": ORT_WASM, "bytes": (new / ORT_WASM).stat().st_size}
     _put(new, "definition.json", json.dumps(facts).encode())
     for language in LANGUAGES:
         texts = json.dumps(words(language, loaded.info.labels), ensure_ascii=False)

@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
-        help="name of a shipped model, or an .onnx file (default: the shipped one); "
-        "the int8 one halves the download",
+        help="name of a shipped model, or an .onnx file (default: the shipped one, in int8 "
+        "where its answers agree); float doubles the download",
     )
 
 

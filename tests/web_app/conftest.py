@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from runtime.audio import read
+from runtime.model import resolve
 from web_app.build import NODE_MODULES, Build, build
 from web_app.serve import Server
 
@@ -31,6 +33,10 @@ READY = "html[data-ready=yes]"
 OFFLINE = "html[data-offline=yes]"
 PATIENCE = 20_000  # ms: machines that test are busy
 
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+SECONDS_EACH = 14  # of a dance: enough to be let go of the one before
+RATE = 44_100
+
 Float32 = NDArray[np.float32]
 
 
@@ -43,8 +49,14 @@ def npm_packages() -> None:
 
 @pytest.fixture(scope="session")
 def built(npm_packages: None, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """The page with the shipped model."""
+    """The page with the model that it chooses."""
     return build(tmp_path_factory.mktemp("web") / "page")
+
+
+@pytest.fixture(scope="session")
+def exact(npm_packages: None, tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """The page with the default model in float, which computes what Python's does."""
+    return build(tmp_path_factory.mktemp("exact") / "page", model=resolve())
 
 
 @pytest.fixture(scope="session")
@@ -152,3 +164,24 @@ def medley() -> tuple[Float32, int]:
     """Samples of three dances, one after the other, and their sampling rate."""
     parts = [read(EXAMPLES / f"{name}.ogg") for name in ("quickstep", "rumba", "viennese_waltz")]
     return np.concatenate([samples for samples, _ in parts]), parts[0][1]
+
+
+@pytest.fixture(scope="module")
+def evening(medley: tuple[Float32, int], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two dances, one after the other, as a microphone would hear them."""
+    samples, rate = medley
+    dances = [samples[24 * n * rate :][: SECONDS_EACH * rate] for n in (0, 2)]
+    path = tmp_path_factory.mktemp("sound") / "evening.wav"
+    stereo = np.repeat(np.repeat(np.concatenate(dances), 2)[:, None], 2, axis=1)
+    soundfile.write(path, 0.5 * stereo, RATE)
+    return path
+
+
+@pytest.fixture
+def hall(playwright: Playwright, evening: Path) -> Iterator[BrowserContext]:
+    """A phone whose microphone hears that evening."""
+    browser = launch(playwright, *FAKE, f"--use-file-for-fake-audio-capture={evening}%noloop")
+    yield browser.new_context(
+        viewport={"width": 360, "height": 720}, permissions=["microphone"], locale="en-GB"
+    )
+    browser.close()

@@ -1,6 +1,7 @@
 """The page's arithmetic against Python's: golden vectors, computed by `runtime` in the same run."""
 
 import base64
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +13,8 @@ from scipy.signal import chirp, resample_poly
 import runtime
 from runtime import mel
 from runtime.prediction import Prediction
-from tests.web_app.conftest import PATIENCE, Float32
-from web_app.serve import Server
+from tests.web_app.conftest import PATIENCE, Float32, serving
+from web_app.build import Build
 
 RATES = (22_050, 44_100, 48_000)
 
@@ -86,12 +87,13 @@ LIVE = (
 
 
 @pytest.fixture(scope="module")
-def engine(browser: Browser, server: Server) -> Page:
+def engine(browser: Browser, exact: Build) -> Iterator[Page]:
     """A page of the same origin that does nothing by itself."""
-    page = browser.new_context(service_workers="block").new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(f"{server.url}manifest.webmanifest")
-    return page
+    with serving(exact.folder) as server:
+        page = browser.new_context(service_workers="block").new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{server.url}manifest.webmanifest")
+        yield page
 
 
 def to_text(samples: Float32) -> str:

@@ -14,6 +14,7 @@ import soundfile
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import runtime
+import runtime.model
 from tests.web_app.conftest import (
     EXAMPLES,
     OFFLINE,
@@ -24,7 +25,7 @@ from tests.web_app.conftest import (
     ready,
     serving,
 )
-from web_app.build import NODE_MODULES, Build, build
+from web_app.build import NODE_MODULES, WORKER, Build, build, chosen
 from web_app.serve import Server
 
 FILES = [EXAMPLES / f"{name}.ogg" for name in ("rumba", "quickstep", "viennese_waltz")]
@@ -340,9 +341,9 @@ def test_a_half_finished_update_changes_nothing(browser: Browser, built: Build, 
     with serving(folder) as server:
         context = browser.new_context()
         page = ready(context, server.url, OFFLINE)
-        listed = (folder / "precache.js").read_text()
+        listed = (folder / WORKER).read_text()
         damaged = re.sub(r'("style.css": "sha256-).{4}', r"\1AAAA", listed)
-        (folder / "precache.js").write_text(damaged.replace(built.version, "0" * 16))
+        (folder / WORKER).write_text(damaged.replace(built.version, "0" * 16))
         page.reload()
         page.wait_for_selector(READY)
         page.wait_for_timeout(500)
@@ -359,9 +360,7 @@ def test_a_new_version_waits_until_it_is_wanted(browser: Browser, built: Build, 
     with serving(folder) as server:
         context = browser.new_context()
         page = ready(context, server.url, OFFLINE)
-        (folder / "precache.js").write_text(
-            (folder / "precache.js").read_text().replace(built.version, "f" * 16)
-        )
+        (folder / WORKER).write_text((folder / WORKER).read_text().replace(built.version, "f" * 16))
         page.reload()
         page.wait_for_selector("#renew:not([hidden])", timeout=PATIENCE)
         page.click("#renew-button")
@@ -529,7 +528,33 @@ def test_builds_anew_into_its_own_folder_only(built: Build, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "page"]
 
 
-def test_first_download(built: Build, tmp_path: Path) -> None:
-    """At most 12 MB with the float model and 7 MB with the small one, on a host that compresses nothing."""
-    assert built.download == sum(built.sizes.values()) < 12e6
-    assert build(tmp_path / "small", model="rhythmogram-int8").download < 7e6
+def test_first_download(built: Build, exact: Build) -> None:
+    """At most 6.5 MB, and 12 MB with a float model, on a host that compresses nothing."""
+    assert built.download == sum(built.sizes.values()) < 6.5e6
+    assert exact.download < 12e6
+
+
+def test_the_small_model_is_chosen_only_where_it_agrees(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By what was measured at its export: one recording of other opinion, or no measure: float."""
+    name, small = list(runtime.model.shipped())[:2]
+    assert small == f"{name}-int8"
+    file = runtime.model.shipped()[small]["file"]
+
+    def measured(right: int, total: int) -> str:
+        compared = {"confident": {"right": right, "total": total}}
+        return json.dumps({"files": [{"file": file, "comparisons": [compared]}]})
+
+    monkeypatch.setattr("web_app.build.FACTS", tmp_path)
+    for content, wanted in {
+        measured(1104, 1104): small,
+        measured(1103, 1104): name,
+        measured(0, 0): name,
+        json.dumps({"files": []}): name,
+        "damaged": name,
+    }.items():
+        (tmp_path / f"{name}.json").write_text(content)
+        assert chosen() == runtime.model.resolve(wanted), content
+    (tmp_path / f"{name}.json").unlink()
+    assert chosen() == runtime.model.resolve(name)

@@ -1,9 +1,11 @@
 // Keeps the whole page in the browser's cache, so that it works without a network. What is in the cache is
 // checked against its hash before its first use, and fetched anew where it was damaged.
+//
+// `python -m web_app build` puts the list PRECACHE in front of this file: so that its bytes change with every
+// version, and no cache on the way can hide one.
 
 /* global PRECACHE */
 /// <reference path="./vendor_types/precache.d.ts" />
-importScripts('precache.js'); // written by `python -m web_app build`
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 const PREFIX = 'whichdance-';
@@ -11,6 +13,9 @@ const CACHE = PREFIX + PRECACHE.version;
 const HASH = 'X-Content-Hash';
 const INDEX = 'index.html';
 const AT_ONCE = 4; // downloads
+const RETRY_SECONDS = [1, 2, 4, 8, 15, 30, 30]; // before a file is asked for again; browsers end us after minutes
+const STALLED_SECONDS = 20; // without a byte: the connection is dead, whatever it says
+const TELL_MS = 200; // between two words about progress
 
 /** @type {Set<string>} files whose cached bytes were checked since this worker started */
 const checked = new Set();
@@ -48,22 +53,59 @@ worker.addEventListener('fetch', (event) => {
   }
 });
 
-/** Download everything, but for what an earlier version has already. */
-async function fill() {
-  const cache = await caches.open(CACHE);
-  const files = Object.keys(PRECACHE.hashes);
-  let done = 0;
-  const next = async () => {
-    for (let file = files.pop(); file; file = files.pop()) {
-      const kept = await cache.match(file);
-      if (!kept || kept.headers.get(HASH) !== PRECACHE.hashes[file]) {
-        await cache.put(file, (await fromEarlier(file)) ?? (await download(file)));
-      }
-      done += PRECACHE.sizes[file];
-      await tell({ done, all: PRECACHE.bytes });
+/** Counts the bytes of the first download, and tells the pages. */
+class Progress {
+  constructor() {
+    /** @type {Map<string, number>} */
+    this._bytes = new Map();
+    this._toldAt = 0;
+  }
+
+  /**
+   * @param {string} file
+   * @param {number} bytes of it that are here
+   */
+  at(file, bytes) {
+    this._bytes.set(file, Math.min(bytes, PRECACHE.sizes[file]));
+    if (performance.now() - this._toldAt >= TELL_MS) {
+      this._toldAt = performance.now();
+      this.tell();
     }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, next));
+  }
+
+  /** @param {{broken?: boolean, failed?: 'network' | 'storage'}} [trouble] */
+  async tell(trouble = {}) {
+    const done = [...this._bytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+    for (const client of await worker.clients.matchAll({ includeUncontrolled: true })) {
+      client.postMessage({ done, all: PRECACHE.bytes, ...trouble });
+    }
+  }
+}
+
+/** The network's fault: what is here already is kept, and the rest is worth another try. */
+class Broken extends Error {}
+
+/** Download everything, the large files first, but for what is here or an earlier version has. */
+async function fill() {
+  const progress = new Progress();
+  try {
+    const cache = await caches.open(CACHE);
+    const files = Object.keys(PRECACHE.hashes).sort((a, b) => PRECACHE.sizes[b] - PRECACHE.sizes[a]);
+    const next = async () => {
+      for (let file = files.shift(); file; file = files.shift()) {
+        const kept = await cache.match(file);
+        if (kept?.headers.get(HASH) !== PRECACHE.hashes[file]) {
+          await cache.put(file, (await fromEarlier(file)) ?? (await persistently(file, progress)));
+        }
+        progress.at(file, PRECACHE.sizes[file]);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, next));
+    await progress.tell();
+  } catch (error) {
+    await progress.tell({ failed: error instanceof Broken ? 'network' : 'storage' });
+    throw error;
+  }
 }
 
 /** @param {string} file */
@@ -80,23 +122,79 @@ async function fromEarlier(file) {
 }
 
 /**
- * A file from the network; fails unless its bytes are those that the build wrote.
+ * A file from the network, asked for again where the connection broke.
  *
  * @param {string} file
+ * @param {Progress} progress
  */
-async function download(file) {
-  const hash = PRECACHE.hashes[file];
-  const response = await fetch(new Request(file, { cache: 'no-cache', integrity: hash }));
-  if (!response.ok) {
-    throw new Error(`${file}: status ${response.status}`);
+async function persistently(file, progress) {
+  for (const seconds of [...RETRY_SECONDS, 0]) {
+    try {
+      return await download(file, (bytes) => progress.at(file, bytes));
+    } catch (error) {
+      if (!seconds) {
+        throw new Broken(`${file} can't be downloaded`, { cause: error });
+      }
+      console.info(`${file}: again in ${seconds} s`, error);
+      progress.at(file, 0);
+      await progress.tell({ broken: true });
+      await online(seconds);
+    }
   }
-  const headers = {
-    'Content-Type': response.headers.get('Content-Type') ?? 'application/octet-stream',
-    // Workers take their policy from here: a static host sends none.
-    'Content-Security-Policy': PRECACHE.policy,
-    [HASH]: hash,
-  };
-  return new Response(await response.arrayBuffer(), { headers });
+  throw new Error('unreachable');
+}
+
+/**
+ * Wait so long, or until the network is back.
+ *
+ * @param {number} seconds
+ */
+function online(seconds) {
+  return new Promise((resolve) => {
+    worker.addEventListener('online', resolve, { once: true });
+    setTimeout(resolve, 1000 * seconds);
+  });
+}
+
+/**
+ * A file from the network; fails unless its bytes are those that the build wrote.
+ *
+ * Its hash is checked here: `integrity` would keep the bytes back until all of them have come.
+ *
+ * @param {string} file
+ * @param {(bytes: number) => void} [progress]
+ */
+async function download(file, progress = () => {}) {
+  const stalled = new AbortController();
+  let timer = setTimeout(() => stalled.abort(), 1000 * STALLED_SECONDS);
+  try {
+    const response = await fetch(file, { cache: 'no-cache', signal: stalled.signal });
+    if (!response.ok || !response.body) {
+      throw new Error(`${file}: status ${response.status}`);
+    }
+    const chunks = [];
+    let length = 0;
+    const reader = response.body.getReader();
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      chunks.push(read.value);
+      progress((length += read.value.length));
+      clearTimeout(timer);
+      timer = setTimeout(() => stalled.abort(), 1000 * STALLED_SECONDS);
+    }
+    const headers = {
+      'Content-Type': response.headers.get('Content-Type') ?? 'application/octet-stream',
+      // Workers take their policy from here: a static host sends none.
+      'Content-Security-Policy': PRECACHE.policy,
+      [HASH]: PRECACHE.hashes[file],
+    };
+    const whole = new Response(new Blob(chunks), { headers });
+    if (!(await intact(whole.clone(), file))) {
+      throw new Error(`${file}: not what was built`);
+    }
+    return whole;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** @param {string} file */
@@ -126,11 +224,4 @@ async function intact(response, file) {
   const digest = await crypto.subtle.digest('SHA-256', await response.arrayBuffer());
   const text = btoa(String.fromCharCode(...new Uint8Array(digest)));
   return `sha256-${text}` === PRECACHE.hashes[file];
-}
-
-/** @param {{done: number, all: number}} progress of the first download, bytes */
-async function tell(progress) {
-  for (const client of await worker.clients.matchAll({ includeUncontrolled: true })) {
-    client.postMessage(progress);
-  }
 }

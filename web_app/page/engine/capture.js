@@ -27,7 +27,8 @@ class Capture extends AudioWorkletProcessor {
       }
       this._chunk[this._filled++] = sum / channels.length;
       if (this._filled === CHUNK) {
-        this._out.postMessage(this._chunk, [this._chunk.buffer]);
+        // With the time of day: after an interruption it says how much is missing.
+        this._out.postMessage({ samples: this._chunk, at: Date.now() }, [this._chunk.buffer]);
         this._chunk = new Float32Array(CHUNK);
         this._filled = 0;
       }

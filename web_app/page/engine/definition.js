@@ -41,6 +41,7 @@ import { FrontEnd } from './mel.js';
 /**
  * @typedef {object} ModelDefinition
  * @property {string} file gzipped
+ * @property {number} bytes of that file
  * @property {string} name
  * @property {string} version
  * @property {string} precision
@@ -112,7 +113,7 @@ import { FrontEnd } from './mel.js';
  * @property {TempoDefinition} tempo
  * @property {ModelDefinition} model
  * @property {Record<string, Dance>} dances by key, those of the model
- * @property {{mjs: string, wasm: string}} onnxruntime files; the .wasm is gzipped
+ * @property {{mjs: string, wasm: string, bytes: number}} onnxruntime files; the .wasm is gzipped, to so many bytes
  */
 
 /**
@@ -138,13 +139,22 @@ export async function loadDefinition() {
  * on any of them.
  *
  * @param {string} path
+ * @param {(bytes: number) => void} progress of the file as it is, whenever some of it has come
  */
-export async function unpacked(path) {
+export async function unpacked(path, progress) {
   const { body } = await fetched(path);
   if (!body) {
     throw new Error(`${path}: empty`);
   }
-  return new Response(body.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+  let bytes = 0;
+  const counted = new TransformStream({
+    transform(chunk, controller) {
+      progress((bytes += chunk.length));
+      controller.enqueue(chunk);
+    },
+  });
+  const plain = body.pipeThrough(counted).pipeThrough(new DecompressionStream('gzip'));
+  return new Response(plain).arrayBuffer();
 }
 
 /**

@@ -22,13 +22,22 @@ export class OnnxNetwork {
 
   /**
    * @param {Definition} definition
+   * @param {(progress: {done: number, all: number}) => void} [report] bytes of the files it needs
    */
-  static async load(definition) {
+  static async load(definition, report = () => {}) {
     const { onnxruntime, model } = definition;
     ort.env.wasm.numThreads = 1; // more need COOP and COEP headers, which static hosts don't send
     ort.env.wasm.proxy = false;
     ort.env.wasm.wasmPaths = { mjs: new URL(`../${onnxruntime.mjs}`, import.meta.url).href };
-    const [wasm, bytes] = await Promise.all([unpacked(onnxruntime.wasm), unpacked(model.file)]);
+    const done = [0, 0];
+    const progress = (/** @type {number} */ file) => (/** @type {number} */ count) => {
+      done[file] = count;
+      report({ done: done[0] + done[1], all: onnxruntime.bytes + model.bytes });
+    };
+    const [wasm, bytes] = await Promise.all([
+      unpacked(onnxruntime.wasm, progress(0)),
+      unpacked(model.file, progress(1)),
+    ]);
     ort.env.wasm.wasmBinary = wasm;
     const session = await ort.InferenceSession.create(bytes, {
       executionProviders: ['wasm'],

@@ -9,6 +9,8 @@ import { PlayingMusic, TooShort, WholeRecording } from './session.js';
 /** @typedef {import('./definition.js').Definition} Definition */
 
 const MOST_WAITING = 8; // s of sound behind: beyond that the device is too slow, and some of it is skipped
+const MISSING_SECONDS = 2; // between two chunks: beyond that there was an interruption
+const TELL_MS = 250; // from one reading of the level to the next: more often costs more than it shows
 const SILENT_SECONDS = 3; // of nothing but zeros: the microphone is muted, or another app holds it
 
 const page = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -23,7 +25,9 @@ let reader = null;
 function load() {
   loading ??= (async () => {
     const definition = await loadDefinition();
-    return { definition, network: await OnnxNetwork.load(definition) };
+    const report = (/** @type {{done: number, all: number}} */ progress) =>
+      page.postMessage({ type: 'download', ...progress });
+    return { definition, network: await OnnxNetwork.load(definition, report) };
   })();
   return loading;
 }
@@ -40,43 +44,60 @@ function breathe() {
   });
 }
 
-/** Follows what a microphone hears. */
+/** @typedef {{samples: Float32Array, at: number, rate: number}} Chunk mono; the time of day at its end, ms; Hz */
+
+/** Follows what a microphone hears, or several, one after the other. */
 class Listener {
-  /**
-   * @param {MessagePort} port that chunks of samples come from
-   * @param {number} sampleRate Hz
-   */
-  constructor(port, sampleRate) {
-    this._port = port;
-    this._rate = sampleRate;
-    /** @type {Float32Array[]} */
+  constructor() {
+    /** @type {MessagePort | null} */
+    this._port = null;
+    /** @type {Chunk[]} */
     this._waiting = [];
-    this._samples = 0; // of the recording, those skipped included
-    this._silent = 0; // samples of nothing but zeros, not yet told to the session
+    this._arrived = () => {};
     this._stopped = false;
-    port.onmessage = ({ data }) => this._waiting.push(data);
+    this._rate = 0; // Hz, of the samples heard last
+    this._heardAt = 0; // time of day of their end, ms
+    this._before = 0; // s of the recording up to the last gap
+    this._samples = 0; // since then
+    this._silent = 0; // samples of nothing but zeros, not yet told to the session
+    this._toldAt = 0;
+  }
+
+  /**
+   * Take sound from here from now on.
+   *
+   * @param {MessagePort} port that chunks of samples come from
+   * @param {number} rate Hz
+   */
+  attach(port, rate) {
+    this._port?.close();
+    this._port = port;
+    port.onmessage = ({ data }) => {
+      this._waiting.push({ ...data, rate });
+      this._arrived();
+    };
   }
 
   async run() {
     const { definition, network } = await load();
-    const frontEnd = await loadFrontEnd(definition, this._rate);
-    this._stream = new MelStream(frontEnd);
+    this._definition = definition;
     this._session = new PlayingMusic(definition, network);
-    this._meter = new LevelMeter(this._rate);
     this._frameRate = definition.front_end.frame_rate;
     this._waiting = []; // what came while the model was being loaded
     while (!this._stopped) {
       const chunk = this._waiting.shift();
       if (!chunk) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await new Promise((resolve) => (this._arrived = () => resolve(undefined)));
         continue;
       }
-      await this._hear(chunk);
-      const behind = this._waiting.reduce((total, one) => total + one.length, 0);
-      if (behind > MOST_WAITING * this._rate) {
+      await this._follow(chunk);
+      await this._hear(chunk.samples);
+      const behind = this._waiting.reduce((total, { samples, rate }) => total + samples.length / rate, 0);
+      if (behind > MOST_WAITING) {
+        this._heardAt = this._waiting[this._waiting.length - 1].at;
         this._waiting = [];
         this._gap(behind);
-        page.postMessage({ type: 'skipped', seconds: behind / this._rate });
+        page.postMessage({ type: 'skipped', seconds: behind });
       }
       await breathe();
     }
@@ -84,15 +105,41 @@ class Listener {
 
   stop() {
     this._stopped = true;
-    this._port.close();
+    this._port?.close();
+    this._arrived();
   }
 
-  /** @param {number} samples that are missing */
-  _gap(samples) {
+  /**
+   * Notice what is missing before a chunk, and whether another microphone took over.
+   *
+   * @param {Chunk} chunk
+   */
+  async _follow({ samples, at, rate }) {
+    if (this._rate) {
+      const missing = (at - this._heardAt) / 1000 - samples.length / rate;
+      if (missing > MISSING_SECONDS || rate !== this._rate) {
+        this._gap(Math.max(0, missing));
+      }
+    }
+    if (rate !== this._rate && this._definition) {
+      this._rate = rate;
+      this._stream = new MelStream(await loadFrontEnd(this._definition, rate));
+      this._meter = new LevelMeter(rate);
+    }
+    this._heardAt = at;
+  }
+
+  get _seconds() {
+    return this._before + (this._samples + this._silent) / (this._rate || 1);
+  }
+
+  /** @param {number} seconds that are missing */
+  _gap(seconds) {
     if (this._session && this._stream && this._frameRate) {
-      this._samples += samples;
+      this._before = this._seconds + seconds;
+      this._samples = this._silent = 0;
       this._stream.reset();
-      this._session.gap(Math.round((this._samples / this._rate) * this._frameRate));
+      this._session.gap(Math.round(this._before * this._frameRate));
     }
   }
 
@@ -110,13 +157,13 @@ class Listener {
       return;
     }
     if (this._silent >= SILENT_SECONDS * this._rate) {
-      this._gap(this._silent);
+      this._gap(0); // the zeros themselves are what is missing
     } else if (this._silent) {
-      await this._push(new Float32Array(this._silent));
+      const zeros = new Float32Array(this._silent);
+      this._silent = 0;
+      await this._push(zeros);
     }
-    this._silent = 0;
-    const prediction = await this._push(chunk);
-    this._tell(level, prediction, false);
+    this._tell(level, await this._push(chunk), false);
   }
 
   /** @param {Float32Array} samples */
@@ -126,7 +173,7 @@ class Listener {
     }
     this._samples += samples.length;
     const heard = await this._session.push(this._stream.push(samples));
-    return heard.length ? this._session.prediction(this._samples / this._rate) : null;
+    return heard.length ? this._session.prediction(this._seconds) : null;
   }
 
   /**
@@ -135,9 +182,10 @@ class Listener {
    * @param {boolean} nothing whether the microphone gives nothing but zeros
    */
   _tell(level, prediction, nothing) {
-    if (!this._stopped) {
-      const seconds = (this._samples + this._silent) / this._rate;
-      page.postMessage({ type: 'heard', level, seconds, prediction, nothing });
+    const now = performance.now();
+    if (!this._stopped && (prediction || now - this._toldAt >= TELL_MS)) {
+      this._toldAt = now;
+      page.postMessage({ type: 'heard', level, seconds: this._seconds, prediction, nothing });
     }
   }
 }
@@ -223,8 +271,12 @@ page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
       break;
     case 'listen':
       listener?.stop();
-      listener = new Listener(data.port, data.sampleRate);
+      listener = new Listener();
+      listener.attach(data.port, data.sampleRate);
       listener.run().catch((error) => page.postMessage({ type: 'broken', detail: String(error) }));
+      break;
+    case 'go on':
+      listener?.attach(data.port, data.sampleRate);
       break;
     case 'stop':
       listener?.stop();

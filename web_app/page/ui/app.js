@@ -1,21 +1,25 @@
 // Puts the page together.
 
-import { Engine, goOffline } from './engine.js';
+import { Engine } from './engine.js';
 import { EveningScreen } from './evening.js';
 import { FilesScreen } from './files.js';
 import { announce, get, make } from './dom.js';
 import { ListenScreen } from './listen.js';
+import { Download, DownloadBroken, goOffline } from './offline.js';
 import { change, settings, show } from './settings.js';
-import { decimal, LANGUAGES, nearest, speak, tr } from './words.js';
+import { LANGUAGES, nearest, speak, tr } from './words.js';
 
 /** @typedef {import('./words.js').Language} Language */
 
 const SECTIONS = ['listen', 'files', 'evening', 'settings'];
 
+const AGAIN_MS = 15_000; // after a download that broke
+
 const engine = new Engine();
-const listen = new ListenScreen(engine);
-const files = new FilesScreen(engine);
-const evening = new EveningScreen(engine);
+const download = new Download();
+const listen = new ListenScreen(engine, download);
+const files = new FilesScreen(engine, download);
+const evening = new EveningScreen(engine, (id) => listen.forget(id));
 
 function language() {
   return settings.language in LANGUAGES ? /** @type {Language} */ (settings.language) : nearest(navigator.languages);
@@ -55,6 +59,8 @@ function turn() {
   }
   if (section === 'evening') {
     evening.show();
+  } else if (section === 'listen') {
+    listen.show(); // nothing was drawn while it was not seen
   }
   return get(`view-${section}`);
 }
@@ -82,13 +88,12 @@ function prepareSettings() {
   awake.addEventListener('change', () => change({ awake: awake.checked }));
 }
 
-/** @param {{done: number, all: number}} progress bytes */
-function downloading({ done, all }) {
+function downloading() {
   const bar = /** @type {HTMLProgressElement} */ (get('download-bar'));
-  bar.max = all;
-  bar.value = done;
-  get('download-words').textContent = tr('getting_ready', { done: decimal(done / 1e6, 1), all: decimal(all / 1e6, 1) });
-  get('download').hidden = done >= all;
+  bar.max = download.all;
+  bar.value = download.done;
+  get('download-words').textContent = download.progress;
+  get('download').hidden = download.done >= download.all || !!engine.definition;
 }
 
 /** @param {() => void} takeOver */
@@ -97,19 +102,54 @@ function renewed(takeOver) {
   get('renew-button').onclick = takeOver;
 }
 
+let loading = false;
+let again = 0; // timer
+
+/** Get all that is needed; may be called again where it failed. */
 async function load() {
+  if (loading || engine.definition) {
+    return;
+  }
+  loading = true;
+  clearTimeout(again);
   get('failure').hidden = true;
   try {
+    if (!document.documentElement.dataset.spoken) {
+      await translate();
+    }
+    const offline = await goOffline((progress) => download.report(progress), renewed);
+    if (!offline) {
+      engine.addEventListener('download', (event) => download.report(/** @type {CustomEvent} */ (event).detail));
+    }
     await engine.load();
+    get('download').hidden = true;
     document.documentElement.dataset.ready = 'yes';
     about();
     await evening.show();
+    if (offline) {
+      get('offline').hidden = false;
+      document.documentElement.dataset.offline = 'yes';
+      announce(tr('works_offline'));
+    }
   } catch (error) {
     console.error(error);
-    const old = !('DecompressionStream' in window);
-    get('failure-words').textContent = tr(old ? 'old_browser' : 'load_failed');
+    document.documentElement.dataset.failed = 'yes';
+    get('download').hidden = true;
+    get('failure-words').textContent = tr(problem(error));
+    get('retry').textContent = tr('retry');
     get('failure').hidden = false;
+    again = setTimeout(load, AGAIN_MS);
+  } finally {
+    loading = false;
   }
+}
+
+/** @param {unknown} error */
+function problem(error) {
+  if (!('DecompressionStream' in window)) {
+    return 'old_browser';
+  }
+  return error instanceof DownloadBroken ? 'download_broken' : 'load_failed';
 }
 
 async function start() {
@@ -125,15 +165,9 @@ async function start() {
   });
   turn();
   get('retry').addEventListener('click', load);
-  await translate();
-  const offline = await goOffline(downloading, renewed);
-  get('download').hidden = true;
+  window.addEventListener('online', load);
+  download.addEventListener('change', downloading);
   await load();
-  if (offline && engine.definition) {
-    get('offline').hidden = false;
-    document.documentElement.dataset.offline = 'yes';
-    announce(tr('works_offline'));
-  }
 }
 
 start();

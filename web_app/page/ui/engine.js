@@ -1,4 +1,4 @@
-// The page's side of the worker and of the service worker.
+// The page's side of the worker that computes.
 
 /** @typedef {import('../engine/definition.js').Definition} Definition */
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
@@ -11,74 +11,17 @@
  * @property {boolean} nothing whether the microphone gives nothing but zeros
  */
 
-/**
- * Put the page into the browser's cache, and let the service worker answer from there from now on.
- *
- * @param {(progress: {done: number, all: number}) => void} progress of the first download, bytes
- * @param {(takeOver: () => void) => void} renewed a new version waits to take over
- * @returns {Promise<boolean>} whether the page works offline; it works online without
- */
-export async function goOffline(progress, renewed) {
-  const { serviceWorker } = navigator;
-  if (!serviceWorker) {
-    return false;
-  }
-  serviceWorker.addEventListener('message', ({ data }) => progress(data));
-  try {
-    const registration = await serviceWorker.register(new URL('../service_worker.js', import.meta.url));
-    const waits = () => {
-      const waiting = registration.waiting;
-      if (waiting && serviceWorker.controller) {
-        renewed(() => {
-          serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
-          waiting.postMessage('take over');
-        });
-      }
-    };
-    waits();
-    registration.addEventListener('updatefound', () =>
-      registration.installing?.addEventListener('statechange', waits),
-    );
-    if (!serviceWorker.controller) {
-      await installed(registration);
-      await new Promise((resolve) => {
-        serviceWorker.addEventListener('controllerchange', resolve, { once: true });
-        if (serviceWorker.controller) {
-          resolve(undefined);
-        }
-        setTimeout(resolve, 3000); // a forced reload is never controlled
-      });
-    }
-    return true;
-  } catch (error) {
-    console.warn('the page does not work offline', error);
-    return false;
-  }
-}
-
-/** @param {ServiceWorkerRegistration} registration */
-function installed(registration) {
-  const worker = registration.installing ?? registration.waiting ?? registration.active;
-  return new Promise((resolve, reject) => {
-    const look = () => {
-      if (worker?.state === 'activated') {
-        resolve(undefined);
-      } else if (worker?.state === 'redundant') {
-        reject(new Error('the download failed'));
-      }
-    };
-    worker?.addEventListener('statechange', look);
-    look();
-  });
-}
-
 export class Engine extends EventTarget {
   constructor() {
     super();
     /** @type {Worker | null} */
     this._worker = null;
-    /** @type {Definition | null} */
+    /** @type {Definition | null} null until it is ready */
     this.definition = null;
+    /** @type {(definition: Definition) => void} */
+    this._isReady = () => {};
+    /** @type {Promise<Definition>} settled as soon as it can listen and read; whatever needs it waits for this */
+    this.ready = new Promise((resolve) => (this._isReady = resolve));
     this._files = 0;
     /** @type {((message: any) => void) | null} of the file that is being read */
     this._reading = null;
@@ -98,6 +41,7 @@ export class Engine extends EventTarget {
       worker.onmessage = ({ data }) => {
         if (data.type === 'ready') {
           this.definition = data.definition;
+          this._isReady(data.definition);
           resolve(data.definition);
         } else if (data.type === 'unusable') {
           reject(new Error(data.detail));
@@ -112,13 +56,14 @@ export class Engine extends EventTarget {
   }
 
   /**
-   * Follow a microphone; 'heard' events tell what it hears.
+   * Follow a microphone; 'heard' events tell what it hears. To be called once it is `ready`.
    *
    * @param {MessagePort} port
    * @param {number} sampleRate Hz
+   * @param {boolean} goesOn whether it takes over from the one before, in the same evening
    */
-  listen(port, sampleRate) {
-    this._worker?.postMessage({ type: 'listen', port, sampleRate }, [port]);
+  listen(port, sampleRate, goesOn = false) {
+    this._worker?.postMessage({ type: goesOn ? 'go on' : 'listen', port, sampleRate }, [port]);
   }
 
   stop() {

@@ -9,12 +9,16 @@ import { clock, dateTime, tr } from './words.js';
 /** @typedef {import('./store.js').Evening} Evening */
 
 export class EveningScreen {
-  /** @param {import('./engine.js').Engine} engine */
-  constructor(engine) {
+  /**
+   * @param {import('./engine.js').Engine} engine
+   * @param {(id: string | null) => void} forget told what is deleted, null for all: an evening may be going on
+   */
+  constructor(engine, forget) {
     this._engine = engine;
+    this._forget = forget;
     get('evenings-csv').addEventListener('click', async () => this._save(await evenings(), 'csv'));
     get('evenings-json').addEventListener('click', async () => this._save(await evenings(), 'json'));
-    get('delete-all').addEventListener('click', () => this._delete(removeAll));
+    get('delete-all').addEventListener('click', () => this._delete(null));
   }
 
   /** Bring the screen up to date. */
@@ -23,6 +27,8 @@ export class EveningScreen {
     const list = await evenings();
     get('evening-empty').hidden = list.length > 0;
     get('evening-actions').hidden = !list.length;
+    // Safari alone has the word: it deletes what a page stored that was not opened for seven days.
+    get('ios-hint').hidden = /** @type {{standalone?: boolean}} */ (navigator).standalone !== false;
     if (definition) {
       get('evening-list').replaceChildren(...list.map((evening) => this._card(definition, evening)));
     }
@@ -46,9 +52,9 @@ export class EveningScreen {
       make(
         'footer',
         { class: 'actions' },
-        button('CSV', () => this._save([evening], 'csv'), { 'aria-label': `${tr('csv')}, ${when}` }),
-        button('JSON', () => this._save([evening], 'json'), { 'aria-label': `${tr('json')}, ${when}` }),
-        button(tr('delete'), () => this._delete(() => remove(evening.id)), {
+        button('CSV', () => this._save([evening], 'csv'), { 'aria-label': `CSV, ${when}` }),
+        button('JSON', () => this._save([evening], 'json'), { 'aria-label': `JSON, ${when}` }),
+        button(tr('delete'), () => this._delete(evening.id), {
           class: 'text-button danger',
           'aria-label': `${tr('delete')}, ${when}`,
         }),
@@ -69,13 +75,14 @@ export class EveningScreen {
     }
   }
 
-  /** @param {() => Promise<void>} work once it was confirmed */
-  _delete(work) {
+  /** @param {string | null} id null for all; once it was confirmed */
+  _delete(id) {
     const dialog = /** @type {HTMLDialogElement} */ (get('confirm'));
     dialog.returnValue = '';
     dialog.onclose = async () => {
       if (dialog.returnValue === 'delete') {
-        await work();
+        this._forget(id);
+        await (id === null ? removeAll() : remove(id));
         await this.show();
         get('view-evening').focus();
       }

@@ -29,9 +29,13 @@ import { clock, decimal, percent, tr } from './words.js';
  */
 
 export class FilesScreen {
-  /** @param {Engine} engine */
-  constructor(engine) {
+  /**
+   * @param {Engine} engine
+   * @param {import('./offline.js').Download} download
+   */
+  constructor(engine, download) {
     this._engine = engine;
+    this._download = download;
     /** @type {Entry[]} */
     this._entries = [];
     /** @type {Entry | null} */
@@ -70,6 +74,7 @@ export class FilesScreen {
     );
     get('files-stop').addEventListener('click', () => this._stop());
     get('files-clear').addEventListener('click', () => this._clear());
+    download.addEventListener('change', () => this._entries.forEach((entry) => this._showRow(entry)));
     new ResizeObserver(() => this._draw()).observe(get('file-chart'));
   }
 
@@ -125,10 +130,8 @@ export class FilesScreen {
     entry.state = 'reading';
     this.show();
     try {
-      const definition = this._engine.definition;
-      if (!definition) {
-        throw new Error('load_failed');
-      }
+      const definition = await unlessAborted(this._engine.ready, signal);
+      this._showRow(entry);
       if (!entry.file) {
         throw new Unreadable('unreadable_now');
       }
@@ -147,9 +150,8 @@ export class FilesScreen {
       }
       console.info(entry.name, error);
       entry.state = 'failed';
-      const known = ['too_short', 'load_failed'];
-      const message = error instanceof Error ? error.message : '';
-      entry.problem = error instanceof Unreadable ? error.problem : known.includes(message) ? message : 'unexpected';
+      const short = error instanceof Error && error.message === 'too_short';
+      entry.problem = error instanceof Unreadable ? error.problem : short ? 'too_short' : 'unexpected';
       entry.values = error instanceof Unreadable ? error.values : {};
       announce(`${entry.name}: ${tr(entry.problem, entry.values)}`);
     }
@@ -192,7 +194,9 @@ export class FilesScreen {
     if (!p || !definition) {
       title.append(make('span', { class: 'file-name' }, name));
       const message = make('td', { colspan: '4', class: problem ? 'problem' : 'state' });
-      if (entry.state === 'reading') {
+      if (entry.state === 'reading' && !definition) {
+        message.append(this._download.words);
+      } else if (entry.state === 'reading') {
         const share = Math.round(100 * entry.progress);
         const bar = make('progress', { max: '100', value: String(share), 'aria-label': name });
         message.append(bar, make('span', {}, entry.progress ? tr('progress', { percent: percent(entry.progress) }) : tr('decoding')));
@@ -251,6 +255,19 @@ export class FilesScreen {
       draw(get('file-chart'), definition, timeline, { summary: summary(definition, p.parts) });
     }
   }
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal} signal
+ * @returns {Promise<T>} rejects as soon as it is aborted
+ */
+function unlessAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
 }
 
 /**

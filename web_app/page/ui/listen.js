@@ -1,56 +1,71 @@
-// The first screen: one button, and what the music is.
+// The first screen: one button. It hears an evening, through interruptions too; `Stage` shows what it is.
 
-import { facts, inWords, partRows, scoreRows, summary } from './answer.js';
-import { draw, Timeline } from './chart.js';
-import { announce, get, tint } from './dom.js';
+import { announce, get } from './dom.js';
 import { Microphone, MicrophoneError } from './microphone.js';
 import { keepAwake } from './screen.js';
 import { settings } from './settings.js';
-import { keep } from './store.js';
-import { clock, decimal, percent, tr } from './words.js';
+import { Stage } from './stage.js';
+import { keep, persist } from './store.js';
+import { tr } from './words.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 /** @typedef {import('./engine.js').Heard} Heard */
+/** @typedef {import('./offline.js').Download} Download */
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
+/** @typedef {'idle' | 'starting' | 'listening' | 'paused'} State */
 
-const SPAN = 60; // s of the drawing
-const KEPT_SEGMENTS = 600; // of the drawing's past
 const SAVE_SECONDS = 5;
 const SKIPPED_SHOWN = 8000; // ms that the screen says so
+const SAME_EVENING = 15 * 60_000; // ms that an interruption may last
+const LATE = 3000; // ms without a word from the worker: it was frozen, or the sound was taken away
 
 export class ListenScreen {
-  /** @param {Engine} engine */
-  constructor(engine) {
+  /**
+   * @param {Engine} engine
+   * @param {Download} download
+   */
+  constructor(engine, download) {
     this._engine = engine;
-    /** @type {'idle' | 'starting' | 'listening'} */
+    this._download = download;
+    this._stage = new Stage(engine);
+    /** @type {State} */
     this.state = 'idle';
     /** @type {Microphone | null} */
     this._microphone = null;
     /** @type {Prediction | null} */
     this._prediction = null;
-    /** @type {Timeline | null} */
-    this._timeline = null;
     this._started = new Date();
     this._id = '';
+    this._from = 0; // s: what was before was deleted
     this._savedAt = 0;
+    this._heardAt = 0; // time of day, ms
     this._stored = true;
+    this._resuming = false;
+    this._attempt = 0; // counts the times that a microphone was asked for
     /** @type {'' | 'muted' | 'nothing' | 'skipped'} */
     this._notice = '';
     get('listen-button').addEventListener('click', () => this.toggle());
     engine.addEventListener('heard', (event) => this._hear(/** @type {CustomEvent<Heard>} */ (event).detail));
     engine.addEventListener('skipped', () => this._say('skipped', 'busy', SKIPPED_SHOWN));
     engine.addEventListener('broken', () => this._give('unexpected'));
+    download.addEventListener('change', () => this._showHint());
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'hidden') {
         this._save();
+      } else {
+        this._wake();
+        this.show();
       }
     });
-    new ResizeObserver(() => this._draw()).observe(get('live-chart'));
+    navigator.mediaDevices?.addEventListener('devicechange', () => this.state === 'paused' && this._resume());
     this.show();
   }
 
   toggle() {
-    return this.state === 'idle' ? this.start() : this.stop();
+    if (this.state === 'idle') {
+      return this.start();
+    }
+    return this.state === 'paused' ? this._resume(true) : this.stop();
   }
 
   async start() {
@@ -58,36 +73,90 @@ export class ListenScreen {
     this._notice = '';
     this._trouble('');
     this._prediction = null;
-    this._timeline = null;
+    this._stage.clear();
     this.show();
-    try {
-      const microphone = await Microphone.open(this._engine.definition, {
-        muted: (muted) => (muted ? this._say('muted', 'muted') : this._unsay('muted')),
-        lost: () => this._give('microphone_lost'),
-        interrupted: () => this._give('interrupted'),
-      });
-      if (this.state !== 'starting') {
-        await microphone.close(); // stopped while the browser asked
-        return;
-      }
-      this._microphone = microphone;
-    } catch (error) {
-      console.info('no microphone', error);
-      this._give(error instanceof MicrophoneError ? error.problem : 'unexpected');
+    const microphone = await this._open();
+    if (!microphone) {
       return;
     }
     this._started = new Date();
     this._id = crypto.randomUUID();
+    this._from = 0;
     this._savedAt = 0;
-    this._engine.listen(this._microphone.port, this._microphone.sampleRate);
-    this.state = 'listening';
-    keepAwake(settings.awake);
+    await this._listen(microphone, false);
     announce(tr('hold'));
+  }
+
+  /** A microphone, once the engine is ready for it; null where there is none, or it is no longer wanted. */
+  async _open() {
+    const attempt = ++this._attempt;
+    const ours = () => attempt === this._attempt;
+    const listeners = {
+      muted: (/** @type {boolean} */ muted) => (muted ? this._say('muted', 'muted') : this._unsay('muted')),
+      lost: () => this._pause('microphone_lost'),
+      interrupted: () => this._pause('interrupted'),
+      back: () => this._resume(),
+    };
+    try {
+      const microphone = await Microphone.open(listeners);
+      if (ours()) {
+        this._microphone = microphone; // held until the engine is ready
+        await this._engine.ready;
+      }
+      if (ours()) {
+        return microphone;
+      }
+      await microphone.close(); // stopped while the browser asked, or while the page was being loaded
+    } catch (error) {
+      console.info('no microphone', error);
+      if (ours()) {
+        await this._refused(error);
+      }
+    }
+    return null;
+  }
+
+  /** @param {unknown} error of a microphone that was asked for */
+  async _refused(error) {
+    const problem = error instanceof MicrophoneError ? error.problem : 'unexpected';
+    if (this.state === 'paused') {
+      this._trouble(problem); // the evening still waits
+    } else {
+      await this._give(problem);
+    }
+  }
+
+  /**
+   * @param {Microphone} microphone
+   * @param {boolean} goesOn in the same evening
+   */
+  async _listen(microphone, goesOn) {
+    try {
+      const port = await microphone.start(await this._engine.ready);
+      if (this._microphone !== microphone) {
+        return; // stopped meanwhile
+      }
+      this._engine.listen(port, microphone.sampleRate, goesOn);
+      this._goOn();
+    } catch (error) {
+      console.info('the microphone can not be heard', error);
+      await this._refused(error);
+    }
+  }
+
+  _goOn() {
+    this.state = 'listening';
+    this._heardAt = Date.now();
+    if (!this._notice) {
+      this._trouble('');
+    }
+    keepAwake(settings.awake);
     this.show();
   }
 
   async stop() {
     this.state = 'idle';
+    this._attempt++;
     this._engine.stop();
     const microphone = this._microphone;
     this._microphone = null;
@@ -95,6 +164,64 @@ export class ListenScreen {
     await this._save();
     this.show();
     await microphone?.close();
+  }
+
+  /**
+   * An interruption: the evening waits.
+   *
+   * @param {string} problem key of a sentence
+   */
+  _pause(problem) {
+    if (this.state !== 'listening') {
+      return;
+    }
+    this.state = 'paused';
+    this._notice = '';
+    keepAwake(false);
+    this._save();
+    this._trouble(problem);
+    this.show();
+  }
+
+  /**
+   * Go on with the evening, or with a new one where the old one is long over.
+   *
+   * @param {boolean} tapped
+   */
+  async _resume(tapped = false) {
+    if (this.state !== 'paused' || this._resuming) {
+      return;
+    }
+    this._resuming = true;
+    try {
+      const over = Date.now() - this._heardAt > SAME_EVENING;
+      if (over) {
+        await this.stop();
+        if (tapped) {
+          await this.start();
+        } else {
+          this._trouble('evening_over');
+        }
+      } else if (await this._microphone?.resume()) {
+        this._goOn();
+      } else if (tapped || document.visibilityState === 'visible') {
+        await this._microphone?.close();
+        const microphone = await this._open();
+        if (microphone) {
+          await this._listen(microphone, true);
+        }
+      }
+    } finally {
+      this._resuming = false;
+    }
+  }
+
+  /** The page is seen again: whatever took the sound away meanwhile may not have said so. */
+  _wake() {
+    if (this.state === 'listening' && (!this._microphone?.running || Date.now() - this._heardAt > LATE)) {
+      this._pause('interrupted');
+    }
+    this._resume();
   }
 
   /**
@@ -145,28 +272,47 @@ export class ListenScreen {
     if (this.state !== 'listening') {
       return;
     }
+    this._heardAt = Date.now();
     if (nothing && this._notice !== 'muted') {
       this._say('nothing', 'microphone_silent');
     } else if (!nothing) {
       this._unsay('nothing');
     }
-    get('level').style.setProperty('--level', String(level.fraction));
-    get('level-words').textContent = tr(`level_${level.advice}`);
-    get('level-words').dataset.advice = level.advice;
-    get('elapsed').textContent = clock(seconds);
+    this._stage.level(level, seconds);
     if (!prediction) {
       return;
     }
-    this._prediction = prediction;
-    const [first] = prediction.segments;
-    this._timeline ??= new Timeline(first.end - first.start);
-    this._timeline.extend(prediction.segments);
-    this._timeline.trim(KEPT_SEGMENTS);
-    this._answer();
+    this._prediction = { ...prediction, parts: this._kept(prediction.parts) };
+    this._stage.hear(this._prediction, this._started, true);
     if (seconds - this._savedAt >= SAVE_SECONDS) {
       this._savedAt = seconds;
       this._save();
     }
+  }
+
+  /**
+   * Without what was deleted.
+   *
+   * @param {import('../engine/session.js').Part[]} parts
+   */
+  _kept(parts) {
+    const from = this._from;
+    return from ? parts.filter(({ end }) => end > from).map((part) => ({ ...part, start: Math.max(part.start, from) })) : parts;
+  }
+
+  /**
+   * An evening was deleted, or all of them; if it is the one that goes on, it begins anew from here.
+   *
+   * @param {string | null} id null for all
+   */
+  forget(id) {
+    if (!this._prediction || (id !== null && id !== this._id)) {
+      return;
+    }
+    this._from = this._prediction.duration;
+    this._id = crypto.randomUUID();
+    this._prediction = { ...this._prediction, parts: [] };
+    this._stage.hear(this._prediction, this._started, false);
   }
 
   async _save() {
@@ -178,6 +324,7 @@ export class ListenScreen {
     const { parts, duration } = this._prediction;
     const evening = { id: this._id, started: this._started.toISOString(), duration, model: `${name} ${version}`, parts };
     const stored = await keep(evening);
+    persist();
     if (!stored && this._stored) {
       this._trouble('not_stored');
     }
@@ -186,55 +333,20 @@ export class ListenScreen {
 
   /** Bring the screen up to date. */
   show() {
-    const screen = get('view-listen');
-    screen.dataset.state = this.state === 'idle' && this._prediction ? 'stopped' : this.state;
-    const word = { idle: this._prediction ? 'listen_again' : 'listen', starting: 'starting', listening: 'stop' };
-    get('listen-word').textContent = tr(word[this.state]);
-    get('listen-button').setAttribute('aria-pressed', String(this.state !== 'idle'));
-    get('hint').textContent = tr(this.state === 'idle' ? 'tap' : 'hold');
-    this._answer();
+    const stopped = this.state === 'idle' && this._prediction;
+    get('view-listen').dataset.state = stopped ? 'stopped' : this.state;
+    const words = { idle: stopped ? 'listen_again' : 'listen', starting: 'stop', listening: 'stop', paused: 'go_on' };
+    get('listen-word').textContent = tr(words[this.state]);
+    this._showHint();
+    this._stage.show(this.state === 'listening');
   }
 
-  _answer() {
-    const definition = this._engine.definition;
-    const prediction = this._prediction;
-    const listening = this.state === 'listening';
-    get('cards').hidden = !prediction;
-    get('hint').hidden = !!prediction;
-    get('sureness').hidden = !prediction || !['dance', 'either'].includes(prediction.verdict);
-    if (!prediction || !definition) {
-      get('certainty').textContent = listening ? tr('listening') : '';
-      get('answer').textContent = '';
-      get('facts').textContent = '';
-      return;
+  _showHint() {
+    const waits = this.state === 'starting' && !this._engine.definition;
+    const hint = this.state === 'idle' ? tr('tap') : waits ? this._download.words : tr('hold');
+    if (get('hint').textContent !== hint) {
+      get('hint').textContent = hint;
     }
-    const { certainty, answer } = inWords(definition, prediction, true);
-    get('certainty').textContent = certainty;
-    get('answer').textContent = answer;
-    get('answer').dataset.length = answer.length > 18 ? 'long' : answer.length > 11 ? 'medium' : 'short';
-    const found = [facts(definition, prediction)];
-    if (prediction.tempo_mpm) {
-      found.push(tr('tempo', { tempo: decimal(prediction.tempo_mpm) }));
-    }
-    get('facts').textContent = found[found.length - 1];
-    const fill = get('sureness-fill');
-    fill.style.width = `${100 * prediction.confidence}%`;
-    tint(fill, definition.dances[prediction.best]);
-    get('sureness-value').textContent = percent(prediction.confidence);
-    get('scores').replaceChildren(...scoreRows(definition, prediction));
-    get('set-list').replaceChildren(...partRows(definition, prediction.parts, this._started).reverse());
-    get('set-list-card').hidden = !prediction.parts.length;
-    if (listening) {
-      announce(prediction.verdict === 'dance' ? `${certainty}: ${answer}` : answer);
-    }
-    this._draw();
-  }
-
-  _draw() {
-    const definition = this._engine.definition;
-    if (definition && this._timeline && this._prediction) {
-      const span = { span: SPAN, summary: summary(definition, this._prediction.parts.slice(-3)) };
-      draw(get('live-chart'), definition, this._timeline, span);
-    }
+    get('hint').hidden = !!this._prediction;
   }
 }

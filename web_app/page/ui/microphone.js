@@ -17,6 +17,8 @@ export class MicrophoneError extends Error {
   }
 }
 
+const RESUME_MS = 1500; // browsers leave the promise open where they don't allow it
+
 /** @type {Record<string, Trouble>} names of getUserMedia's errors */
 const PROBLEMS = {
   NotAllowedError: 'permission_refused',
@@ -30,76 +32,115 @@ const PROBLEMS = {
 /**
  * @typedef {object} Listeners
  * @property {(muted: boolean) => void} muted
- * @property {() => void} lost it was unplugged, or the permission was taken back
+ * @property {() => void} lost it was unplugged, taken by a call, or the permission was taken back
  * @property {() => void} interrupted by a call, or by another page
+ * @property {() => void} back after an interruption
  */
 
 export class Microphone {
   /**
    * @param {AudioContext} context
    * @param {MediaStream} stream
-   * @param {MessagePort} port
+   * @param {Listeners} listeners
    */
-  constructor(context, stream, port) {
+  constructor(context, stream, listeners) {
     this._context = context;
     this._stream = stream;
-    this.port = port; // chunks of mono samples come out of it
+    this._listeners = listeners;
+    const [track] = stream.getAudioTracks();
+    track.onmute = () => listeners.muted(true);
+    track.onunmute = () => listeners.muted(false);
+    track.onended = () => listeners.lost();
+    if (track.muted) {
+      listeners.muted(true);
+    }
   }
 
   get sampleRate() {
     return this._context.sampleRate;
   }
 
+  /** Whether it would hear something now. */
+  get running() {
+    return this._context.state === 'running' && !this._ended;
+  }
+
+  get _ended() {
+    return this._stream.getAudioTracks().some((track) => track.readyState === 'ended');
+  }
+
   /**
-   * Ask for the microphone; to be called from a tap.
+   * Ask for the microphone, and hold it; to be called from a tap.
    *
-   * @param {import('../engine/definition.js').Definition | null} definition null while it is being loaded
    * @param {Listeners} listeners
    */
-  static async open(definition, listeners) {
+  static async open(listeners) {
     if (!window.isSecureContext) {
       throw new MicrophoneError('insecure');
     }
     if (!navigator.mediaDevices?.getUserMedia || !('AudioWorkletNode' in window)) {
       throw new MicrophoneError('old_browser');
     }
-    let context = new AudioContext(); // within the tap: later it would start suspended
-    let stream = null;
+    const context = newContext(); // within the tap: later it would start suspended
     try {
-      stream = await navigator.mediaDevices.getUserMedia({
+      const stream = await navigator.mediaDevices.getUserMedia({
         audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: 1 },
       });
-      if (definition && supportedRate(definition, context.sampleRate) !== context.sampleRate) {
-        await context.close();
-        context = new AudioContext({ sampleRate: definition.front_end.preferred_rate });
-      }
-      await context.resume();
-      await context.audioWorklet.addModule(new URL('../engine/capture.js', import.meta.url));
+      return new Microphone(context, stream, listeners);
     } catch (error) {
-      stream?.getTracks().forEach((track) => track.stop());
       await context.close();
-      const name = error instanceof DOMException ? error.name : '';
-      throw new MicrophoneError(PROBLEMS[name] ?? 'unexpected', error);
+      throw asTrouble(error);
     }
-    const capture = new AudioWorkletNode(context, 'capture');
-    context.createMediaStreamSource(stream).connect(capture);
-    capture.connect(context.destination); // nothing is heard there: it only makes the node run
-    const { port1, port2 } = new MessageChannel();
-    capture.port.postMessage(port1, [port1]);
+  }
 
-    const [track] = stream.getAudioTracks();
-    track.onmute = () => listeners.muted(true);
-    track.onunmute = () => listeners.muted(false);
-    track.onended = () => listeners.lost();
-    context.onstatechange = () => {
-      if (String(context.state) === 'interrupted' || context.state === 'suspended') {
-        listeners.interrupted();
+  /**
+   * Begin to hear; what doesn't begin is closed.
+   *
+   * @param {import('../engine/definition.js').Definition} definition
+   * @returns {Promise<MessagePort>} chunks of mono samples come out of it
+   */
+  async start(definition) {
+    try {
+      if (supportedRate(definition, this._context.sampleRate) !== this._context.sampleRate) {
+        await this._context.close();
+        this._context = newContext(definition.front_end.preferred_rate);
       }
-    };
-    if (track.muted) {
-      listeners.muted(true);
+      await this._context.resume();
+      await this._context.audioWorklet.addModule(new URL('../engine/capture.js', import.meta.url));
+      const capture = new AudioWorkletNode(this._context, 'capture');
+      this._context.createMediaStreamSource(this._stream).connect(capture);
+      capture.connect(this._context.destination); // nothing is heard there: it only makes the node run
+      const { port1, port2 } = new MessageChannel();
+      capture.port.postMessage(port1, [port1]);
+      this._context.onstatechange = () => {
+        if (this._context.state === 'running') {
+          this._listeners.back();
+        } else if (this._context.state !== 'closed') {
+          this._listeners.interrupted(); // 'suspended'; Safari says 'interrupted'
+        }
+      };
+      return port2;
+    } catch (error) {
+      await this.close();
+      throw asTrouble(error);
     }
-    return new Microphone(context, stream, port2);
+  }
+
+  /**
+   * Go on after an interruption.
+   *
+   * @returns {Promise<boolean>} whether it hears again; if not, another one has to be opened
+   */
+  async resume() {
+    if (this._ended || this._context.state === 'closed') {
+      return false;
+    }
+    try {
+      await Promise.race([this._context.resume(), new Promise((resolve) => setTimeout(resolve, RESUME_MS))]);
+    } catch (error) {
+      console.info('not yet', error);
+    }
+    return this.running;
   }
 
   async close() {
@@ -112,4 +153,15 @@ export class Microphone {
       await this._context.close();
     }
   }
+}
+
+/** @param {number} [sampleRate] Hz; the device's own if not given */
+function newContext(sampleRate) {
+  return new AudioContext({ latencyHint: 'playback', sampleRate }); // large buffers: the processor may sleep
+}
+
+/** @param {unknown} error */
+function asTrouble(error) {
+  const name = error instanceof DOMException ? error.name : '';
+  return new MicrophoneError(PROBLEMS[name] ?? 'unexpected', error);
 }

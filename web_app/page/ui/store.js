@@ -96,3 +96,17 @@ export async function removeAll() {
   unsaved.clear();
   await transaction('readwrite', (store) => store.clear());
 }
+
+let asked = false;
+
+/** Ask the browser, once, not to throw away what is stored when it needs room. */
+export async function persist() {
+  if (!asked) {
+    asked = true;
+    try {
+      await navigator.storage.persist();
+    } catch (error) {
+      console.info('the browser keeps what it likes', error);
+    }
+  }
+}

@@ -4,8 +4,11 @@ export const LANGUAGES = { en: 'English', de: 'Deutsch', cs: 'Čeština', es: 'E
 
 /** @typedef {keyof typeof LANGUAGES} Language */
 
-/** @type {Record<string, string>} */
-let words = {};
+/** @type {Record<string, string>} until the language's own are here: what is said where they don't come */
+let words = {
+  load_failed: 'The page could not be loaded completely. Connect to the network and try again.',
+  retry: 'Try again',
+};
 /** @type {string} language and, where the device names it, the region: for numbers and times */
 let locale = 'en';
 
@@ -24,6 +27,7 @@ export function nearest(wanted) {
 export async function speak(language) {
   const response = await fetch(new URL(`../words/${language}.json`, import.meta.url));
   words = await response.json();
+  document.documentElement.dataset.spoken = 'yes';
   locale = navigator.languages.find((one) => one.split('-')[0] === language) ?? language;
   document.documentElement.lang = language;
   for (const element of document.querySelectorAll('[data-word]')) {

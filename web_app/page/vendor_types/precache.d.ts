@@ -1,4 +1,4 @@
-/** What `python -m web_app build` writes into precache.js. */
+/** What `python -m web_app build` puts in front of service_worker.js. */
 declare const PRECACHE: {
   version: string;
   policy: string;

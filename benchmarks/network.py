@@ -1,0 +1,88 @@
+"""A server behind a bad connection: slow, late, and it may break."""
+
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from web_app.serve import Handler, Server
+
+SLOW_4G = 1.6e6  # bit/s; what Lighthouse and WebPageTest call slow 4G
+LATENCY = 0.15  # s until an answer begins
+PIECE = 4096  # bytes sent at a time
+
+
+class SlowServer(Server):
+    """The page in a folder, behind a slow connection that all requests share.
+
+    Parameters
+    ----------
+    folder : Path
+        As `web_app.build.build` writes it.
+    bits_per_second : float
+    latency : float
+        Seconds until an answer begins.
+    max_age : int, optional
+        Seconds for which browsers may keep files without asking, as most hosts tell them; 0 if None.
+
+    Attributes
+    ----------
+    sent : int
+        Bytes of files sent so far.
+    cut_after : float
+        The connection is cut as soon as `sent` exceeds this, and stays so until it is set anew.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        bits_per_second: float = SLOW_4G,
+        latency: float = LATENCY,
+        max_age: int | None = None,
+    ) -> None:
+        super().__init__(folder, 0)
+        self.RequestHandlerClass = type("Bound", (_SlowHandler,), {"folder": str(folder)})
+        self.latency = latency
+        self.max_age = max_age
+        self.sent = 0
+        self.cut_after = float("inf")
+        self._bytes_per_second = bits_per_second / 8
+        self._free_at = 0.0  # moment at which the line has sent all that it took
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> None:
+        """Wait until the line has taken so many bytes; ConnectionError where it is cut."""
+        with self._lock:
+            if self.sent > self.cut_after:
+                raise ConnectionAbortedError("cut")
+            self.sent += count
+            self._free_at = max(self._free_at, time.monotonic()) + count / self._bytes_per_second
+            wait = self._free_at - time.monotonic()
+        time.sleep(max(0.0, wait))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: cut connections are what this server is for."""
+
+
+class _SlowHandler(Handler):
+    folder: str
+    server: SlowServer
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments, directory=self.folder)
+
+    def do_GET(self) -> None:
+        if self.server.sent > self.server.cut_after:
+            raise ConnectionAbortedError("cut")
+        time.sleep(self.server.latency)
+        super().do_GET()
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword == "Cache-Control" and self.server.max_age is not None:
+            value = f"max-age={self.server.max_age}"
+        super().send_header(keyword, value)
+
+    def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:  # type: ignore[override]
+        while piece := source.read(PIECE):
+            self.server.take(len(piece))
+            outputfile.write(piece)
