@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from runtime.classifier import LiveClassifier
+from runtime.live import LiveClassifier
 from runtime.mel import N_MELS
 
 SAMPLE_RATE = 48_000  # Hz, what most microphones give

@@ -19,8 +19,8 @@ from benchmarks.listening import SAMPLE_RATE
 from benchmarks.report import Column, Plot, Row, Section, Table, Target
 from benchmarks.sounds import BLOCK_SECONDS, music
 from benchmarks.timing import Spread, ratios
-from runtime.classifier import LiveClassifier
 from runtime.errors import WhichdanceError
+from runtime.live import LiveClassifier
 from runtime.mel import N_MELS, Float32, MelStream
 from runtime.model import Model
 from web_app.build import build

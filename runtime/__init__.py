@@ -7,9 +7,11 @@ Examples
 'viennese_waltz'
 """
 
-from runtime.classifier import Classifier, LiveClassifier, classify
+from runtime.answer import Answer
+from runtime.classifier import Classifier, classify
 from runtime.dances import DANCE_KEYS, DANCES, OTHER, REGISTRY, Dance, dance
 from runtime.errors import AudioError, ModelError, ParameterError, WhichdanceError
+from runtime.live import LiveClassifier
 from runtime.model import Model
 from runtime.prediction import Outcome, Part, Prediction
 
@@ -20,6 +22,7 @@ __all__ = [
     "DANCE_KEYS",
     "OTHER",
     "REGISTRY",
+    "Answer",
     "AudioError",
     "Classifier",
     "Dance",

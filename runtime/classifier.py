@@ -1,4 +1,4 @@
-"""The public ways in: from a file, from samples, from a spectrogram, from a microphone."""
+"""The public ways in: from a file, from samples, from a spectrogram. Music that plays is `runtime.live`'s."""
 
 import math
 import os
@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime import mel
+from runtime.answer import clock
 from runtime.audio import Source, between, first_absurd, open_audio, prefetched
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
-from runtime.prediction import Prediction, clock
+from runtime.prediction import Prediction
 from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS, check_stride
-from runtime.session import Aggregation, Dances, Listening, PlayingMusic, WholeRecording
-
-LIVE_STRIDE = 43  # frames: an update every second
+from runtime.session import Aggregation, Dances, Judging, WholeRecording
 
 
 class Classifier:
@@ -69,16 +68,16 @@ class Classifier:
                 f"got {start!r} to {end!r}"
             )
         self.excerpt = excerpt
-        self.listening = _listening(model, threads, stride, min_confidence, aggregation, dances)
+        self.judging = judging_for(model, threads, stride, min_confidence, aggregation, dances)
 
     @property
     def model(self) -> Model:
-        return self.listening.model
+        return self.judging.model
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Keys of the dances that may be answered."""
-        return self.listening.labels
+        return self.judging.labels
 
     def classify(self, source: Source) -> Prediction:
         """Classify a recording; memory hardly grows with its length.
@@ -94,7 +93,7 @@ class Classifier:
             If it cannot be decoded, holds samples that are not finite or absurdly large, or is shorter
             than 2 s.
         """
-        session = WholeRecording(self.listening)
+        session = WholeRecording(self.judging)
         n_samples = 0
         with open_audio(source) as reader:
             stream = MelStream(reader.sample_rate)
@@ -112,8 +111,8 @@ class Classifier:
 
     def classify_samples(self, samples: ArrayLike, sample_rate: int) -> Prediction:
         """Classify mono samples, shape (n_samples,), nominally -1 to 1, at `sample_rate` Hz."""
-        samples = _mono(samples)
-        session = WholeRecording(self.listening)
+        samples = mono(samples)
+        session = WholeRecording(self.judging)
         session.push(mel.melspectrogram(samples, sample_rate=sample_rate))
         return session.prediction(len(samples) / sample_rate)
 
@@ -122,94 +121,9 @@ class Classifier:
         frames = np.asarray(frames, dtype=np.float32)
         if frames.ndim != 2 or frames.shape[1] != mel.N_MELS:
             raise ParameterError(f"frames must have shape (n_frames, {mel.N_MELS}), got {frames.shape}")
-        session = WholeRecording(self.listening)
+        session = WholeRecording(self.judging)
         session.push(frames)
         return session.prediction(len(frames) / FRAME_RATE)
-
-
-class LiveClassifier:
-    """Tells the dance while the music plays, and follows it from dance to dance.
-
-    Parameters
-    ----------
-    sample_rate : int
-        Hz, of the samples that will be pushed.
-    model, threads, min_confidence, dances :
-        As for `Classifier`.
-    stride : int
-        Frames from one segment to the next; 43 gives an update every second.
-    aggregation : {'evidence', 'mean'}
-        Evidence that follows the music, or the thesis's incremental mean (3.4), which never lets go.
-    """
-
-    def __init__(
-        self,
-        sample_rate: int,
-        *,
-        model: str | os.PathLike[str] | Model | None = None,
-        threads: int | None = None,
-        stride: int = LIVE_STRIDE,
-        min_confidence: float | None = None,
-        aggregation: Aggregation = "evidence",
-        dances: Dances = "all",
-    ) -> None:
-        self.sample_rate = sample_rate
-        self._stream = MelStream(sample_rate)
-        self.listening = _listening(model, threads, stride, min_confidence, aggregation, dances)
-        self.reset()
-
-    @property
-    def model(self) -> Model:
-        return self.listening.model
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Keys of the dances that may be answered."""
-        return self.listening.labels
-
-    def reset(self) -> None:
-        """Forget the music so far: a new recording begins."""
-        self._stream.reset()
-        self._session = PlayingMusic(self.listening)
-        self._seconds_before = 0.0  # of the recording, up to the last gap
-        self._n_samples = 0  # since then
-
-    def gap(self, seconds: float = 0.0, *, sample_rate: int | None = None) -> None:
-        """Tell that sound is missing here: no segment will span the gap, and what was heard still counts.
-
-        Parameters
-        ----------
-        seconds : float
-            How much is missing, at least 0; counts as part of the recording's duration.
-        sample_rate : int, optional
-            Hz, of the samples that follow, where another microphone takes over.
-        """
-        self._seconds_before += self._n_samples / self.sample_rate + seconds
-        self._n_samples = 0
-        self.sample_rate = self.sample_rate if sample_rate is None else sample_rate
-        self._stream = MelStream(self.sample_rate)
-        self._session.gap(round(self._seconds_before * FRAME_RATE))
-
-    def push(self, samples: ArrayLike) -> Prediction | None:
-        """Take the next samples from the microphone.
-
-        Parameters
-        ----------
-        samples : array_like, shape (n_samples,)
-            Mono, nominally -1 to 1; any number of them.
-
-        Returns
-        -------
-        Prediction or None
-            The updated prediction if these samples complete a segment, else None. The first comes
-            after 5.2 s.
-        """
-        samples = _mono(samples)
-        frames = self._stream.push(samples)
-        self._n_samples += len(samples)
-        if not self._session.push(frames):
-            return None
-        return self._session.prediction(self._seconds_before + self._n_samples / self.sample_rate)
 
 
 def classify(
@@ -237,7 +151,7 @@ def classify(
     return Classifier(model, stride=stride).classify(source)
 
 
-def _mono(samples: ArrayLike) -> Float32:
+def mono(samples: ArrayLike) -> Float32:
     """Samples as float32 (n_samples,); ParameterError for more axes, AudioError for absurd values."""
     try:
         with np.errstate(over="ignore"):  # too large for float32 is infinite, which is absurd too
@@ -258,14 +172,14 @@ def _mono(samples: ArrayLike) -> Float32:
     return array
 
 
-def _listening(
+def judging_for(
     model: str | os.PathLike[str] | Model | None,
     threads: int | None,
     stride: int,
     min_confidence: float | None,
     aggregation: Aggregation,
     dances: Dances,
-) -> Listening:
+) -> Judging:
     """Check what a classifier was asked for, and load its model."""
     if min_confidence is not None and not 0 <= min_confidence <= 1:  # nan is not, either
         raise ParameterError(f"min_confidence must be from 0 to 1, got {min_confidence!r}")
@@ -276,7 +190,7 @@ def _listening(
         if value not in known:
             raise ParameterError(f"{name} must be one of {', '.join(known)}, got {value!r}")
     loaded = model if isinstance(model, Model) else Model.load(model, threads=threads)
-    listening = Listening(loaded, check_stride(stride), min_confidence, aggregation, dances)
-    if not listening.labels:
+    judging = Judging(loaded, check_stride(stride), min_confidence, aggregation, dances)
+    if not judging.labels:
         raise ParameterError(f"dances='ten': the model {loaded.info.name!r} knows none of the ten")
-    return listening
+    return judging

@@ -52,8 +52,10 @@ class EvidenceSettings:
         A dance is named when its probability reaches this, 0 to 1.
     release_at : float
         A named dance is let go when its probability falls below this, 0 to `name_at`.
-    also_ratio : float
-        Dances that are at least so probable, relative to the best one, are said as well, 0 to 1.
+    two_at : float
+        Where nothing is named, two dances are when they reach this together, 0 to 1.
+    two_release_at : float
+        They are let go when they fall below this, 0 to `two_at`.
     """
 
     weight: float = 0.3
@@ -63,7 +65,8 @@ class EvidenceSettings:
     temperature: float = 2.0
     name_at: float = 0.6
     release_at: float = 0.4
-    also_ratio: float = 0.5
+    two_at: float = 0.6
+    two_release_at: float = 0.5
 
     def __post_init__(self) -> None:
         # Written so that nan fails.
@@ -74,13 +77,15 @@ class EvidenceSettings:
             raise ValueError(f"evidence: phases must be a whole number, 1 to 16, got {self.phases!r}")
         if not abs(self.none_bias) < 100:
             raise ValueError(f"evidence: none_bias must be a number within ±100, got {self.none_bias!r}")
-        for name in ("name_at", "release_at", "also_ratio"):
+        for name in ("name_at", "release_at", "two_at", "two_release_at"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"evidence: {name} must be from 0 to 1, got {getattr(self, name)!r}")
-        if self.release_at > self.name_at:
-            raise ValueError(
-                f"evidence: release_at ({self.release_at}) must not exceed name_at ({self.name_at})"
-            )
+        for begin, release in (("name_at", "release_at"), ("two_at", "two_release_at")):
+            if getattr(self, release) > getattr(self, begin):
+                raise ValueError(
+                    f"evidence: {release} ({getattr(self, release)}) must not exceed {begin} "
+                    f"({getattr(self, begin)})"
+                )
 
     def to_json(self) -> str:
         """As it stands in a model's metadata."""
@@ -91,6 +96,8 @@ class EvidenceSettings:
         """Read what `to_json` wrote; ValueError where it is malformed."""
         values = json.loads(text)
         known = {field.name for field in fields(cls)}
+        if isinstance(values, dict):
+            values.pop("also_ratio", None)  # of models made before two_at took its place
         if not isinstance(values, dict) or not set(values) <= known:
             raise ValueError(f"evidence: expected an object with {', '.join(sorted(known))}, got {text!r}")
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in values.values()):

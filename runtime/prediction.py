@@ -8,7 +8,8 @@ import numpy as np
 
 from runtime.mel import Float32
 
-Verdict = Literal["dance", "either", "none", "not sure", "silence"]
+Verdict = Literal["dance", "two", "none", "not sure", "silence"]
+Grade = Literal["could be", "probably", "quite sure"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,16 @@ class Part:
     dance : str or None
         Its key; None unless `verdict` is 'dance'.
     verdict : str
-        'dance'; 'none', where it is none of the model's dances; 'not sure'.
+        'dance'; 'two', where it is `best` or `also`; 'none', where it is none of the model's dances; 'not
+        sure'.
     confidence : float
-        Probability of what is answered (of `dance`, or of the likeliest state where that is None), 0 to 1.
+        Probability of what is answered (of `dance`, of both of two, or of the likeliest state), 0 to 1.
     tempo_bpm, tempo_mpm : float or None
         Beats and measures (bars) per minute.
+    best : str or None
+        The likeliest dance, also where `dance` is None.
+    also : tuple of str
+        Of 'two' the other dance.
     """
 
     start: float
@@ -36,6 +42,8 @@ class Part:
     confidence: float
     tempo_bpm: float | None = None
     tempo_mpm: float | None = None
+    best: str | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +56,27 @@ class Prediction:
         Key of the dance, the one that fills most of the music; of music that plays, the one that plays
         now. None unless `verdict` is 'dance'.
     verdict : str
-        'dance'; 'either', where `best` and `also` together are sure enough; 'none', where it is none of
-        the model's dances; 'not sure'; 'silence', where there is no music at all.
+        'dance'; 'two', where `best` and `also` together are sure enough; 'none', where it is none of the
+        model's dances; 'not sure'; 'silence', where there is no music at all.
     confidence : float
-        Probability of what is answered, 0 to 1: of `best`, or of none of the dances where that is the
-        verdict.
+        Probability of what is answered, 0 to 1: of `best`, of both together where they are two, or of none
+        of the dances where that is the verdict.
     best : str
         The likeliest dance, also where `dance` is None.
     also : tuple of str
-        Dances that fit nearly as well as `best`, the better first.
+        Of 'two' the other dance; else empty.
     scores : dict of str to float
         Probability of each of the model's dances in its order, and of none of them ('other') last. They
         sum to one. Of a whole recording they are shares of its time.
     parts : tuple of Part
         In order; one for an ordinary song, several for a medley. Of music that plays: the set list so
         far, whose last part goes on.
+    certainty : str or None
+        How sure a dance, or two, are: 'could be', 'probably' or 'quite sure'.
     since : float or None
         Of music that plays: where in the recording the current dance began, s.
+    live : bool
+        True of music that plays, False of a whole recording.
     segment_times : tuple of float
         Start of each segment, s. Of music that plays: of those that came with this update.
     segment_scores : ndarray, shape (n_segments, n_dances + 1), float32
@@ -95,7 +107,9 @@ class Prediction:
     duration: float
     also: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
+    certainty: Grade | None = None
     since: float | None = None
+    live: bool = False
     padded: bool = False
     tempo_bpm: float | None = None
     tempo_mpm: float | None = None
@@ -112,7 +126,7 @@ class Prediction:
         content["scores"] = dict(self.scores)
         content["also"] = list(self.also)
         content["warnings"] = list(self.warnings)
-        content["parts"] = [vars(part) | {} for part in self.parts]
+        content["parts"] = [vars(part) | {"also": list(part.also)} for part in self.parts]
         content["segments"] = [
             {"start": t, "end": t + self.segment_seconds, "scores": dict(zip(self.scores, row, strict=True))}
             for t, row in zip(self.segment_times, self.segment_scores.tolist(), strict=True)
@@ -136,7 +150,7 @@ class Prediction:
             | {
                 "also": tuple(values["also"]),
                 "warnings": tuple(values["warnings"]),
-                "parts": tuple(Part(**part) for part in values["parts"]),
+                "parts": tuple(Part(**part | {"also": tuple(part["also"])}) for part in values["parts"]),
                 "segment_times": tuple(segment["start"] for segment in segments),
                 "segment_scores": np.array(
                     [[segment["scores"][label] for label in values["scores"]] for segment in segments],
@@ -173,10 +187,3 @@ class Outcome:
     path: str
     prediction: Prediction | None = None
     error: str | None = None
-
-
-def clock(seconds: float) -> str:
-    """A time in a recording, or its length: m:ss, or h:mm:ss from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

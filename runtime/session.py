@@ -12,19 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.aggregate import RunningMean
+from runtime.answer import GRADES, Certainty, Choice, choose, grade
 from runtime.dances import DANCE_KEYS, OTHER, dance
 from runtime.errors import AudioError, ModelError
 from runtime.evidence import MAX_PARTS, EvidenceSettings, Follower, Observation, Span, divide
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
 from runtime.mel import FRAME_RATE, Float32
 from runtime.model import Model
-from runtime.prediction import Part, Prediction, Verdict
+from runtime.prediction import Grade, Part, Prediction, Verdict
 from runtime.segments import MIN_SECONDS, SegmentStream, padded
 from runtime.tempo import Tempo, TempoHistory
 
 BATCH_SEGMENTS = 16  # segments per run of the network: bounds memory at small strides
 TEMPO_SECONDS = 120.0  # of music that plays: what its tempo is taken from
-MAX_ALSO = 2  # dances that fit nearly as well; where there are more, none stands out
 PREVAILS = 0.5  # share of the music that the dance of the whole must fill
 
 Aggregation = Literal["evidence", "mean"]
@@ -32,7 +32,7 @@ Dances = Literal["all", "ten"]
 
 
 @dataclass(frozen=True)
-class Listening:
+class Judging:
     """How recordings are judged.
 
     Attributes
@@ -64,8 +64,13 @@ class Listening:
         settings = self.model.info.evidence
         if self.min_confidence is None:
             return settings
-        release_at = min(settings.release_at, self.min_confidence)
-        return replace(settings, name_at=self.min_confidence, release_at=release_at)
+        least = self.min_confidence  # of a name; two dances are not to be surer than one is asked to be
+        return replace(
+            settings,
+            name_at=least,
+            release_at=min(settings.release_at, least),
+            two_at=max(settings.two_at, least),
+        )
 
     @property
     def name_at(self) -> float:
@@ -101,12 +106,14 @@ class _Segments(NamedTuple):
 class _Session:
     """What both kinds of recordings share: segments, loudness and rhythm of the frames so far."""
 
-    def __init__(self, listening: Listening, *, forgets: bool) -> None:
-        self.listening = listening
-        self.segments = SegmentStream(listening.model.info.segment_frames, listening.stride)
+    live: bool
+
+    def __init__(self, judging: Judging, *, forgets: bool) -> None:
+        self.judging = judging
+        self.segments = SegmentStream(judging.model.info.segment_frames, judging.stride)
         self.tempo = TempoHistory()
         self.loudest = LoudestSoFar(forgets=forgets)
-        self.mean = RunningMean(len(listening.labels) + 1)
+        self.mean = RunningMean(len(judging.labels) + 1)
         self.n_frames = 0
         self.warnings: tuple[str, ...] = ()
         self._heard_until = 0.0  # end of the newest segment, s
@@ -120,7 +127,7 @@ class _Session:
         windows, times = self.segments.push(frames)
         if not times:
             return 0
-        scores = self.listening.scores(windows)
+        scores = self.judging.scores(windows)
         ends = [min(round(t * FRAME_RATE) + self.segments.segment_frames - first, len(frames)) for t in times]
         quiet = quiet_levels(windows, self.segments.stride)
         self._add(_Segments(times, scores, quiet, loudest[np.array(ends) - 1]))
@@ -142,56 +149,36 @@ class _Session:
     def _prediction(
         self,
         scores: NDArray[np.floating],
-        confidence: float | None,
+        choice: Choice | None,
         *,
         duration: float,
-        named: int | None,
         parts: Sequence[Part],
         segments: tuple[Sequence[float], Float32],
         tempo_from: Sequence[Part] | None = None,
+        certainty: Grade | None = None,
         since: float | None = None,
         padded: bool = False,
-        silent: bool = False,
-        one: bool = True,
     ) -> Prediction:
-        """Put together what is answered; `named` is the state that is named, if any.
+        """Put together what is answered: what was chosen, or silence where there is no choice.
 
-        The confidence is that of the answer where it is given, else its score; the tempo that of the
-        longest part in this dance, among those in `tempo_from` where they are given. Dances that fit
-        equally well are only said of what is `one` dance, not of a medley.
+        The tempo is that of the longest part in this dance, among those in `tempo_from` where they are given.
         """
-        labels = (*self.listening.labels, OTHER)
-        best = int(np.argmax(scores[:-1]))
-        if named is not None and named < len(labels) - 1:
-            best = named
-        verdict: Verdict = "not sure"
-        also: tuple[str, ...] = ()
-        if silent:
-            verdict = "silence"
-        elif named == len(labels) - 1:
-            verdict = "none"
-        else:
-            also = self._also(scores, best)
-            together = float(scores[best]) + sum(float(scores[labels.index(key)]) for key in also)
-            if named is not None:
-                verdict = "dance"
-            elif one and also and together >= self.listening.name_at and scores[-1] < scores[best]:
-                verdict = "either"
-            else:
-                also = ()
-        if confidence is None:
-            confidence = float(scores[-1] if verdict == "none" else scores[best])
-        answer = dance(labels[best]) if verdict == "dance" else None
-        tempo = _tempo_of(parts if tempo_from is None else tempo_from, labels[best]) if answer else None
+        labels = (*self.judging.labels, OTHER)
+        best = labels[choice.best if choice else int(np.argmax(scores[:-1]))]
+        verdict: Verdict = choice.verdict if choice else "silence"
+        answer = dance(best) if verdict == "dance" else None
+        tempo = _tempo_of(parts if tempo_from is None else tempo_from, best) if answer else None
         return Prediction(
             dance=answer.key if answer else None,
             verdict=verdict,
-            confidence=0.0 if silent else confidence,
-            best=labels[best],
-            also=also,
+            confidence=choice.confidence if choice else 0.0,
+            best=best,
+            also=() if choice is None or choice.second is None else (labels[choice.second],),
+            certainty=certainty,
             scores=dict(zip(labels, scores.tolist(), strict=True)),
             parts=tuple(parts),
             since=since,
+            live=self.live,
             segment_times=tuple(segments[0]),
             segment_scores=segments[1],
             segment_seconds=self.segment_seconds,
@@ -210,47 +197,47 @@ class _Session:
         scores = self.mean.mean
         best = int(np.argmax(scores[:-1]))
         confidence = float(scores[best])
-        named = confidence >= self.listening.name_at
+        named = confidence >= self.judging.name_at
         tempo = self._tempo(best, 0.0, duration) if named else None
         return self._prediction(
             scores,
-            None,
+            Choice("dance" if named else "not sure", best, None, confidence),
             duration=duration,
-            named=best if named else None,
             parts=[self._part(Span(0.0, duration, best, confidence), tempo)],
             segments=segments,
+            certainty=grade(confidence, duration) if named else None,
             padded=padded,
         )
 
-    def _also(self, scores: NDArray[np.floating], best: int) -> tuple[str, ...]:
-        least = self.listening.evidence.also_ratio * scores[best]
-        near = [i for i in np.argsort(-scores[:-1], kind="stable") if i != best and scores[i] >= least]
-        return tuple(self.listening.labels[i] for i in near) if len(near) <= MAX_ALSO else ()
-
-    def _part(self, span: Span, tempo: Tempo | None) -> Part:
-        labels = self.listening.labels
-        sure = span.confidence >= self.listening.name_at
-        named = sure and span.state < len(labels)
-        return Part(
-            span.start,
-            span.end,
-            labels[span.state] if named else None,
-            "dance" if named else "none" if sure else "not sure",
-            span.confidence,
-            tempo.bpm if tempo and named else None,
-            tempo.mpm if tempo and named else None,
-        )
+    def _part(self, span: Span, tempo: Tempo | None, shown: Choice | None = None) -> Part:
+        """A part; of a stretch that is not sure enough to be named, `shown` says what else it may be."""
+        labels = self.judging.labels
+        sure = span.confidence >= self.judging.name_at
+        if shown is None:
+            shown = Choice("not sure", span.state, None, span.confidence)
+        if sure and span.state < len(labels):
+            key = labels[span.state]
+            bpm, mpm = (tempo.bpm, tempo.mpm) if tempo else (None, None)
+            return Part(span.start, span.end, key, "dance", span.confidence, bpm, mpm, best=key)
+        best = labels[shown.best] if shown.best < len(labels) else None
+        if sure or shown.second is None:
+            verdict: Verdict = "none" if sure else "not sure"
+            return Part(span.start, span.end, None, verdict, span.confidence, best=best)
+        also = (labels[shown.second],)
+        return Part(span.start, span.end, None, "two", shown.confidence, best=best, also=also)
 
     def _tempo(self, state: int, start: float, end: float) -> Tempo | None:
-        labels = self.listening.labels
+        labels = self.judging.labels
         return self.tempo.estimate(dance(labels[state]), start, end) if state < len(labels) else None
 
 
 class WholeRecording(_Session):
     """A recording that is known to its end."""
 
-    def __init__(self, listening: Listening) -> None:
-        super().__init__(listening, forgets=False)
+    live = False
+
+    def __init__(self, judging: Judging) -> None:
+        super().__init__(judging, forgets=False)
         self._times: list[float] = []
         self._scores: list[Float32] = []
         self._quiet: list[float] = []
@@ -274,62 +261,72 @@ class WholeRecording(_Session):
             seconds = min(seconds, duration)
             window = padded(self.segments.pending, self.segments.segment_frames).T[None, None]
             quiet = quiet_levels(window, self.segments.segment_frames)
-            self._add(_Segments([0.0], self.listening.scores(window), quiet, np.empty(0)))
+            self._add(_Segments([0.0], self.judging.scores(window), quiet, np.empty(0)))
         observations = [
             self._observed(time, row, seconds)
             for time, row, low in zip(self._times, self._scores, self._quiet, strict=True)
             if not is_silent(low, self.loudest.level)
         ]
         segments = (self._times, np.stack(self._scores))
-        n = len(self.listening.labels)
+        n = len(self.judging.labels)
         if not observations:
             nothing = np.append(np.zeros(n), 1.0)
             return self._prediction(
-                nothing,
-                None,
-                duration=duration,
-                named=None,
-                parts=(),
-                segments=segments,
-                padded=short,
-                silent=True,
+                nothing, None, duration=duration, parts=(), segments=segments, padded=short
             )
-        if self.listening.aggregation == "mean":
+        if self.judging.aggregation == "mean":
             return self._by_mean(duration, segments, padded=short)
-        posterior, spans = divide(self.listening.evidence, observations)
+        posterior, spans = divide(self.judging.evidence, observations)
         if observations[-1].start == self._times[-1]:  # the music goes on to the end
             spans[-1] = replace(spans[-1], end=duration)
-        parts = [self._part(span, self._tempo(span.state, span.start, span.end)) for span in spans]
         weights = np.array([observation.seconds for observation in observations])
+        centres = np.array([observation.centre for observation in observations])
+        parts = []
+        for span in spans:
+            within = (span.start <= centres) & (centres <= span.end)
+            shown = choose(
+                self.judging.evidence, np.average(posterior[within], axis=0, weights=weights[within]), None
+            )
+            parts.append(self._part(span, self._tempo(span.state, span.start, span.end), shown))
         scores = np.average(posterior, axis=0, weights=weights)
         lengths = np.bincount([s.state for s in spans], [s.end - s.start for s in spans], n + 1)
         main = int(lengths.argmax())
         mine = [span for span in spans if span.state == main]
         confidence = float(np.average([s.confidence for s in mine], weights=[s.end - s.start for s in mine]))
         one = bool(lengths[main] > PREVAILS * lengths.sum())
-        prevails = one and confidence >= self.listening.name_at
+        prevails = one and confidence >= self.judging.name_at
+        choice = choose(self.judging.evidence, scores, main if prevails else None)
+        if prevails:
+            choice = replace(choice, confidence=confidence)
+        elif not one:  # a medley: what its dances have together is nothing of the whole
+            choice = Choice("not sure", choice.best, None, float(scores[choice.best]))
+        named = choice.verdict == "dance"
+        certainty = GRADES[0] if choice.verdict == "two" else None
         return self._prediction(
             scores,
-            confidence if prevails else None,
+            choice,
             duration=duration,
-            named=main if prevails else None,
             parts=parts,
             segments=segments,
+            certainty=grade(confidence, float(lengths[main])) if named else certainty,
             padded=short,
-            one=one,
         )
 
 
 class PlayingMusic(_Session):
     """Music that goes on, followed from dance to dance; memory and work per update stay constant."""
 
-    def __init__(self, listening: Listening) -> None:
-        super().__init__(listening, forgets=True)
-        self._follower = Follower(listening.evidence, len(listening.labels) + 1)
+    live = True
+
+    def __init__(self, judging: Judging) -> None:
+        super().__init__(judging, forgets=True)
+        self._follower = Follower(judging.evidence, len(judging.labels) + 1)
         self._parts: deque[Part] = deque(maxlen=MAX_PARTS)
         self._begun = 0  # parts, those forgotten included
+        self._choice: Choice | None = None
+        self._certainty = Certainty()
+        self._grade: Grade | None = None
         self._newest: tuple[Sequence[float], Float32] = ((), np.empty((0, 0), np.float32))
-        self._music = False
 
     def gap(self, frame: int) -> None:
         """Sound is missing: the next frame pushed is number `frame` of the recording."""
@@ -342,9 +339,16 @@ class PlayingMusic(_Session):
         self.mean.update(new.scores)
         for time, row, low, high in zip(*new, strict=True):
             if not is_silent(low, high):
-                self._music = True
                 self._follower.update(self._observed(time, row, self.segment_seconds))
                 self._note_parts()
+                self._choose()
+
+    def _choose(self) -> None:
+        """What is shown now; it remembers what was shown before, so that it does not flicker."""
+        follower = self._follower
+        self._choice = choose(self.judging.evidence, follower.posterior, follower.current, self._choice)
+        seconds = follower.spans[-1].end - follower.spans[-1].start if follower.spans else 0.0
+        self._grade = self._certainty.update(self._choice, seconds)
 
     def _note_parts(self) -> None:
         """Bring the set list up to date: the last part, and the one before where a new one began."""
@@ -370,22 +374,20 @@ class PlayingMusic(_Session):
 
     def prediction(self, duration: float) -> Prediction:
         """The answer now; its segments are those of the newest update."""
-        if not self._music:
-            nothing = np.append(np.zeros(len(self.listening.labels)), 1.0)
-            return self._prediction(
-                nothing, None, duration=duration, named=None, parts=(), segments=self._newest, silent=True
-            )
-        if self.listening.aggregation == "mean":
+        if self._choice is None:
+            nothing = np.append(np.zeros(len(self.judging.labels)), 1.0)
+            return self._prediction(nothing, None, duration=duration, parts=(), segments=self._newest)
+        if self.judging.aggregation == "mean":
             return self._by_mean(duration, self._newest, padded=False)
         current = self._follower.current
         return self._prediction(
             self._follower.posterior,
-            None,
+            self._choice,
             duration=duration,
-            named=current,
             parts=tuple(self._parts),
             segments=self._newest,
             tempo_from=None if current is None else [self._parts[-1]],
+            certainty=self._grade,
             since=None if current is None else self._follower.spans[-1].start,
         )
 

@@ -20,7 +20,7 @@ from runtime.errors import ParameterError
 from runtime.mel import FRAME_RATE, Float32
 from runtime.model import Model
 from runtime.segments import windows
-from runtime.session import BATCH_SEGMENTS, Listening, PlayingMusic
+from runtime.session import BATCH_SEGMENTS, Judging, PlayingMusic
 from training.data.collections import dance_of
 from training.metrics import expected_calibration_error
 
@@ -136,12 +136,12 @@ class Following:
         return content
 
 
-def play(listenings: Mapping[str, Listening], frames: Float32) -> dict[str, Heard]:
+def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]:
     """Play mel power to several ways to listen, which must share model and stride.
 
     Parameters
     ----------
-    listenings : mapping of str to Listening
+    listenings : mapping of str to Judging
     frames : ndarray, shape (n_frames, 224)
 
     Returns
@@ -183,7 +183,7 @@ class _Replay:
 
 
 def follow(
-    listenings: Mapping[str, Listening],
+    listenings: Mapping[str, Judging],
     streams: Sequence[Stream],
     *,
     n_pairs: int = 200,
@@ -194,7 +194,7 @@ def follow(
 
     Parameters
     ----------
-    listenings : mapping of str to Listening
+    listenings : mapping of str to Judging
         Ways to listen under their names; same model and stride.
     streams : sequence of Stream
     n_pairs : int

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime import audio, evidence, loudness, mel, segments, session, tempo
-from runtime.classifier import LIVE_STRIDE
+from runtime import answer, audio, cells, evidence, live, loudness, mel, segments, session, tempo
 from runtime.colour import contrast, ink_on
 from runtime.dances import OTHER, Dance, dance
 from runtime.model import INPUT, OUTPUT, Model
@@ -88,10 +87,10 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
         "audio": _constants(audio, "SIDE_RATIO"),
         "segments": {
             "default_stride": segments.DEFAULT_STRIDE,
-            "live_stride": LIVE_STRIDE,
+            "live_stride": live.LIVE_STRIDE,
             "min_seconds": segments.MIN_SECONDS,
         },
-        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS", "MAX_ALSO"),
+        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS"),
         "evidence": asdict(info.evidence)
         | _constants(
             evidence,
@@ -102,6 +101,24 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "RESUME_SECONDS",
             "MAX_PARTS",
         ),
+        "answer": _constants(answer, "PROBABLY_FROM", "QUITE_SURE_FROM", "QUITE_SURE_SECONDS", "MARGIN"),
+        "live": _constants(
+            live,
+            "MUTED_SECONDS",
+            "FLOOR_DB",
+            "QUIET_DB",
+            "CLIPPED",
+            "CLIPPED_SAMPLES",
+            "WINDOW_SECONDS",
+        )
+        | {"loudest": audio.LOUDEST},
+        "columns": {
+            "recording": cells.RECORDING,
+            "part": cells.PART,
+            "evening": cells.EVENING,
+            "score": cells.SCORE,
+            "formula": cells.FORMULA,
+        },
         "loudness": _constants(loudness, "SILENCE_BELOW", "SILENCE_FLOOR", "DECAY"),
         "tempo": _constants(
             tempo,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import MICROPHONE, Entry, Line
-from runtime.prediction import clock
+from runtime.answer import clock
 
 COLUMNS = (
     "evening", "name", "source", "at", "start", "length", "dance", "also", "best", "confidence", "truth",

@@ -401,7 +401,7 @@ class _Hearing:
         """Sound was lost: the ring ran over."""
         tell, news = self._listener.tell, self._listener.news
         seconds = dropped / self._rate
-        segments = max(1, round(seconds * FRAME_RATE / self._classifier.listening.stride))
+        segments = max(1, round(seconds * FRAME_RATE / self._classifier.judging.stride))
         log.warning("inference fell behind: %d segment(s) skipped, %.1f s of sound", segments, seconds)
         self._classifier.gap(seconds)
         self._skipped_at = news.elapsed + seconds

@@ -22,7 +22,6 @@ class Certainty(Enum):
 PROBABLY_FROM = 0.65  # probability
 QUITE_SURE_FROM = 0.8
 QUITE_SURE_SECONDS = 10.0  # s of music: one segment alone is never quite sure
-MOST_NAMES = 3  # that fit alike; where more do, nothing is known
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def verdict(prediction: Prediction | None) -> Verdict:
         return Verdict(Certainty.SILENCE)
     if prediction.verdict == "none":
         return Verdict(Certainty.NONE, (), confidence)
-    if prediction.verdict == "either" and len(prediction.also) < MOST_NAMES:
+    if prediction.verdict == "two":
         together = (prediction.best, *prediction.also)
         return Verdict(Certainty.COULD_BE, together, sum(prediction.scores[key] for key in together))
     if prediction.dance is None:

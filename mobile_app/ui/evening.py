@@ -23,7 +23,7 @@ from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
 from mobile_app.ui.virtual_list import VirtualList
 from mobile_app.ui.widgets import ConfirmSheet, Sheet
-from runtime.prediction import clock
+from runtime.answer import clock
 
 Builder.load_file(str(Path(__file__).with_name("evening.kv")))
 

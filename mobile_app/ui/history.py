@@ -23,7 +23,7 @@ from mobile_app.ui.host import Host, host
 from mobile_app.ui.theme import Theme
 from mobile_app.ui.virtual_list import VirtualList
 from mobile_app.ui.widgets import Chips, ChoiceChip, Sheet, Touchable
-from runtime.prediction import clock
+from runtime.answer import clock
 
 Builder.load_file(str(Path(__file__).with_name("history.kv")))
 

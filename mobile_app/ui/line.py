@@ -14,8 +14,8 @@ from mobile_app.ui.host import host
 from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
 from mobile_app.ui.widgets import ConfirmSheet
+from runtime.answer import clock
 from runtime.dances import OTHER, REGISTRY
-from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("line.kv")))
 

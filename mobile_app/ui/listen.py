@@ -19,8 +19,8 @@ from mobile_app.core.tap_tempo import TapTempo
 from mobile_app.ui import drawings
 from mobile_app.ui.host import host
 from mobile_app.ui.widgets import Card, Note, Sheet, TextButton, Touchable, Words
+from runtime.answer import clock
 from runtime.dances import OTHER, dance
-from runtime.prediction import clock
 
 Builder.load_file(str(Path(__file__).with_name("listen.kv")))
 

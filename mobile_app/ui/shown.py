@@ -7,8 +7,8 @@ from mobile_app.core.level import Advice
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.verdict import Certainty, Verdict
 from mobile_app.ui.look import Look
+from runtime.answer import clock
 from runtime.dances import WDSF, dance
-from runtime.prediction import clock
 
 
 class Shown(EventDispatcher):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from runtime.classifier import LIVE_STRIDE
 from runtime.command.batch import STDIN
 from runtime.command.exits import fraction, moment, whole
 from runtime.dances import DANCES
 from runtime.errors import ParameterError, WhichdanceError
+from runtime.live import LIVE_STRIDE
 from runtime.mel import FRAME_RATE
 from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS
 

@@ -11,7 +11,6 @@ from typing import TextIO
 
 from runtime import __version__
 from runtime.atomic import replacing
-from runtime.classifier import LIVE_STRIDE
 from runtime.command import report
 from runtime.command.arguments import (
     PROGRAM,
@@ -27,6 +26,7 @@ from runtime.command.progress import ProgressBar
 from runtime.command.report import Renderer
 from runtime.command.resume import Answered, resumed
 from runtime.errors import WhichdanceError
+from runtime.live import LIVE_STRIDE
 from runtime.model import cores, resolve
 from runtime.prediction import Outcome
 from runtime.segments import DEFAULT_STRIDE

@@ -4,37 +4,27 @@ import os
 import queue
 import select
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
-
-from runtime.classifier import LiveClassifier
+from runtime.answer import clock
 from runtime.command import words
 from runtime.command.report import summary
-from runtime.dances import OTHER
 from runtime.errors import AudioError, WhichdanceError
-from runtime.mel import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Float32
+from runtime.live import FLOOR_DB, Gap, LiveClassifier
+from runtime.mel import Float32
+from runtime.microphone import Microphone, MicrophoneError
 from runtime.model import Model
-from runtime.prediction import Prediction, clock
+from runtime.prediction import Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-BLOCK_SECONDS = 0.1  # how often the display is redrawn
 QUEUE_BLOCKS = 600  # a minute of sound that waits for a slow machine; what comes then is left out
-USUAL_RATES = (44_100, 48_000, 32_000, 22_050, 16_000, 96_000)  # Hz, where a device refuses its own
 PATIENCE_SECONDS = 5.0  # without a block from the sound card before giving up
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Sound that is missing between two blocks, s."""
-
-    seconds: float
 
 
 def listen(
@@ -101,74 +91,41 @@ def microphone(device: str | None = None) -> Iterator[tuple[int, Iterator[Float3
 
     Raises
     ------
-    WhichdanceError
-        If sounddevice is missing.
     AudioError
-        If there is no such device, or it gives no sound.
+        If sounddevice is missing, there is no such device, or it gives no sound.
     """
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise WhichdanceError("--live needs sounddevice: pip install 'whichdance[mic]'") from error
-    except OSError as error:  # sounddevice found no PortAudio
-        raise WhichdanceError(f"--live needs PortAudio ({error}); install your system's portaudio") from error
-
-    waiting: queue.SimpleQueue[Float32 | Gap] = queue.SimpleQueue()
+    waiting: queue.SimpleQueue[Float32 | Gap | None] = queue.SimpleQueue()
     lost = 0  # samples since the last block that found room
 
-    def keep(samples: Float32, *_: Any) -> None:
+    def keep(samples: Float32) -> None:
         nonlocal lost
         if waiting.qsize() >= QUEUE_BLOCKS:
             lost += len(samples)
             return
         if lost:
-            waiting.put(Gap(lost / sample_rate))
+            waiting.put(Gap(lost / opened.sample_rate))
             lost = 0
-        waiting.put(samples.mean(axis=1))  # a copy: the sound card's thread reuses its buffer
+        waiting.put(samples)
 
     def blocks() -> Iterator[Float32 | Gap]:
         while True:
             try:
-                yield waiting.get(timeout=PATIENCE_SECONDS)
+                block = waiting.get(timeout=PATIENCE_SECONDS)
             except queue.Empty:
-                raise AudioError("the microphone has stopped giving sound; is it still connected?") from None
+                block = None
+            if block is None:
+                raise AudioError("the microphone has stopped giving sound; is it still connected?")
+            yield block
 
-    number_or_name = int(device) if device is not None and device.isdecimal() else device
     try:
-        offered = sounddevice.query_devices(number_or_name, "input")
-    except (sounddevice.PortAudioError, ValueError) as error:
-        raise AudioError(f"no microphone can be opened ({error}); `--device` chooses another") from error
-    refusals = []
-    for sample_rate, channels in _ways_to_open(offered):
-        try:
-            stream = sounddevice.InputStream(
-                samplerate=sample_rate,
-                blocksize=round(BLOCK_SECONDS * sample_rate),
-                device=number_or_name,
-                channels=channels,
-                dtype="float32",
-                callback=keep,
-            )
-            break
-        except (sounddevice.PortAudioError, ValueError) as error:
-            refusals.append(error)
-    else:
-        raise AudioError(f"no microphone can be opened ({refusals[0]}); `--device` chooses another")
-    with stream:
-        yield sample_rate, blocks()
-
-
-def _ways_to_open(offered: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """Sampling rates and numbers of channels to ask a device for, the likeliest first.
-
-    Some drivers refuse one channel, or the rate that they give as their own.
-    """
-    most = int(offered["max_input_channels"])
-    rates = dict.fromkeys([int(offered["default_samplerate"]), *USUAL_RATES])
-    for rate in rates:
-        if MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
-            for channels in sorted({1, min(2, most), most}):
-                yield rate, channels
+        opened = Microphone(device, on_block=keep, on_end=lambda: waiting.put(None))
+        opened.start()
+    except MicrophoneError as error:
+        raise error if error.missing else AudioError(f"{error}; `--device` chooses another") from error
+    try:
+        yield opened.sample_rate, blocks()
+    finally:
+        opened.close()
 
 
 def show(
@@ -189,38 +146,26 @@ def show(
 
     prediction = None
     evening = SetList()
-    seconds = 0.0
     with Live(console=console, auto_refresh=False, transient=console.is_terminal) as display:
         try:
             for block in blocks:
                 if _enter_pressed():
                     classifier.reset()
-                    prediction, evening, seconds = None, SetList(), 0.0
+                    prediction, evening = None, SetList()
                 if isinstance(block, Gap):
                     classifier.gap(block.seconds)
-                    seconds += block.seconds
                     continue
-                seconds += len(block) / classifier.sample_rate
-                if update := _heard(classifier, block):
+                if update := classifier.push(block):
                     prediction = update
                     if line := evening.change(update, datetime.now()):
                         console.print(line.text)
                         if log:
                             print(line.dated, file=log, flush=True)
                 if console.is_terminal:
-                    display.update(_screen(prediction, block, seconds, top, console), refresh=True)
+                    display.update(_screen(prediction, classifier, top, console), refresh=True)
         except KeyboardInterrupt:
             pass  # the ordinary end of listening; Live puts the cursor back
     return prediction
-
-
-def _heard(classifier: LiveClassifier, block: Float32) -> Prediction | None:
-    """What a block adds; one that is no sound, as a loose contact gives, is left out and does not end it."""
-    try:
-        return classifier.push(block)
-    except AudioError:
-        classifier.gap(len(block) / classifier.sample_rate)
-        return None
 
 
 @dataclass(frozen=True)
@@ -265,34 +210,36 @@ class SetList:
         now : datetime
             When its last sample was heard.
         """
-        key = prediction.dance or (OTHER if prediction.verdict == "none" else "")
-        if key in ("", self._last):
+        if prediction.since is None:  # nothing is named
             return None
-        self._last = key
-        heard = 0.0 if prediction.since is None else prediction.duration - prediction.since
+        named = words.answer(prediction)
+        if named == self._last:
+            return None
+        self._last = named
         bars = words.bars(prediction.tempo_mpm)
-        what = words.answer(prediction) + (f"  {bars}" if bars else "")
-        return Line(now - timedelta(seconds=heard), what)
+        began = now - timedelta(seconds=prediction.duration - prediction.since)
+        return Line(began, named + (f"  {bars}" if bars else ""))
 
 
 def _screen(
-    prediction: Prediction | None, block: Float32, seconds: float, top: int, console: "Console"
+    prediction: Prediction | None, classifier: LiveClassifier, top: int, console: "Console"
 ) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
-    status = Text(
-        f"Listening {clock(seconds)}  {_level(block)}   Enter: begin anew, Ctrl-C: stop", style="dim"
-    )
+    heard = f"Listening {clock(classifier.seconds)}  {_level(classifier)}"
+    status = Text(f"{heard}   Enter: begin anew, Ctrl-C: stop", style="dim")
     if prediction is None:
         return Group(status, Text("Collecting the first five seconds of music ..."))
     return Group(status, Text(summary(prediction, top, ascii_only=console.options.ascii_only)))
 
 
-def _level(block: Float32) -> str:
+def _level(classifier: LiveClassifier) -> str:
     """Loudness in dB below full scale: tells a microphone that works from one that is muted."""
-    power = float(np.mean(np.square(block, dtype=np.float64))) if len(block) else 0.0
-    return f"{10 * np.log10(power):4.0f} dB" if power else "silent; is the microphone muted?"
+    level = classifier.level
+    if classifier.muted or level.advice == "silent":
+        return "silent; is the microphone muted?"
+    return f"{'<' if level.rms_db <= FLOOR_DB else ''}{level.rms_db:4.0f} dB"
 
 
 def _enter_pressed() -> bool:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.answer import clock
 from runtime.atomic import replacing
 from runtime.colour import ink_on
 from runtime.command import words
 from runtime.command.exits import printable
 from runtime.dances import Dance, dance
 from runtime.errors import ParameterError, WhichdanceError
-from runtime.prediction import Outcome, Part, Prediction, clock
+from runtime.prediction import Outcome, Part, Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +191,7 @@ def _titles(axes: "Axes", prediction: Prediction, title: str) -> None:
     verdict = words.answer(prediction)
     if len(prediction.parts) > 1:
         verdict = f"{len(prediction.parts)} parts"
-    elif prediction.verdict in ("not sure", "none"):
+    elif prediction.verdict in ("not sure", "none", "two"):
         verdict += f", closest to {dance(prediction.best).name}"
     name = title if len(title) <= 60 else f"{title[:40]}…{title[-19:]}"
     # parse_math=False: a dollar sign in a file's name is no formula.

@@ -77,7 +77,7 @@ def _attributes(path: str, prediction: Prediction) -> dict[str, str]:
     confidence = words.percent(prediction.confidence)
     said = {
         "Name": Path(path).stem,
-        "Genre": words.answer(prediction) if prediction.verdict in ("dance", "either") else "",
+        "Genre": words.answer(prediction) if prediction.verdict in ("dance", "two") else "",
         "Comments": f"whichdance: {words.answer(prediction)}, {confidence}",
         "TotalTime": str(round(prediction.duration)),
         "Location": _location(path),

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from runtime import cells
+from runtime.answer import Answer, clock
+from runtime.cells import guarded, score_columns
 from runtime.command import words
 from runtime.command.exits import printable
 from runtime.command.words import percent
 from runtime.dances import OTHER
-from runtime.prediction import Outcome, Prediction, clock
+from runtime.prediction import Outcome, Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 LEAST_SHOWN = 0.005  # score from which 'none of these' has a row of its own
 BAR_WIDTH = 24  # characters
 NAME_WIDTH = 24  # columns that the name of a recording gets at least, in a table
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a cell begins with that Excel computes
 PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 
 
@@ -95,10 +97,10 @@ class CsvTable:
     def finish(self) -> None:
         pass
 
-    def _write(self, cells: Sequence[str]) -> None:
+    def _write(self, row: Sequence[str]) -> None:
         if self._excel:  # and what begins so for a formula; the quotation mark makes it text
-            cells = [f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells]
-        self._writer.writerow(cells)
+            row = [guarded(cell) for cell in row]
+        self._writer.writerow(row)
 
     def _columns(self) -> tuple[str, ...]:
         raise NotImplementedError
@@ -111,14 +113,14 @@ class CsvRecordings(CsvTable):
     """One row per recording."""
 
     def _columns(self) -> tuple[str, ...]:
-        answer = ("dance", "verdict", "confidence", "best", "also", "duration", "padded")
-        return (*answer, "tempo_bpm", "tempo_mpm", "metre", "warnings", *self._labels, OTHER)
+        return (*cells.RECORDING, *score_columns(self._labels))
 
     def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
         yield [
             prediction.dance or "",
             prediction.verdict,
             f"{prediction.confidence:.4f}",
+            prediction.certainty or "",
             prediction.best,
             " ".join(prediction.also),
             f"{prediction.duration:.2f}",
@@ -135,7 +137,7 @@ class CsvSegments(CsvTable):
     """One row per segment, times in seconds."""
 
     def _columns(self) -> tuple[str, ...]:
-        return ("start", "end", *self._labels, OTHER)
+        return (*cells.SEGMENT, *score_columns(self._labels))
 
     def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
         for start, scores in zip(prediction.segment_times, prediction.segment_scores, strict=True):
@@ -147,7 +149,7 @@ class CsvParts(CsvTable):
     """One row per part, times in seconds."""
 
     def _columns(self) -> tuple[str, ...]:
-        return ("start", "end", "dance", "verdict", "confidence", "tempo_bpm", "tempo_mpm")
+        return cells.PART
 
     def _rows(self, prediction: Prediction) -> Iterable[Sequence[str]]:
         for part in prediction.parts:
@@ -157,6 +159,8 @@ class CsvParts(CsvTable):
                 part.dance or "",
                 part.verdict,
                 f"{part.confidence:.4f}",
+                part.best or "",
+                " ".join(part.also),
                 _tenths(part.tempo_bpm),
                 _tenths(part.tempo_mpm),
             ]
@@ -244,8 +248,8 @@ class Table:
         prediction = outcome.prediction
         if prediction is None:
             return
-        said = {prediction.best, *prediction.also} if prediction.verdict in ("dance", "either") else set()
-        others = [(key, score) for key, score in ranking(prediction, self._top) if key not in said]
+        named = Answer.of(prediction).dances
+        others = [(key, score) for key, score in ranking(prediction, self._top) if key not in named]
         row = _Row(
             recording=printable(outcome.path),
             dance=words.answer(prediction),
@@ -309,8 +313,9 @@ def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> st
     headlines = {
         "not sure": "Not sure. It is closest to:",
         "none": "None of these dances. It is closest to:",
+        "medley": "Several dances, none of which fills most of it. It is closest to:",
     }
-    lines = [headlines.get(prediction.verdict, words.answer(prediction))]
+    lines = [headlines.get(Answer.of(prediction).kind, words.answer(prediction))]
     if tempo := words.tempo(prediction):
         lines.append(tempo)
     if prediction.padded:

@@ -1,7 +1,9 @@
 """What answers are called in English: dances, verdicts, scores, tempi, stretches of time."""
 
+from runtime import answer as answers
+from runtime.answer import Answer, clock
 from runtime.dances import OTHER, dance
-from runtime.prediction import Part, Prediction, clock
+from runtime.prediction import Part, Prediction
 
 NONE = "none of these"
 NOT_SURE = "not sure"
@@ -14,19 +16,18 @@ def name(key: str) -> str:
 
 
 def answer(prediction: Prediction) -> str:
-    """The dance's name, or two that fit as well as each other, or why there is none."""
-    if prediction.verdict in ("dance", "either"):
-        return " or ".join(name(key) for key in (prediction.best, *prediction.also))
-    return {"none": NONE, "silence": SILENCE}.get(prediction.verdict, NOT_SURE)
+    """The dance's name, or the names of two, or why there is none."""
+    found = Answer.of(prediction)
+    if found.kind in ("dance", "two"):
+        return " or ".join(name(key) for key in found.dances)
+    if found.kind == "medley":
+        return "several: " + ", ".join(name(key) for key in found.dances)
+    return {"none": NONE, "silence": SILENCE}.get(found.kind, NOT_SURE)
 
 
 def percent(score: float) -> str:
     """A score from 0 to 1 in percent, without pretending to a precision that it does not have."""
-    if 0 < score < 0.005:
-        return "<1 %"
-    if 0.995 <= score < 1:
-        return ">99 %"
-    return f"{100 * score:.0f} %"
+    return f"{answers.percent(score)} %"
 
 
 def tempo(prediction: Prediction) -> str:
@@ -44,6 +45,8 @@ def part_name(part: Part) -> str:
     """What a part is."""
     if part.dance is not None:
         return name(part.dance)
+    if part.best is not None and part.verdict == "two":
+        return " or ".join(name(key) for key in (part.best, *part.also))
     return NONE if part.verdict == "none" else NOT_SURE
 
 

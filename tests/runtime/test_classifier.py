@@ -79,7 +79,7 @@ def test_too_short_says_how_long_it_is_and_must_be(classifier, tone, tmp_path):
 
 
 def test_abstains_below_the_threshold(make_tiny_model, tone):
-    model = make_tiny_model(reject_threshold="0.99", evidence='{"name_at": 0.98}')
+    model = make_tiny_model(reject_threshold="0.99", evidence='{"name_at": 0.98, "two_at": 1.0}')
     for aggregation in ("mean", "evidence"):
         prediction = Classifier(model, aggregation=aggregation).classify_samples(tone("samba"), 22_050)
         assert (prediction.dance, prediction.verdict) == (None, "not sure")

@@ -183,7 +183,7 @@ def test_threads_are_bounded_by_the_cores(tiny_model):
 def test_a_classifier_goes_to_workers(tiny_model, tone):
     classifier = Classifier(tiny_model, threads=1, stride=100, min_confidence=0.3)
     again = pickle.loads(pickle.dumps(classifier))
-    assert again.listening.stride == 100
+    assert again.judging.stride == 100
     assert again.model.engine.threads == 1
     samples = tone("rumba")
     assert again.classify_samples(samples, 22_050) == classifier.classify_samples(samples, 22_050)

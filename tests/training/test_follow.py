@@ -8,7 +8,7 @@ import pytest
 from runtime.dances import DANCE_KEYS
 from runtime.mel import FRAME_RATE, melspectrogram
 from runtime.model import Model
-from runtime.session import Listening
+from runtime.session import Judging
 from training import cli
 from training.data.collections import dance_of
 from training.follow import Heard, Stream, follow, play
@@ -17,7 +17,7 @@ from training.follow import Heard, Stream, follow, play
 @pytest.fixture
 def ways(tiny_model):
     model = Model.load(tiny_model, threads=1)
-    return {"mean": Listening(model, 43, aggregation="mean"), "evidence": Listening(model, 43)}
+    return {"mean": Judging(model, 43, aggregation="mean"), "evidence": Judging(model, 43)}
 
 
 def stream(tone, key, seconds=30.0, label=None):

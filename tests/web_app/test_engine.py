@@ -12,7 +12,9 @@ from scipy.signal import chirp, resample_poly
 
 import runtime
 from runtime import mel
+from runtime.mel import MelStream
 from runtime.prediction import Prediction
+from runtime.session import PlayingMusic
 from tests.web_app.conftest import PATIENCE, Float32, serving
 from web_app.build import Build
 
@@ -179,9 +181,12 @@ def test_live_music_is_pythons(engine: Page, medley: tuple[Float32, int]) -> Non
     """Every update on the way, not only the last one."""
     rate = medley[1]
     samples = hard(medley)
-    live = runtime.LiveClassifier(rate, threads=1)
-    pushed = [live.push(samples[i : i + 4096]) for i in range(0, len(samples), 4096)]
-    ours = [prediction for prediction in pushed if prediction]
+    music, stream = PlayingMusic(runtime.LiveClassifier(rate, threads=1).judging), MelStream(rate)
+    ours = []
+    for i in range(0, len(samples), 4096):
+        chunk = samples[i : i + 4096]
+        if music.push(stream.push(chunk)):
+            ours.append(music.prediction((i + len(chunk)) / rate))
     theirs = engine.evaluate(LIVE, {"samples": to_text(samples), "rate": rate})
     assert len(theirs) == len(ours) > 30
     assert {prediction.verdict for prediction in ours} > {"dance"}  # more than one kind of answer

@@ -46,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     from runtime.atomic import replacing
     from runtime.model import Model
     from runtime.segments import check_stride
-    from runtime.session import Listening
+    from runtime.session import Judging
     from training.follow import follow
 
     model = Model.load(args.model)
@@ -54,8 +54,8 @@ def _run(args: argparse.Namespace) -> int:
         model = _with_evidence(model, args.evidence)
     stride = check_stride(args.stride)
     ways = {
-        "mean (thesis 3.4)": Listening(model, stride, aggregation="mean"),
-        "evidence": Listening(model, stride),
+        "mean (thesis 3.4)": Judging(model, stride, aggregation="mean"),
+        "evidence": Judging(model, stride),
     }
     streams = _streams(args)
     with Progress(transient=True, console=Console(stderr=True)) as bar:

@@ -117,9 +117,11 @@ def test_an_evening_line_by_line(make_prediction):
     assert line(duration=101.0, since=90.0) is None
     assert line(**unsure) is None
     assert line(duration=102.0, since=90.0) is None  # it was the same tango
-    assert line(dance=None, verdict="none", tempo_mpm=None) == "2026-05-01 20:15:00  none of these"
-    assert line(dance=None, verdict="none", tempo_mpm=None) is None
-    assert line(also=("rumba",), tempo_mpm=None) == "2026-05-01 20:15:00  Tango or Rumba"
+    none = {"dance": None, "verdict": "none", "tempo_mpm": None, "duration": 130.0, "since": 110.0}
+    assert line(**none) == "2026-05-01 20:14:40  none of these"
+    assert line(**none) is None
+    two = {"dance": None, "verdict": "two", "also": ("rumba",), "tempo_mpm": None}
+    assert line(duration=140.0, **two) is None  # nothing is named
 
 
 def test_enter_starts_anew(classifier, tone, monkeypatch):
@@ -156,17 +158,17 @@ def _sound_card(
         pass
 
     class InputStream:
-        def __init__(self, *, samplerate, blocksize, device, channels, dtype, callback):
+        def __init__(self, *, samplerate, blocksize, device, channels, dtype, callback, finished_callback):
             assert dtype == "float32"
             assert blocksize == round(samplerate / 10)
             if not accepts(samplerate, channels):
                 raise PortAudioError(f"Invalid combination {samplerate}, {channels}")
             self.thread = threading.Thread(target=play, args=(callback,))
 
-        def __enter__(self):
+        def start(self):
             self.thread.start()
 
-        def __exit__(self, *_):
+        def close(self):
             self.thread.join()
 
     def query_devices(device, kind):

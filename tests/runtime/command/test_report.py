@@ -38,7 +38,7 @@ def test_top_says_how_many_dances_are_shown(whichdance, sound, top):
 
 
 def test_not_sure_names_the_closest(capsys, make_tiny_model, sound):
-    model = make_tiny_model(evidence='{"name_at": 0.999, "release_at": 0.4}')
+    model = make_tiny_model(evidence='{"name_at": 0.999, "release_at": 0.4, "two_at": 1}')
     assert cli.main(["--model", str(model), str(sound("song.wav", "samba"))]) == 0
     out = capsys.readouterr().out
     assert "Not sure. It is closest to:" in out
@@ -112,16 +112,16 @@ def test_csv_has_stable_columns(whichdance, music):
     _, out, _ = whichdance("--csv", music)
     rows = list(csv.reader(io.StringIO(out)))
     assert rows[0] == [
-        *["path", "dance", "verdict", "confidence", "best", "also", "duration", "padded"],
+        *["path", "dance", "verdict", "confidence", "certainty", "best", "also"],
+        *["duration", "padded"],
         *["tempo_bpm", "tempo_mpm", "metre", "warnings"],
-        *DANCE_KEYS,
-        OTHER,
+        *(f"score_{key}" for key in (*DANCE_KEYS, OTHER)),
         "error",
     ]
     assert {len(row) for row in rows} == {len(rows[0])}
     by_name = {Path(row["path"]).name: row for row in csv.DictReader(io.StringIO(out))}
     assert by_name["b tango.flac"]["dance"] == "tango"
-    assert float(by_name["b tango.flac"]["tango"]) == pytest.approx(0.99, abs=0.01)
+    assert float(by_name["b tango.flac"]["score_tango"]) == pytest.approx(0.99, abs=0.01)
     assert by_name["b tango.flac"]["error"] == ""
     assert by_name["broken.mp3"]["dance"] == ""
     assert "broken.mp3" in by_name["broken.mp3"]["error"]
@@ -142,7 +142,13 @@ def test_timeline_shows_each_segment(whichdance, tone, tmp_path):
 def test_csv_timeline_has_one_row_per_segment(whichdance, sound):
     _, out, _ = whichdance("--csv", "--timeline", sound("a.wav", "tango", 12.0), "nowhere.wav")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert list(rows[0]) == ["path", "start", "end", *DANCE_KEYS, OTHER, "error"]
+    assert list(rows[0]) == [
+        "path",
+        "start",
+        "end",
+        *(f"score_{key}" for key in (*DANCE_KEYS, OTHER)),
+        "error",
+    ]
     assert [row["start"] for row in rows] == ["0.000", "4.644", ""]
     assert rows[-1]["error"] == "nowhere.wav: no such file"
 
@@ -183,7 +189,7 @@ def test_a_medley_is_a_set_list(whichdance, medley):
 def test_parts_are_rows_of_csv_and_objects_of_json(whichdance, medley):
     rows = list(csv.DictReader(io.StringIO(whichdance("--csv", "--parts", medley, "nowhere.wav")[1])))
     columns = ["path", "start", "end", "dance", "verdict"]
-    assert list(rows[0]) == [*columns, "confidence", "tempo_bpm", "tempo_mpm", "error"]
+    assert list(rows[0]) == [*columns, "confidence", "best", "also", "tempo_bpm", "tempo_mpm", "error"]
     assert [row["dance"] for row in rows] == ["tango", "rumba", "jive", ""]
     assert rows[-1]["error"] == "nowhere.wav: no such file"
     parts = json.loads(whichdance("--json", medley)[1])[0]["parts"]
@@ -226,7 +232,7 @@ def test_none_of_these_is_called_so_everywhere(capsys, make_tiny_model, sound, t
     assert list(answer["scores"])[-1] == OTHER
     assert sum(answer["scores"].values()) == pytest.approx(1)
     assert answer["confidence"] == answer["scores"][OTHER]
-    assert out("--csv", hum).splitlines()[0].split(",")[-2:] == [OTHER, "error"]
+    assert out("--csv", hum).splitlines()[0].split(",")[-2:] == ["score_other", "error"]
     lines = out("--top", "1", hum).splitlines()
     assert lines[1] == "None of these dances. It is closest to:"
     assert lines[2].startswith("  none of these  ")
@@ -244,11 +250,10 @@ def test_columns_follow_the_labels_of_the_model(capsys, make_tiny_model, sound):
 
     assert out().splitlines()[1] == "Hully Gully"
     row = next(csv.DictReader(io.StringIO(out("--csv"))))
-    assert [*row][12:] == [*labels, OTHER, "error"]
+    assert [*row][13:] == [*(f"score_{label}" for label in (*labels, OTHER)), "error"]
     assert row["dance"] == "hully_gully"
-    assert next(csv.reader(io.StringIO(out("--csv", "--ballroom-only"))))[12:] == [
-        *DANCE_KEYS[2:],
-        OTHER,
+    assert next(csv.reader(io.StringIO(out("--csv", "--ballroom-only"))))[13:] == [
+        *(f"score_{key}" for key in (*DANCE_KEYS[2:], OTHER)),
         "error",
     ]
 

@@ -69,7 +69,8 @@ import { FrontEnd } from './mel.js';
  * @property {number} temperature
  * @property {number} name_at
  * @property {number} release_at
- * @property {number} also_ratio
+ * @property {number} two_at
+ * @property {number} two_release_at
  * @property {number} least_score
  * @property {number} negligible
  * @property {number} max_jumps
@@ -107,7 +108,7 @@ import { FrontEnd } from './mel.js';
  * @property {{side_ratio: number}} audio
  * @property {FrontEndDefinition} front_end
  * @property {SegmentsDefinition} segments
- * @property {{tempo_seconds: number, prevails: number, max_also: number}} session
+ * @property {{tempo_seconds: number, prevails: number}} session
  * @property {EvidenceDefinition} evidence
  * @property {LoudnessDefinition} loudness
  * @property {TempoDefinition} tempo

@@ -1,6 +1,7 @@
 // One recording on its way: frames in, a prediction out (runtime/session.py). `WholeRecording` is judged at
 // its end, `PlayingMusic` at every segment.
 
+import { choose } from './answer.js';
 import { argmax, average, divide, Follower } from './evidence.js';
 import { isSilent, LoudestSoFar, quietLevel } from './loudness.js';
 import { padded, SegmentStream } from './segments.js';
@@ -22,10 +23,12 @@ import { TempoHistory } from './tempo.js';
  * @property {number} start s
  * @property {number} end s
  * @property {string | null} dance key; null unless the verdict is 'dance'
- * @property {'dance' | 'none' | 'not sure'} verdict
+ * @property {'dance' | 'two' | 'none' | 'not sure'} verdict
  * @property {number} confidence 0 to 1
  * @property {number | null} tempo_bpm
  * @property {number | null} tempo_mpm
+ * @property {string | null} best the likeliest dance
+ * @property {string[]} also of 'two' the other dance
  */
 
 /**
@@ -33,7 +36,7 @@ import { TempoHistory } from './tempo.js';
  *
  * @typedef {object} Prediction
  * @property {string | null} dance
- * @property {'dance' | 'either' | 'none' | 'not sure' | 'silence'} verdict
+ * @property {'dance' | 'two' | 'none' | 'not sure' | 'silence'} verdict
  * @property {number} confidence
  * @property {string} best
  * @property {string[]} also
@@ -123,6 +126,7 @@ class Session {
    * @param {object} found
    * @param {ArrayLike<number>} found.scores
    * @param {number} found.duration
+   * @param {import('./answer.js').Choice | null} [found.choice] of music that plays
    * @param {number | null} [found.named] the state that is named, if any
    * @param {number | null} [found.confidence] of the answer; its score where null
    * @param {Part[]} [found.parts]
@@ -134,31 +138,14 @@ class Session {
    * @param {boolean} [found.one] false of a medley, of which no dances are said together
    * @returns {Prediction}
    */
-  _prediction({ scores, duration, named = null, confidence = null, parts = [], tempoFrom = parts, since = null,
+  _prediction({ scores, duration, choice = null, named = null, confidence = null, parts = [], tempoFrom = parts, since = null,
     heard, padded: repeated = false, silent = false, one = true }) {
+    const chosen = choice ?? choose(this.definition.evidence, scores, named);
+    const { best } = chosen;
+    const verdict = silent ? 'silence' : one || chosen.verdict === 'dance' ? chosen.verdict : 'not sure';
+    const also = verdict === 'two' && chosen.second !== null ? [chosen.second] : [];
     const none = this.labels.length;
-    const evidence = this.definition.evidence;
-    const dances = Array.from(scores).slice(0, none);
-    const best = named !== null && named < none ? named : argmax(dances);
-    /** @type {Prediction['verdict']} */
-    let verdict = 'not sure';
-    /** @type {number[]} */
-    let also = [];
-    if (silent) {
-      verdict = 'silence';
-    } else if (named === none) {
-      verdict = 'none';
-    } else {
-      also = this._also(dances, best);
-      const together = also.reduce((total, state) => total + scores[state], scores[best]);
-      if (named !== null) {
-        verdict = 'dance';
-      } else if (one && also.length && together >= evidence.name_at && scores[none] < scores[best]) {
-        verdict = 'either';
-      } else {
-        also = [];
-      }
-    }
+    const shown = verdict === 'not sure' ? scores[best] : chosen.confidence;
     const key = this.labels[best];
     const answer = verdict === 'dance' ? this.definition.dances[key] : null;
     const mine = tempoFrom.filter((part) => part.dance === key);
@@ -169,7 +156,7 @@ class Session {
     return {
       dance: answer ? key : null,
       verdict,
-      confidence: silent ? 0 : (confidence ?? scores[verdict === 'none' ? none : best]),
+      confidence: silent ? 0 : (confidence ?? shown),
       best: key,
       also: also.map((state) => this.labels[state]),
       scores: Object.fromEntries([...this.labels, this.definition.other].map((label, i) => [label, scores[i]])),
@@ -189,33 +176,26 @@ class Session {
   }
 
   /**
-   * @param {number[]} dances scores
-   * @param {number} best
-   */
-  _also(dances, best) {
-    const least = this.definition.evidence.also_ratio * dances[best];
-    const order = dances.map((_, state) => state).sort((a, b) => dances[b] - dances[a]);
-    const near = order.filter((state) => state !== best && dances[state] >= least);
-    return near.length <= this.definition.session.max_also ? near : []; // where there are more, none stands out
-  }
-
-  /**
    * @param {Span} span
    * @param {import('./tempo.js').Tempo | null} tempo
+   * @param {import('./answer.js').Choice | null} [shown] of a stretch that is not sure enough: what else it may be
    * @returns {Part}
    */
-  _part(span, tempo) {
+  _part(span, tempo, shown = null) {
     const sure = span.confidence >= this.definition.evidence.name_at;
     const named = sure && span.state < this.labels.length;
-    return {
-      start: span.start,
-      end: span.end,
-      dance: named ? this.labels[span.state] : null,
-      verdict: named ? 'dance' : sure ? 'none' : 'not sure',
-      confidence: span.confidence,
-      tempo_bpm: named && tempo ? tempo.bpm : null,
-      tempo_mpm: named && tempo ? tempo.mpm : null,
-    };
+    const { start, end, confidence } = span;
+    const part = { start, end, dance: null, confidence, tempo_bpm: null, tempo_mpm: null, best: null, also: [] };
+    if (named) {
+      const dance = this.labels[span.state];
+      const { bpm = null, mpm = null } = tempo ?? {};
+      return { ...part, dance, verdict: 'dance', tempo_bpm: bpm, tempo_mpm: mpm, best: dance };
+    }
+    const best = this.labels[shown ? shown.best : span.state] ?? null;
+    if (sure || !shown || shown.second === null) {
+      return { ...part, verdict: sure ? 'none' : 'not sure', best };
+    }
+    return { ...part, verdict: 'two', confidence: shown.confidence, best, also: [this.labels[shown.second]] };
   }
 
   /**
@@ -291,8 +271,13 @@ export class WholeRecording extends Session {
     if (music.at(-1) === this._heard.at(-1)) {
       spans[spans.length - 1].end = duration; // the music goes on to the end
     }
-    const parts = spans.map((span) => this._part(span, this._tempo(span.state, span.start, span.end)));
     const weights = observations.map((observation) => observation.seconds);
+    const centres = observations.map(({ start, end }) => (start + end) / 2);
+    const parts = spans.map((span) => {
+      const within = centres.map((centre, i) => (span.start <= centre && centre <= span.end ? weights[i] : 0));
+      const mean = posterior[0].map((_, state) => average(posterior.map((row) => row[state]), within));
+      return this._part(span, this._tempo(span.state, span.start, span.end), choose(evidence, mean, null));
+    });
     const nStates = this.labels.length + 1;
     const scores = Array.from({ length: nStates }, (_, state) =>
       average(
@@ -339,7 +324,8 @@ export class PlayingMusic extends Session {
     this._begun = 0; // parts, those forgotten included
     /** @type {Heard[]} */
     this._newest = [];
-    this._music = false;
+    /** @type {import('./answer.js').Choice | null} */
+    this._choice = null;
   }
 
   /**
@@ -361,9 +347,10 @@ export class PlayingMusic extends Session {
     }
     for (const one of heard) {
       if (!isSilent(this.definition.loudness, one.quiet, one.loudest)) {
-        this._music = true;
         this._follower.update(this._observed(one, this.segmentSeconds));
         this._noteParts();
+        const { current, posterior } = this._follower;
+        this._choice = choose(this.definition.evidence, posterior, current, this._choice);
       }
     }
     return heard;
@@ -407,7 +394,7 @@ export class PlayingMusic extends Session {
    * @param {number} duration s of the recording so far
    */
   prediction(duration) {
-    if (!this._music) {
+    if (!this._choice) {
       return this._silence(duration, this._newest);
     }
     const { current, posterior, spans } = this._follower;
@@ -415,7 +402,7 @@ export class PlayingMusic extends Session {
     return this._prediction({
       scores: posterior,
       duration,
-      named: current,
+      choice: this._choice,
       parts: this._parts.map((part) => ({ ...part })),
       heard: this._newest,
       tempoFrom: current === null ? this._parts : [last],

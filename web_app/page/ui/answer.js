@@ -36,7 +36,7 @@ export function inWords(definition, prediction, live = false) {
         answer: danceName(best),
       };
     }
-    case 'either': {
+    case 'two': {
       const answer = also.reduce((text, key) => tr('or', { one: text, other: danceName(key) }), danceName(best));
       return { certainty: tr('could_be'), answer };
     }

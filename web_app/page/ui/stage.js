@@ -81,7 +81,7 @@ export class Stage {
     const prediction = this._prediction;
     get('hint').hidden = !!prediction;
     get('cards').hidden = !prediction;
-    get('sureness').hidden = !prediction || !['dance', 'either'].includes(prediction.verdict);
+    get('sureness').hidden = !prediction || !['dance', 'two'].includes(prediction.verdict);
     if (!prediction || !definition) {
       write('certainty', this._listening ? tr('listening') : '');
       write('answer', '');

@@ -1,0 +1,64 @@
+"""CUE sheets: players show the parts of a recording as tracks, and jump to them.
+
+The format is that of the CDRWIN User's Guide, appendix A, with the habits of today's players: UTF-8 behind
+a byte order mark, minutes beyond 99 (which libcue, unlike most, leaves out), and the type WAVE for all files
+that are neither MP3 nor AIFF.
+"""
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from runtime.errors import ParameterError
+
+FRAMES_PER_SECOND = 75  # of a compact disc, the sheet's unit of time
+MAX_TRACKS = 99  # a disc has no more, and players refuse them
+FILE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}
+
+
+def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: int | None = None) -> bytes:
+    """The content of a sheet.
+
+    Parameters
+    ----------
+    file : str
+        The recording, as the sheet is to name it.
+    title : str
+        Of the whole.
+    tracks : sequence of (float, str)
+        Where each begins, s, and its title; the first one always begins with the file.
+    year : int, optional
+        Of the recording.
+
+    Raises
+    ------
+    ParameterError
+        If there are no tracks or more than 99, or the file's name holds a quotation mark.
+    """
+    if not 1 <= len(tracks) <= MAX_TRACKS:
+        raise ParameterError(f"a CUE sheet holds 1 to {MAX_TRACKS} tracks, these are {len(tracks)}")
+    if '"' in file:
+        raise ParameterError(f"a CUE sheet cannot hold the name {file}; rename the file")
+    kind = FILE_TYPES.get(PurePath(file).suffix.lower(), "WAVE")
+    lines = [] if year is None else [f"REM DATE {year}"]
+    lines += [f"TITLE {_quoted(title)}", f"FILE {_quoted(file)} {kind}"]
+    for number, (start, name) in enumerate(tracks, 1):
+        lines += [
+            f"  TRACK {number:02d} AUDIO",
+            f"    TITLE {_quoted(name)}",
+            f"    INDEX 01 {_disc_time(start if number > 1 else 0.0)}",
+        ]
+    text = "\ufeff" + "\r\n".join([*lines, ""])
+    # surrogateescape: names of files that are not UTF-8 go in byte by byte.
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _quoted(text: str) -> str:
+    """In one line and in quotation marks; a sheet has no way to write one inside."""
+    return '"{}"'.format(" ".join(text.replace('"', "'").splitlines()))
+
+
+def _disc_time(seconds: float) -> str:
+    """mm:ss:ff, ff in frames of a compact disc."""
+    whole_seconds, frames = divmod(round(seconds * FRAMES_PER_SECOND), FRAMES_PER_SECOND)
+    minutes, rest = divmod(whole_seconds, 60)
+    return f"{minutes:02d}:{rest:02d}:{frames:02d}"
