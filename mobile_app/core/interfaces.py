@@ -112,6 +112,18 @@ class System(Protocol):
         """
         ...
 
+    def background_runs(self) -> bool:
+        """May the app still go on while it is not in front? Asked when it leaves."""
+        ...
+
+    def ask_to_notify(self) -> None:
+        """Ask, once, whether notifications are wanted; nothing where nobody has to be asked."""
+        ...
+
+    def show_listening(self, on: bool) -> None:
+        """Show outside of the app, such as in a tile, whether it listens. From any thread."""
+        ...
+
     def tell_background(self, title: str, text: str) -> None:
         """Say in the notification what plays now. From any thread."""
         ...

@@ -52,7 +52,8 @@ CHANNEL_IN_MONO, ENCODING_PCM_16BIT, ENCODING_PCM_FLOAT = 16, 2, 4
 STATE_INITIALIZED, RECORDSTATE_RECORDING = 1, 3
 PERMISSION_GRANTED = 0
 FLAG_KEEP_SCREEN_ON = 0x80
-EDGE_TO_EDGE_SDK = 35
+FLAG_TRANSLUCENT_STATUS, FLAG_TRANSLUCENT_NAVIGATION = 0x4000000, 0x8000000
+CUTOUT_SDK, INSETS_SDK, EDGE_TO_EDGE_SDK = 28, 30, 35
 VIBRATION_EFFECT_SDK, NOTIFICATION_PERMISSION_SDK = 26, 33
 NO_REPEAT = -1
 QUEUE_FLUSH, SPOKEN = 0, 0
@@ -490,24 +491,33 @@ class AndroidSystem:
             jnius.detach()
 
     def start_background(self, title: str, text: str, stop: str, on_stop: Callable[[], None]) -> bool:
-        """As in `System`: a foreground service, whose notification the user is asked about once."""
-        from jnius import JavaException
-
-        if _java("android.os.Build$VERSION").SDK_INT >= NOTIFICATION_PERMISSION_SDK and not self._notifies:
-            self._notifies = True  # refused, the service goes on unseen
-            activity = _activity()
-            if activity.checkSelfPermission(POST_NOTIFICATIONS) != PERMISSION_GRANTED:
-                activity.requestPermissionsWithRequestCode([POST_NOTIFICATIONS], NOTIFICATION_REQUEST)
+        """As in `System`: a foreground service."""
         listener = _listeners().stop(on_stop)
-        try:
-            _java("org.whichdance.whichdance.ListenService").start(_activity(), title, text, stop, listener)
-        except JavaException as error:  # not in front: Android says so by an exception
-            log.warning("no listening in the background: %s", error)
-            return False
         # Kept to the end of the process: the service may call it while it is being replaced.
         _KEPT.append(listener)
+        service = _java("org.whichdance.whichdance.ListenService")
+        if not service.start(_activity(), title, text, stop, listener):
+            log.warning("no listening in the background: not in front, or not allowed")
+            return False
         self._stop_listener = listener
         return True
+
+    def background_runs(self) -> bool:
+        """As in `System`: the service has come up, or is about to."""
+        return bool(_java("org.whichdance.whichdance.ListenService").runs())
+
+    def ask_to_notify(self) -> None:
+        """As in `System`. Refused, the service goes on unseen."""
+        if _java("android.os.Build$VERSION").SDK_INT < NOTIFICATION_PERMISSION_SDK or self._notifies:
+            return
+        self._notifies = True
+        activity = _activity()
+        if activity.checkSelfPermission(POST_NOTIFICATIONS) != PERMISSION_GRANTED:
+            activity.requestPermissionsWithRequestCode([POST_NOTIFICATIONS], NOTIFICATION_REQUEST)
+
+    def show_listening(self, on: bool) -> None:
+        """As in `System`: in the tile."""
+        _java("org.whichdance.whichdance.ListenTile").show(_activity(), on)
 
     def tell_background(self, title: str, text: str) -> None:
         """As in `System`."""
@@ -517,7 +527,7 @@ class AndroidSystem:
     def stop_background(self) -> None:
         """As in `System`."""
         if self._stop_listener is not None:
-            _java("org.whichdance.whichdance.ListenService").end(_activity())
+            _java("org.whichdance.whichdance.ListenService").end()
             self._stop_listener = None
 
     def wants_to_listen(self) -> bool:
@@ -645,16 +655,25 @@ class AndroidSystem:
             on_uri(intent.getData() if result == RESULT_OK and intent else None)
 
     def insets(self) -> tuple[float, float, float, float]:
-        """As in `System`: from Android 15 on, apps reach under the bars of status and navigation."""
-        if _java("android.os.Build$VERSION").SDK_INT < EDGE_TO_EDGE_SDK:
+        """As in `System`: under which bars the window reaches, and the camera's cutout.
+
+        Below Android 15 that is the theme's choice, and python-for-android's makes both bars translucent
+        where `display_cutout` is asked for; from then on it is so for every app.
+        """
+        window, sdk = _activity().getWindow(), _java("android.os.Build$VERSION").SDK_INT
+        found = window.getDecorView().getRootWindowInsets()
+        if found is None:  # the window is not there yet
             return 0.0, 0.0, 0.0, 0.0
-        found = _activity().getWindow().getDecorView().getRootWindowInsets()
-        if found is None:
-            return 0.0, 0.0, 0.0, 0.0
-        kinds = _java("android.view.WindowInsets$Type")
-        # Lying, the camera's cutout is at the left or the right, where no bar is.
-        covered = found.getInsets(kinds.systemBars() | kinds.displayCutout())
-        return float(covered.left), float(covered.top), float(covered.right), float(covered.bottom)
+        left, top, right, bottom = _bars(found, sdk)
+        flags = window.getAttributes().flags
+        if sdk < EDGE_TO_EDGE_SDK and not flags & FLAG_TRANSLUCENT_STATUS:
+            top = 0
+        if sdk < EDGE_TO_EDGE_SDK and not flags & FLAG_TRANSLUCENT_NAVIGATION:
+            left = right = bottom = 0
+        # Lying, the cutout is at the left or the right, where no bar is.
+        covered = zip((left, top, right, bottom), _cutout(found, sdk), strict=True)
+        left, top, right, bottom = (max(pair) for pair in covered)
+        return float(left), float(top), float(right), float(bottom)
 
     def prefers_dark(self) -> bool:
         """As in `System`."""
@@ -664,6 +683,32 @@ class AndroidSystem:
     def language(self) -> str:
         """As in `System`."""
         return str(_java("java.util.Locale").getDefault().toString())
+
+
+def _bars(found: Any, sdk: int) -> tuple[int, int, int, int]:
+    """How much of the window the system's bars take, of its WindowInsets; without the keyboard."""
+    if sdk >= INSETS_SDK:
+        bars = found.getInsets(_java("android.view.WindowInsets$Type").systemBars())
+        return bars.left, bars.top, bars.right, bars.bottom
+    return (
+        found.getStableInsetLeft(),
+        found.getStableInsetTop(),
+        found.getStableInsetRight(),
+        found.getStableInsetBottom(),
+    )
+
+
+def _cutout(found: Any, sdk: int) -> tuple[int, int, int, int]:
+    """How much of the window the camera's cutout takes."""
+    cutout = found.getDisplayCutout() if sdk >= CUTOUT_SDK else None
+    if cutout is None:
+        return 0, 0, 0, 0
+    return (
+        cutout.getSafeInsetLeft(),
+        cutout.getSafeInsetTop(),
+        cutout.getSafeInsetRight(),
+        cutout.getSafeInsetBottom(),
+    )
 
 
 @cache

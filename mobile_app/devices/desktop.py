@@ -145,6 +145,16 @@ class DesktopSystem:
         """As in `System`: a desktop's windows just go on."""
         return True
 
+    def background_runs(self) -> bool:
+        """As in `System`."""
+        return True
+
+    def ask_to_notify(self) -> None:
+        """As in `System`."""
+
+    def show_listening(self, on: bool) -> None:
+        """As in `System`."""
+
     def tell_background(self, title: str, text: str) -> None:
         """As in `System`."""
 

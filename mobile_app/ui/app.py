@@ -194,6 +194,7 @@ class WhichDanceApp(App):
         Window.bind(on_drop_file=self._on_drop, size=self._inset)
         Window.softinput_mode = "below_target"  # the keyboard must not cover what is being typed
         self._inset()
+        Clock.schedule_once(self._inset, 1)  # the system's bars may come later than the window
         self._tell_storage()
         self.keep_copy()
         if self._recording or self.system.wants_to_listen():

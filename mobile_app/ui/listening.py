@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
 from mobile_app.core.announcer import Announcer, Manner
 from mobile_app.core.history import MICROPHONE, History
@@ -14,6 +15,8 @@ from mobile_app.ui.look import Look
 from runtime import Model, ModelError
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 LISTENING_ON = mark("Listening…")
 STOP = mark("Stop")
@@ -61,6 +64,7 @@ class Listening:
         self._recording = recording
         self._manner = Manner()
         self._awake = False
+        self._told_listening = False
         self._in_background = False
         self.tell_again()
 
@@ -133,9 +137,10 @@ class Listening:
         self.session.start()
         if self._settings().background and self.session.live and self.busy:
             # Now, while the app is in front: Android lets nobody start to use the microphone later.
-            tr = self._look.tr
-            self._in_background = self.platform.system.start_background(
-                "whichdance", tr(LISTENING_ON), tr(STOP), self.session.stop_soon
+            tr, stop_soon = self._look.tr, self.session.stop_soon
+            told = ("whichdance", tr(LISTENING_ON), tr(STOP))
+            self._in_background = bool(
+                self._do(lambda: self.platform.system.start_background(*told, stop_soon))
             )
 
     def load_model(self) -> Model:
@@ -170,13 +175,16 @@ class Listening:
 
     def to_background(self) -> None:
         """The app is no longer in front: it goes on where it may, else the microphone belongs to others."""
-        if self.session and self.session.live and not (self.busy and self._in_background):
+        goes_on = self.busy and self._in_background and self._do(self.platform.system.background_runs)
+        if self.session and self.session.live and not goes_on:
             self.session.pause(Problem.PAUSED)
 
     def to_front(self) -> None:
         """The app is back: go on where it was interrupted, or begin where it was opened for that."""
         if self.session and self.session.snapshot.problem is Problem.PAUSED:
             self.session.resume()
+        if self._in_background:  # now it is plain what the notification would have been good for
+            self._do(self.platform.system.ask_to_notify)
         if self.platform.system.wants_to_listen():
             self.listen()
 
@@ -218,8 +226,20 @@ class Listening:
         awake = self.busy and self._settings().keep_awake
         if awake != self._awake:
             self._awake = awake
-            self.platform.system.keep_awake(awake)
+            self._do(lambda: self.platform.system.keep_awake(awake))
+        listening = self.busy and self.session is not None and self.session.live
+        if listening != self._told_listening:
+            self._told_listening = listening
+            self._do(lambda: self.platform.system.show_listening(listening))
         if self._in_background and not self.busy:
             self._in_background = False
-            self.platform.system.stop_background()
+            self._do(self.platform.system.stop_background)
         self._on_change()
+
+    def _do(self, ask: Callable[[], Result]) -> Result | None:
+        """Ask something of the device that the evening does not hang on; None where it fails."""
+        try:
+            return ask()
+        except Exception:  # whatever Java throws
+            log.exception("the device refused")
+            return None

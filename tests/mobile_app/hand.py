@@ -30,6 +30,9 @@ class Phone(DesktopSystem):
         self.notified: list[str] = []
         self.may_go_on = False
         self.tile = False
+        self.runs = True  # does the service in the background?
+        self.asked_to_notify = 0
+        self.tiles: list[bool] = []
         self.permission = Permission.GRANTED
         self.answer = Permission.GRANTED
         self.dark = False
@@ -61,6 +64,15 @@ class Phone(DesktopSystem):
         self.on_stop = on_stop
         self.notified.append(text)
         return self.may_go_on
+
+    def background_runs(self) -> bool:
+        return self.runs
+
+    def ask_to_notify(self) -> None:
+        self.asked_to_notify += 1
+
+    def show_listening(self, on: bool) -> None:
+        self.tiles.append(on)
 
     def tell_background(self, title: str, text: str) -> None:
         self.notified.append(text)

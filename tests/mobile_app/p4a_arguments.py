@@ -5,6 +5,7 @@ with and the AndroidManifest.xml that it renders from them. Exits as p4a does wh
 a process of its own, whose current folder becomes a distribution as the native build would leave it.
 """
 
+import argparse
 import importlib.util
 import json
 import shutil
@@ -15,8 +16,8 @@ from typing import Any
 DISTRIBUTION = {"bootstrap": "sdl2", "hostpython": sys.executable, "ndk_api": 24, "android_api": 36}
 
 
-def build_arguments() -> tuple[list[str], list[str], str]:
-    """What the toolchain hands on to build.py, its architectures, and its hook."""
+def build_arguments() -> tuple[list[str], list[str], str, list[str]]:
+    """What the toolchain hands on to build.py, its architectures, its hook, and resources."""
     from pythonforandroid.toolchain import ToolchainCL
 
     found: list[Any] = []
@@ -24,7 +25,7 @@ def build_arguments() -> tuple[list[str], list[str], str]:
         setattr(ToolchainCL, name, lambda self, args: found.append(args))
     ToolchainCL()
     [args] = found
-    return args.unknown_args, args.arch, args.hook
+    return args.unknown_args, args.arch, args.hook, args.resources
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
     import jinja2
     import pythonforandroid
 
-    unknown, archs, hook = build_arguments()
+    unknown, archs, hook, resources = build_arguments()
     bootstraps = Path(pythonforandroid.__file__).parent / "bootstraps"
     shutil.copyfile(bootstraps / "common" / "build" / "build.py", "build.py")
     Path("dist_info.json").write_text(json.dumps(DISTRIBUTION))
@@ -58,7 +59,24 @@ def main() -> int:
         native_services=args.native_services,
         debug=True,
     )
-    told = {"archs": archs, "hook": hook, "args": vars(args), "manifest": manifest}
+    common = jinja2.Environment(loader=jinja2.FileSystemLoader(bootstraps / "common" / "build" / "templates"))
+    folders = [(folder, "**") for folder in args.extra_source_dirs]
+    gradle = common.get_template("build.tmpl.gradle").render(
+        args=argparse.Namespace(**vars(args) | {"extra_source_dirs": folders}),
+        aars=[],
+        jars=[],
+        android_api=36,
+        build_tools_version="36.0.0",
+        debug_build=False,
+    )
+    told = {
+        "archs": archs,
+        "hook": hook,
+        "resources": resources,
+        "args": vars(args),
+        "manifest": manifest,
+        "gradle": gradle,
+    }
     print("RESULT", json.dumps(told, default=str))
     return 0
 

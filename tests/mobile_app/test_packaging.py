@@ -54,9 +54,10 @@ def test_buildozer_parses_the_spec(spec) -> None:
     }
     assert {key: spec.get("app", key) for key in wanted} == wanted
     assert spec.getlist("app", "android.archs") == ["arm64-v8a", "x86_64"]
-    assert spec.getlist("app", "requirements") == ["python3", "kivy==2.3.1", "pyjnius", "android", "numpy"]
+    names = [requirement.split("==")[0] for requirement in spec.getlist("app", "requirements")]
+    assert names == ["python3", "hostpython3", "kivy", "pyjnius", "android", "numpy"]
     assert {"py", "kv", "mo", "onnx"} <= set(spec.getlist("app", "source.include_exts"))
-    for key in ("p4a.hook", "android.add_src", "android.extra_manifest_xml"):
+    for key in ("p4a.hook", "android.add_src", "android.add_resources", "android.extra_manifest_xml"):
         assert (APP / spec.get("app", key)).exists(), key
 
 
@@ -153,14 +154,23 @@ def test_python_for_android_takes_every_argument(staged: Path, tmp_path: Path, m
     assert args["build_mode"] == mode
     assert Path(told["hook"]).is_file()
     assert any((Path(folder) / "org").is_dir() for folder in args["extra_source_dirs"])
-    _check_manifest(told["manifest"], tmp_path, Path(told["hook"]))
+    [resources] = told["resources"]
+    source, _, target = resources.partition(":")
+    assert target == ""  # into the folder `res` itself
+    assert (Path(source) / "drawable" / "ic_microphone.xml").is_file()
+    _check_manifest(told["manifest"], told["gradle"], tmp_path, Path(told["hook"]))
 
 
-def _check_manifest(manifest: str, folder: Path, hook: Path) -> None:
-    """Our hook, run as the toolchain runs it, on the manifest that p4a's own template gives."""
+def _check_manifest(manifest: str, gradle: str, folder: Path, hook: Path) -> None:
+    """Our hook, run as the toolchain runs it, on what p4a's own templates give."""
     place = folder / "src" / "main" / "AndroidManifest.xml"
     place.parent.mkdir(parents=True)
     place.write_text(manifest, encoding="utf-8")
+    (folder / "build.gradle").write_text(gradle, encoding="utf-8")
+    for kind in ("arm64-v8a", "x86_64"):
+        (folder / "libs" / kind).mkdir(parents=True)
+        (folder / "libs" / kind / "libmain.so").touch()
+    (folder / "libs" / "some.aar").touch()
     code = (
         "from pythonforandroid.util import load_source\n"
         "import sys\n"
@@ -168,7 +178,18 @@ def _check_manifest(manifest: str, folder: Path, hook: Path) -> None:
         "    load_source('pythonforandroid.hook', sys.argv[1]).before_apk_assemble(None)\n"
     )
     subprocess.run([sys.executable, "-c", code, str(hook)], cwd=folder, check=True)
+    # Else a 32-bit phone would install the app: onnxruntime's AAR has a library for it, Python has none.
+    changed = (folder / "build.gradle").read_text(encoding="utf-8")
+    [filters] = re.findall(r"defaultConfig \{\s+ndk \{ abiFilters (.*) \}\n\s+minSdkVersion", changed)
+    assert filters == "'arm64-v8a', 'x86_64'"
+    assert changed.count("abiFilters") == 1
+    assert changed.count("{") == changed.count("}")
     root = ElementTree.parse(place).getroot()
+    queried = {
+        action.get("{http://schemas.android.com/apk/res/android}name") for action in root.iter("action")
+    }
+    assert "android.intent.action.TTS_SERVICE" in queried  # else Android 11 hides all voices
+    assert [e.tag for e in root.iter() if e.tag == "queries"] == ["queries"]
     name = "{http://schemas.android.com/apk/res/android}"
     features = {f.get(f"{name}name"): f.get(f"{name}required") for f in root.iter("uses-feature")}
     assert features["android.hardware.microphone"] == "false"
@@ -189,11 +210,51 @@ def _check_manifest(manifest: str, folder: Path, hook: Path) -> None:
     assert listens.get(f"{name}process") is None  # the app's own, where the listener's thread is
     tile = services["org.whichdance.whichdance.ListenTile"]
     assert tile.get(f"{name}permission") == "android.permission.BIND_QUICK_SETTINGS_TILE"
+    assert (
+        tile.get(f"{name}icon") == "@drawable/ic_microphone"
+    )  # of the app's icon only a square would be seen
     for service in services:
         java = APP / "android" / "java" / Path(*str(service).split(".")).with_suffix(".java")
         assert java.is_file()
     for activity in application.iter("activity"):
         assert activity.get(f"{name}exported") == "true"
+
+
+def test_the_icon_of_the_tile_is_a_shape() -> None:
+    """Android fills it with a colour of its own: what is drawn is white, on nothing."""
+    root = ElementTree.parse(APP / "android" / "res" / "drawable" / "ic_microphone.xml").getroot()
+    android = "{http://schemas.android.com/apk/res/android}"
+    assert root.tag == "vector"
+    colours = [value for path in root for key, value in path.attrib.items() if key.endswith("Color")]
+    assert set(colours) == {"#ffffffff"}
+    assert all(path.get(f"{android}pathData") for path in root)
+
+
+def test_a_hook_whose_template_has_changed_says_so(tmp_path: Path) -> None:
+    from mobile_app.android.hook import with_processors
+
+    with pytest.raises(ValueError, match="defaultConfig"):
+        with_processors("android {}", ["arm64-v8a"])
+    with pytest.raises(ValueError, match="libraries"):
+        with_processors("android {}", [])
+
+
+def test_versions_are_those_that_python_for_android_builds_together(spec) -> None:
+    """Its CI builds its recipes as they stand: another version would have been built by nobody."""
+    pytest.importorskip("pythonforandroid")
+    pinned = dict(
+        requirement.split("==") for requirement in spec.getlist("app", "requirements") if "==" in requirement
+    )
+    assert pinned.keys() == {"python3", "hostpython3", "kivy", "pyjnius", "numpy"}
+    code = (
+        "from pythonforandroid.toolchain import Context\n"
+        "from pythonforandroid.recipe import Recipe\n"
+        "context = Context()\n"
+        f"for name in {sorted(pinned)!r}:\n"
+        "    print('VERSION', name, Recipe.get_recipe(name, context)._version)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert dict(re.findall(r"^VERSION (\S+) (\S+)$", run.stdout, re.MULTILINE)) == pinned
 
 
 @unclosed

@@ -9,7 +9,6 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -466,8 +465,6 @@ def test_android_keeps_awake_vibrates_and_follows_the_system(java: Java) -> None
         system.vibrate((200, 90, 60))
         kind = "effect" if sdk == 35 else "pattern"
         assert vibrator.last == f"{kind} [0, 200, 90, 60]"  # type: ignore[attr-defined]
-        # Lying, the camera's cutout is at the left, where no bar is.
-        assert system.insets() == ((90, 24, 2, 48) if sdk == 35 else (0, 0, 0, 0))
     configuration = activity.mActivity.getResources().getConfiguration()  # type: ignore[attr-defined]
     for mode, dark in ((0x21, True), (0x11, False)):
         configuration.uiMode = mode
@@ -516,58 +513,67 @@ def test_android_model_is_loaded_and_run_in_a_thread(java: Java, tiny_model: Pat
     assert prediction.dance == "tango"  # type: ignore[union-attr]
 
 
-@pytest.fixture
-def context(java: Java) -> Iterator[object]:
-    java("android.os.Build$VERSION").SDK_INT = 36  # type: ignore[attr-defined]
-    context = java("android.content.Context")
-    context.inFront = True  # type: ignore[attr-defined]
+@pytest.mark.parametrize("sdk", [24, 27, 28, 29, 30, 34, 35, 36])
+def test_android_says_what_its_bars_cover_on_every_sdk(java: Java, sdk: int) -> None:
+    """The window reaches under both bars from Android 7 on, by the theme of `display_cutout = shortEdges`.
+
+    Below 15 nothing was said to be covered, and the app's own navigation lay under the system's.
+    """
+    build, window = java("android.os.Build$VERSION"), java("android.view.Window")
+    translucent = 0x4000000 | 0x8000000
+    try:
+        build.SDK_INT = sdk  # type: ignore[attr-defined]
+        window.theme = translucent  # type: ignore[attr-defined]
+        # Lying, the camera's cutout is at the left, where no bar is; it is known from 28 on.
+        camera = 90.0 if sdk >= 28 else 1.0
+        assert android.AndroidSystem().insets() == (camera, 24.0, 2.0, 48.0)
+        window.theme = 0  # type: ignore[attr-defined]  # another theme: the system keeps its bars to itself
+        bare = (camera, 24.0, 2.0, 48.0) if sdk >= 35 else (90.0 if sdk >= 28 else 0.0, 0.0, 0.0, 0.0)
+        assert android.AndroidSystem().insets() == bare
+        window.theme = 0x4000000  # type: ignore[attr-defined]  # only the status
+        if sdk < 35:
+            assert android.AndroidSystem().insets()[1:] == (24.0, 0.0, 0.0)
+    finally:
+        build.SDK_INT, window.theme = 35, translucent  # type: ignore[attr-defined]
+
+
+def test_android_documents_have_names(java: Java) -> None:
+    """They were called `audio%3A1234`, which is the provider's number for them."""
+    resolver, cursor = java("android.content.ContentResolver"), java("android.database.Cursor")
+    system = android.AndroidSystem()
+    place = "content://com.android.providers.media.documents/document/audio%3A1234"
+    before = cursor.open  # type: ignore[attr-defined]
+    for name in ("Žluťoučký valčík.mp3", "100 %.ogg"):
+        resolver.displayName = name  # type: ignore[attr-defined]
+        assert system.name_of(place) == name
+    resolver.displayName = ""  # type: ignore[attr-defined]  # no row
+    assert system.name_of(place) == "audio%3A1234"
+    assert cursor.open == before  # type: ignore[attr-defined]
+    resolver.displayName = None  # type: ignore[attr-defined]
+    assert system.name_of(place) == "audio%3A1234"
+    resolver.revoked = True  # type: ignore[attr-defined]
+    assert system.name_of(place) == "audio%3A1234"
+    resolver.revoked = False  # type: ignore[attr-defined]
+    assert system.name_of("/sdcard/Music/tango.mp3") == "tango.mp3"
+
+
+def test_android_saves_sound_and_takes_a_backup(java: Java, tmp_path: Path) -> None:
     activity = java("org.kivy.android.PythonActivity")
-    activity.answer, activity.granted = "grant", False  # type: ignore[attr-defined]
-    activity.asked.clear()  # type: ignore[attr-defined]
-    yield context
-    java("android.os.Build$VERSION").SDK_INT = 35  # type: ignore[attr-defined]
-    if context.running:  # type: ignore[attr-defined]
-        activity.mActivity.stopService(None)  # type: ignore[attr-defined]
-
-
-def test_android_goes_on_in_the_background(java: Java, context: Any) -> None:
-    manager = java("android.app.NotificationManager")
-    system, stopped = android.AndroidSystem(), list[bool]()
-    assert system.start_background("whichdance", "Listening…", "Stop", lambda: stopped.append(True))
-    assert java("android.app.Service").foregroundType == 128  # type: ignore[attr-defined]  # the microphone
-    asked = java("org.kivy.android.PythonActivity").asked  # type: ignore[attr-defined]
-    assert asked.toArray() == ["android.permission.POST_NOTIFICATIONS"]
-    assert manager.last.title == "Listening…"  # type: ignore[attr-defined]
-    in_a_thread(lambda: system.tell_background("whichdance", "Rumba"))
-    assert manager.last.title == "Rumba"  # type: ignore[attr-defined]
-    [action] = manager.last.actions.toArray()  # type: ignore[attr-defined]
-    action.intent.send()
-    assert stopped == [True]
-    assert context.running is None
-    system.stop_background()  # the session has ended by then; once more does no harm
-    assert system.start_background("whichdance", "Listening…", "Stop", lambda: stopped.append(True))
-    assert len(asked.toArray()) == 1  # nobody is asked twice
-    in_a_thread(system.stop_background)
-    assert context.running is None
-    assert stopped == [True]
-
-
-def test_android_refuses_a_service_of_an_app_that_is_not_in_front(java: Java, context: Any) -> None:
-    context.inFront = False
-    assert not android.AndroidSystem().start_background("whichdance", "…", "Stop", lambda: None)
-
-
-@pytest.mark.parametrize("sdk", [30, 36])
-def test_android_tile_opens_the_app_and_makes_it_listen(java: Java, context: Any, sdk: int) -> None:
-    java("android.os.Build$VERSION").SDK_INT = sdk  # type: ignore[attr-defined]
-    system, tile = android.AndroidSystem(), java("org.whichdance.whichdance.ListenTile")()  # type: ignore[operator]
-    assert not system.wants_to_listen()
-    tile.locked = True
-    before = java("android.service.quicksettings.TileService").opened  # type: ignore[attr-defined]
-    tile.onClick()
-    assert java("android.service.quicksettings.TileService").opened == before + 1  # type: ignore[attr-defined]
-    assert system.wants_to_listen()
-    assert not system.wants_to_listen()
+    system, places = android.AndroidSystem(), list[object]()
+    content = np.random.default_rng(1).bytes(3_500_000)  # several blocks
+    (tmp_path / "sound.wav").write_bytes(content)
+    activity.document = str(tmp_path / "there.wav")  # type: ignore[attr-defined]
+    system.save_file("sound.wav", "audio/x-wav", tmp_path / "sound.wav", places.append)
+    assert places == ["sound.wav"]
+    assert (tmp_path / "there.wav").read_bytes() == content
+    assert system.pick_backup(tmp_path / "beside", places.append)
+    assert places[-1] == tmp_path / "beside"
+    assert (tmp_path / "beside").read_bytes() == content
+    system.save_file("sound.wav", "audio/x-wav", tmp_path / "missing.wav", places.append)
+    assert places[-1] is None
+    activity.document = None  # type: ignore[attr-defined]
+    system.pick_backup(tmp_path / "beside", places.append)
+    assert places[-1] is None
 
 
 def test_android_says_the_name(java: Java) -> None:
@@ -593,7 +599,9 @@ def test_the_phone_needs_neither_onnxruntime_nor_soundfile() -> None:
 @pytest.mark.skipif(shutil.which("javac") is None, reason="javac is not installed")
 def test_android_adapters() -> None:
     """The tests above that need Java, in a process that has a Java machine."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", __file__]
+    service = str(Path(__file__).with_name("test_listen_service.py"))
+    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "--tb=short"]
+    command = [sys.executable, "-m", "pytest", *options, __file__, service]
     environment = os.environ | {OWN_PROCESS: "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -342,6 +342,63 @@ def test_the_tile_makes_it_listen(hand: Hand) -> None:
     assert len(hand.sources) == 1
 
 
+def test_a_service_that_did_not_come_up_pauses_the_evening(hand: Hand, tone: ToneMaker) -> None:
+    """Else it would listen to the zeros that Android gives to an app in the background."""
+    hand.phone.may_go_on = True
+    hand.press()
+    hand.hear(tone("samba", 7.0))
+    hand.phone.runs = False
+    hand.app.on_pause()
+    assert hand.app.listening.session.snapshot.state is State.PAUSED  # type: ignore[union-attr]
+    hand.phone.runs = True
+    hand.app.on_resume()
+    hand.until(lambda: hand.app.listening.session.snapshot.state is State.LISTENING)
+
+
+def test_notifications_are_asked_for_when_they_were_first_needed(hand: Hand, tone: ToneMaker) -> None:
+    """Not beside the question for the microphone: after the first time in the background."""
+    hand.phone.may_go_on = True
+    hand.press()
+    hand.hear(tone("samba", 7.0))
+    assert hand.phone.asked_to_notify == 0
+    hand.app.on_pause()
+    hand.app.on_resume()
+    assert hand.phone.asked_to_notify == 1
+
+
+def test_the_tile_shows_that_it_listens(hand: Hand, tone: ToneMaker) -> None:
+    hand.press()
+    hand.hear(tone("samba", 7.0))
+    assert hand.phone.tiles == [True]
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    assert hand.phone.tiles == [True, False]
+
+
+def test_a_device_that_refuses_everything_costs_no_evening(
+    hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("DeadObjectException")
+
+    for name in (
+        "vibrate", "speak", "keep_awake", "start_background", "tell_background", "stop_background",
+        "background_runs", "ask_to_notify", "show_listening",
+    ):  # fmt: skip
+        monkeypatch.setattr(hand.phone, name, refuse)
+    hand.app.change_settings(speak=True)
+    hand.press()
+    hand.hear(tone("samba", 12.0))
+    assert hand.app.shown.answer == "Samba"
+    hand.app.on_pause()
+    hand.app.on_resume()
+    hand.until(lambda: hand.app.listening.session.snapshot.state is State.LISTENING)
+    hand.hear(tone("samba", 3.0))
+    hand.press()
+    hand.until(lambda: hand.app.shown.mode == "done")
+    assert len(hand.app.history.entries()) == 1
+
+
 # By keyboard, and in words
 
 

@@ -6,6 +6,7 @@ import java.util.List;
 
 public class Notification {
     public String title, text;
+    public int icon;
     public final List<Action> actions = new ArrayList<>();
 
     public static class Action {
@@ -51,6 +52,7 @@ public class Notification {
         }
 
         public Builder setSmallIcon(int icon) {
+            made.icon = icon;
             return this;
         }
 

@@ -6,11 +6,12 @@ import android.content.Intent;
 public abstract class Service extends Context {
     public static final int START_NOT_STICKY = 2;
     public static int foregroundType;
-    public boolean stopped;
 
     public int onStartCommand(Intent intent, int flags, int startId) {
         return 1;
     }
+
+    public void onTaskRemoved(Intent intent) {}
 
     public void onDestroy() {}
 
@@ -21,12 +22,19 @@ public abstract class Service extends Context {
     }
 
     public final void startForeground(int id, Notification notification, int type) {
-        foregroundType = type;
-        NotificationManager.last = notification;
+        Framework.comeUp(this, notification, type);
+    }
+
+    public final void stopForeground(boolean removeNotification) {
+        Framework.foreground = false;
+        if (removeNotification) NotificationManager.last = null;
     }
 
     public final void stopSelf() {
-        stopped = true;
-        NotificationManager.last = null;
+        Framework.stop();
+    }
+
+    public final boolean stopSelfResult(int startId) {
+        return Framework.stop(this, startId);
     }
 }

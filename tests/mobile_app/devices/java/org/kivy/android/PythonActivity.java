@@ -20,7 +20,8 @@ public class PythonActivity extends android.content.Context {
     public static String answer = "grant";
     /** The document that the user picks; null is the way back. */
     public static String document;
-    public static boolean granted;
+    /** The microphone, and notifications. */
+    public static boolean granted, notifies;
     public static List<String> asked = new ArrayList<>();
     public static Intent last;
 
@@ -29,8 +30,9 @@ public class PythonActivity extends android.content.Context {
     private final android.view.Window window = new android.view.Window();
     private final android.content.res.Resources resources = new android.content.res.Resources();
 
+    @Override
     public int checkSelfPermission(String permission) {
-        return granted ? 0 : -1;
+        return (permission.endsWith("RECORD_AUDIO") ? granted : notifies) ? 0 : -1;
     }
 
     public boolean shouldShowRequestPermissionRationale(String permission) {
@@ -43,8 +45,10 @@ public class PythonActivity extends android.content.Context {
 
     public void requestPermissionsWithRequestCode(String[] names, int requestCode) {
         for (String name : names) asked.add(name);
-        granted = answer.equals("grant");
-        if (permissions != null) permissions.onRequestPermissionsResult(requestCode, names, new int[] {granted ? 0 : -1});
+        boolean yes = answer.equals("grant");
+        if (names[0].endsWith("RECORD_AUDIO")) granted = yes;
+        else notifies = yes;
+        if (permissions != null) permissions.onRequestPermissionsResult(requestCode, names, new int[] {yes ? 0 : -1});
     }
 
     public void registerActivityResultListener(ActivityResultListener listener) {
