@@ -21,6 +21,10 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
         "the page in a browser against the runtime in Python: start, work, memory",
         ("seconds", "model", "runs", "pyodide"),
     ),
+    "phone": (
+        "the page on a bad connection, while it listens, and with long files",
+        ("seconds", "model", "page", "minutes", "runs"),
+    ),
     "training": (
         "images per second of the training loop, per network",
         ("architectures", "batches", "batch-size"),

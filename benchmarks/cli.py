@@ -42,6 +42,7 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], bool, str]] = {
     "minutes": (_length(0.1), True, "lengths of the recordings"),
     "model": (str, False, "name of a shipped model, or an .onnx file (default: the shipped one)"),
     "noise": (str, False, "recording of a crowd (default: a generated one)"),
+    "page": (str, False, "folder of a built page, instead of this checkout's"),
     "pyodide": (str, False, "folder of the npm package of that name, to be measured as well"),
     "recording": (str, False, "the recording (default: the first example)"),
     "runs": (whole(1), False, "measurements that the median is of"),

@@ -108,8 +108,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary:
         folder = Path(temporary)
         path = networks.model_file(model, folder)
-        built = build(folder / "page", model=path)
-        with _served(built.folder) as url, _browser() as browser:
+        built = build(folder / "page", model=path)  # both sides compute with the same file
+        with _served(built.folder) as url, launched() as browser:
             starts = _starts(browser, url, runs, built.download)
             if pyodide is not None:
                 starts += _starts_of_pyodide(browser, Path(pyodide), runs)
@@ -181,7 +181,8 @@ def _served(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _browser() -> Iterator["Browser"]:
+def launched(*arguments: str) -> Iterator["Browser"]:
+    """Debian's Chromium, as the benchmarks of the page start it."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
@@ -192,7 +193,7 @@ def _browser() -> Iterator["Browser"]:
     if path is None:
         raise WhichdanceError("the page is measured in Chromium; install it (Debian: chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
         yield browser
         browser.close()
 

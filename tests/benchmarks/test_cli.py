@@ -20,6 +20,7 @@ TINY: dict[str, list[str]] = {
     "training": ["--architectures", "mobilenet_v3_small", "--batches", "1", "--batch-size", "2"],
     "stress": [],
     "web": ["--seconds", "12", "--runs", "1"],
+    "phone": ["--seconds", "6", "--runs", "1", "--minutes", "0.2"],
 }
 
 
@@ -47,7 +48,7 @@ def test_every_sub_command_is_tested() -> None:
 def test_sub_command(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path
 ) -> None:
-    if command == "web" and not (NODE_MODULES / "onnxruntime-web").is_dir():
+    if command in ("web", "phone") and not (NODE_MODULES / "onnxruntime-web").is_dir():
         pytest.skip("needs `npm ci --ignore-scripts --prefix web_app`")
     data = measured(command, capsys, tiny_model, manifest)
     assert {"cpu", "cores", "load_average", "memory_gb", "gpu", "python", "versions", "blas"} <= set(
