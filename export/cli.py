@@ -48,11 +48,6 @@ def parser() -> argparse.ArgumentParser:
     )
     files = result.add_argument_group("files beside the float one")
     files.add_argument("--float16", action="store_true", help="weights stored in half the space")
-    files.add_argument(
-        "--embedding",
-        action="store_true",
-        help="give the .onnx file a second output, what its last layer sees: runtime.Model.embed",
-    )
     files.add_argument("--int8", action="store_true", help="quantised; needs --calibrate and --verify")
     files.add_argument(
         "--ort", action="store_true", help="also in onnxruntime's own format, for a reduced mobile build"
@@ -77,6 +72,14 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="FILE",
         help="for the ranges of int8 (default split: validation)",
+    )
+    recordings.add_argument(
+        "--rehearse",
+        action="append",
+        default=[],
+        metavar="MANIFEST",
+        help="recordings of all classes, as those that the network was trained on, for the statistics of its "
+        "features that `whichdance teach` needs (default split: all)",
     )
     recordings.add_argument(
         "--verify",
@@ -139,7 +142,7 @@ def _export(args: argparse.Namespace) -> "ExportReport":
         evaluations=args.evaluation,
         ort=args.ort,
         waveform=args.waveform,
-        embedding=args.embedding,
+        rehearsal=args.rehearse,
         default=args.default,
     )
     with Console(stderr=True).status("exporting") as status:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import onnx
 
-from export import card, graph, ort_format, quantise, registry, segments, verify, waveform
+from export import card, graph, ort_format, quantise, registry, rehearsal, segments, verify, waveform
 from export.deployed import Deployable
 from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
 from runtime.atomic import locked
 from runtime.errors import ModelError, ParameterError
-from runtime.model import REGISTRY
+from runtime.model import REGISTRY, Model
+from runtime.rehearsal import FIELD
 
 WORKSHOP = ".export-"  # how the folder of an unfinished export begins
 N_MADE_UP = 64  # segments that show parity where no recordings are given
@@ -44,8 +45,9 @@ class Plan:
         report.json files of `python -m training evaluate` for the model card.
     ort : bool
         Also write every file in onnxruntime's own format, with its list of operators.
-    embedding : bool
-        The float file has a second output, what the network's last layer sees.
+    rehearsal : sequence of str
+        Manifests for the statistics of features that the float file carries, so that it can be taught; none
+        of them if empty.
     waveform : int or None
         Also write a file from samples at this rate in Hz to scores.
     default : bool
@@ -58,7 +60,7 @@ class Plan:
     evaluations: Sequence[Path] = ()
     ort: bool = False
     waveform: int | None = None
-    embedding: bool = False
+    rehearsal: Sequence[str] = ()
     default: bool = False
 
     def __post_init__(self) -> None:
@@ -138,8 +140,7 @@ def publish(
             models["float16"] = quantise.to_float16(floating)
         if "int8" in plan.precisions:
             models["int8"], quantisation = _int8(floating, plan, width, dances, progress)
-        if plan.embedding:  # of the float file alone, and after the others are made of it
-            models["float"] = graph.with_embedding(floating)
+        models["float"] = _teachable(floating, deployable, plan, workshop, progress)
         paths = {precision: workshop / _file_name(name, precision) for precision in models}
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))
@@ -197,6 +198,31 @@ def publish(
         registry.write(workshop, registry.merged(listed, entries, default=plan.default))
         _move(workshop, folder)
     return report
+
+
+def _teachable(
+    floating: onnx.ModelProto,
+    deployable: Deployable,
+    plan: Plan,
+    workshop: Path,
+    progress: Callable[[str], None],
+) -> onnx.ModelProto:
+    """The float file with its features as second output and, where asked for, with their statistics."""
+    head = rehearsal.last_layer(deployable)
+    if head is None:
+        if plan.rehearsal:
+            raise ModelError("--rehearse needs a network whose last layer is linear, which this one lacks")
+        return floating
+    model = graph.with_features(floating, deployable.fields)
+    if not plan.rehearsal:
+        return model
+    path = workshop / "features.onnx"
+    path.write_bytes(graph.to_bytes(model))
+    found = rehearsal.statistics(
+        Model.load(path), head, plan.rehearsal, labels=deployable.labels, progress=progress
+    )
+    path.unlink()
+    return graph.with_features(floating, {**deployable.fields, FIELD: found.to_json()})
 
 
 def _int8(

@@ -10,9 +10,10 @@ import stat
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,12 +22,14 @@ from runtime.dances import label_problem
 from runtime.errors import ModelError, ParameterError
 from runtime.evidence import EvidenceSettings
 from runtime.mel import Float32
+from runtime.rehearsal import Rehearsal, features_size
 
 FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
 FRAMES = "frames"  # name of the input's last axis where windows have several lengths
 OUTPUT = "scores"  # float32 (batch, n_labels), softmax scores; what they lack of one is none of the dances
-EMBEDDING = "embedding"  # of a second output, which few files have
+FEATURES = "features"  # float32 (batch, size), of a second output: what the last layer sees
+OLD_FEATURES = "embedding"  # its name in files of version 0.1
 MAX_SEGMENT_FRAMES = 4096  # 95 s
 EXTERNAL = b"\x08location\x12"  # how a tensor's reference to another file is encoded
 TOLERANCE = 1e-3  # of scores: what half precision and quantised weights may be off
@@ -39,6 +42,18 @@ class InferenceEngine(Protocol):
 
     def run(self, batch: Float32) -> Float32:
         """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
+        ...
+
+
+@runtime_checkable
+class FeatureEngine(InferenceEngine, Protocol):
+    """An engine that gives the features as well."""
+
+    path: Path
+    metadata: dict[str, str]
+
+    def embed(self, batch: Float32) -> Float32:
+        """Features (n, size) of segments (n, 1, 224, segment_frames) of mel power."""
         ...
 
 
@@ -211,21 +226,28 @@ class Model:
         return np.concatenate([scores, rest], axis=1)
 
     def embed(self, batch: Float32) -> Float32:
-        """What the network's last layer sees of segments (n, 1, 224, segment_frames), where the file has it.
+        """The features of segments (n, 1, 224, segment_frames), where the file gives them.
 
         Returns
         -------
-        ndarray, shape (n, dimensions)
-            Alike for music that sounds alike to the network; not scaled.
+        ndarray, shape (n, size)
+            What the network's last layer sees: alike for music that sounds alike to the network; not scaled.
 
         Raises
         ------
         ModelError
             If the file has no such output.
         """
-        if not isinstance(self.engine, OnnxEngine):
-            raise ModelError(f"{type(self.engine).__name__} has no embeddings")
+        if not isinstance(self.engine, FeatureEngine):
+            raise ModelError(f"{type(self.engine).__name__} gives no features")
         return self.engine.embed(batch)
+
+    @cached_property
+    def rehearsal(self) -> Rehearsal:
+        """What the file carries for teaching; ModelError where it carries nothing."""
+        if not isinstance(self.engine, FeatureEngine):
+            raise ModelError(f"{type(self.engine).__name__} gives no features")
+        return Rehearsal.from_metadata(self.engine.path, self.engine.metadata, self.info.labels)
 
     def _check_scores(self, scores: Float32, n: int) -> None:
         name = self.info.name
@@ -316,7 +338,8 @@ class OnnxEngine:
         width: int | str = info.segment_frames if len(info.context_frames) == 1 else FRAMES
         wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, width])
         wanted_out = (OUTPUT, "tensor(float)", [len(info.labels)])
-        outputs = [node for node in self._session.get_outputs() if node.name != EMBEDDING]
+        features = {FEATURES, OLD_FEATURES}
+        outputs = [node for node in self._session.get_outputs() if node.name not in features]
         for kind, nodes, wanted in (
             ("input", self._session.get_inputs(), wanted_in),
             ("output", outputs, wanted_out),
@@ -324,6 +347,10 @@ class OnnxEngine:
             found = [(node.name, node.type, list(node.shape[1:])) for node in nodes]
             if found != [wanted]:
                 raise ModelError(f"{self.path}: its {kind} is {found}, this runtime needs {[wanted]}")
+        size = features_size(self.path, self.metadata)
+        given = [list(node.shape[1:]) for node in self._session.get_outputs() if node.name == FEATURES]
+        if size is not None and given != [[size]]:
+            raise ModelError(f"{self.path}: says that it gives {size} features, but gives {given}")
 
     def run(self, batch: Float32) -> Float32:
         """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
@@ -334,12 +361,19 @@ class OnnxEngine:
         return scores
 
     def embed(self, batch: Float32) -> Float32:
-        """What the network's last layer sees of segments, (n, dimensions); ModelError without that output."""
-        if EMBEDDING not in {node.name for node in self._session.get_outputs()}:
+        """Features (n, size) of segments (n, 1, 224, segment_frames) of mel power."""
+        names = [node.name for node in self._session.get_outputs() if node.name in (FEATURES, OLD_FEATURES)]
+        if not names:
             raise ModelError(
-                f"{self.path}: has no output {EMBEDDING!r}; `python -m export … --embedding` writes one"
+                f"{self.path}: has no output {FEATURES!r}, so that it cannot be taught; `python -m export` "
+                "writes one where the last layer is linear"
             )
-        found: Float32 = self._session.run([EMBEDDING], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        try:
+            found: Float32 = self._session.run(names, {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise ModelError(f"{self.path}: failed while it ran ({_one_line(error)})") from error
+        if not np.isfinite(found).all():
+            raise ModelError(f"{self.path}: gave features that are not finite numbers")
         return found
 
 

@@ -1,0 +1,192 @@
+"""The second output of an exported file, against the checkpoint; what it carries to teach."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import helper
+
+from export.cli import main
+from export.rehearsal import Moments, statistics
+from runtime.errors import ModelError
+from runtime.model import Model
+from runtime.rehearsal import FIELD, Rehearsal, softmax
+from runtime.segments import windows
+from training.data.codec import STORED
+from training.data.manifest import Recording, write_manifest
+from training.data.store import Store, spectrogram_file
+from training.embed import embedding_runner
+from training.models import build, load_checkpoint, save_checkpoint
+
+CLASSES = ["jive", "tango", "other"]
+OPTIONS = {"width": 0.25, "classes": CLASSES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small checkpoint, and a manifest of two recordings of noise per class, kept as spectrograms."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    torch.manual_seed(0)
+    network = build("rhythmogram", **OPTIONS).eval()  # type: ignore[arg-type]
+    calibration = {"temperature": 1.7, "log_prior": (0.3, -0.2, 0.0)}
+    save_checkpoint(folder / "best.pt", network, "rhythmogram", OPTIONS, calibration=calibration)
+    rng = np.random.default_rng(0)
+    store = Store(folder / "features")
+    recordings, digests = [], {}
+    for i, label in enumerate([*CLASSES, *CLASSES]):
+        path = folder / f"{i}.flac"
+        file = spectrogram_file(store.folder, f"{i:064x}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, rng.integers(1, 256, (300, 224), dtype=np.uint8))
+        digests[path] = f"{i:064x}"
+        recordings.append(Recording(path, label))
+    store.keep_without_audio(digests)
+    write_manifest(folder / "manifest.csv", recordings)
+    write_manifest(folder / "lacking.csv", [r for r in recordings if r.dance != "jive"])
+    assert main([*command(folder), "--rehearse", str(folder / "manifest.csv")]) == 0
+    return folder
+
+
+def command(folder: Path) -> list[str]:
+    return [str(folder / "best.pt"), "-o", str(folder), "--name", "mine", "--licence", "CC0-1.0"]
+
+
+def batch_of(n: int) -> np.ndarray:
+    return (np.random.default_rng(0).random((n, 1, 224, 224)) ** 6).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "architecture", ["rhythmogram", pytest.param("mobilenet_v3_small", marks=pytest.mark.slow)]
+)
+def test_features_of_the_file_are_those_of_the_checkpoint(tmp_path: Path, architecture: str) -> None:
+    torch.manual_seed(0)
+    options = {"width": 0.25} if architecture == "rhythmogram" else {"bands": 28}
+    save_checkpoint(tmp_path / "best.pt", build(architecture, **options).eval(), architecture, options)
+    command = [str(tmp_path / "best.pt"), "-o", str(tmp_path), "--name", "mine", "--licence", "CC0-1.0"]
+    assert main(command) == 0
+    model = Model.load(tmp_path / "mine.onnx")
+    batch = batch_of(3)
+    with embedding_runner(load_checkpoint(tmp_path / "best.pt")[0]) as run:
+        expected = run(batch)
+    assert np.abs(model.embed(batch) - expected).max() < 1e-3 * np.abs(expected).max()
+    said = {p.key: p.value for p in onnx.load(tmp_path / "mine.onnx").metadata_props}["features"]
+    assert json.loads(said) == {"output": "features", "size": expected.shape[1]}
+    with pytest.raises(ModelError, match=r"mine\.onnx: cannot be taught: .* --rehearse"):
+        _ = model.rehearsal
+
+
+def test_a_network_without_a_linear_last_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_checkpoint(
+        tmp_path / "best.pt", build("squeezenet1_1", bands=28).eval(), "squeezenet1_1", {"bands": 28}
+    )
+    command = [str(tmp_path / "best.pt"), "-o", str(tmp_path / "out"), "--licence", "CC0-1.0"]
+    assert main([*command, "--rehearse", "none.csv"]) == 1
+    assert "needs a network whose last layer is linear" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.onnx"))
+    assert main(command) == 0  # it is a model, but no one to teach
+    with pytest.raises(ModelError, match="has no output 'features', so that it cannot be taught"):
+        Model.load(tmp_path / "out" / "squeezenet1_1.onnx").embed(batch_of(1))
+
+
+def test_the_file_carries_its_last_layer_and_statistics(folder: Path) -> None:
+    """Independently: the scores from the features by what the file carries; plain means of the features."""
+    model = Model.load(folder / "mine.onnx")
+    found = model.rehearsal
+    assert found.labels == tuple(CLASSES)
+    assert found.classes == tuple(CLASSES)
+    assert found.recordings == 6
+    batch = batch_of(4)
+    expected = model.run(batch)  # dances, and what they lack to one
+    assert np.allclose(found.scores(model.embed(batch)), expected, atol=2e-5)
+    assert FIELD not in json.loads((folder / "mine.json").read_text())["metadata"]
+
+
+def test_means_are_those_of_the_recordings(folder: Path) -> None:
+    model = Model.load(folder / "mine.onnx")
+    for i, label in enumerate(CLASSES):
+        codes = [np.load(spectrogram_file(folder / "features", f"{n:064x}")) for n in (i, i + 3)]
+        every = np.concatenate([windows(STORED.decode(c), stride=7) for c in codes])
+        mean = np.concatenate([model.embed(every[j : j + 8]) for j in range(0, len(every), 8)]).mean(axis=0)
+        found = model.rehearsal.means[model.rehearsal.classes.index(label)]
+        assert np.abs(found - mean).max() < 0.1 * np.abs(mean).max()
+
+
+@pytest.mark.slow
+def test_the_same_checkpoint_gives_the_same_bytes(folder: Path) -> None:
+    first = (folder / "mine.onnx").read_bytes()
+    assert main([*command(folder), "--rehearse", str(folder / "manifest.csv")]) == 0
+    assert (folder / "mine.onnx").read_bytes() == first
+
+
+def test_missing_classes_are_named(folder: Path) -> None:
+    model = Model.load(folder / "mine.onnx")
+    with pytest.raises(ModelError, match=r"lacking\.csv: no recordings of jive"):
+        statistics(model, model.rehearsal.head, [str(folder / "lacking.csv")], labels=CLASSES)
+
+
+def test_a_last_layer_that_is_not_the_files_is_refused(folder: Path) -> None:
+    model = Model.load(folder / "mine.onnx")
+    with pytest.raises(ModelError, match="gives other scores than the network"):
+        statistics(model, 2 * model.rehearsal.head, [str(folder / "manifest.csv")], labels=CLASSES)
+
+
+def test_low_rank_and_diagonal_make_the_covariance() -> None:
+    rng = np.random.default_rng(1)
+    true = rng.standard_normal((3, 12)) * 4
+    within = rng.standard_normal((4000, 3)) @ true + rng.standard_normal((4000, 12)) * rng.uniform(0.5, 1, 12)
+    directions, spread = Moments(("a",), np.zeros((1, 12)), within).low_rank(3)
+    made = directions.T @ directions + np.diag(spread**2)
+    expected = np.cov(within, rowvar=False)
+    assert np.allclose(np.diag(made), np.diag(expected), rtol=1e-2)
+    assert np.abs(made - expected).max() < 0.05 * np.abs(expected).max()
+    drawn = Rehearsal(
+        ("a", "b"), np.zeros((2, 13), np.float32), ("a",), np.full((1, 12), 5, np.float32),
+        directions.astype(np.float32), spread.astype(np.float32), 1,
+    ).draws("a", 20_000, rng)  # fmt: skip
+    assert np.allclose(drawn.mean(axis=0), 5, atol=0.2)
+    assert np.abs(np.cov(drawn, rowvar=False) - expected).max() < 0.08 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"size": "12"}, "'size' is '12'"),
+        ({"size": 10**9}, "'size' is 1000000000"),
+        ({"labels": ["tango", "tango", "other"]}, "no list of different labels"),
+        ({"labels": ["samba", "tango", "other"]}, "is of other dances than the model"),
+        ({"means": "AAAA"}, "3 bytes of numbers where"),
+        ({"means": "é"}, "no base64"),
+        ({"head": 5}, "no base64"),
+    ],
+)
+def test_hostile_statistics_get_one_line(folder: Path, change: dict[str, object], problem: str) -> None:
+    metadata = Model.load(folder / "mine.onnx").engine.metadata  # type: ignore[attr-defined]
+    metadata = metadata | {FIELD: json.dumps(json.loads(metadata[FIELD]) | change)}
+    with pytest.raises(ModelError, match=r"^mine\.onnx: metadata field 'rehearsal'") as caught:
+        Rehearsal.from_metadata("mine.onnx", metadata, ("jive", "tango"))
+    assert problem in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_lies_about_its_features_is_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.onnx"
+    model = onnx.load(folder / "mine.onnx")
+    fields = {p.key: p.value for p in model.metadata_props}
+    for said, problem in (
+        ('{"size": 7}', "says that it gives 7 features"),
+        ("[1]", "'features' is malformed"),
+    ):
+        helper.set_model_props(model, fields | {"features": said})
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(ModelError, match=problem):
+            Model.load(path)
+
+
+def test_softmax_is_scipys() -> None:
+    from scipy.special import softmax as reference
+
+    logits = np.random.default_rng(0).normal(0, 30, (5, 7)).astype(np.float32)
+    assert np.allclose(softmax(logits), reference(logits, axis=1), atol=1e-6)
