@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.report import Column, Row, Section, Table
 from benchmarks.revision import ROOT, checkout, environment
 from benchmarks.timing import Spread
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 
 BATCH_SIZE = 64
@@ -40,7 +41,8 @@ def run(*, against: str, batches: int = 24, runs: int = 3) -> Section:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary, checkout(against) as other:
         folder = Path(temporary)
-        small = ("--hours", "0.3", "--seconds", "20", "--store", str(folder / "store"))
+        labels = ",".join((*DANCE_KEYS, OTHER))  # which every commit knows
+        small = ("--dances", labels, "--hours", "0.3", "--seconds", "20", "--store", str(folder / "store"))
         _python(ROOT, "corpus", str(folder / "corpus"), *small)
         for name, (branch, share) in CASES.items():
             for taught in (False, True):

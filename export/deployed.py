@@ -16,6 +16,7 @@ from runtime.errors import ModelError, ParameterError
 from runtime.model import FORMAT_VERSION
 from training.models import front_end, load_checkpoint
 from training.models import labels as training_labels
+from training.scoring import learnt_frames
 
 NOT_STATED = "not stated"
 
@@ -199,12 +200,6 @@ def from_checkpoint(
             "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
         },
     )
-
-
-def learnt_frames(checkpoint: Mapping[str, Any]) -> tuple[int, ...]:
-    """Lengths of the segments that the network has been trained on, ascending."""
-    settings = (checkpoint.get("training") or {}).get("settings") or {}
-    return tuple(sorted(int(n) for n in settings.get("frames", ())))
 
 
 def training_statement(checkpoint: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from runtime.aggregate import RunningMean
 from runtime.answer import GRADES, Certainty, Choice, choose, grade
+from runtime.context import GrowingContext
 from runtime.dances import DANCE_KEYS, OTHER, dance
 from runtime.errors import AudioError, ModelError
 from runtime.evidence import MAX_PARTS, EvidenceSettings, Follower, Observation, Span, divide
@@ -111,6 +112,7 @@ class _Session:
     def __init__(self, judging: Judging, *, forgets: bool) -> None:
         self.judging = judging
         self.segments = SegmentStream(judging.model.info.segment_frames, judging.stride)
+        self.context = GrowingContext(judging.model.info.context_frames)
         self.tempo = TempoHistory()
         self.loudest = LoudestSoFar(forgets=forgets)
         self.mean = RunningMean(len(judging.labels) + 1)
@@ -125,12 +127,14 @@ class _Session:
         self.tempo.push(frames)
         loudest = self.loudest.push(frames)
         windows, times = self.segments.push(frames)
+        ends = [round(t * FRAME_RATE) + self.segments.segment_frames for t in times]
+        alone = self.judging.scores(windows) if times else np.empty((0, 0), np.float32)
+        scores = self.context.push(frames, ends, alone, self.judging.scores)
         if not times:
             return 0
-        scores = self.judging.scores(windows)
-        ends = [min(round(t * FRAME_RATE) + self.segments.segment_frames - first, len(frames)) for t in times]
         quiet = quiet_levels(windows, self.segments.stride)
-        self._add(_Segments(times, scores, quiet, loudest[np.array(ends) - 1]))
+        newest = [min(end - first, len(frames)) - 1 for end in ends]
+        self._add(_Segments(times, scores, quiet, loudest[newest]))
         return len(times)
 
     def _add(self, new: _Segments) -> None:
@@ -331,6 +335,7 @@ class PlayingMusic(_Session):
     def gap(self, frame: int) -> None:
         """Sound is missing: the next frame pushed is number `frame` of the recording."""
         self.segments.reset(frame)
+        self.context.reset(frame)
         self.tempo.gap(frame)
         self.n_frames = frame
 

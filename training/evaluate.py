@@ -14,14 +14,22 @@ from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training import metrics
-from training.data.codec import ARRAYS
+from training.data.codec import ARRAYS, STORED
 from training.data.collections import dance_of
 from training.data.manifest import Recording
 from training.data.splits import group_of
 from training.data.store import Stored
 from training.metrics import Accuracy, Estimate, percent
 from training.provenance import hash_of
-from training.scoring import Run, calibrated_runner, score_windows, segments_of
+from training.scoring import (
+    Run,
+    calibrated_runner,
+    grown_scores,
+    grows,
+    learnt_frames,
+    score_windows,
+    segments_of,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +60,14 @@ class Dataset:
             item_of(r.recording, hash_of(r)) if isinstance(r, Stored) else Item(str(i), group=str(i))
             for i, r in enumerate(self.recordings)
         ]
+
+    def excerpts(self) -> Iterator[list[Float32]]:
+        """The spectrograms of each recording, (n_frames, 224)."""
+        for recording in self.recordings:
+            if isinstance(recording, Stored):
+                yield [STORED.decode(recording.codes())]
+            else:
+                yield [np.ascontiguousarray(ARRAYS.decode(excerpt).T) for excerpt in recording]
 
     def windows(self, stride: int, run: Run | None = None) -> Iterator[Float32]:
         """Segments of each recording as the network takes them: mel power (n_segments, 1, 224, 224)."""
@@ -137,12 +153,17 @@ def load_labelled_runner(
         from runtime.model import Model
 
         model = Model.load(path)
-        return model.run, model.info.reject_threshold, (*model.info.labels, OTHER)
+
+        def run_file(batch: Float32) -> Float32:
+            return model.run(batch)
+
+        run_file.context_frames = model.info.context_frames  # type: ignore[attr-defined]
+        return run_file, model.info.reject_threshold, (*model.info.labels, OTHER)
     from training.models import load_checkpoint
 
     network, checkpoint = load_checkpoint(path)
     calibration = checkpoint.get("calibration") or {}
-    run = calibrated_runner(network.to(device), calibration, device)
+    run = calibrated_runner(network.to(device), calibration, device, context_frames=learnt_frames(checkpoint))
     return run, calibration.get("reject_threshold"), tuple(checkpoint["labels"])
 
 
@@ -282,7 +303,13 @@ def evaluate(
             yield segments
             progress(done, len(dataset.labels))
 
-    scores = score_windows(run, counted())
+    if grows(run):
+        scores = []
+        for done, excerpts in enumerate(dataset.excerpts(), 1):
+            scores.append(np.concatenate([grown_scores(run, frames, stride) for frames in excerpts]))
+            progress(done, len(dataset.labels))
+    else:
+        scores = score_windows(run, counted())
     items = dataset.items()
     met = {use: sum(item.recording in known for item in items) for use, known in (seen or {}).items()}
     report = statistics(

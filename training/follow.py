@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError
 from runtime.mel import FRAME_RATE, Float32
-from runtime.model import Model
-from runtime.segments import windows
+from runtime.model import InferenceEngine, Model
+from runtime.segments import SEGMENT_FRAMES, windows
 from runtime.session import BATCH_SEGMENTS, Judging, PlayingMusic
 from training.data.collections import dance_of
 from training.metrics import expected_calibration_error
@@ -158,7 +158,7 @@ def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]
     ends = segment_frames + stride * np.arange(len(segments))
     heard = {}
     for name, listening in listenings.items():
-        replayed = replace(listening, model=Model(model.info, _Replay(scores)))
+        replayed = replace(listening, model=Model(model.info, _Replay(scores, model.engine)))
         music = PlayingMusic(replayed)
         answers = []
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
@@ -173,12 +173,15 @@ def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]
 
 
 class _Replay:
-    """An engine that knows the scores of all segments to come."""
+    """An engine that knows the scores of all segments to come; longer windows it hears anew."""
 
-    def __init__(self, scores: Float32) -> None:
+    def __init__(self, scores: Float32, engine: InferenceEngine) -> None:
         self._scores = iter(scores)
+        self._engine = engine
 
     def run(self, batch: Float32) -> Float32:
+        if batch.shape[3] > SEGMENT_FRAMES:
+            return self._engine.run(batch)
         return np.stack([next(self._scores) for _ in batch])
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from runtime.context import GrowingContext
 from runtime.mel import Float32
-from runtime.segments import DEFAULT_STRIDE, windows
+from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
 from training.data.codec import STORED
 from training.data.store import Stored
 
@@ -32,10 +33,13 @@ def network_runner(
     *,
     temperature: float = 1.0,
     log_prior: Sequence[float] = (),
+    context_frames: Sequence[int] = (),
 ) -> Run:
     """Segments of mel power to softmax scores of all classes, by a network put into eval mode.
 
     From `training.calibrate`: the prior's logarithm is added to the logits, the temperature divides them.
+    With `context_frames`, lengths of windows that the network has learnt, recordings are scored in context
+    that grows, as the runtime does.
     """
     shift = torch.tensor(log_prior, device=device) if log_prior else 0.0
 
@@ -49,11 +53,16 @@ def network_runner(
         return scores
 
     run.takes_samples = getattr(network, "takes_samples", False)  # type: ignore[attr-defined]
+    run.context_frames = tuple(context_frames)  # type: ignore[attr-defined]
     return run
 
 
 def calibrated_runner(
-    network: nn.Module, calibration: Mapping[str, Any], device: torch.device | str = "cpu"
+    network: nn.Module,
+    calibration: Mapping[str, Any],
+    device: torch.device | str = "cpu",
+    *,
+    context_frames: Sequence[int] = (),
 ) -> Run:
     """The same by what a checkpoint's entry 'calibration' says, which may be empty."""
     return network_runner(
@@ -61,7 +70,34 @@ def calibrated_runner(
         device,
         temperature=calibration.get("temperature", 1.0),
         log_prior=tuple(calibration.get("log_prior", ())),
+        context_frames=context_frames,
     )
+
+
+def learnt_frames(checkpoint: Mapping[str, Any]) -> tuple[int, ...]:
+    """Lengths of the segments that a checkpoint's network has been trained on, ascending, in frames."""
+    settings = (checkpoint.get("training") or {}).get("settings") or {}
+    return tuple(sorted(int(n) for n in settings.get("frames", ())))
+
+
+def grows(run: Run | None) -> bool:
+    """Whether the network takes windows of several lengths."""
+    return len(getattr(run, "context_frames", ())) > 1
+
+
+def grown_scores(run: Run, frames: Float32, stride: int) -> Float32:
+    """Scores of the segments of a spectrogram (n_frames, 224), in context that grows as in the runtime."""
+    segments = windows(frames, SEGMENT_FRAMES, stride)
+    if not len(segments):
+        return np.empty((0, 0), np.float32)
+    alone = np.concatenate(
+        [run(segments[i : i + BATCH_SEGMENTS]) for i in range(0, len(segments), BATCH_SEGMENTS)]
+    )
+    if not grows(run):
+        return alone
+    ends = [SEGMENT_FRAMES + i * stride for i in range(len(segments))]
+    context = GrowingContext(run.context_frames)  # type: ignore[attr-defined]
+    return context.push(frames, ends, alone, run)
 
 
 def score_recordings(
@@ -80,6 +116,13 @@ def score_recordings(
     list of ndarray, shape (n_segments, n_classes)
         One per recording, in order.
     """
+
+    if grows(run):
+        grown = []
+        for done, r in enumerate(recordings, 1):
+            grown.append(grown_scores(run, STORED.decode(r.codes()), stride))
+            progress(done, len(recordings))
+        return grown
 
     def segments() -> Iterator[Float32]:
         for done, r in enumerate(recordings, 1):

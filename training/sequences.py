@@ -16,7 +16,7 @@ from runtime.mel import FRAME_RATE, Float32
 from runtime.segments import SEGMENT_FRAMES, windows
 from training.data.codec import STORED
 from training.data.store import Stored
-from training.scoring import Run
+from training.scoring import Run, grown_scores
 
 STRIDE = 43  # frames: live updates
 SAME_DANCE = 0.3  # chance that the next song is of the same dance
@@ -158,7 +158,7 @@ def scored(run: Run, frames: Float32, states: NDArray[np.int64], n_states: int) 
         Dances, and none of them.
     """
     segments = windows(frames, SEGMENT_FRAMES, STRIDE)
-    outputs = np.concatenate([run(segments[i : i + 16]) for i in range(0, len(segments), 16)])
+    outputs = grown_scores(run, frames, STRIDE)
     dances = outputs[:, : n_states - 1]
     scores = np.column_stack([dances, np.maximum(1 - dances.sum(axis=1), 0)]).astype(np.float32)
     ends = SEGMENT_FRAMES + STRIDE * np.arange(len(segments))

@@ -68,7 +68,7 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from training import calibrate, models, provenance
     from training.data.manifest import manifest_path, read_selection
-    from training.scoring import calibrated_runner, network_runner, score_recordings
+    from training.scoring import calibrated_runner, learnt_frames, network_runner, score_recordings
 
     recordings = read_selection(args.manifest)
     device = device_of(args)
@@ -77,14 +77,15 @@ def _run(args: argparse.Namespace) -> int:
     stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
     calibrate.check_unseen(checkpoint, stored, args.manifest)
     with progress("scores") as bar:
-        run = network_runner(network.to(device), device, log_prior=prior)
+        context = learnt_frames(checkpoint)
+        run = network_runner(network.to(device), device, log_prior=prior, context_frames=context)
         scores = score_recordings(run, stored, stride=args.stride, progress=bar)
     truth = [s.recording.dance for s in stored]
     calibration = calibrate.calibrate(scores, truth, max_error=args.max_error, labels=checkpoint["labels"])
     found = calibration.to_dict() | {"prior": args.prior, "log_prior": prior}
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
-        run = calibrated_runner(network, found, device)
+        run = calibrated_runner(network, found, device, context_frames=context)
         fit = _fit_evidence(run, stored, labels, args)
         found |= {"evidence": asdict(fit.settings)}
     network.to("cpu")
