@@ -7,6 +7,8 @@ import pytest
 
 from runtime.context import GrowingContext, agreement
 from runtime.mel import Float32
+from runtime.model import Model, ModelInfo
+from runtime.session import Judging, PlayingMusic, WholeRecording
 
 LENGTHS = (20, 40, 60)
 STRIDE = 10
@@ -97,3 +99,44 @@ def test_agreement_is_one_for_equals_and_nothing_for_strangers() -> None:
     p = np.random.default_rng(0).dirichlet(np.ones(5))
     assert agreement(p, p) == pytest.approx(1)
     assert agreement(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 0
+
+
+class Hummer:
+    """An engine that hears which of two tones is louder, the surer the longer the window."""
+
+    def run(self, batch: Float32) -> Float32:
+        of_first = batch[:, 0, :100].mean(axis=(1, 2))
+        share = of_first / (of_first + batch[:, 0, 100:].mean(axis=(1, 2)))
+        sharper = share ** (batch.shape[3] / 224)
+        scores = np.column_stack([sharper, (1 - share) ** (batch.shape[3] / 224)])
+        return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def growing(*lengths: int) -> Model:
+    info = ModelInfo("hummer", "1", ("rumba", "jive"), 224, "", "", "", "", None, context_frames=lengths)
+    return Model(info, Hummer())
+
+
+def test_files_and_microphones_hear_the_same_windows() -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.exponential(size=(3000, 224)).astype(np.float32)
+    frames[:1500, :100] *= 3
+    frames[1500:, 100:] *= 3
+    model = growing(224, 448, 672)
+    whole = WholeRecording(Judging(model, 43))
+    whole.push(frames)
+    heard = whole.prediction(3000 * 512 / 22_050)
+    rows = []
+    music = PlayingMusic(Judging(model, 43))
+    for start in range(0, 3000, 37):
+        if music.push(frames[start : start + 37]):
+            rows += list(music.prediction(start * 512 / 22_050).segment_scores)
+    np.testing.assert_array_equal(np.array(rows), heard.segment_scores)
+    assert [part.dance for part in heard.parts] == ["rumba", "jive"]
+    alone = WholeRecording(Judging(growing(224), 43))
+    alone.push(frames)
+    short = alone.prediction(3000 * 512 / 22_050).segment_scores
+    assert heard.segment_scores.max(axis=1).mean() > short.max(axis=1).mean() + 0.1  # it grew
+    assert np.array_equal(heard.segment_scores[0], short[0])
+    entirely_new = -(-1500 // 43)
+    assert (heard.segment_scores[entirely_new:].argmax(axis=1) == 1).all()
