@@ -2,9 +2,9 @@
 
 A segment of 5.2 s holds two or three bars; what repeats from bar to bar shows in more of them. A network that
 takes windows of several lengths hears a longer one as soon as there has been enough music, so that the first
-answer is not later and the others are surer. When the dance changes, the newest segment disagrees with the
-longer window that still holds the old dance; then the segment is believed, and the context grows anew from
-there. The work per segment is bounded by that of the longest window.
+answer is not later and the others are surer. When the dance changes, the newest segment finds another dance
+likelier than the longer window does, which still holds the old one; then the segment is believed, and the
+context grows anew from there. The work per segment is bounded by that of the longest window.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runtime.mel import N_MELS, Float32
 
-AGREEMENT = 0.7  # below it two windows are taken for different music: one sure, the other not even half so
+DOUBT = 2.0  # so much likelier must a segment find its own dance than that of the longer window
 
 
 class GrowingContext:
@@ -66,7 +66,7 @@ class GrowingContext:
             if longer is None:
                 continue
             of_longer = score(longer)[0]
-            if agreement(scores[i], of_longer) < AGREEMENT:
+            if disagree(scores[i], of_longer):
                 self._since = end - self.lengths[0]
             else:
                 result[i] = of_longer
@@ -82,6 +82,6 @@ class GrowingContext:
         return self._frames[last - there[-1] : last].T[None, None]
 
 
-def agreement(p: NDArray[np.floating], q: NDArray[np.floating]) -> float:
-    """How alike two distributions are, 0 to 1: Σ √(p q) (Bhattacharyya 1943)."""
-    return float(np.sqrt(np.maximum(p, 0) * np.maximum(q, 0)).sum())
+def disagree(scores: NDArray[np.floating], of_longer: NDArray[np.floating]) -> bool:
+    """Whether a segment speaks for another dance than the longer window that ends with it."""
+    return bool(scores.max() >= DOUBT * scores[of_longer.argmax()])

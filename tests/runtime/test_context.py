@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from runtime.context import GrowingContext, agreement
+from runtime.context import GrowingContext, disagree
 from runtime.mel import Float32
 from runtime.model import Model, ModelInfo
 from runtime.session import Judging, PlayingMusic, WholeRecording
@@ -95,10 +95,11 @@ def test_one_length_alone_never_grows() -> None:
     assert context.push(music((0, 100)), [20], alone, score) is alone
 
 
-def test_agreement_is_one_for_equals_and_nothing_for_strangers() -> None:
-    p = np.random.default_rng(0).dirichlet(np.ones(5))
-    assert agreement(p, p) == pytest.approx(1)
-    assert agreement(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == 0
+def test_a_segment_disagrees_where_its_own_dance_is_twice_as_likely() -> None:
+    longer = np.array([0.8, 0.15, 0.05])
+    assert disagree(np.array([0.2, 0.7, 0.1]), longer)
+    assert not disagree(np.array([0.4, 0.5, 0.1]), longer)
+    assert not disagree(np.array([0.9, 0.1, 0.0]), longer)
 
 
 class Hummer:
