@@ -77,7 +77,7 @@ def calibrated_runner(
 def learnt_frames(checkpoint: Mapping[str, Any]) -> tuple[int, ...]:
     """Lengths of the segments that a checkpoint's network has been trained on, ascending, in frames."""
     settings = (checkpoint.get("training") or {}).get("settings") or {}
-    return tuple(sorted(int(n) for n in settings.get("frames", ())))
+    return tuple(sorted({int(n) for n in settings.get("frames", ())}))
 
 
 def grows(run: Run | None) -> bool:

@@ -40,7 +40,7 @@ class Settings:
     hall : float
         See `training.hall.Hall`.
     frames : tuple of int
-        Lengths of segments, of which each batch has one.
+        Lengths of segments, of which each batch has one; a length given twice comes twice as often.
     apart : bool
         Each branch of a 'rhythmogram' learns by a loss of its own, on the same batches.
     head_only : bool
