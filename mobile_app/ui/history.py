@@ -1,7 +1,7 @@
 """What was listened to: evenings with their dances, searched and filtered, read page by page."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,18 @@ def when(started: datetime, tr: Translator) -> str:
     if days in (0, 1):
         return tr("Today, {time}", time=time) if days == 0 else tr("Yesterday, {time}", time=time)
     return tr(DATE, year=local.year, month=local.month, day=local.day, time=time)
+
+
+def aside_label(name: str, tr: Translator) -> str:
+    """What a file that was put aside is called: why, and when."""
+    word, _, stamp = name.removesuffix(".sqlite").partition(".")[2].partition("-")
+    try:
+        time = when(datetime.strptime(stamp[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC), tr)
+    except ValueError:
+        return name
+    if word == "newer":
+        return tr("History of a newer app, {time}", time=time)
+    return tr("Damaged history, {time}", time=time)
 
 
 def narrow(width: float, theme: Theme) -> bool:
@@ -89,11 +101,14 @@ class LineRow(Row):
         """Show a line; `at` says when it was, `named` what its session is called."""
         tr, look = app.tr, app.look
         self.line = line.id
-        self.text = look.dance_name(line.result) if line.result else tr("Not recognised")
         facts = [at, clock(line.end - line.start)]
-        if line.tempo_mpm:
-            facts.append(tr("{tempo} bars/min", tempo=round(line.tempo_mpm)))
-        self.facts = [*facts, look.guess(line), drawable(named)]
+        if line.result:
+            self.text = look.dance_name(line.result)
+            facts.append(tr("{tempo} bars/min", tempo=round(line.tempo_mpm)) if line.tempo_mpm else "")
+        else:  # what it may have been says more than that it was not recognised
+            self.text = look.guess(line) or tr("Not recognised")
+            facts.append(tr("Not recognised") if line.best else "")
+        self.facts = [*facts, drawable(named)]
         self.color = look.dance_colour(line.result)
         self.checked = line.truth is not None
         self.said = tr("checked") if line.truth else tr.percent(line.confidence) if line.dance else ""

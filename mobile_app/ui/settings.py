@@ -13,6 +13,7 @@ from kivy.uix.screenmanager import Screen
 
 from mobile_app.core.settings import CHOICES, MEGABYTE
 from mobile_app.core.translations import LANGUAGES
+from mobile_app.ui.history import aside_label
 from mobile_app.ui.host import host
 from mobile_app.ui.widgets import (
     Card,
@@ -141,7 +142,7 @@ class SettingsScreen(Screen):
             self._button(tr("Restore a backup"), "history", self.app.restore),
         ]
         for name in self.app.history.put_aside():
-            rows.append(Note(text=tr("Put aside: {name}", name=name)))
+            rows.append(Note(text=tr("Put aside: {name}", name=aside_label(name, tr))))
             rows.append(self._button(tr("Open it again"), "folder", partial(self.app.reopen, name)))
             rows.append(self._button(tr("Delete it"), "delete", partial(self.ask_delete, name), "danger"))
         self._card(tr("History"), *rows)
@@ -160,7 +161,7 @@ class SettingsScreen(Screen):
             self.app.change_history(lambda: self.app.history.delete_put_aside(name))
 
         ConfirmSheet(
-            tr("What could not be read of {name} is gone for good.", name=name),
+            tr("What could not be read of it is gone for good: {name}", name=aside_label(name, tr)),
             tr("Delete it"),
             confirmed,
             title=tr("Delete this file?"),
@@ -221,7 +222,8 @@ class SettingsScreen(Screen):
 
         message = tr("All results and all kept sound are gone for good.")
         if aside := self.app.history.put_aside():
-            message += " " + tr("So is what was put aside: {names}.", names=", ".join(aside))
+            names = "; ".join(aside_label(name, tr) for name in aside)
+            message += " " + tr("So is what was put aside: {names}.", names=names)
         ConfirmSheet(
             message,
             tr("Delete everything"),

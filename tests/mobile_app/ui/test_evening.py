@@ -166,8 +166,8 @@ def test_what_was_not_recognised_has_its_row_and_can_be_corrected(hand: Hand) ->
     assert "What was it?" in hand.texts()
     hand.tap(hand.find(kind=NavItem, place="history"))
     row = hand.find(kind=LineRow)
-    assert row.text == "Not recognised"
-    assert row.detail.endswith("?")  # the two that came closest
+    assert row.text.endswith("?")  # the two that came closest
+    assert "Not recognised" in row.detail
     hand.tap(hand.find(kind=NavItem, place="listen"))
     hand.tap(hand.find(kind=TextButton, text="Tell which dance it was"))
     hand.tap(hand.find(kind=DanceRow, key="rumba"))
@@ -576,15 +576,15 @@ def test_what_was_put_aside_is_deleted_by_a_dialog_that_names_it(hand: Hand, tmp
     hand.app.history.delete_all = None  # type: ignore[assignment,method-assign]
     hand.app.go("settings")
     hand.frames(3)
-    assert f"Put aside: {name}" in hand.texts()
+    when = time_of_day(datetime(2026, 5, 1, 20, 15, tzinfo=UTC))
+    assert any(text.startswith("Put aside: History of a newer app") and when in text for text in hand.texts())
     hand.app.screen("settings").ask_forget()
     hand.frames(3)
-    assert hand.reads(name)
-    assert any(name in text and "All results" in text for text in hand.texts())
+    assert any("newer app" in text and when in text and "All results" in text for text in hand.texts())
     hand.tap(hand.find(kind=TextButton, text="Keep it"))
     hand.find(kind=TextButton, text="Delete it").dispatch("on_release")
     hand.frames(3)
-    assert hand.reads(f"What could not be read of {name}")
+    assert any("What could not be read" in text and when in text for text in hand.texts())
     [confirm, *_] = [b for b in hand.widgets(TextButton, text="Delete it") if b.kind == "danger"]
     hand.tap(confirm)
     assert not (tmp_path / "data" / name).exists()
