@@ -116,13 +116,16 @@ def _card(args: argparse.Namespace) -> int:
     from runtime.atomic import replacing
     from training.data.manifest import read_manifest
     from training.data.summary import card
+    from training.synthesis.humans import attributions
 
+    recordings = read_manifest(args.manifest)
     with progress("recordings"):
         text = card(
             args.name or args.manifest.stem,
-            read_manifest(args.manifest),
+            recordings,
             licence=args.licence,
             description=args.description,
+            attributions=attributions((r.column("drummer"), r.column("tune")) for r in recordings),
         )
     with replacing(args.output) as temporary:
         temporary.write_text(text, encoding="utf-8")

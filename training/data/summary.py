@@ -137,8 +137,18 @@ def fingerprint(recordings: Sequence[Recording]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def card(name: str, recordings: Sequence[Recording], *, licence: str, description: str = "") -> str:
-    """A dataset card in Markdown: composition, splits, sources, rights, faults."""
+def card(
+    name: str,
+    recordings: Sequence[Recording],
+    *,
+    licence: str,
+    description: str = "",
+    attributions: Sequence[str] = (),
+) -> str:
+    """A dataset card in Markdown: composition, splits, sources, rights, faults.
+
+    `attributions` say in a line each whose work is heard in the recordings.
+    """
     summary = summarise(recordings)
     lines = [f"# {name}", ""]
     if description:
@@ -163,6 +173,9 @@ def card(name: str, recordings: Sequence[Recording], *, licence: str, descriptio
         "",
         licence,
         "",
+        *(("What people played and wrote that is heard in it:", "") if attributions else ()),
+        *(f"- {line}" for line in attributions),
+        *([""] if attributions else []),
         "## Known faults",
         "",
         *(f"- {line}" for line in summary.faults or ["none found"]),

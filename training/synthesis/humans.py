@@ -1,6 +1,7 @@
 """People in the orchestra: who of the two archives plays in a recording."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,6 @@ from training.synthesis.form import Form
 
 DRUMMER_SHARE = 0.8  # of the recordings whose style has drummers that fit
 TUNE_SHARE = 0.6  # of the recordings whose style is played with written tunes
-ATTRIBUTIONS = (grooves.ATTRIBUTION, tunes.ATTRIBUTION)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,28 @@ def load(folder: Path) -> Humans:
         If one is missing, or is not what it should be.
     """
     return Humans(grooves.Grooves(folder), tunes.Tunes(folder))
+
+
+def attributions(used: Iterable[tuple[str, str]]) -> list[str]:
+    """Whose work recordings hold, in a line for each archive.
+
+    Parameters
+    ----------
+    used : iterable of (str, str)
+        The columns `drummer` and `tune` of a manifest; '' where there is none.
+    """
+    drummers, songs = [], []
+    for drummer, tune in used:
+        drummers += [drummer] if drummer else []
+        songs += [tune] if tune else []
+    lines = []
+    if drummers:
+        count = f"{len(set(drummers))} performances in {len(drummers)} recordings"
+        lines.append(f"Drummers: {grooves.ATTRIBUTION}. {count}; timing, loudness and tempo were changed.")
+    if songs:
+        names = "; ".join(sorted(set(songs)))
+        lines.append(f"Tunes: {tunes.ATTRIBUTION}, in {len(songs)} recordings: {names}.")
+    return lines
 
 
 def fingerprint(folder: Path) -> str:
