@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from runtime import mel
 from runtime.answer import clock
 from runtime.audio import Source, between, first_absurd, open_audio, prefetched
+from runtime.dances import ALL, danced
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
@@ -35,9 +36,12 @@ class Classifier:
     aggregation : {'evidence', 'mean'}
         From segments to the recording: evidence that follows the music (`runtime.evidence`), or the
         thesis's mean (3.3) over all of it.
-    dances : {'all', 'ten'}
-        'ten' answers with the thesis's ten dances only; whatever else the model knows counts as none of
-        them.
+    dances : str or sequence of str
+        What is danced here: 'all' that the model knows, a group ('standard', 'latin', 'ten', 'social'), or
+        dances ('tango', 'tango,rumba', ['tango', 'social']); whatever else it knows counts as none of them.
+    nothing_else : bool
+        Nothing else than `dances` is played here: 'none of these' is never the answer, and what the model
+        gives to anything else is shared out among them.
     excerpt : (float, float or None)
         From where to where recordings in files are heard, s; to their ends if None. Times in a `Prediction`
         count from its beginning.
@@ -58,7 +62,8 @@ class Classifier:
         stride: int = DEFAULT_STRIDE,
         min_confidence: float | None = None,
         aggregation: Aggregation = "evidence",
-        dances: Dances = "all",
+        dances: Dances = ALL,
+        nothing_else: bool = False,
         excerpt: tuple[float, float | None] = (0.0, None),
     ) -> None:
         start, end = excerpt
@@ -68,7 +73,9 @@ class Classifier:
                 f"got {start!r} to {end!r}"
             )
         self.excerpt = excerpt
-        self.judging = judging_for(model, threads, stride, min_confidence, aggregation, dances)
+        self.judging = judging_for(
+            model, threads, stride, min_confidence, aggregation, dances, nothing_else=nothing_else
+        )
 
     @property
     def model(self) -> Model:
@@ -179,18 +186,15 @@ def judging_for(
     min_confidence: float | None,
     aggregation: Aggregation,
     dances: Dances,
+    *,
+    nothing_else: bool = False,
 ) -> Judging:
     """Check what a classifier was asked for, and load its model."""
     if min_confidence is not None and not 0 <= min_confidence <= 1:  # nan is not, either
         raise ParameterError(f"min_confidence must be from 0 to 1, got {min_confidence!r}")
-    for name, value, known in (
-        ("aggregation", aggregation, get_args(Aggregation)),
-        ("dances", dances, get_args(Dances)),
-    ):
-        if value not in known:
-            raise ParameterError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+    if aggregation not in get_args(Aggregation):
+        known = ", ".join(get_args(Aggregation))
+        raise ParameterError(f"aggregation must be one of {known}, got {aggregation!r}")
     loaded = model if isinstance(model, Model) else Model.load(model, threads=threads)
-    judging = Judging(loaded, check_stride(stride), min_confidence, aggregation, dances)
-    if not judging.labels:
-        raise ParameterError(f"dances='ten': the model {loaded.info.name!r} knows none of the ten")
-    return judging
+    chosen = danced(dances, loaded.info.labels)
+    return Judging(loaded, check_stride(stride), min_confidence, aggregation, chosen, nothing_else)

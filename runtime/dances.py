@@ -1,12 +1,15 @@
 """The dances that we know facts of, as data. Which of them a model knows is data of the model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from runtime.errors import ParameterError
 
 WDSF = "WDSF Competition Rules, tempi for all competitions (bars per minute)"
 NDCA = "NDCA dance tempi for American style (bars per minute)"
 SOCIAL = "usual tempi at social dances and festivals; no rule fixes them"
 OTHER = "other"  # label of music that is none of a model's dances
+ALL = "all"  # the group of whatever a model knows
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,8 @@ class Dance:
     name : str
         Display name.
     family : str
-        'Latin' or 'Standard' of the thesis's ten; of social dances 'Caribbean', 'Swing', 'Country', 'Tango'
-        or 'Social'; '' where nothing is known.
+        'Latin' or 'Standard' of the thesis's ten; of social dances 'Caribbean', 'Swing', 'Country' or
+        'Social'; '' where nothing is known.
     metre : str or None
         Time signature that the dance is counted in.
     beats_per_bar : int or None
@@ -86,16 +89,70 @@ _SOCIAL: tuple[Dance, ...] = (
     Dance("east_coast_swing", "East Coast Swing", "Swing", "4/4", 4, 34, 36, 30, 42, NDCA, "#5254A3"),
     Dance("lindy_hop", "Lindy Hop", "Swing", "4/4", 4, 35, 48, 30, 54, SOCIAL, "#9C9EDE"),
     Dance("charleston", "Charleston", "Swing", "4/4", 4, 50, 60, 46, 65, SOCIAL, "#843C8C"),
-    Dance("argentine_tango", "Argentine Tango", "Tango", "4/4", 4, 29, 33, 25, 36, SOCIAL, "#8C2D4F"),
-    Dance("vals", "Tango Vals", "Tango", "3/4", 3, 62, 72, 55, 78, SOCIAL, "#C51B8A"),
-    Dance("milonga", "Milonga", "Tango", "2/4", 2, 46, 56, 40, 62, SOCIAL, "#DE77AE"),
+    Dance("argentine_tango", "Argentine Tango", "Social", "4/4", 4, 29, 33, 25, 36, SOCIAL, "#8C2D4F"),
+    Dance("vals", "Tango Vals", "Social", "3/4", 3, 62, 72, 55, 78, SOCIAL, "#C51B8A"),
+    Dance("milonga", "Milonga", "Social", "2/4", 2, 46, 56, 40, 62, SOCIAL, "#DE77AE"),
 )
 REGISTRY: dict[str, Dance] = {d.key: d for d in (*DANCES, *_SOCIAL)}
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "standard": tuple(d.key for d in DANCES if d.family == "Standard"),
+    "latin": tuple(d.key for d in DANCES if d.family == "Latin"),
+    "ten": DANCE_KEYS,
+    "social": tuple(d.key for d in _SOCIAL),
+}
+"""What may be danced somewhere, by a name for all of them."""
 
 
 def dance(key: str) -> Dance:
     """The dance with this class label; of one that we know nothing of, only its name."""
     return REGISTRY.get(key) or Dance(key, key.replace("_", " ").title())
+
+
+def danced(dances: str | Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """What of a model's dances is danced where it listens.
+
+    Parameters
+    ----------
+    dances : str or sequence of str
+        'all', one of `GROUPS`, a dance, or several of these: a sequence, or a string with commas. Dances by
+        key or display name, in capitals or not.
+    known : sequence of str
+        The model's dances.
+
+    Returns
+    -------
+    tuple of str
+        In the model's order.
+
+    Raises
+    ------
+    ParameterError
+        If a name is neither a dance that the model knows nor a group, or if the model knows nothing of it.
+    """
+    names = dances.split(",") if isinstance(dances, str) else list(dances)
+    if not all(isinstance(name, str) for name in names):
+        raise ParameterError(f"dances must be names of dances or groups, got {dances!r}")
+    wanted: set[str] = set()
+    for name in names:
+        key = "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
+        group = tuple(known) if key == ALL else GROUPS.get(key)
+        mine = [k for k in known if key in (k.replace("-", "_").lower(), _as_key(dance(k).name))]
+        found = mine if group is None else [k for k in known if k in group]
+        if not found:
+            problem = f"no dance or group {name.strip()!r}" if group is None else f"none of {key!r}"
+            raise ParameterError(
+                f"dances: the model knows {problem}; known are {', '.join((ALL, *GROUPS))}, "
+                f"{', '.join(known)}"
+            )
+        wanted.update(found)
+    if not wanted:
+        raise ParameterError("dances: none are named; leave it out for all that the model knows")
+    return tuple(key for key in known if key in wanted)
+
+
+def _as_key(name: str) -> str:
+    return "_".join(name.lower().replace("-", " ").split())
 
 
 def label_problem(labels: Iterable[str]) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime.classifier import judging_for, mono
+from runtime.dances import ALL
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
@@ -191,7 +192,7 @@ class LiveClassifier:
     ----------
     sample_rate : int
         Hz, of the samples that will be pushed.
-    model, threads, min_confidence, dances :
+    model, threads, min_confidence, dances, nothing_else :
         As for `Classifier`.
     stride : int
         Frames from one segment to the next; 43 gives an update every second.
@@ -215,11 +216,14 @@ class LiveClassifier:
         stride: int = LIVE_STRIDE,
         min_confidence: float | None = None,
         aggregation: Aggregation = "evidence",
-        dances: Dances = "all",
+        dances: Dances = ALL,
+        nothing_else: bool = False,
     ) -> None:
         self.sample_rate = sample_rate
         self._stream = MelStream(sample_rate)
-        self.judging = judging_for(model, threads, stride, min_confidence, aggregation, dances)
+        self.judging = judging_for(
+            model, threads, stride, min_confidence, aggregation, dances, nothing_else=nothing_else
+        )
         self.reset()
 
     @property

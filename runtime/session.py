@@ -6,6 +6,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from runtime.aggregate import RunningMean
 from runtime.answer import GRADES, Certainty, Choice, choose, grade
 from runtime.context import GrowingContext
-from runtime.dances import DANCE_KEYS, OTHER, dance
+from runtime.dances import ALL, OTHER, dance, danced
 from runtime.errors import AudioError, ModelError
 from runtime.evidence import MAX_PARTS, EvidenceSettings, Follower, Observation, Span, divide
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
@@ -27,9 +28,11 @@ from runtime.tempo import Tempo, TempoHistory
 BATCH_SEGMENTS = 16  # segments per run of the network: bounds memory at small strides
 TEMPO_SECONDS = 120.0  # of music that plays: what its tempo is taken from
 PREVAILS = 0.5  # share of the music that the dance of the whole must fill
+LEAST_SHARED = 0.002  # of each dance's score where nothing else is danced: noise is evidence for none
+RULED_OUT = -99.0  # `none_bias` of what cannot be
 
 Aggregation = Literal["evidence", "mean"]
-Dances = Literal["all", "ten"]
+Dances = str | Sequence[str]  # as `runtime.dances.danced` takes them
 
 
 @dataclass(frozen=True)
@@ -44,25 +47,31 @@ class Judging:
     min_confidence : float or None
         Probability from which a dance is named; the model's own where None.
     aggregation : 'evidence' or 'mean'
-    dances : 'all' or 'ten'
+    dances : str or sequence of str
+        What is danced here: 'all', groups or dances, see `runtime.dances.danced`.
+    nothing_else : bool
+        Nothing else is played here: the scores of the rest, of 'none of these' too, are shared out among
+        the dances, in proportion to theirs. Otherwise they all count as 'none of these'.
     """
 
     model: Model
     stride: int
     min_confidence: float | None = None
     aggregation: Aggregation = "evidence"
-    dances: Dances = "all"
+    dances: Dances = ALL
+    nothing_else: bool = False
 
-    @property
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """The dances that may be answered."""
-        known = self.model.info.labels
-        return known if self.dances == "all" else tuple(label for label in known if label in DANCE_KEYS)
+        return danced(self.dances, self.model.info.labels)
 
     @property
     def evidence(self) -> EvidenceSettings:
         """The model's parameters, at the threshold asked for."""
         settings = self.model.info.evidence
+        if self.nothing_else:
+            settings = replace(settings, none_bias=RULED_OUT)
         if self.min_confidence is None:
             return settings
         least = self.min_confidence  # of a name; two dances are not to be surer than one is asked to be
@@ -88,11 +97,14 @@ class Judging:
         )
         if not np.isfinite(scores).all():
             raise ModelError(f"the model {self.model.info.name!r} gave scores that are not finite numbers")
-        if self.dances == "all":
-            return scores
         kept = scores[:, [self.model.info.labels.index(label) for label in self.labels]]
+        if self.nothing_else:
+            kept = kept + np.float32(LEAST_SHARED)
+            kept /= kept.sum(axis=1, keepdims=True)
+        elif len(self.labels) == len(self.model.info.labels):
+            return scores
         rest: Float32 = np.maximum(1 - kept.sum(axis=1, keepdims=True), 0)
-        return np.concatenate([kept, rest], axis=1)
+        return np.concatenate([kept, np.zeros_like(rest) if self.nothing_else else rest], axis=1)
 
 
 class _Segments(NamedTuple):

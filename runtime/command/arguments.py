@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from runtime.command.batch import STDIN
 from runtime.command.exits import fraction, moment, whole
-from runtime.dances import DANCES
+from runtime.dances import ALL, DANCES, GROUPS
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.live import LIVE_STRIDE
 from runtime.mel import FRAME_RATE
@@ -145,7 +145,19 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--to", type=moment, metavar="TIME", help="and no further than this")
     group.add_argument(
-        "--ballroom-only", action="store_true", help="answer with the ten ballroom dances alone"
+        "--dances",
+        default=ALL,
+        metavar="GROUP|A,B,C",
+        help=f"what is danced here: {', '.join(GROUPS)}, or dances; anything else is none of these (default: "
+        "all that the model knows)",
+    )
+    group.add_argument(
+        "--nothing-else",
+        action="store_true",
+        help="and nothing else is played: the answer is always one of them, or 'not sure'",
+    )
+    group.add_argument(
+        "--ballroom-only", action="store_const", const="ten", dest="dances", help="the same as --dances ten"
     )
     group.add_argument(
         "--stride",

@@ -71,7 +71,8 @@ def _classify(args: argparse.Namespace) -> int:
         stride=args.stride or DEFAULT_STRIDE,
         min_confidence=args.min_confidence,
         aggregation=args.aggregation,
-        dances="ten" if args.ballroom_only else "all",
+        dances=args.dances,
+        nothing_else=args.nothing_else,
         excerpt=(getattr(args, "from") or 0.0, args.to),
     )
     n_outcomes = len(recordings) + len(failures)
@@ -120,7 +121,7 @@ def _bounded(option: str, number: int | None) -> int | None:
 
 def _settings(args: argparse.Namespace) -> dict[str, object]:
     """What answers depend on."""
-    names = ("stride", "min_confidence", "aggregation", "ballroom_only", "from", "to")
+    names = ("stride", "min_confidence", "aggregation", "dances", "nothing_else", "from", "to")
     model = sha256(resolve(args.model).read_bytes()).hexdigest()
     return {"version": __version__, "model": model} | {name: getattr(args, name) for name in names}
 
@@ -227,7 +228,8 @@ def _listen(args: argparse.Namespace) -> int:
         stride=args.stride or LIVE_STRIDE,
         min_confidence=args.min_confidence,
         aggregation=args.aggregation,
-        dances="ten" if args.ballroom_only else "all",
+        dances=args.dances,
+        nothing_else=args.nothing_else,
     )
     if prediction is None:
         _say("there was not enough music for an answer")
