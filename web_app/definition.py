@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime import answer, audio, cells, evidence, live, loudness, mel, segments, session, tempo
+from runtime import answer, audio, cells, context, evidence, live, loudness, mel, segments, session, tempo
 from runtime.colour import contrast, ink_on
 from runtime.dances import OTHER, Dance, dance
 from runtime.model import INPUT, OUTPUT, Model
@@ -90,6 +90,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "live_stride": live.LIVE_STRIDE,
             "min_seconds": segments.MIN_SECONDS,
         },
+        "context": _constants(context, "DOUBT"),
         "session": _constants(session, "TEMPO_SECONDS", "PREVAILS"),
         "evidence": asdict(info.evidence)
         | _constants(
@@ -143,6 +144,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "training_data": info.training_data,
             "labels": list(info.labels),
             "segment_frames": info.segment_frames,
+            "context_frames": list(info.context_frames),
             "input": INPUT,
             "output": OUTPUT,
         },

@@ -49,6 +49,7 @@ import { FrontEnd } from './mel.js';
  * @property {string} training_data
  * @property {string[]} labels
  * @property {number} segment_frames
+ * @property {number[]} context_frames
  * @property {string} input
  * @property {string} output
  */
@@ -108,6 +109,7 @@ import { FrontEnd } from './mel.js';
  * @property {{side_ratio: number}} audio
  * @property {FrontEndDefinition} front_end
  * @property {SegmentsDefinition} segments
+ * @property {{doubt: number}} context
  * @property {{tempo_seconds: number, prevails: number}} session
  * @property {EvidenceDefinition} evidence
  * @property {LoudnessDefinition} loudness

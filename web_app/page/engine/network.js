@@ -15,7 +15,7 @@ export class OnnxNetwork {
     this._session = session;
     this._model = model;
     this._nMels = frontEnd.n_mels;
-    this._input = new Float32Array(frontEnd.n_mels * model.segment_frames);
+    this._input = new Float32Array(frontEnd.n_mels * Math.max(...model.context_frames));
     /** @type {Promise<unknown>} */
     this._last = Promise.resolve();
   }
@@ -48,9 +48,9 @@ export class OnnxNetwork {
   }
 
   /**
-   * Scores of a segment: the dances', and none of these last. Calls wait for each other.
+   * Scores of a segment, or of a longer window: the dances', and none of these last. Calls wait for each other.
    *
-   * @param {Float32Array} frames segment_frames × n_mels of mel power
+   * @param {Float32Array} frames frames × n_mels of mel power
    * @returns {Promise<Float32Array>}
    */
   run(frames) {
@@ -61,13 +61,15 @@ export class OnnxNetwork {
 
   /** @param {Float32Array} frames */
   async _run(frames) {
-    const { segment_frames: nFrames, input, output, labels } = this._model;
+    const { input, output, labels } = this._model;
+    const nFrames = frames.length / this._nMels;
     for (let frame = 0; frame < nFrames; frame++) {
       for (let band = 0; band < this._nMels; band++) {
         this._input[band * nFrames + frame] = frames[frame * this._nMels + band];
       }
     }
-    const tensor = new ort.Tensor('float32', this._input, [1, 1, this._nMels, nFrames]);
+    const values = this._input.subarray(0, this._nMels * nFrames);
+    const tensor = new ort.Tensor('float32', values, [1, 1, this._nMels, nFrames]);
     const results = await this._session.run({ [input]: tensor });
     const scores = new Float32Array(labels.length + 1);
     scores.set(/** @type {Float32Array} */ (results[output].data));

@@ -2,6 +2,7 @@
 // its end, `PlayingMusic` at every segment.
 
 import { choose } from './answer.js';
+import { GrowingContext } from './context.js';
 import { argmax, average, divide, Follower } from './evidence.js';
 import { isSilent, LoudestSoFar, quietLevel } from './loudness.js';
 import { padded, SegmentStream } from './segments.js';
@@ -15,7 +16,7 @@ import { TempoHistory } from './tempo.js';
 /**
  * @typedef {object} Network
  * @property {(segment: Float32Array) => Promise<Float32Array>} run
- *   scores of a segment (segment_frames × n_mels of mel power): the dances', and none of these last
+ *   scores of a segment, or of a longer window (frames × n_mels of mel power): the dances', and none of these last
  */
 
 /**
@@ -75,6 +76,7 @@ class Session {
     this._frameRate = frameRate;
     this.labels = definition.model.labels;
     this.segments = new SegmentStream(definition.model.segment_frames, stride, nMels, frameRate);
+    this.context = new GrowingContext(definition.model.context_frames, definition.context.doubt, nMels);
     this.tempo = new TempoHistory(definition.tempo, nMels, frameRate);
     this.loudest = new LoudestSoFar(decay);
     this.segmentSeconds = definition.model.segment_frames / frameRate;
@@ -94,9 +96,12 @@ class Session {
     this.tempo.push(frames);
     const loudest = this.loudest.push(frames.data, this._nMels);
     const heard = [];
+    const score = (/** @type {Float32Array} */ window) => this._network.run(window);
+    this.context.push(frames);
     for (const segment of this.segments.push(frames)) {
-      const scores = await this._network.run(segment.frames);
-      const end = Math.min(segment.firstFrame + this.segments.segmentFrames - first, frames.count);
+      const behind = segment.firstFrame + this.segments.segmentFrames;
+      const scores = await this.context.scores(behind, await score(segment.frames), score);
+      const end = Math.min(behind - first, frames.count);
       heard.push({
         time: segment.time,
         scores,
@@ -144,7 +149,6 @@ class Session {
     const { best } = chosen;
     const verdict = silent ? 'silence' : one || chosen.verdict === 'dance' ? chosen.verdict : 'not sure';
     const also = verdict === 'two' && chosen.second !== null ? [chosen.second] : [];
-    const none = this.labels.length;
     const shown = verdict === 'not sure' ? scores[best] : chosen.confidence;
     const key = this.labels[best];
     const answer = verdict === 'dance' ? this.definition.dances[key] : null;
@@ -335,6 +339,7 @@ export class PlayingMusic extends Session {
    */
   gap(frame) {
     this.segments.reset(frame);
+    this.context.reset(frame);
     this.tempo.gap(frame);
     this.nFrames = frame;
   }
