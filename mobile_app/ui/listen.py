@@ -79,10 +79,10 @@ class SetList(Card):
     lines = ObjectProperty(())
     saved = NumericProperty(0)  # the session's row in the history
 
-    def show(self, lines: tuple[Heard, ...], saved: int | None, *, goes_on: bool) -> None:
-        """Show a set list, the newest first; one dance alone is none."""
+    def show(self, lines: tuple[Heard, ...], saved: int | None, *, goes_on: bool, count: int = ROWS) -> None:
+        """Show the last `count` songs of a set list, the newest first; one song alone is none."""
         look = host().look
-        shown = lines[: -ROWS - 1 : -1] if len(lines) > 1 else ()
+        shown = lines[: -count - 1 : -1] if len(lines) > 1 else ()
         self.saved = saved or 0
         self.lines = shown
         rows = self.ids.rows
@@ -104,6 +104,7 @@ class SessionView(Part):
 
     wide = BooleanProperty(False)  # two columns
     over = BooleanProperty(False)  # an evening is over: its set list matters, not the last ranking
+    push = NumericProperty(0)  # px that the set list is pushed down, below the fold
 
 
 class TapSheet(Sheet):
@@ -141,11 +142,17 @@ class ListenScreen(Screen):
         self.app = host()
         super().__init__(**kwargs)
         self._n_segments = 0
+        self._rows: tuple[tuple[Heard, ...], int | None, bool] = ((), None, False)
         self._shown_at = 0.0
         self.welcome = Welcome(screen=self)
         self.view = SessionView(screen=self)
         arrange = Clock.create_trigger(self.arrange, -1)
+        fit = Clock.create_trigger(self.fit_set_list, -1)
         self.bind(size=arrange)
+        for part in (self.view.ids.scroll, self.view.ids.right_scroll):
+            part.bind(height=fit)
+        for part in (self.view.ids.upper, self.view.ids.evidence):
+            part.bind(minimum_height=fit)
         self.app.shown.bind(mode=arrange)
         self.app.theme.bind(body=arrange)
         Clock.schedule_interval(self.tick, 1 / 30)
@@ -201,9 +208,32 @@ class ListenScreen(Screen):
         if done and len(snapshot.lines) == 1:
             scores = snapshot.lines[0].scores
         self.view.ids.candidates.show(scores)
-        self.view.ids.setlist.show(snapshot.lines, snapshot.saved, goes_on=not done)
+        self._rows = (snapshot.lines, snapshot.saved, not done)
+        self.fit_set_list()
         self._show_timeline(session, snapshot)
         self._show_question(snapshot, done=done)
+
+    def fit_set_list(self, *_: object) -> None:
+        """As many rows as there is room for: the edge of the screen never cuts through one.
+
+        Where there is room for none, all of them begin below it, and are scrolled to.
+        """
+        view, setlist = self.view.ids, self.view.ids.setlist
+        lines, saved, goes_on = self._rows
+        if len(lines) < 2:
+            setlist.show(lines, saved, goes_on=goes_on)
+            self.view.push = 0
+            return
+        row = self.app.theme.body * 1.25 + dp(10)  # as in listen.kv
+        frame = dp(16) + max(dp(48), self.app.theme.body * 1.4 + dp(16))  # its padding, and its button
+        if self.wide:
+            height, content = view.right_scroll.height, view.evidence.size_hint_min_y
+        else:
+            height, content = view.scroll.height, view.upper.minimum_height
+        room = height - (content - self.view.push - setlist.height)
+        count = int((room - frame) / row)
+        self.view.push = max(0, room) if count < 1 else 0
+        setlist.show(lines, saved, goes_on=goes_on, count=min(ROWS, count) if count >= 1 else ROWS)
 
     def _show_timeline(self, session: Session | None, snapshot: Snapshot) -> None:
         view = self.timeline

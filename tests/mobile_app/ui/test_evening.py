@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -511,6 +512,25 @@ def test_ranking_timeline_and_buttons_fit_a_small_window(
                 f"{widget} {low:.0f}…{high:.0f} of {bottom:.0f}…{top:.0f}"
             )
         assert view.button.height >= 48
+
+
+def test_the_edge_of_the_screen_cuts_through_no_row_of_the_set_list(evening: Hand) -> None:
+    """The third of three rows was cut in the middle, and looked like the last one."""
+    for text_size, size in product(
+        ("normal", "huge"), ((411, 866), (411, 731), (360, 640), (320, 533), (866, 411), (640, 360))
+    ):
+        evening.app.change_settings(text_size=text_size)
+        evening.resize(*size)
+        evening.frames(8)
+        listen = evening.listen
+        scroll = listen.view.ids.right_scroll if listen.wide else listen.view.ids.scroll
+        edge = scroll.to_window(0, scroll.y)[1]
+        rows = evening.widgets(SetRow)
+        assert rows
+        for row in rows:
+            low, high = row.to_window(0, row.y)[1], row.to_window(0, row.top)[1]
+            where = f"{row.text}, {text_size}, {size}: {low:.0f}…{high:.0f} at {edge:.0f}"
+            assert low >= edge - 1 or high <= edge + 1, where
 
 
 def test_the_result_is_the_dance_that_was_heard_not_the_noise_at_the_end(hand: Hand, tone: ToneMaker) -> None:
