@@ -25,11 +25,11 @@ from torch import Tensor, nn
 
 from runtime.dances import OTHER
 from training.calibrate import log_prior
-from training.data.codec import STORED
 from training.data.collections import PRIORS
 from training.data.manifest import read_manifest
 from training.data.store import Store, Stored
 from training.models import RHYTHMOGRAM, build, save_checkpoint
+from training.prepared import as_input, decoded
 from training.sampler import Batches
 
 N_BATCHES = 24
@@ -68,7 +68,7 @@ def recover(
         assert isinstance(last, Tensor)
         last -= torch.tensor(log_prior(prior, classes))
     batches = Batches(stored, sorted({s.recording.dance for s in stored}), batch_size=32)
-    power = [10 ** ((batches[i][0] * STORED.step + STORED.lowest) / 10) for i in range(N_BATCHES)]
+    power = [as_input(decoded(batches[i][0])) for i in range(N_BATCHES)]
     _measure(network, norms, power)
     return network, options
 
