@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from mobile_app.core.danced import chosen
 from mobile_app.core.history import MICROPHONE, Draft, Heard, History
 from mobile_app.core.level import Level, LevelMeter
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
@@ -28,7 +29,7 @@ from mobile_app.core.storage import LEFT_FREE_BYTES, free_bytes, remove
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.verdict import Verdict, verdict
 from runtime import LiveClassifier, Model, Prediction, WhichdanceError
-from runtime.dances import OTHER
+from runtime.dances import ALL, OTHER
 from runtime.mel import FRAME_RATE
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,10 @@ class Options:
         Frames between updates; of the session as it starts.
     min_confidence : float or None
         Probability from which a dance is named; the model's own where None. As the session starts.
+    danced : str
+        What is danced here, as the settings keep it (`danced`). As the session starts.
+    nothing_else : bool
+        And nothing else is played. As the session starts.
     keep_audio : bool
         Keep the sound beside the history; may change at any time.
     audio_limit : int
@@ -62,6 +67,8 @@ class Options:
 
     stride: int
     min_confidence: float | None = None
+    danced: str = ALL
+    nothing_else: bool = False
     keep_audio: bool = False
     audio_limit: int = 500_000_000
     chunk_seconds: float = CHUNK_SECONDS
@@ -286,7 +293,12 @@ class Listener:
             model = self._load_model()
             options = self.options
             self._classifier = LiveClassifier(
-                sample_rate, model=model, stride=options.stride, min_confidence=options.min_confidence
+                sample_rate,
+                model=model,
+                stride=options.stride,
+                min_confidence=options.min_confidence,
+                dances=chosen(options.danced, model.info.labels),
+                nothing_else=options.nothing_else,
             )
             self.draft.model = f"{model.info.name} {model.info.version}"
             self.draft.timeline = Timeline((*self._classifier.labels, OTHER))

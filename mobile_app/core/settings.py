@@ -33,6 +33,10 @@ class Preferences:
     Attributes
     ----------
     theme, text_size, language, update_rate, sensitivity : str
+    danced : str
+        What is danced here: 'all', a group, or dances with commas between them (`danced`).
+    nothing_else : bool
+        And nothing else is played.
     model : str
         Name or file of the model; '' is the one the app comes with.
     keep_awake : bool
@@ -57,6 +61,8 @@ class Preferences:
     language: str = "system"
     update_rate: str = "normal"
     sensitivity: str = "balanced"
+    danced: str = "all"
+    nothing_else: bool = False
     model: str = ""
     keep_awake: bool = True
     thrifty: bool = False

@@ -28,6 +28,7 @@ from mobile_app.core.settings import Preferences
 from mobile_app.core.storage import remove
 from mobile_app.core.translations import mark
 from mobile_app.ui.about import AboutScreen
+from mobile_app.ui.danced import DancedSheet
 from mobile_app.ui.dances import DanceScreen, DancesScreen
 from mobile_app.ui.evening import EveningScreen
 from mobile_app.ui.files import FileSheet
@@ -171,6 +172,7 @@ class WhichDanceApp(App):
             recording=source,
         )
         self._parents = dict(PARENTS)
+        self._show_danced()
 
     # Kivy's life cycle
 
@@ -378,6 +380,13 @@ class WhichDanceApp(App):
         title = title or self.tr("Which dance was it?")
         DanceSheet([*likely, *others], chosen, on_pick, title=title).open()
 
+    def _show_danced(self) -> None:
+        self.shown.danced = self.look.danced(self.settings.danced, self.listening.known_dances())
+
+    def ask_danced(self) -> None:
+        """Let the user say what is danced here."""
+        DancedSheet(self.listening.known_dances(), title=self.tr("What is danced here?")).open()
+
     def share_text(self, text: str) -> None:
         """Hand a text to another app."""
         told = self.system.share_text("whichdance", text)
@@ -455,6 +464,7 @@ class WhichDanceApp(App):
             self._show_words()
         if told := self.listening.settings_changed(before):
             self.toast(told)
+        self._show_danced()
         if self.screens.has_screen("settings"):
             self.screen("settings").mark_values()
 

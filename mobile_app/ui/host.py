@@ -78,6 +78,9 @@ class Host(Protocol):
     def save_file(self, name: str, mime: str, content: str | Path) -> None:
         """Save a text, or a file, where the user wants it, and say where."""
 
+    def ask_danced(self) -> None:
+        """Let the user say what is danced here."""
+
     def back_up(self) -> None:
         """Save the whole history as a file."""
 

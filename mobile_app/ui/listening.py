@@ -13,6 +13,8 @@ from mobile_app.core.settings import MEGABYTE, Preferences
 from mobile_app.core.translations import mark
 from mobile_app.ui.look import Look
 from runtime import Model, ModelError
+from runtime.dances import DANCE_KEYS
+from runtime.model import shipped
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +23,14 @@ Result = TypeVar("Result")
 LISTENING_ON = mark("Listening…")
 STOP = mark("Stop")
 RUNNING = (State.STARTING, State.LISTENING)
-NEXT_TIME = ("update_rate", "thrifty", "sensitivity", "model")  # settings that a session keeps to its end
+NEXT_TIME = (
+    "update_rate",
+    "thrifty",
+    "sensitivity",
+    "model",
+    "danced",
+    "nothing_else",
+)  # settings that a session keeps to its end
 
 
 class Listening:
@@ -127,9 +136,11 @@ class Listening:
         return Options(
             settings.stride,
             settings.min_confidence,
-            settings.keep_audio,
-            int(settings.audio_limit) * MEGABYTE,
-            settings.chunk_seconds,
+            danced=settings.danced,
+            nothing_else=settings.nothing_else,
+            keep_audio=settings.keep_audio,
+            audio_limit=int(settings.audio_limit) * MEGABYTE,
+            chunk_seconds=settings.chunk_seconds,
         )
 
     def _start(self, name: str, open_source: Callable[[], AudioSource]) -> None:
@@ -142,6 +153,19 @@ class Listening:
             self._in_background = bool(
                 self._do(lambda: self.platform.system.start_background(*told, stop_soon))
             )
+
+    def known_dances(self) -> tuple[str, ...]:
+        """Those of the model that the settings name, as far as that is known without loading it."""
+        name = self._settings().model
+        if name in self.models:
+            return tuple(self.models[name].info.labels)
+        try:
+            listed = shipped()
+            entry = listed.get(name) or next(iter(listed.values()))
+            return tuple(entry["classes"])
+        except (ModelError, KeyError, StopIteration) as error:
+            log.warning("no list of dances: %s", error)
+            return DANCE_KEYS
 
     def load_model(self) -> Model:
         """The model that the settings name, else the standard one; called in the listener's thread."""

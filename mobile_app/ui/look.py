@@ -3,6 +3,7 @@
 from kivy.event import EventDispatcher
 from kivy.properties import DictProperty, ObjectProperty
 
+from mobile_app.core import danced
 from mobile_app.core.history import Heard
 from mobile_app.core.interfaces import System
 from mobile_app.core.settings import TEXT_SCALE, Preferences
@@ -10,6 +11,7 @@ from mobile_app.core.translations import Translator, mark, supported
 from mobile_app.ui.theme import Theme, dance_colour
 from runtime.dances import OTHER, REGISTRY, dance
 
+MOST_NAMES = 2  # of dances, where a choice of them is told in words
 NO_DANCE = "#8a7f85"
 NONE_OF_THESE = mark("None of these")
 
@@ -67,6 +69,15 @@ class Look(EventDispatcher):
         if line.dance or line.truth or not line.best:
             return ""
         return str(self.tr("{dances}?", dances=self.dances((line.best, *line.also[:1]))))
+
+    def danced(self, choice: str, known: tuple[str, ...]) -> str:
+        """What is danced here, in a few words: a group's name, a few dances, or how many."""
+        if choice in danced.groups(known):
+            return str(self.tr(danced.NAMES[choice]))
+        keys = danced.chosen(choice, known)
+        if len(keys) > MOST_NAMES:
+            return str(self.tr.plural("{count} dance", "{count} dances", len(keys)))
+        return ", ".join(self.dance_name(key) for key in keys)
 
     def dance_colour(self, key: str | None) -> str:
         """A dance's colour; grey of none."""

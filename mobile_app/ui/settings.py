@@ -24,6 +24,7 @@ from mobile_app.ui.widgets import (
     Note,
     SwitchRow,
     TextButton,
+    Words,
 )
 from runtime import ModelError
 from runtime.model import shipped
@@ -88,6 +89,8 @@ class SettingsScreen(Screen):
         )
         self._card(
             tr("Listening"),
+            Words(text=tr("What is danced here?")),
+            self._danced_button(),
             self._choice(
                 "sensitivity",
                 tr("When to name a dance"),
@@ -146,6 +149,11 @@ class SettingsScreen(Screen):
             rows.append(self._button(tr("Open it again"), "folder", partial(self.app.reopen, name)))
             rows.append(self._button(tr("Delete it"), "delete", partial(self.ask_delete, name), "danger"))
         self._card(tr("History"), *rows)
+
+    def _danced_button(self) -> Chips:
+        row = self._button(self.app.shown.danced, "filter", self.app.ask_danced)
+        [self.danced] = row.children
+        return row
 
     def _button(self, text: str, icon: str, action: Callable[[], None], kind: str = "tonal") -> Chips:
         row, button = Chips(), TextButton(text=text, icon=icon, kind=kind)
@@ -212,6 +220,7 @@ class SettingsScreen(Screen):
             choice.value = getattr(self.app.settings, name)
         for name, row in self.switches.items():
             row.active = getattr(self.app.settings, name)
+        self.danced.text = self.app.shown.danced
 
     def ask_forget(self) -> None:
         """Ask, then delete the whole history."""

@@ -35,6 +35,7 @@ class Shown(EventDispatcher):
     elapsed = StringProperty()
     tempo = StringProperty()
     fill = NumericProperty(0)
+    danced = StringProperty()  # what is danced here
     question = StringProperty()  # '' where there is nothing to confirm
     can_confirm = BooleanProperty(False)
     answered = BooleanProperty(False)

@@ -185,6 +185,9 @@ class Candidate(BoxLayout):
             self.ids.row.add_widget(bar, index=1)
 
 
+IMPOSSIBLE = 1e-6  # probability of 'none of these' where nothing else is played
+
+
 class Ranking(BoxLayout):
     """The likeliest dances with their probabilities; 'none of these' is always among them."""
 
@@ -201,8 +204,10 @@ class Ranking(BoxLayout):
         """Show probabilities by dance; {} shows where they will be."""
         self._scores = scores
         look = host().look
-        keys = sorted(scores, key=lambda key: -scores[key])[: int(self.count)]
-        if OTHER in scores and OTHER not in keys:
+        possible = scores.get(OTHER, 0) > IMPOSSIBLE
+        order = sorted(scores, key=lambda key: -scores[key])
+        keys = [key for key in order if possible or key != OTHER][: int(self.count)]
+        if possible and OTHER not in keys:
             keys[-1] = OTHER
         while len(self.rows) != self.count:
             if len(self.rows) > self.count:

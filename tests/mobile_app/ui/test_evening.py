@@ -26,7 +26,16 @@ from mobile_app.ui.glyphs import covered, drawable
 from mobile_app.ui.history import EveningRow, LineRow
 from mobile_app.ui.keyboard import pressable
 from mobile_app.ui.listen import SetRow
-from mobile_app.ui.widgets import ChoiceChip, DanceRow, IconButton, LineInput, NavItem, TextButton, Touchable
+from mobile_app.ui.widgets import (
+    ChoiceChip,
+    DanceRow,
+    IconButton,
+    LineInput,
+    NavItem,
+    SwitchRow,
+    TextButton,
+    Touchable,
+)
 from runtime import Model
 from runtime.dances import OTHER, REGISTRY
 from tests.conftest import ToneMaker
@@ -714,3 +723,26 @@ def test_the_hour_that_comes_twice_is_told_apart(monkeypatch: pytest.MonkeyPatch
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_what_is_danced_here_is_chosen_before_it_listens(hand: Hand, tone: ToneMaker) -> None:
+    hand.tap(hand.find(kind=TextButton, text="Danced here: All dances"))
+    hand.tap(hand.find(kind=ChoiceChip, value="latin"))
+    assert {row.key for row in hand.widgets(DanceRow) if row.chosen} <= {
+        "samba", "cha_cha_cha", "rumba", "paso_doble", "jive",
+    }  # fmt: skip
+    hand.find(kind=DanceRow, key="jive").dispatch("on_release")
+    hand.find(kind=DanceRow, key="samba").dispatch("on_release")
+    hand.find(kind=DanceRow, key="paso_doble").dispatch("on_release")
+    hand.frames(2)
+    hand.find(kind=SwitchRow).dispatch("on_release")
+    hand.tap(hand.find(kind=TextButton, text="Done"))
+    assert hand.app.settings.danced == "cha_cha_cha,rumba"
+    assert hand.app.settings.nothing_else
+    assert hand.find(kind=TextButton, text="Danced here: Cha Cha Cha, Rumba")
+    hand.press()
+    hand.hear(tone("rumba", 12.0))
+    assert hand.app.shown.answer == "Rumba"
+    rows = [row.text for row in hand.listen.view.ids.candidates.rows if row.text]
+    assert sorted(rows) == ["Cha Cha Cha", "Rumba"]  # and no 'none of these'
+    hand.press()
