@@ -77,7 +77,7 @@ def run(
             f"the same network ({architecture}) in torch with random weights, all "
             "segments as one batch.",
             "A fresh process includes starting Python, all imports (for torch also torchvision, whose "
-            "networks `training.models` builds on) and loading the model.",
+            "networks `training.networks.models` builds on) and loading the model.",
             "Front end and network alone: the mel spectrogram of the decoded samples on one thread, and the "
             f"scores of all segments, {BATCH_SEGMENTS} at a time; with decoding, nearly all of the work.",
             *bounds,

@@ -23,7 +23,7 @@ from export.segments import made_up
 from export.verify import torch_scores
 from runtime.model import INPUT, OnnxEngine, shipped
 from runtime.segments import SEGMENT_FRAMES
-from training.models import ARCHITECTURES, RHYTHMOGRAM
+from training.networks.models import ARCHITECTURES, RHYTHMOGRAM
 
 BATCHES = (1, 16)
 TORCH_TARGET = 3.0  # a mobile float model's speed over torch's at batch 1, one thread

@@ -21,7 +21,7 @@ from export.quantise import to_int8
 from export.segments import made_up
 from runtime.model import FOLDER, REGISTRY, resolve, shipped
 from runtime.segments import SEGMENT_FRAMES
-from training import models
+from training.networks import models
 
 MOBILE = "mobilenet_v3_small"  # the thesis's network for phones
 
@@ -50,7 +50,7 @@ def untrained(architecture: str, folder: Path, *, int8: bool = False) -> Subject
     Parameters
     ----------
     architecture : str
-        As for `training.models.build`.
+        As for `training.networks.models.build`.
     folder : Path
         Where checkpoint and model files are written.
     int8 : bool

@@ -19,9 +19,9 @@ from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, padded, windows
 from training.data.manifest import Recording, read_samples, read_selection
-from training.evaluate import Report, load_runner, statistics
-from training.noise import accuracy_curve
-from training.scoring import Run, score_windows
+from training.evaluation.evaluate import Report, load_runner, statistics
+from training.evaluation.noise import accuracy_curve
+from training.evaluation.scoring import Run, score_windows
 from training.synthesis import ambience
 
 LENGTHS = (5.2, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 240.0)  # s

@@ -18,8 +18,8 @@ from runtime.mel import N_MELS
 from runtime.segments import SEGMENT_FRAMES
 from training.data.manifest import Recording
 from training.data.store import Store, Stored
-from training.loop import Progress, Settings, train
-from training.models import ARCHITECTURES, RHYTHMOGRAM, build
+from training.learning.loop import Progress, Settings, train
+from training.networks.models import ARCHITECTURES, RHYTHMOGRAM, build
 
 SECONDS = 30.0  # length of a recording
 SAMPLE_RATE = 22_050  # Hz

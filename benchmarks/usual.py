@@ -18,7 +18,7 @@ def load(checkpoint: str) -> Callable[[str], str]:
     import numpy as np
     import torch
 
-    from training.models import load_checkpoint
+    from training.networks.models import load_checkpoint
 
     network, _ = load_checkpoint(checkpoint)
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from runtime.dances import DANCE_KEYS
 from training.data.manifest import of_split, read_manifest, write_manifest
+from training.evaluation.metrics import Accuracy
 from training.markdown import table
-from training.metrics import Accuracy
 
 REAL_CURVES = 1883  # that the transfer script tests on
 # Styles that a dance orchestra does not play.

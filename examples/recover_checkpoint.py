@@ -9,8 +9,8 @@ convolution's outputs. Any m and s give the same function; those that training g
 are the ones of real batches. So the outputs of every folded convolution are measured on recordings of the
 manifest, and g = s, b = b' + m written beside w'.
 
-The merged head is taken apart: it was the mean of the branches' heads (`training.merge`), so each branch
-gets its columns times the number of branches, and the whole bias.
+The merged head is taken apart: it was the mean of the branches' heads (`training.networks.merge`), so each
+branch gets its columns times the number of branches, and the whole bias.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from runtime.dances import OTHER
-from training.calibrate import log_prior
 from training.data.collections import PRIORS
 from training.data.manifest import read_manifest
 from training.data.store import Store, Stored
-from training.models import RHYTHMOGRAM, build, save_checkpoint
-from training.prepared import as_input, decoded
-from training.sampler import Batches
+from training.evaluation.calibrate import log_prior
+from training.learning.prepared import as_input, decoded
+from training.learning.sampler import Batches
+from training.networks.models import RHYTHMOGRAM, build, save_checkpoint
 
 N_BATCHES = 24
 

@@ -10,8 +10,8 @@ from typing import Any
 from export.deployed import Deployable, versions
 from export.report import ExportReport, ModelFile
 from runtime.errors import ModelError
+from training.evaluation.metrics import Accuracy, percent
 from training.markdown import table
-from training.metrics import Accuracy, percent
 
 PURPOSE = """\
 Tells which of {n} dances a piece of music is for, from segments of {seconds:.1f} s, on a phone or a

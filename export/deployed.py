@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from runtime.dances import DANCE_KEYS, OTHER, label_problem
 from runtime.errors import ModelError, ParameterError
 from runtime.model import FORMAT_VERSION
-from training.models import front_end, load_checkpoint
-from training.models import labels as training_labels
-from training.scoring import learnt_frames
+from training.evaluation.scoring import learnt_frames
+from training.networks.models import front_end, load_checkpoint
+from training.networks.models import labels as training_labels
 
 NOT_STATED = "not stated"
 
@@ -33,7 +33,8 @@ class Scores(nn.Module):
     temperature : float
         Divides the logits; above 1 it makes an over-confident network modest (Guo et al. 2017).
     log_prior : sequence of float
-        Added to the logits before that, one per class (`training.calibrate.log_prior`); none if empty.
+        Added to the logits before that, one per class (`training.evaluation.calibrate.log_prior`); none if
+        empty.
     """
 
     log_prior: Tensor
@@ -74,7 +75,7 @@ class Deployable:
         Of the checkpoint's file.
     name, architecture : str
     options : dict
-        What `training.models.build` was given beside the architecture.
+        What `training.networks.models.build` was given beside the architecture.
     labels : tuple of str
         Classes of the network: dances, and 'other' after them at most.
     context_frames : tuple of int

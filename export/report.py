@@ -88,7 +88,7 @@ class ExportReport:
     ----------
     name, architecture : str
     options : mapping
-        Of `training.models.build`.
+        Of `training.networks.models.build`.
     classes : tuple of str
         That the network was trained on, 'other' included.
     temperature : float

@@ -17,7 +17,7 @@ from runtime.segments import windows
 from training.data.codec import ARRAYS
 from training.data.collections import dance_of
 from training.data.manifest import Recording, manifest_path, read_samples, read_selection
-from training.evaluate import array_dataset
+from training.evaluation.evaluate import array_dataset
 
 UNLABELLED = -1  # music for none of the ten dances, or no music at all
 OTHERS = 3 / 13  # largest share of the segments that is such music, where there is some of the model's dances
@@ -64,7 +64,7 @@ def read(
     ----------
     given : str
         Path of a manifest, with '@' and a split or 'all' behind it if wished; or of an .npz file as
-        `training.evaluate.array_dataset` reads it.
+        `training.evaluation.evaluate.array_dataset` reads it.
     split : str
         Split of a manifest that counts where `given` names none.
     n_wanted : int

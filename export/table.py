@@ -23,9 +23,9 @@ from runtime.command.exits import Exit, run
 from runtime.errors import ModelError
 from runtime.mel import Float32
 from runtime.segments import SEGMENT_FRAMES
+from training.evaluation.metrics import Accuracy
 from training.markdown import table
-from training.metrics import Accuracy
-from training.models import ARCHITECTURES, RHYTHMOGRAM, build, save_checkpoint
+from training.networks.models import ARCHITECTURES, RHYTHMOGRAM, build, save_checkpoint
 
 START, END = "<!-- python -m export.table -->", "<!-- end -->"
 N_CALIBRATION, N_VERIFICATION = 16, 32  # segments; the large networks take half a second each
@@ -50,7 +50,7 @@ def stand_in(architecture: str, mel: Float32) -> nn.Module:
     Parameters
     ----------
     architecture : str
-        See `training.models`.
+        See `training.networks.models`.
     mel : ndarray, shape (n, 1, 224, 224)
         Mel power.
     """

@@ -15,7 +15,7 @@ from export.segments import Segments
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32, melspectrogram
 from runtime.model import Model
-from training.metrics import Accuracy, top_k
+from training.evaluation.metrics import Accuracy, top_k
 
 CONFIDENT = 0.6  # a score from which a dancer may rely on the answer
 BATCH = 16

@@ -21,7 +21,7 @@ class Settings:
     Attributes
     ----------
     architecture : str
-        See `training.models.build`, which also takes `options`.
+        See `training.networks.models.build`, which also takes `options`.
     epochs, batches_per_epoch, batch_size : int
         An epoch is only a unit of reporting: 20 batches of 8 random segments.
     lr : float
@@ -34,11 +34,11 @@ class Settings:
         Epochs between evaluations, which also write the checkpoint.
     seed : int
     stretch : float
-        See `training.sampler.Batches`.
+        See `training.learning.sampler.Batches`.
     tilt, noise, mask : float
-        See `training.augment.Augmentation`.
+        See `training.learning.augment.Augmentation`.
     hall : float
-        See `training.hall.Hall`.
+        See `training.learning.hall.Hall`.
     frames : tuple of int
         Lengths of segments, of which each batch has one; a length given twice comes twice as often.
     apart : bool

@@ -21,7 +21,7 @@ from export.graph import to_onnx
 from export.segments import Segments
 from runtime.dances import DANCE_KEYS
 from runtime.mel import SAMPLE_RATE
-from training.models import build, save_checkpoint
+from training.networks.models import build, save_checkpoint
 
 CheckpointMaker = Callable[..., Path]
 OPTIONS = {"classes": 11, "channels": 3, "normalisation": "band", "bands": 28}

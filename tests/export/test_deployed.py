@@ -14,8 +14,8 @@ from export.segments import Segments
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.model import ModelInfo
-from training.calibrate import log_prior
-from training.models import front_end
+from training.evaluation.calibrate import log_prior
+from training.networks.models import front_end
 
 CheckpointMaker = Callable[..., Path]
 

@@ -18,7 +18,7 @@ from export.graph import IR_VERSION, OPSET, to_bytes, to_onnx
 from export.segments import Segments
 from export.verify import torch_scores
 from runtime.mel import Float32
-from training.models import build
+from training.networks.models import build
 
 
 class SmallNetwork(nn.Module):
@@ -149,7 +149,7 @@ def test_two_processes_write_the_same_bytes(checkpoint: Path, tmp_path: Path) ->
     ],
 )  # fmt: skip
 def test_every_architecture(architecture: str, tmp_path: Path, made_up: Segments) -> None:
-    from training.models import build, save_checkpoint
+    from training.networks.models import build, save_checkpoint
 
     torch.manual_seed(0)
     save_checkpoint(tmp_path / "best.pt", build(architecture), architecture, {})

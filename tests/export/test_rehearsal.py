@@ -18,8 +18,8 @@ from runtime.segments import windows
 from training.data.codec import STORED
 from training.data.manifest import Recording, write_manifest
 from training.data.store import Store, spectrogram_file
-from training.embed import embedding_runner
-from training.models import build, load_checkpoint, save_checkpoint
+from training.evaluation.embed import embedding_runner
+from training.networks.models import build, load_checkpoint, save_checkpoint
 
 CLASSES = ["jive", "tango", "other"]
 OPTIONS = {"width": 0.25, "classes": CLASSES}

@@ -20,7 +20,7 @@ LIBRARIES = [
     "soundfile",
     "mutagen",
     "torch",
-    "training.models",
+    "training.networks.models",
     "training.data.store",
     "export.publish",
 ]

@@ -179,14 +179,14 @@ def _check_export(folder: Path) -> None:
 
 
 def _write_checkpoint(folder: Path) -> None:
-    from training import models
+    from training.networks import models
 
     options = {"branches": ("acf",), "width": 4}
     models.save_checkpoint(folder / "c.pt", models.build("rhythmogram", **options), "rhythmogram", options)
 
 
 def _check_checkpoint(folder: Path) -> None:
-    from training.models import load_checkpoint
+    from training.networks.models import load_checkpoint
 
     if (folder / "c.pt").exists():
         load_checkpoint(folder / "c.pt")

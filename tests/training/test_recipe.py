@@ -14,8 +14,8 @@ import torch
 import export.cli
 import training.cli
 from training import recipe
-from training.calibrate import log_prior
 from training.data.store import Stored
+from training.evaluation.calibrate import log_prior
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOLDER = "My 'best' songs {1}"

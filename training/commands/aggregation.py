@@ -9,7 +9,7 @@ from training.commands.calibrate import UNNAMED
 from training.commands.collection import add_store, collect, progress, store_of
 
 if TYPE_CHECKING:
-    from training.sequences import Scored
+    from training.following.sequences import Scored
 
 CURVE = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)  # costs of naming nothing
 
@@ -38,9 +38,9 @@ def _run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from runtime.model import Model
-    from training.aggregators import compare
     from training.data.manifest import manifest_path, read_selection
-    from training.sequences import drawn
+    from training.following.aggregators import compare
+    from training.following.sequences import drawn
 
     model = Model.load(args.model)
     labels = model.info.labels
@@ -71,7 +71,7 @@ def _print_curve(sequences: "Sequence[Scored]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from training.evidence_fit import fit_curve
+    from training.following.evidence_fit import fit_curve
 
     table = Table(title="Evidence model by what a second without a name costs (a wrong name costs 1)")
     for heading in ("cost", "named from", "right", "wrong", "other music named", "calibration error"):

@@ -25,8 +25,8 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from training.average import average
     from training.data.manifest import manifest_path, read_selection
+    from training.learning.average import average
 
     recordings = read_selection(args.manifest)
     stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored

@@ -34,11 +34,11 @@ def _run(args: argparse.Namespace) -> int:
 
     from runtime.dances import DANCE_KEYS
     from runtime.errors import WhichdanceError
-    from training import baseline
     from training.data.manifest import check_splits, of_split, read_manifest
-    from training.evaluate import item_of, statistics
-    from training.provenance import hash_of_file
-    from training.reports import write_reports
+    from training.data.provenance import hash_of_file
+    from training.evaluation import baseline
+    from training.evaluation.evaluate import item_of, statistics
+    from training.evaluation.reports import write_reports
 
     recordings = [r for r in read_manifest(args.manifest) if r.dance in DANCE_KEYS]
     check_splits(args.manifest, recordings, "train", "test")

@@ -12,8 +12,8 @@ from training.commands.machine import add_device, device_of
 
 if TYPE_CHECKING:
     from training.data.store import Stored
-    from training.evidence_fit import EvidenceFit
-    from training.scoring import Run
+    from training.evaluation.scoring import Run
+    from training.following.evidence_fit import EvidenceFit
 
 UNNAMED = 0.7  # see --unnamed-cost
 
@@ -66,9 +66,11 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from training import calibrate, models, provenance
+    from training.data import provenance
     from training.data.manifest import manifest_path, read_selection
-    from training.scoring import calibrated_runner, learnt_frames, network_runner, score_recordings
+    from training.evaluation import calibrate
+    from training.evaluation.scoring import calibrated_runner, learnt_frames, network_runner, score_recordings
+    from training.networks import models
 
     recordings = read_selection(args.manifest)
     device = device_of(args)
@@ -116,8 +118,8 @@ def _run(args: argparse.Namespace) -> int:
 def _fit_evidence(
     run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", args: argparse.Namespace
 ) -> "EvidenceFit":
-    from training.evidence_fit import fit_evidence
-    from training.sequences import drawn
+    from training.following.evidence_fit import fit_evidence
+    from training.following.sequences import drawn
 
     with progress("sequences") as bar:
         sequences = drawn(run, stored, labels, args.sequences, progress=bar)

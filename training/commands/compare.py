@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.metrics import Estimate
+    from training.evaluation.metrics import Estimate
 
 
 def add_parser(commands: Any) -> None:
@@ -15,7 +15,7 @@ def add_parser(commands: Any) -> None:
         help="whether one of two evaluated networks is better: McNemar's test, paired bootstrap",
         description="Compares recording by recording, so a difference shows far sooner than two intervals "
         "come apart. B less A: above 0, B is better. The last line says whether B ships by the rule of "
-        "training.shipping: likelier over all datasets at once, and none worse in top-1.",
+        "training.evaluation.shipping: likelier over all datasets at once, and none worse in top-1.",
     )
     for name in ("first", "second"):
         command.add_argument(
@@ -31,7 +31,7 @@ def _run(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from training.reports import compare_reports
+    from training.evaluation.reports import compare_reports
 
     table = Table(
         "Dataset", "Recordings", "A", "B", "B less A", "only A right", "only B right", "McNemar's p",

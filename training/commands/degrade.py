@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from runtime.errors import WhichdanceError
     from training.data.manifest import read_selection, write_manifest
-    from training.degrade import write_low_quality_copies
+    from training.evaluation.degrade import write_low_quality_copies
 
     if args.alpha:
         return _noisy_set(args)
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
 def _noisy_set(args: argparse.Namespace) -> int:
     from runtime.errors import WhichdanceError
     from training.data.manifest import read_selection, write_manifest
-    from training.noise import write_noisy_set
+    from training.evaluation.noise import write_noisy_set
 
     if len(args.crowd) != 1:
         raise ParameterError("--alpha needs one --crowd FILE, a recording of a crowd")

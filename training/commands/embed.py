@@ -28,8 +28,8 @@ def _run(args: argparse.Namespace) -> int:
     from runtime.errors import WhichdanceError
     from runtime.segments import check_stride
     from training.data.manifest import manifest_path, read_selection
-    from training.embed import embed, write_embeddings
-    from training.models import load_checkpoint
+    from training.evaluation.embed import embed, write_embeddings
+    from training.networks.models import load_checkpoint
 
     check_stride(args.stride)
     recordings = read_selection(args.manifest)

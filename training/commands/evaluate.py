@@ -12,7 +12,7 @@ from training.commands.collection import add_store, collect, progress, store_of
 from training.commands.machine import add_device, device_of
 
 if TYPE_CHECKING:
-    from training.evaluate import Dataset
+    from training.evaluation.evaluate import Dataset
 
 
 def add_parser(commands: Any) -> None:
@@ -46,10 +46,10 @@ def _run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from runtime.segments import check_stride
-    from training import evaluate
-    from training.provenance import seen
-    from training.reports import write_reports
-    from training.weights import read_checkpoint
+    from training.data.provenance import seen
+    from training.evaluation import evaluate
+    from training.evaluation.reports import write_reports
+    from training.networks.weights import read_checkpoint
 
     check_stride(args.stride)
     check_datasets(args.dataset)
@@ -108,8 +108,8 @@ def check_datasets(texts: Sequence[str]) -> None:
 
 def dataset_of(text: str, args: argparse.Namespace) -> "Dataset":
     """The dataset that '[NAME=]MANIFEST.csv[@SPLIT]' or '[NAME=]ARRAYS.npz' names."""
-    from training import evaluate
     from training.data.manifest import manifest_path, read_selection
+    from training.evaluation import evaluate
 
     name, source = _named(text)
     if source.endswith(".npz"):

@@ -15,7 +15,7 @@ from training.settings import IMAGENET, RANDOM, SETTINGS_OF_METHOD, TORCHVISION
 
 if TYPE_CHECKING:
     from training.data.store import Stored
-    from training.evaluate import Dataset
+    from training.evaluation.evaluate import Dataset
     from training.experiments.setup import Setup
 
 
@@ -79,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
     from runtime.errors import ParameterError
     from training.data.manifest import check_splits, read_manifest
     from training.data.splits import folds
-    from training.degrade import read_noise
+    from training.evaluation.degrade import read_noise
     from training.experiments import EXPERIMENTS
     from training.experiments.setup import repeated
 
@@ -175,7 +175,7 @@ def _made_with(args: argparse.Namespace, stored: "Sequence[Stored]", extension: 
     """A hash of the data and of the method that all rows share; weights and seeds are a row's own."""
     import hashlib
 
-    from training.loop import fingerprint
+    from training.learning.loop import fingerprint
 
     method = {name: getattr(args, name) for name in SETTINGS_OF_METHOD if name != "seed"}
     text = f"{fingerprint(stored, extension)} {sorted(method.items())}"

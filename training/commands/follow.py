@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from runtime.model import Model
-    from training.follow import Following, Stream
+    from training.following.follow import Following, Stream
 
 
 def add_parser(commands: Any) -> None:
@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> int:
     from runtime.model import Model
     from runtime.segments import check_stride
     from runtime.session import Judging
-    from training.follow import follow
+    from training.following.follow import follow
 
     model = Model.load(args.model)
     if args.evidence is not None:
@@ -99,10 +99,10 @@ def _streams(args: argparse.Namespace) -> "list[Stream]":
     import numpy as np
 
     from runtime.mel import Float32
-    from training import evaluate
     from training.data.codec import ARRAYS, STORED
     from training.data.manifest import manifest_path, read_selection
-    from training.follow import Stream
+    from training.evaluation import evaluate
+    from training.following.follow import Stream
 
     if args.dataset.endswith(".npz"):
         dataset = evaluate.array_dataset(Path(args.dataset).stem, args.dataset)

@@ -19,7 +19,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from training.merge import merge
+    from training.networks.merge import merge
 
     merge(args.checkpoint, args.output)
     print(f"{len(args.checkpoint)} networks merged into {args.output}")

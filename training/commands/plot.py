@@ -59,8 +59,8 @@ def add_parser(commands: Any) -> None:
 
 def _curves(args: argparse.Namespace) -> int:
     from runtime.command.plot import check_plot_path
-    from training import plots
-    from training.weights import read_checkpoint
+    from training.evaluation import plots
+    from training.networks.weights import read_checkpoint
 
     check_plot_path(args.output)
     history = read_checkpoint(args.checkpoint)["training"]["history"]
@@ -73,7 +73,7 @@ def _risk(args: argparse.Namespace) -> int:
 
     from runtime.command.plot import check_plot_path
     from runtime.errors import WhichdanceError
-    from training import plots
+    from training.evaluation import plots
 
     check_plot_path(args.output)
     try:
@@ -93,7 +93,7 @@ def _scores(args: argparse.Namespace) -> int:
     from runtime import Classifier, mel
     from runtime.audio import between, open_audio
     from runtime.command.plot import check_plot_path
-    from training import plots
+    from training.evaluation import plots
 
     check_plot_path(args.output)
     model = checkpoint_model(args.model) if args.model.endswith(".pt") else args.model
@@ -112,7 +112,7 @@ def checkpoint_model(path: str) -> "Model":
     from runtime.dances import OTHER
     from runtime.model import Model, ModelInfo
     from runtime.segments import SEGMENT_FRAMES
-    from training.evaluate import load_labelled_runner
+    from training.evaluation.evaluate import load_labelled_runner
 
     run, threshold, labels = load_labelled_runner(path)
     known = [i for i, label in enumerate(labels) if label != OTHER]
@@ -139,7 +139,7 @@ def checkpoint_model(path: str) -> "Model":
 
 def _spectrogram(args: argparse.Namespace) -> int:
     from runtime.command.plot import check_plot_path
-    from training import plots
+    from training.evaluation import plots
 
     check_plot_path(args.output)
     plots.save(plots.spectrograms(*_excerpt(args)), args.output)
@@ -148,7 +148,7 @@ def _spectrogram(args: argparse.Namespace) -> int:
 
 def _noise(args: argparse.Namespace) -> int:
     from runtime.command.plot import check_plot_path
-    from training import degrade, plots
+    from training.evaluation import degrade, plots
 
     check_plot_path(args.output)
     samples, sample_rate = _excerpt(args)

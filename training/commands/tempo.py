@@ -24,8 +24,8 @@ def _run(args: argparse.Namespace) -> int:
     from runtime import Classifier
     from runtime.dances import DANCES
     from runtime.errors import WhichdanceError
-    from training import tempo
     from training.data.manifest import read_selection
+    from training.evaluation import tempo
 
     recordings = read_selection(args.manifest)
     console = Console(stderr=True)

@@ -67,7 +67,7 @@ def _take_settings_from_file(command: argparse.ArgumentParser) -> None:
     parse = command.parse_known_args
 
     def parse_with_settings(args: Any = None, namespace: Any = None) -> Any:
-        from training.run_settings import read_settings
+        from training.learning.run_settings import read_settings
 
         for word in sys.argv[1:] if args is None else args:
             if str(word).endswith(".toml") and not str(word).startswith("-"):
@@ -118,7 +118,7 @@ def add_network(
 
 
 def _classes(text: str) -> "int | tuple[str, ...]":
-    from training.models import labels
+    from training.networks.models import labels
 
     return int(text) if text in ("10", "11") else labels(text)
 
@@ -231,9 +231,9 @@ def settings_of(args: argparse.Namespace, architecture: str, more_options: Mappi
 
 
 def _run(args: argparse.Namespace) -> int:
-    from training import loop
     from training.data.manifest import check_splits, read_manifest
     from training.data.splits import leaks
+    from training.learning import loop
 
     settings_files = [path for path in args.manifest if path.suffix == ".toml"]
     if settings_files:
@@ -289,8 +289,8 @@ def run_training(
     import torch
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from training import loop
-    from training.run_settings import SETTINGS, scalars, write_settings
+    from training.learning import loop
+    from training.learning.run_settings import SETTINGS, scalars, write_settings
 
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -3,7 +3,7 @@
 import sys
 
 from runtime.errors import ParameterError
-from training import noise, plots
+from training.evaluation import noise, plots
 from training.experiments.setup import COLUMNS, Setup, Table
 from training.settings import WAVEFORM
 

@@ -13,13 +13,20 @@ import numpy as np
 from runtime.atomic import replacing
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.manifest import Recording
+from training.data.provenance import seen
 from training.data.store import Stored
-from training.evaluate import Dataset, Report, evaluate, load_labelled_runner, stored_dataset, warning
+from training.evaluation.evaluate import (
+    Dataset,
+    Report,
+    evaluate,
+    load_labelled_runner,
+    stored_dataset,
+    warning,
+)
+from training.evaluation.metrics import Accuracy, percent
+from training.evaluation.scoring import Run
 from training.markdown import table
-from training.metrics import Accuracy, percent
-from training.provenance import seen
-from training.scoring import Run
-from training.weights import read_checkpoint
+from training.networks.weights import read_checkpoint
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
 
@@ -40,7 +47,7 @@ class Trained:
     labels : tuple of str
         Of the scores' columns.
     seen : dict of str to set of str
-        Hashes of what it was made with, see `training.provenance.seen`.
+        Hashes of what it was made with, see `training.data.provenance.seen`.
     """
 
     run: Run
@@ -58,7 +65,7 @@ class Setup:
         Tables are written here, runs to `runs/` below.
     train : callable
         `train(run name, architecture, training recordings, options)` trains, or goes on, and gives the
-        path of the best checkpoint. `options` are of `training.models.build`.
+        path of the best checkpoint. `options` are of `training.networks.models.build`.
     training : sequence of Stored
     test : sequence of Stored
     architecture : str

@@ -1,6 +1,6 @@
 """Table 4.4: our method on the test split, with and without aggregation. Also figures 4.2 and 4.4."""
 
-from training import plots
+from training.evaluation import plots
 from training.experiments.setup import Setup, Table
 
 TITLE = "our method on the test data, with and without segment aggregation"

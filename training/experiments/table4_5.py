@@ -1,7 +1,7 @@
 """Table 4.5: our method on another dataset, Extended Ballroom in the thesis. Also figure 4.5."""
 
 from runtime.errors import ParameterError
-from training import plots
+from training.evaluation import plots
 from training.experiments.setup import Setup, Table
 
 TITLE = "our method on Extended Ballroom"

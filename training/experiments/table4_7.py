@@ -1,7 +1,7 @@
 """Table 4.7: eleven ways to train DenseNet-161."""
 
-from training.densenet import CONFIGURATIONS
 from training.experiments.setup import COLUMNS, Setup, Table, accuracies
+from training.networks.densenet import CONFIGURATIONS
 
 TITLE = "training configurations of DenseNet-161"
 THESIS = {

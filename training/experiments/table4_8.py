@@ -1,6 +1,6 @@
 """Table 4.8: our method on datasets of various origin and quality. Also figure 4.6."""
 
-from training import plots
+from training.evaluation import plots
 from training.experiments.setup import Setup, Table, table_of_datasets
 
 TITLE = "our method on various datasets"

@@ -1,0 +1,89 @@
+"""Evaluations as files."""
+
+import csv
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runtime.errors import ParameterError, WhichdanceError
+from training.data.store import Stored
+from training.evaluation.evaluate import Report, evaluate, load_runner, stored_dataset
+from training.evaluation.reports import compare_reports, write_reports
+
+
+@pytest.fixture(scope="module")
+def report(stored: tuple[Stored, ...], tiny_model: Path) -> Report:
+    return evaluate(load_runner(tiny_model)[0], stored_dataset("clicks: of three", stored))
+
+
+def test_json_and_a_confusion_matrix_per_dataset(report: Report, tmp_path: Path) -> None:
+    path = write_reports(tmp_path / "new", [report], model="tiny.onnx")
+    content = json.loads(path.read_text())
+    assert content["model"] == "tiny.onnx"
+    [data] = content["datasets"]
+    assert data["top1"]["total"] == 15
+    assert data["top1"]["interval"][0] <= data["top1"]["value"] <= data["top1"]["interval"][1]
+    figure = np.asarray(Image.open(tmp_path / "new" / "confusion-clicks--of-three.png").convert("L"))
+    assert figure.std() > 10  # something is drawn
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "confusion-clicks--of-three.png",
+        "recordings.csv",
+        "report.json",
+    ]
+
+
+def test_a_dataset_without_a_name_for_its_file(report: Report, tmp_path: Path) -> None:
+    nameless = Report(**{**vars(report), "name": ": /"})
+    with pytest.raises(ParameterError, match="no letter or digit"):
+        write_reports(tmp_path, [nameless], model="tiny.onnx")
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_row_per_recording(report: Report, tmp_path: Path, stored: tuple[Stored, ...]) -> None:
+    write_reports(tmp_path, [report], model="tiny.onnx")
+    with (tmp_path / "recordings.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 15
+    right = 0
+    for row, recording in zip(rows, stored, strict=True):
+        assert row["truth"] == recording.recording.dance
+        assert row["path"] == str(recording.recording.path)
+        assert recording.file.name.startswith(row["recording"])
+        assert row["group"].endswith(recording.recording.path.name)
+        scores = {name: float(value) for name, value in list(row.items())[10:]}
+        assert max(scores, key=scores.__getitem__) == row["prediction"]
+        assert float(row["confidence"]) == max(scores.values())
+        assert row["right"] == str(int(row["truth"] == row["prediction"]))
+        right += int(row["right"])
+    assert right == report.top1.right
+
+
+def test_comparison_of_two_evaluations(report: Report, tmp_path: Path) -> None:
+    better = report.scores.copy()
+    for i, label in enumerate(report.labels):
+        better[i, list(report.to_dict()["classes"]).index(label)] = 2.0
+    write_reports(tmp_path / "a", [report], model="a")
+    write_reports(tmp_path / "b", [replace(report, scores=better), replace(report, name="alone")], model="b")
+    results, _ = compare_reports(tmp_path / "a", tmp_path / "b" / "recordings.csv")
+    assert list(results) == [report.name]
+    found = results[report.name]
+    assert (found.first.right, found.second.right, found.only_first) == (report.top1.right, 15, 0)
+    assert found.only_second == 15 - report.top1.right
+    labels = Counter(report.labels)
+    assert found.first.total == sum(labels.values())
+
+    write_reports(tmp_path / "c", [replace(report, name="other name")], model="c")
+    with pytest.raises(WhichdanceError, match="no recordings of the ten dances in common"):
+        compare_reports(tmp_path / "a", tmp_path / "c")
+    swapped = tuple("tango" for _ in report.labels)
+    write_reports(tmp_path / "d", [replace(report, labels=swapped)], model="d")
+    with pytest.raises(WhichdanceError, match=r"is rumba in .* and tango in"):
+        compare_reports(tmp_path / "a", tmp_path / "d")
+    (tmp_path / "recordings.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(WhichdanceError, match="it has no column confidence"):
+        compare_reports(tmp_path, tmp_path)

@@ -1,0 +1,137 @@
+"""The fit finds what was put in, and its rule for naming is the runtime's."""
+
+import numpy as np
+import pytest
+
+from runtime.dances import OTHER
+from runtime.errors import ParameterError
+from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
+from runtime.mel import FRAME_RATE
+from training.following.evidence_fit import Batch, cost, fit_curve, fit_evidence, measure, named, posteriors
+from training.following.sequences import NO_SONG, Scored, compose, scored
+
+N_STATES = 5
+
+
+def drawn(rng, n_updates=120, sharpness=1.2, blur=8):
+    """A sequence whose segments err together for `blur` updates, as those of one song do."""
+    truth, state = [], 0
+    while len(truth) < n_updates:
+        state = int(rng.integers(N_STATES))
+        truth += [state] * int(rng.integers(30, 60))
+    truth = np.array(truth[:n_updates])
+    noise = np.repeat(rng.standard_normal((n_updates // blur + 1, N_STATES)), blur, axis=0)[:n_updates]
+    logits = 1.3 * noise
+    logits[np.arange(n_updates), truth] += 2 * sharpness
+    scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    seconds = np.full(n_updates, 43 / FRAME_RATE)
+    passed = seconds.copy()
+    passed[0] = 0
+    return Scored(scores.astype(np.float32), truth, seconds, passed)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    rng = np.random.default_rng(0)
+    return [drawn(rng) for _ in range(24)]
+
+
+@pytest.fixture(scope="module")
+def fits(sequences):
+    """A careful dancer, one between, and a hasty one."""
+    told = []
+    found = fit_curve(sequences, [0.1, 0.5, 1.0], progress=lambda *counts: told.append(counts))
+    assert told == [(n, 120) for n in range(120)]
+    return found
+
+
+def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
+    settings = EvidenceSettings(name_at=0.7, release_at=0.4, temperature=1.5, none_bias=0.4)
+    batch = Batch.of(sequences[:3])
+    said = Chain(settings, N_STATES).said(posteriors(settings, batch))
+    names = named(said, settings.name_at, settings.release_at)
+    for i, sequence in enumerate(sequences[:3]):
+        follower = Follower(settings, N_STATES)
+        end = 5.2
+        for t, row in enumerate(sequence.scores):
+            follower.update(Observation(end - 5.2, end, float(sequence.seconds[t]), row))
+            end += 43 / FRAME_RATE
+            np.testing.assert_allclose(follower.posterior, said[t, i], atol=1e-9)
+            assert (-1 if follower.current is None else follower.current) == names[t, i]
+
+
+def test_the_fit_is_better_than_chance_settings_and_calibrated(sequences, fits):
+    fit = fits[1]
+    held_out = Batch.of(sequences[1::2])
+    careless = measure(EvidenceSettings(weight=3.0, name_at=0.3, release_at=0.3), held_out, 0.5)
+    assert fit.cost < careless.cost
+    assert fit.right > 0.6
+    assert fit.calibration_error < 0.1 < careless.calibration_error + 0.1
+    assert fit.sequences == 12
+
+
+def test_a_careful_dancer_names_less(fits):
+    careful, _, hasty = fits
+    assert careful.wrong <= hasty.wrong
+    assert careful.right <= hasty.right
+
+
+def test_cost_by_hand():
+    truth = np.array([[0], [0], [0], [4], [NO_SONG]])  # four dances; state 4 is none of them
+    scores = np.full((5, 1, N_STATES), 0.2)
+    batch = Batch(scores, truth, np.ones((5, 1, 1)), np.ones((5, 1, 1)))
+    assert cost(np.array([[0], [0], [0], [4], [2]]), batch, 4, 0.5) == 0  # all right; pauses do not count
+    assert cost(np.array([[0], [-1], [4], [-1], [2]]), batch, 4, 0.5) == (0.5 + 0.5) / 4
+    assert cost(np.array([[0], [1], [1], [-1], [2]]), batch, 4, 0.5) == (2 + 2) / 4  # two seconds, one flip
+    assert cost(np.array([[0], [0], [0], [0], [2]]), batch, 4, 0.5) == 1 / 4
+
+
+def test_one_sequence_is_too_few(sequences):
+    with pytest.raises(ParameterError, match="at least 2"):
+        fit_evidence(sequences[:1], unnamed=0.5)
+    with pytest.raises(ParameterError, match="cost"):
+        fit_evidence(sequences, unnamed=0)
+
+
+class _Stored:
+    def __init__(self, dance, level, tempo=120.0):
+        from types import SimpleNamespace
+
+        self.recording = SimpleNamespace(dance=dance, tempo_bpm=tempo)
+        self._level = level
+
+    def codes(self):
+        return np.full((3000, 224), self._level, np.uint8)
+
+
+def test_sequences_know_what_plays_when():
+    songs = [_Stored("tango", 100), _Stored("rumba", 120), _Stored("salsa", 140), _Stored(OTHER, 80, 0.0)]
+    seen = set()
+    for seed in range(30):
+        frames, states = compose(songs, ["rumba", "tango"], np.random.default_rng(seed))
+        assert len(frames) == len(states)
+        db = np.round(10 * np.log10(frames[:, 0]) / 0.5 + 160).astype(int)
+        for level, state in {100: 1, 120: 0, 140: 2, 80: NO_SONG, 0: NO_SONG}.items():
+            assert set(states[db == level]) <= {state}
+        seen |= set(states)
+        heard = scored(lambda batch: np.full((len(batch), 2), 0.3, np.float32), frames, states, 3)
+        assert heard.scores.shape[1] == 3
+        np.testing.assert_allclose(heard.scores.sum(axis=1), 1, atol=1e-6)
+        assert heard.seconds[0] == pytest.approx(224 / FRAME_RATE)
+        assert (heard.seconds[1:] <= heard.passed[1:] + 1e-9).all()
+    assert seen == {0, 1, 2, NO_SONG}
+
+
+def test_songs_last_as_dances_do_whatever_the_recording():
+    """A recording of 12 s is played again and again, one of ten minutes in part."""
+    short, long = _Stored("tango", 100), _Stored("rumba", 120)
+    short.codes = lambda: (
+        np.repeat(np.arange(500, dtype=np.uint16) % 200 + 20, 224).astype(np.uint8).reshape(-1, 224)
+    )
+    long.codes = lambda: np.full((26000, 224), 3, np.uint8)
+    for seed in range(8):
+        _, states = compose([short, long], ["rumba", "tango"], np.random.default_rng(seed))
+        changes = np.flatnonzero(np.diff(states)) + 1
+        runs = [r for r in np.split(states, changes) if r[0] != NO_SONG]
+        assert min(len(r) for r in runs) >= 59.9 * FRAME_RATE
+        assert len(states) <= 4 * 181 * FRAME_RATE + 3 * 11 * FRAME_RATE

@@ -1,0 +1,223 @@
+"""Fit the evidence model's few parameters on sequences of generated recordings.
+
+Two kinds of parameters, two criteria. How fast evidence counts and is forgotten, and when a dance is named,
+are chosen by what they cost a dancer (`cost`): a wrong name is worse than none, and no name is worse than
+the right one. How sure the answer sounds, the temperature, is chosen by the likelihood of the truth, a
+proper score, so that a confidence of 80 % is right in 80 %.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from runtime.errors import ParameterError
+from runtime.evidence import Chain, EvidenceSettings
+from training.evaluation.metrics import expected_calibration_error
+from training.following.sequences import NO_SONG, Scored
+
+WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # s⁻¹
+MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0)  # that a dance lasts
+NONE_BIASES = (-0.5, 0.0, 0.5, 1.0, 1.5)
+NAME_AT = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
+MAX_TEMPERATURE = 10.0
+
+WRONG = 1.0  # cost of a second in which a dance is named that is not played
+FLIP_SECONDS = 2.0  # of wrong naming that every change to a wrong name costs in addition
+
+
+@dataclass(frozen=True)
+class EvidenceFit:
+    """Fitted parameters, and how they do on other sequences than they were fitted on.
+
+    Attributes
+    ----------
+    settings : EvidenceSettings
+    cost : float
+        Per second of music, by `cost`.
+    calibration_error : float
+        Expected calibration error of the probability of the dance that is named.
+    right, wrong : float
+        Share of the seconds of a dance of the model in which it, or another one, is named.
+    others_named : float
+        Share of the seconds of other music in which a dance is named.
+    sequences : int
+        How many they were measured on.
+    """
+
+    settings: EvidenceSettings
+    cost: float
+    calibration_error: float
+    right: float
+    wrong: float
+    others_named: float
+    sequences: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences side by side, padded at their ends: arrays of shape (n_updates, n_sequences, …)."""
+
+    scores: NDArray[np.float64]
+    truth: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    passed: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, sequences: Sequence[Scored]) -> "Batch":
+        longest = max(len(s.truth) for s in sequences)
+        n_states = sequences[0].scores.shape[1]
+        scores = np.full((longest, len(sequences), n_states), 1 / n_states)
+        truth = np.full((longest, len(sequences)), NO_SONG)
+        seconds, passed = np.zeros((2, longest, len(sequences), 1))
+        for i, s in enumerate(sequences):
+            n = len(s.truth)
+            scores[:n, i], truth[:n, i] = s.scores, s.truth
+            seconds[:n, i, 0], passed[:n, i, 0] = s.seconds, s.passed
+        return cls(scores, truth, seconds, passed)
+
+    @property
+    def counts(self) -> NDArray[np.bool_]:
+        """Updates at which a song is playing."""
+        return self.truth != NO_SONG
+
+
+def posteriors(settings: EvidenceSettings, batch: Batch) -> NDArray[np.float64]:
+    """Probabilities going forward, before the temperature, shape (n_updates, n_sequences, n_states)."""
+    n_updates, n_sequences, n_states = batch.scores.shape
+    chain = Chain(settings, n_states)
+    likelihoods = np.exp(chain.log_evidence(batch.scores, batch.seconds))
+    p = np.repeat(chain.start()[:, None], n_sequences, axis=1)
+    result = np.empty((n_updates, n_sequences, n_states))
+    for t in range(n_updates):
+        p = chain.after(p, batch.passed[t]) * likelihoods[t]
+        p /= p.sum(axis=(0, 2), keepdims=True)
+        result[t] = p.sum(axis=0)
+    return result
+
+
+def named(said: NDArray[np.float64], name_at: float, release_at: float) -> NDArray[np.int64]:
+    """State that is named at each update, -1 for none, by the rule of `runtime.evidence.Follower`."""
+    result = np.full(said.shape[:2], -1)
+    current = result[0]
+    each = np.arange(said.shape[1])
+    for t, p in enumerate(said):
+        best = p.argmax(axis=1)
+        keeps = (current >= 0) & (p[each, np.maximum(current, 0)] >= release_at)
+        current = np.where(p[each, best] >= name_at, best, np.where(keeps, current, -1))
+        result[t] = current
+    return result
+
+
+def cost(names: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) -> float:
+    """What the names cost a dancer per update with a song; naming 'none of these' is naming nothing.
+
+    Parameters
+    ----------
+    names : ndarray of int, shape (n_updates, n_sequences)
+    batch : Batch
+    n_dances : int
+        States below it are dances.
+    unnamed : float
+        Cost of a second in which the dance that plays is not named, where a wrong name costs 1.
+    """
+    dance = np.where(names < n_dances, names, -1)
+    wrong = (dance >= 0) & (dance != batch.truth)
+    missed = (dance < 0) & (batch.truth < n_dances)
+    begins = wrong[1:] & (dance[1:] != dance[:-1])
+    counts = batch.counts
+    total = WRONG * (wrong & counts).sum() + unnamed * (missed & counts).sum()
+    return float((total + FLIP_SECONDS * (begins & counts[1:]).sum()) / counts.sum())
+
+
+def _untold(done: int, total: int) -> None: ...
+
+
+def fit_evidence(
+    sequences: Sequence[Scored], *, unnamed: float, progress: Callable[[int, int], None] = _untold
+) -> EvidenceFit:
+    """Choose the parameters on the even sequences; measure them on the odd ones.
+
+    Parameters
+    ----------
+    sequences : sequence of Scored
+        At least two.
+    unnamed : float
+        See `cost`; above 0, at most 1.
+    progress : callable
+        Called with (combinations tried, combinations in all).
+    """
+    return fit_curve(sequences, [unnamed], progress=progress)[0]
+
+
+def fit_curve(
+    sequences: Sequence[Scored],
+    unnamed: Sequence[float],
+    *,
+    progress: Callable[[int, int], None] = _untold,
+) -> list[EvidenceFit]:
+    """As `fit_evidence`, for several costs of naming nothing: the choice that a dancer has."""
+    if len(sequences) < 2:
+        raise ParameterError(f"the evidence parameters need at least 2 sequences, got {len(sequences)}")
+    for price in unnamed:
+        if not 0 < price <= 1:
+            raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {price}")
+    fitted, held_out = Batch.of(sequences[::2]), Batch.of(sequences[1::2])
+    n_dances = fitted.scores.shape[2] - 1
+    best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
+    grid = list(product(WEIGHTS, MEAN_SECONDS, NONE_BIASES))
+    for tried, (weight, mean, bias) in enumerate(grid):
+        progress(tried, len(grid))
+        settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
+        probabilities = posteriors(settings, fitted)
+        settings = replace(settings, temperature=_temperature(probabilities, fitted))
+        said = Chain(settings, n_dances + 1).said(probabilities)
+        for name_at, share in product(NAME_AT, RELEASE_SHARES):
+            candidate = replace(settings, name_at=name_at, release_at=share * name_at)
+            names = named(said, name_at, share * name_at)
+            for i, price in enumerate(unnamed):
+                reached = cost(names, fitted, n_dances, price)
+                if reached < best[i][0]:
+                    best[i] = reached, candidate
+    return [measure(settings, held_out, price) for (_, settings), price in zip(best, unnamed, strict=True)]
+
+
+def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> EvidenceFit:
+    """How parameters do on sequences that they were not fitted on."""
+    n_dances = batch.scores.shape[2] - 1
+    said = Chain(settings, n_dances + 1).said(posteriors(settings, batch))
+    names = named(said, settings.name_at, settings.release_at)
+    dance = np.where(names < n_dances, names, -1)
+    counts, known = batch.counts, batch.counts & (batch.truth < n_dances)
+    others = counts & ~known
+    of_dance = counts & (dance >= 0)
+    confidence = np.take_along_axis(said, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
+    return EvidenceFit(
+        settings=settings,
+        cost=cost(names, batch, n_dances, unnamed),
+        calibration_error=expected_calibration_error(confidence[of_dance], (dance == batch.truth)[of_dance]),
+        right=float((dance == batch.truth)[known].mean()),
+        wrong=float(((dance >= 0) & (dance != batch.truth))[known].mean()),
+        others_named=float((dance >= 0)[others].mean()) if others.any() else float("nan"),
+        sequences=batch.truth.shape[1],
+    )
+
+
+def _temperature(probabilities: NDArray[np.float64], batch: Batch) -> float:
+    """The temperature at which the truth is likeliest (Guo et al. 2017)."""
+    counts = batch.counts
+    log = np.log(np.maximum(probabilities[counts], 1e-12))
+    truth = batch.truth[counts][:, None]
+
+    def loss(log_temperature: float) -> float:
+        z = log / np.exp(log_temperature)
+        z -= z.max(axis=1, keepdims=True)
+        normaliser = np.log(np.exp(z).sum(axis=1))
+        return float((normaliser - np.take_along_axis(z, truth, axis=1)[:, 0]).mean())
+
+    limit = np.log(MAX_TEMPERATURE)
+    return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))

@@ -1,0 +1,1 @@
+"""Learning: the loop, the batches that it draws, and what is done to them on the way."""

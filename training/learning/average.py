@@ -1,0 +1,91 @@
+"""Weights between those of a network and those that it was fine-tuned from (Wortsman et al. 2022, WiSE-FT).
+
+Fine-tuning gains what the new recordings teach and loses some of what the old ones taught; networks
+between the two, one set of weights at no further cost, keep more of both.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from runtime.errors import ParameterError
+from training.data import provenance
+from training.data.store import Stored
+from training.learning.hall import Hall
+from training.learning.prepared import as_input, decoded
+from training.learning.sampler import Batches
+from training.networks.models import build, load_checkpoint, save_checkpoint
+
+N_BATCHES = 14  # of 64 segments, half of them in a hall, that normalisation is measured on
+
+
+def average(
+    tuned: str | Path, start: str | Path, recordings: Sequence[Stored], output: str | Path, *, share: float
+) -> nn.Module:
+    """Write a checkpoint whose weights are `share` of the tuned and the rest of the first network's.
+
+    The last layer stays the tuned one's, since its classes are. The statistics of batch normalisation do
+    not average; they are measured anew on the recordings.
+
+    Parameters
+    ----------
+    tuned, start : str or Path
+        Checkpoints of one architecture with the same options but for `classes`.
+    recordings : sequence of Stored
+    output : str or Path
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    nn.Module
+        In eval mode.
+    """
+    if not 0 < share <= 1:
+        raise ParameterError(f"share must be above 0 and at most 1, got {share}")
+    new, checkpoint = load_checkpoint(tuned)
+    old, other = load_checkpoint(start)
+    own, foreign = (
+        (c["architecture"], {k: v for k, v in c["options"].items() if k != "classes"})
+        for c in (checkpoint, other)
+    )
+    if own != foreign:
+        raise ParameterError(
+            f"{tuned} is a {own[0]} built with {own[1]}, {start} a {foreign[0]} of {foreign[1]}"
+        )
+    last = [n for n, m in new.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    first = old.state_dict()
+    state = {
+        name: value
+        if name.startswith(f"{last}.") or not value.is_floating_point()
+        else share * value + (1 - share) * first[name]
+        for name, value in new.state_dict().items()
+    }
+    network = build(checkpoint["architecture"], **checkpoint["options"])
+    network.load_state_dict(state)
+    if share < 1:
+        _measure_normalisation(network, recordings, checkpoint["labels"])
+    before = other.get("training", {})
+    seen = [part["recordings"] for part in (before, checkpoint["training"]) if part.get("recordings")]
+    training = {"averaged": {"share": share, "start": before}, **checkpoint["training"]}
+    training["recordings"] = provenance.joined(seen)
+    save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
+    return network.eval()
+
+
+def _measure_normalisation(network: nn.Module, recordings: Sequence[Stored], labels: Sequence[str]) -> None:
+    """Give batch normalisation the mean statistics of batches as training draws them."""
+    hall = Hall(1.0)
+    batches = Batches(recordings, labels, batch_size=64, seed=5, context=hall.context)
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = None  # a plain mean over batches
+            module.reset_running_stats()
+    network.train()
+    with torch.no_grad():
+        for i in range(N_BATCHES):
+            power = decoded(batches[i][0])
+            network(as_input(hall(power) if i % 2 else power[:, hall.context :]))

@@ -1,0 +1,1 @@
+"""Networks: what they take of a recording, how they are built, kept in files, and merged."""
