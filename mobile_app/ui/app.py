@@ -381,7 +381,7 @@ class WhichDanceApp(App):
         DanceSheet([*likely, *others], chosen, on_pick, title=title).open()
 
     def _show_danced(self) -> None:
-        self.shown.danced = self.look.danced(self.settings.danced, self.listening.known_dances())
+        self.shown.danced = self.look.danced(self.settings, self.listening.known_dances())
 
     def ask_danced(self) -> None:
         """Let the user say what is danced here."""

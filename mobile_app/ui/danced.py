@@ -1,5 +1,6 @@
 """What is danced here? A group of dances, or a choice; and whether anything else is played."""
 
+from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.scrollview import ScrollView
 
@@ -35,13 +36,17 @@ class DancedSheet(Sheet):
         for row in self.rows:
             row.bind(on_release=lambda row: self._choose(self.keys ^ {row.key}))
             rows.add_widget(row)
-        scroll = ScrollView(do_scroll_x=False, size_hint_y=1)
-        scroll.add_widget(rows)
         on = settings.nothing_else
         text, detail = tr("And nothing else"), tr("“None of these” is then never the answer.")
         self.nothing_else = SwitchRow(text=text, detail=detail, active=on, position=float(on))
         self.nothing_else.bind(on_release=self._switch)
-        self.add(self.chips, scroll, self.nothing_else)
+        parts = BoxLayout(orientation="vertical", size_hint_y=None, spacing=dp(12))
+        parts.bind(minimum_height=parts.setter("height"))
+        for part in (self.chips, self.nothing_else, rows):
+            parts.add_widget(part)
+        scroll = ScrollView(do_scroll_x=False)
+        scroll.add_widget(parts)
+        self.add(scroll)
         self.add_buttons((tr("Done"), "filled", self.dismiss))
         self.size_hint_y = 0.92
         self._mark()

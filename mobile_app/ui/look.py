@@ -70,14 +70,16 @@ class Look(EventDispatcher):
             return ""
         return str(self.tr("{dances}?", dances=self.dances((line.best, *line.also[:1]))))
 
-    def danced(self, choice: str, known: tuple[str, ...]) -> str:
+    def danced(self, settings: Preferences, known: tuple[str, ...]) -> str:
         """What is danced here, in a few words: a group's name, a few dances, or how many."""
-        if choice in danced.groups(known):
-            return str(self.tr(danced.NAMES[choice]))
-        keys = danced.chosen(choice, known)
-        if len(keys) > MOST_NAMES:
-            return str(self.tr.plural("{count} dance", "{count} dances", len(keys)))
-        return ", ".join(self.dance_name(key) for key in keys)
+        keys = danced.chosen(settings.danced, known)
+        if settings.danced in danced.groups(known):
+            told = self.tr(danced.NAMES[settings.danced])
+        elif len(keys) > MOST_NAMES:
+            told = self.tr.plural("{count} dance", "{count} dances", len(keys))
+        else:
+            told = ", ".join(self.dance_name(key) for key in keys)
+        return str(self.tr("{dances}, nothing else", dances=told) if settings.nothing_else else told)
 
     def dance_colour(self, key: str | None) -> str:
         """A dance's colour; grey of none."""

@@ -321,6 +321,7 @@ class Parade:
             "delete what was put aside",
             lambda: app.screen("settings").ask_delete(app.history.put_aside()[0]),
         )
+        yield "what is danced", lambda: app.ask_danced()
         yield "about", lambda: app.go("about")
         yield "delete all", lambda: app.screen("settings").ask_forget()
 
