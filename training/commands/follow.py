@@ -21,7 +21,8 @@ def add_parser(commands: Any) -> None:
         "follow",
         help="how soon and how rightly a dance is named while music plays, and let go when it changes",
         description="Plays recordings to the runtime as a microphone would, alone and in pairs of two "
-        "dances; the thesis's mean and the evidence model side by side.",
+        "dances; the thesis's mean and the evidence model side by side. The last column counts what is on "
+        "the screen: one dance, one of two, or the closest one beside 'none of these'.",
     )
     command.add_argument("dataset", help="MANIFEST.csv[@SPLIT], or ARRAYS.npz of mel_db and labels")
     command.add_argument("--model", help="a shipped model's name or an .onnx file (default: as whichdance)")
@@ -69,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 110
+        console.width = 140
     console.print(_table(found))
     if args.output:
         content = {"model": f"{model.info.name} {model.info.version}", "dataset": args.dataset}
@@ -122,12 +123,16 @@ def _table(found: "dict[str, Following]") -> "Table":
     import numpy as np
     from rich.table import Table
 
-    table = Table("", *found, header_style="bold")
+    *_, last = found.values()
+    table = Table("", *found, "on its screen", header_style="bold")
     first = next(iter(found.values()))
     for i, shares in enumerate(first.alone):
+        screen = last.screen[i]
         table.add_row(
             f"after {shares.seconds:g} s: right / wrong / not sure",
             *(f"{f.alone[i].right} / {f.alone[i].wrong} / {f.alone[i].not_sure}" for f in found.values()),
+            f"{screen.right} / {screen.wrong} / {screen.nothing}; two: {screen.two_right} of {screen.two}, "
+            f"beside none: {screen.closest}",
         )
     table.add_row("wrong first names", *(str(f.wrong_first) for f in found.values()))
     table.add_row("names that flip more than twice", *(str(f.restless) for f in found.values()))

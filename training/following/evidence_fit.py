@@ -2,8 +2,10 @@
 
 Two kinds of parameters, two criteria. How fast evidence counts and is forgotten, and when a dance is named,
 are chosen by what they cost a dancer (`cost`): a wrong name is worse than none, and no name is worse than
-the right one. How sure the answer sounds, the temperature, is chosen by the likelihood of the truth, a
-proper score, so that a confidence of 80 % is right in 80 %.
+the right one. When two dances are shown instead is chosen after that, by `cost_of_two`: a pair that holds the
+truth is worth most of a name, one without it is as bad as a wrong name. How sure the answer sounds, the
+temperature, is chosen by the likelihood of the truth, a proper score, so that a confidence of 80 % is right
+in 80 %.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,9 +26,12 @@ MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0)  # that a dance lasts
 NONE_BIASES = (-0.5, 0.0, 0.5, 1.0, 1.5)
 NAME_AT = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
+TWO_AT = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
+TWO_RELEASE_SHARES = (0.8, 0.9, 1.0)  # of two_at
 MAX_TEMPERATURE = 10.0
 
 WRONG = 1.0  # cost of a second in which a dance is named that is not played
+PAIR = 0.25  # of the cost of naming nothing: a second in which one of two dances shown is played
 FLIP_SECONDS = 2.0  # of wrong naming that every change to a wrong name costs in addition
 
 
@@ -45,6 +50,9 @@ class EvidenceFit:
         Share of the seconds of a dance of the model in which it, or another one, is named.
     others_named : float
         Share of the seconds of other music in which a dance is named.
+    shown, wrongly_shown : float
+        Share of the seconds of a dance of the model in which it is on the screen (named, one of two, or the
+        closest beside 'none of these'), and in which another name or pair is.
     sequences : int
         How many they were measured on.
     """
@@ -55,6 +63,8 @@ class EvidenceFit:
     right: float
     wrong: float
     others_named: float
+    shown: float
+    wrongly_shown: float
     sequences: int
 
 
@@ -134,6 +144,92 @@ def cost(names: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) 
     return float((total + FLIP_SECONDS * (begins & counts[1:]).sum()) / counts.sum())
 
 
+def shown(
+    said: NDArray[np.float64], names: NDArray[np.int64], two_at: float, two_release_at: float
+) -> NDArray[np.int64]:
+    """What is on the screen at each update, by the rule of `runtime.answer.choose`.
+
+    Parameters
+    ----------
+    said : ndarray, shape (n_updates, n_sequences, n_states)
+    names : ndarray of int, shape (n_updates, n_sequences)
+        As by `named`.
+    two_at, two_release_at : float
+
+    Returns
+    -------
+    ndarray of int, shape (n_updates, n_sequences, 2)
+        The state that is named, or both that are shown; 'none of these' and the dance that it is closest to
+        count as both. -1 where there is none.
+    """
+    none = said.shape[2] - 1
+    order = np.argsort(-said[..., :none], axis=2, kind="stable")
+    best = order[..., 0]
+    of_best = np.take_along_axis(said, best[..., None], axis=2)[..., 0]
+    rival = np.where(said[..., none] > of_best, none, order[..., 1])
+    together = of_best + np.take_along_axis(said, rival[..., None], axis=2)[..., 0]
+    pairs = np.sort(np.stack([best, rival], axis=2), axis=2)
+    result = np.full((*names.shape, 2), -1)
+    before = np.full((names.shape[1], 2), -1)
+    for t, name in enumerate(names):
+        same = (pairs[t] == before).all(axis=1) | ((rival[t] == none) & (before[:, 1] == none))
+        both = (name < 0) & (together[t] >= np.where(same, two_release_at, two_at))
+        result[t, both] = pairs[t, both]
+        result[t, name >= 0, 0] = name[name >= 0]
+        of_none = name == none
+        result[t, of_none] = np.stack([best[t, of_none], np.full(of_none.sum(), none)], axis=1)
+        before = result[t]
+    return result
+
+
+def cost_of_two(screen: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) -> float:
+    """What the screen costs a dancer per update with a song, two dances counted as well.
+
+    A pair that holds the dance that plays costs a quarter of naming nothing, and so does 'none of these'
+    with it as the closest; a pair of two other dances costs as a wrong name.
+
+    Parameters
+    ----------
+    screen : ndarray of int, shape (n_updates, n_sequences, 2)
+        As by `shown`.
+    batch, n_dances, unnamed :
+        As for `cost`.
+    """
+    right, wrong = judged(screen, batch, n_dances)
+    alone = screen[..., 1] < 0
+    counts, of_dance = batch.counts, batch.truth < n_dances
+    begins = wrong[1:] & (screen[1:] != screen[:-1]).any(axis=2) & counts[1:]
+    total = WRONG * (wrong & counts).sum()
+    total += unnamed * (~right & ~wrong & of_dance & counts).sum()
+    total += PAIR * unnamed * (right & ~alone & counts).sum()
+    return float((total + FLIP_SECONDS * begins.sum()) / counts.sum())
+
+
+def judged(
+    screen: NDArray[np.int64], batch: Batch, n_dances: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where the dance that plays is on the screen, and where only others are named, alone or as two."""
+    of_dance = batch.truth < n_dances
+    right = (screen == batch.truth[..., None]).any(axis=2) & of_dance
+    is_none = (screen == n_dances).any(axis=2)
+    wrong = (screen[..., 0] >= 0) & ~is_none & ~right
+    return right, wrong
+
+
+def fit_two(
+    settings: EvidenceSettings, batch: Batch, unnamed: float, said: NDArray[np.float64]
+) -> EvidenceSettings:
+    """The same settings with the thresholds of two dances that cost least."""
+    n_dances = batch.scores.shape[2] - 1
+    names = named(said, settings.name_at, settings.release_at)
+    tried = []
+    for two_at, share in product(TWO_AT, TWO_RELEASE_SHARES):
+        screen = shown(said, names, two_at, share * two_at)
+        tried.append((cost_of_two(screen, batch, n_dances, unnamed), two_at, share * two_at))
+    _, two_at, two_release_at = min(tried)
+    return replace(settings, two_at=two_at, two_release_at=two_release_at)
+
+
 def _untold(done: int, total: int) -> None: ...
 
 
@@ -183,7 +279,11 @@ def fit_curve(
                 reached = cost(names, fitted, n_dances, price)
                 if reached < best[i][0]:
                     best[i] = reached, candidate
-    return [measure(settings, held_out, price) for (_, settings), price in zip(best, unnamed, strict=True)]
+    fits = []
+    for (_, settings), price in zip(best, unnamed, strict=True):
+        said = Chain(settings, n_dances + 1).said(posteriors(settings, fitted))
+        fits.append(measure(fit_two(settings, fitted, price, said), held_out, price))
+    return fits
 
 
 def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> EvidenceFit:
@@ -193,6 +293,8 @@ def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> Evidenc
     names = named(said, settings.name_at, settings.release_at)
     dance = np.where(names < n_dances, names, -1)
     counts, known = batch.counts, batch.counts & (batch.truth < n_dances)
+    screen = shown(said, names, settings.two_at, settings.two_release_at)
+    seen, mistaken = judged(screen, batch, n_dances)
     others = counts & ~known
     of_dance = counts & (dance >= 0)
     confidence = np.take_along_axis(said, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
@@ -203,6 +305,8 @@ def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> Evidenc
         right=float((dance == batch.truth)[known].mean()),
         wrong=float(((dance >= 0) & (dance != batch.truth))[known].mean()),
         others_named=float((dance >= 0)[others].mean()) if others.any() else float("nan"),
+        shown=float(seen[known].mean()),
+        wrongly_shown=float(mistaken[known].mean()),
         sequences=batch.truth.shape[1],
     )
 

@@ -2,8 +2,9 @@
 
 Every recording is played to `runtime.session.PlayingMusic` as a microphone would hear it, alone and in
 pairs of two dances, one after the other without a pause. What is counted at a moment is the dance that is
-named then; 'not sure' is everything else. Several ways to aggregate hear the same scores, so that they can
-be compared side by side.
+named then; 'not sure' is everything else. Beside that, whether it is on the screen at all: named, one of two,
+or the closest beside 'none of these' (`runtime.answer`). Several ways to aggregate hear the same scores, so
+that they can be compared side by side.
 """
 
 import math
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.answer import Answer
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError
 from runtime.mel import FRAME_RATE, Float32
@@ -53,20 +55,31 @@ class Heard:
     ----------
     times : ndarray, shape (n_updates,)
         Seconds of music heard.
-    named : tuple of (str or None)
-        Key of the dance that was named then.
-    confidence : ndarray, shape (n_updates,)
-        Of the answer then.
+    answers : tuple of Answer
+        What was shown then.
     """
 
     times: NDArray[np.float64]
-    named: tuple[str | None, ...]
-    confidence: NDArray[np.float64]
+    answers: tuple[Answer, ...]
+
+    @property
+    def named(self) -> tuple[str | None, ...]:
+        """Key of the one dance that was named then."""
+        return tuple(answer.dance for answer in self.answers)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """Of the answer then, shape (n_updates,)."""
+        return np.array([answer.confidence for answer in self.answers])
+
+    def shown(self, seconds: float) -> Answer:
+        """What is shown after so much music; 'not yet' where less was played."""
+        before = np.flatnonzero(self.times <= seconds + TOLERANCE)
+        return self.answers[before[-1]] if len(before) else Answer("not yet")
 
     def at(self, seconds: float) -> str | None:
         """What is named after so much music; None where less was played."""
-        before = np.flatnonzero(self.times <= seconds + TOLERANCE)
-        return self.named[before[-1]] if len(before) else None
+        return self.shown(seconds).dance
 
     @property
     def first(self) -> str | None:
@@ -82,12 +95,49 @@ class Heard:
 
 @dataclass(frozen=True)
 class Shares:
-    """Answers about the ten dances' recordings at one moment."""
+    """Answers about the ten dances' recordings at one moment.
+
+    Attributes
+    ----------
+    seconds : float
+        Of music that were heard.
+    right, wrong, not_sure : int
+        Recordings of which the dance is named, another one, or none.
+    """
 
     seconds: float
     right: int
     wrong: int
     not_sure: int
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What is on the screen of the ten dances' recordings at one moment.
+
+    Attributes
+    ----------
+    seconds : float
+        Of music that were heard.
+    right : int
+        Recordings whose dance is shown: named, one of two, or the closest beside 'none of these'.
+    wrong : int
+        Recordings of which another dance is named, or two others.
+    nothing : int
+        The rest.
+    two, two_right : int
+        Recordings of which two dances are shown, and of these with the right one among them.
+    closest : int
+        Recordings whose dance stands beside 'none of these'.
+    """
+
+    seconds: float
+    right: int
+    wrong: int
+    nothing: int
+    two: int
+    two_right: int
+    closest: int
 
 
 @dataclass(frozen=True)
@@ -98,6 +148,8 @@ class Following:
     ----------
     alone : list of Shares
         Recordings of the ten dances, at the moments.
+    screen : list of Screen
+        The same, two dances and the closest one counted as well.
     others_named, others : int
         Recordings of other music that are given one of the ten after 20 s, and how many there are.
     known_named, known : int
@@ -116,6 +168,7 @@ class Following:
     """
 
     alone: list[Shares]
+    screen: list[Screen]
     others_named: int
     others: int
     known_named: int
@@ -128,7 +181,9 @@ class Following:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain Python objects that `json` accepts; inf becomes None."""
-        content = vars(self) | {"alone": [vars(shares) for shares in self.alone]}
+        content = vars(self) | {
+            name: [vars(one) for one in getattr(self, name)] for name in ("alone", "screen")
+        }
         if math.isnan(self.calibration_error):
             content["calibration_error"] = None
         for name in ("delays", "kept"):
@@ -163,11 +218,10 @@ def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]
         answers = []
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
             music.push(frames[start:end])
-            answers.append(music.prediction(end / FRAME_RATE))
+            answers.append(Answer.of(music.prediction(end / FRAME_RATE)))
         heard[name] = Heard(
             ends / FRAME_RATE,
-            tuple(answer.dance for answer in answers),
-            np.array([answer.confidence for answer in answers]),
+            tuple(answers),
         )
     return heard
 
@@ -244,6 +298,7 @@ def follow(
         of_known = [(h, label) for h, label in of_others if label in known]
         result[name] = Following(
             alone=[_shares(of_ten, seconds) for seconds in MOMENTS],
+            screen=[_screen(of_ten, seconds) for seconds in MOMENTS],
             others_named=sum(h.at(OTHERS_AT) in DANCE_KEYS for h, _ in of_others),
             others=len(of_others),
             known_named=sum(h.named[-1] == label for h, label in of_known),
@@ -285,3 +340,13 @@ def _shares(answers: Sequence[tuple[Heard, str]], seconds: float) -> Shares:
     right = sum(name == label for name, label in named)
     not_sure = sum(name is None for name, _ in named)
     return Shares(seconds, right, len(named) - right - not_sure, not_sure)
+
+
+def _screen(answers: Sequence[tuple[Heard, str]], seconds: float) -> Screen:
+    found = [(heard.shown(seconds), label) for heard, label in answers]
+    two = [label in answer.dances for answer, label in found if answer.kind == "two"]
+    closest = sum(answer.kind == "none" and answer.closest == label for answer, label in found)
+    named = [label in answer.dances for answer, label in found if answer.kind in ("dance", "two")]
+    right = sum(named) + closest
+    wrong = len(named) - sum(named)
+    return Screen(seconds, right, wrong, len(found) - right - wrong, len(two), sum(two), closest)

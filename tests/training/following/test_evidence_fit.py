@@ -3,11 +3,22 @@
 import numpy as np
 import pytest
 
+from runtime.answer import choose
 from runtime.dances import OTHER
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
 from runtime.mel import FRAME_RATE
-from training.following.evidence_fit import Batch, cost, fit_curve, fit_evidence, measure, named, posteriors
+from training.following.evidence_fit import (
+    Batch,
+    cost,
+    cost_of_two,
+    fit_curve,
+    fit_evidence,
+    measure,
+    named,
+    posteriors,
+    shown,
+)
 from training.following.sequences import NO_SONG, Scored, compose, scored
 
 N_STATES = 5
@@ -46,18 +57,29 @@ def fits(sequences):
 
 
 def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
-    settings = EvidenceSettings(name_at=0.7, release_at=0.4, temperature=1.5, none_bias=0.4)
+    two = {"two_at": 0.6, "two_release_at": 0.45}
+    settings = EvidenceSettings(name_at=0.7, release_at=0.4, temperature=1.5, none_bias=0.4, **two)
     batch = Batch.of(sequences[:3])
     said = Chain(settings, N_STATES).said(posteriors(settings, batch))
     names = named(said, settings.name_at, settings.release_at)
+    screen = shown(said, names, settings.two_at, settings.two_release_at)
+    assert {int((row >= 0).sum()) for row in screen.reshape(-1, 2)} == {0, 1, 2}
     for i, sequence in enumerate(sequences[:3]):
         follower = Follower(settings, N_STATES)
-        end = 5.2
+        end, choice = 5.2, None
         for t, row in enumerate(sequence.scores):
             follower.update(Observation(end - 5.2, end, float(sequence.seconds[t]), row))
             end += 43 / FRAME_RATE
             np.testing.assert_allclose(follower.posterior, said[t, i], atol=1e-9)
             assert (-1 if follower.current is None else follower.current) == names[t, i]
+            choice = choose(settings, follower.posterior, follower.current, choice)
+            states = {
+                "dance": {choice.best, -1},
+                "two": {choice.best, choice.second},
+                "none": {choice.best, N_STATES - 1},
+                "not sure": {-1},
+            }[choice.verdict]
+            assert set(screen[t, i].tolist()) == states
 
 
 def test_the_fit_is_better_than_chance_settings_and_calibrated(sequences, fits):
@@ -84,6 +106,21 @@ def test_cost_by_hand():
     assert cost(np.array([[0], [-1], [4], [-1], [2]]), batch, 4, 0.5) == (0.5 + 0.5) / 4
     assert cost(np.array([[0], [1], [1], [-1], [2]]), batch, 4, 0.5) == (2 + 2) / 4  # two seconds, one flip
     assert cost(np.array([[0], [0], [0], [0], [2]]), batch, 4, 0.5) == 1 / 4
+
+
+def test_cost_of_two_by_hand():
+    truth = np.array([[0], [0], [0], [4], [4], [NO_SONG]])  # four dances; state 4 is none of them
+    batch = Batch(np.full((6, 1, N_STATES), 0.2), truth, np.ones((6, 1, 1)), np.ones((6, 1, 1)))
+
+    def costs(*rows):
+        return cost_of_two(np.array(rows)[:, None], batch, 4, 0.5) * 5
+
+    other, pause = [3, 4], [1, -1]
+    assert costs([0, -1], [0, -1], [0, -1], other, [-1, -1], pause) == 0
+    assert costs([0, 1], [0, 2], [0, 4], other, other, pause) == pytest.approx(3 * 0.25 * 0.5)
+    assert costs([-1, -1], [3, 4], [0, -1], other, other, pause) == pytest.approx(2 * 0.5)
+    assert costs([1, 2], [1, 2], [2, 3], other, other, pause) == pytest.approx(3 + 2)  # one other pair began
+    assert costs([0, -1], [0, -1], [0, -1], [0, 1], other, pause) == pytest.approx(1 + 2)
 
 
 def test_one_sequence_is_too_few(sequences):

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 
+from runtime.answer import Answer
 from runtime.dances import DANCE_KEYS
 from runtime.mel import FRAME_RATE, melspectrogram
 from runtime.model import Model
 from runtime.session import Judging
 from training import cli
 from training.data.collections import dance_of
-from training.following.follow import Heard, Stream, follow, play
+from training.following.follow import Heard, Screen, Stream, _screen, follow, play
 
 
 @pytest.fixture
@@ -25,12 +26,31 @@ def stream(tone, key, seconds=30.0, label=None):
 
 
 def test_what_was_heard_by_hand():
-    heard = Heard(np.array([5.2, 6.2, 7.2, 8.2]), (None, "jive", "tango", "jive"), np.ones(4))
+    names = (None, "jive", "tango", "jive")
+    answers = tuple(Answer("dance", (name,)) if name else Answer("not sure") for name in names)
+    heard = Heard(np.array([5.2, 6.2, 7.2, 8.2]), answers)
     assert heard.at(5.0) == heard.at(5.5) is None
     assert heard.at(6.0) == "jive"
     assert heard.at(100) == "jive"
     assert heard.first == "jive"
     assert heard.flips == 2
+
+
+def test_what_is_on_the_screen_by_hand():
+    def heard(*args):
+        return Heard(np.array([5.2]), (Answer(*args),))
+
+    answers = [
+        (heard("dance", ("jive",)), "jive"),
+        (heard("dance", ("jive",)), "tango"),
+        (heard("two", ("jive", "tango")), "tango"),
+        (heard("two", ("jive", "tango")), "rumba"),
+        (heard("none", (), "rumba"), "rumba"),
+        (heard("none", (), "rumba"), "samba"),
+        (heard("not sure", (), "samba"), "samba"),
+    ]
+    assert _screen(answers, 6.0) == Screen(6.0, right=3, wrong=2, nothing=2, two=2, two_right=1, closest=1)
+    assert _screen(answers, 1.0) == Screen(1.0, right=0, wrong=0, nothing=7, two=0, two_right=0, closest=0)
 
 
 def test_played_as_a_live_classifier_hears_it(ways, tiny_model, tone):
