@@ -16,7 +16,8 @@ RECORDING = (*ANSWER, "duration", "padded", *TEMPO, "metre", "warnings")  # a ro
 PART = ("start", "end", "dance", "verdict", "confidence", "best", "also", *TEMPO)  # a row per part
 SEGMENT = ("start", "end")  # a row per segment
 EVENING = (  # a row per dance of an evening
-    "evening", "name", "source", "at", *PART, "truth", "model",
+    "evening", "name", "source", "at", "start", "end", "dance", "confidence", "best", "also", "truth",
+    *TEMPO, "model",
 )  # fmt: skip
 
 

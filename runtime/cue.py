@@ -15,8 +15,8 @@ MAX_TRACKS = 99  # a disc has no more, and players refuse them
 FILE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}
 
 
-def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: int | None = None) -> bytes:
-    """The content of a sheet.
+def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: int | None = None) -> str:
+    """The text of a sheet, its byte order mark and line ends included; to be written as UTF-8.
 
     Parameters
     ----------
@@ -47,9 +47,7 @@ def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: i
             f"    TITLE {_quoted(name)}",
             f"    INDEX 01 {_disc_time(start if number > 1 else 0.0)}",
         ]
-    text = "\ufeff" + "\r\n".join([*lines, ""])
-    # surrogateescape: names of files that are not UTF-8 go in byte by byte.
-    return text.encode("utf-8", "surrogateescape")
+    return "\ufeff" + "\r\n".join([*lines, ""])
 
 
 def _quoted(text: str) -> str:

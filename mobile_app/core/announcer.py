@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mobile_app.core.buzz import pattern
 from mobile_app.core.interfaces import System
-from mobile_app.core.verdict import Verdict
+from runtime.answer import Answer
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,9 @@ class Announcer:
         self._shown: str | None = None  # in the notification
         self._named: str | None = None  # that was buzzed for and said
 
-    def hear(self, verdict: Verdict) -> None:
-        """A verdict has come; tells the dance where it is another one than before."""
-        dance, manner = verdict.dance, self._manner()
+    def hear(self, answer: Answer) -> None:
+        """An answer has come; tells the dance where it is another one than before."""
+        dance, manner = answer.dance, self._manner()
         name = manner.names.get(dance, dance) if dance else manner.listening
         if name != self._shown:
             self._shown = name

@@ -7,14 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import MICROPHONE, Entry, Line
+from runtime import cells, cue
 from runtime.answer import clock
-
-COLUMNS = (
-    "evening", "name", "source", "at", "start", "length", "dance", "also", "best", "confidence", "truth",
-    "tempo_bpm", "tempo_mpm", "model",
-)  # fmt: skip
-CUE_TRACKS = 99  # the format numbers them in two digits
-CUE_FRAMES = 75  # a second
 
 Evening = tuple[Entry, Sequence[Line]]
 
@@ -26,11 +20,11 @@ def _record(entry: Entry, line: Line) -> dict[str, object]:
         "source": entry.source,
         "at": line.at.isoformat(),
         "start": round(line.start, 2),
-        "length": round(line.end - line.start, 2),
+        "end": round(line.end, 2),
         "dance": line.dance,
-        "also": " ".join(line.also),
-        "best": line.best,
         "confidence": round(line.confidence, 4),
+        "best": line.best,
+        "also": " ".join(line.also),
         "truth": line.truth,
         "tempo_bpm": line.tempo_bpm and round(line.tempo_bpm, 1),
         "tempo_mpm": line.tempo_mpm and round(line.tempo_mpm, 1),
@@ -47,18 +41,13 @@ def as_csv(evenings: Iterable[Evening]) -> str:
     keys = list(dict.fromkeys(key for _, line in lines for key in line.scores))
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([*COLUMNS, *(f"score_{key}" for key in keys)])
+    writer.writerow([*cells.EVENING, *(f"{cells.SCORE}{key}" for key in keys)])
     for entry, line in lines:
         scores = (line.scores.get(key) for key in keys)
-        cells = [_cell(value) for value in _record(entry, line).values()]
-        writer.writerow([*cells, *("" if score is None else round(score, 4) for score in scores)])
+        record = _record(entry, line)
+        row = [cells.guarded("" if (value := record[name]) is None else str(value)) for name in cells.EVENING]
+        writer.writerow([*row, *("" if score is None else round(score, 4) for score in scores)])
     return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def as_json(evenings: Iterable[Evening]) -> str:
@@ -82,7 +71,7 @@ def as_json(evenings: Iterable[Evening]) -> str:
     return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
 
-_OF_LINE = set(COLUMNS) - {"evening", "name", "source", "model"}
+_OF_LINE = set(cells.EVENING) - {"evening", "name", "source", "model"}
 
 
 def corrections_as_json(lines: Iterable[Line], entries: dict[int, Entry]) -> str:
@@ -111,24 +100,16 @@ def as_cue(evening: Evening, name: Callable[[str], str]) -> str:
     evening : (Entry, list of Line)
     name : callable
         A dance's name by its key.
+
+    Raises
+    ------
+    ParameterError
+        If the evening has no dances, or more than a sheet holds.
     """
     entry, lines = evening
     file = entry.audio or (entry.source if entry.source != MICROPHONE else "evening.wav")
-    kind = {"mp3": "MP3", "aif": "AIFF", "aiff": "AIFF"}.get(file.rpartition(".")[2].lower(), "WAVE")
-    rows = [f"REM DATE {entry.started.year}", f"TITLE {_quoted(entry.name or 'whichdance')}"]
-    rows.append(f"FILE {_quoted(file)} {kind}")
-    for number, line in enumerate(lines[:CUE_TRACKS], start=1):
-        frames = round(line.start * CUE_FRAMES)
-        minutes, rest = divmod(frames, 60 * CUE_FRAMES)
-        rows.append(f"  TRACK {number:02} AUDIO")
-        rows.append(f"    TITLE {_quoted(name(line.result) if line.result else '?')}")
-        rows.append(f"    INDEX 01 {minutes:02}:{rest // CUE_FRAMES:02}:{rest % CUE_FRAMES:02}")
-    return "\n".join(rows) + "\n"
-
-
-def _quoted(text: str) -> str:
-    """The format knows no way to write a quotation mark within quotation marks."""
-    return '"' + " ".join(text.replace('"', "'").split()) + '"'
+    tracks = [(line.start, name(line.result) if line.result else "?") for line in lines]
+    return cue.sheet(file.replace('"', "'"), entry.name or "whichdance", tracks, year=entry.started.year)
 
 
 def as_text(evening: Evening, title: str, name: Callable[[Line], str], tempo: Callable[[float], str]) -> str:

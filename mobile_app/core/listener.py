@@ -16,20 +16,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-import numpy as np
-
 from mobile_app.core.danced import chosen
 from mobile_app.core.history import MICROPHONE, Draft, Heard, History
-from mobile_app.core.level import Level, LevelMeter
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.recording import TOLERANCE, WavWriter
 from mobile_app.core.ring import RingBuffer, Samples
 from mobile_app.core.setlist import Pauses, SetList
 from mobile_app.core.storage import LEFT_FREE_BYTES, free_bytes, remove
 from mobile_app.core.timeline import Timeline
-from mobile_app.core.verdict import Verdict, verdict
-from runtime import LiveClassifier, Model, Prediction, WhichdanceError
+from runtime import Answer, LiveClassifier, Model, Prediction, WhichdanceError
 from runtime.dances import ALL, OTHER
+from runtime.live import Level
 from runtime.mel import FRAME_RATE
 
 log = logging.getLogger(__name__)
@@ -37,10 +34,9 @@ log = logging.getLogger(__name__)
 CHUNK_SECONDS = 0.1  # what is taken from the ring at a time, so that the level meter lives
 WAIT_SECONDS = 0.5  # beyond the length of a chunk, for a source that gives nothing
 SAVE_SECONDS = 5.0  # between two saves of a session that goes on
-SILENT_SECONDS = 3.0  # nothing but zeros for so long: somebody else has the microphone
 NOTICE_SECONDS = 8.0  # how long the screen says that music was skipped
 
-LISTENING = verdict(None)
+NOT_YET = Answer.of(None)
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class News:
     Attributes
     ----------
     prediction : Prediction or None
-    verdict : Verdict
+    answer : Answer
     lines : tuple of Heard
         The dances so far; the last one may go on.
     level : Level
@@ -98,7 +94,7 @@ class News:
     """
 
     prediction: Prediction | None = None
-    verdict: Verdict = LISTENING
+    answer: Answer = NOT_YET
     lines: tuple[Heard, ...] = ()
     level: Level = field(default_factory=Level)
     elapsed: float = 0.0
@@ -149,8 +145,8 @@ class Listener:
         Called from the thread when `news` is new; not again before `take`.
     on_end : callable
         Called from the thread with a feed that has ended by itself, and why.
-    on_verdict : callable
-        Called from the thread with every verdict.
+    on_answer : callable
+        Called from the thread with every answer.
     """
 
     def __init__(
@@ -162,13 +158,13 @@ class Listener:
         *,
         on_news: Callable[[], None],
         on_end: Callable[[Feed, SourceError | None], None],
-        on_verdict: Callable[[Verdict], None] = lambda _: None,
+        on_answer: Callable[[Answer], None] = lambda _: None,
     ) -> None:
         self._load_model = load_model
         self._history = history
         self._on_news = on_news
         self._on_end = on_end
-        self._on_verdict = on_verdict
+        self._on_answer = on_answer
         self._inbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="whichdance-listener", daemon=True)
         self.options = options  # replaced as a whole by the screen
@@ -315,9 +311,9 @@ class Listener:
         draft.duration = prediction.duration
         self._set_list.note(prediction)
         draft.lines = list(self._set_list.lines)
-        said = verdict(prediction)
-        self.tell(prediction=prediction, verdict=said, lines=tuple(draft.kept()))
-        self._on_verdict(said)
+        answer = Answer.of(prediction)
+        self.tell(prediction=prediction, answer=answer, lines=tuple(draft.kept()))
+        self._on_answer(answer)
         now = time.monotonic()
         if now - self._saved_at >= SAVE_SECONDS or len(draft.lines) != len(draft.written):
             self._saved_at = now
@@ -405,9 +401,7 @@ class _Hearing:
         self._listener = listener
         self._rate = sample_rate
         self._classifier = listener.classifier(sample_rate)
-        self._meter = LevelMeter(sample_rate)
         self._skipped_at = -math.inf  # s of sound
-        self._silent = 0  # samples of nothing but zeros, not yet told to the classifier
 
     def skip(self, dropped: int) -> None:
         """Sound was lost: the ring ran over."""
@@ -426,7 +420,8 @@ class _Hearing:
     def hear(self, samples: Samples) -> None:
         """The next chunk."""
         listener = self._listener
-        level = self._meter.push(samples)
+        prediction = self._classifier.push(samples)
+        level = self._classifier.level
         listener.tell(level=level, elapsed=listener.news.elapsed + len(samples) / self._rate)
         listener.heard_level(level, len(samples) / self._rate)
         listener.keep(samples, self._rate)
@@ -435,22 +430,9 @@ class _Hearing:
             listener.tell(notice=None)
         if news.notice in (Notice.AUDIO_LIMIT, Notice.AUDIO_DISK_FULL) and not listener.audio_notice:
             listener.tell(notice=None)  # switched off
-        if not samples.any():
-            # No microphone hears perfect silence: it is muted, or another app holds it. Scores of
-            # nothing would only spoil the evidence.
-            self._silent += len(samples)
-            if self._silent >= SILENT_SECONDS * self._rate:
-                listener.tell(notice=Notice.SILENT)
-            return
-        if self._silent >= SILENT_SECONDS * self._rate:
-            self._classifier.gap(self._silent / self._rate)
+        if self._classifier.muted:
+            listener.tell(notice=Notice.SILENT)
+        elif news.notice is Notice.SILENT:
             listener.tell(notice=None)
-        elif self._silent:
-            self._push(np.zeros(self._silent, np.float32))
-        self._silent = 0
-        self._push(samples)
-
-    def _push(self, samples: Samples) -> None:
-        prediction = self._classifier.push(samples)
         if prediction is not None:
-            self._listener.note(prediction)
+            listener.note(prediction)

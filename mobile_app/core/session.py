@@ -12,13 +12,12 @@ from enum import Enum
 
 from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.interfaces import AudioSource
-from mobile_app.core.level import Level
 from mobile_app.core.listener import Feed, Listener, News, Options
 from mobile_app.core.problems import Notice, Problem, SourceError
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.timeline import Timeline
-from mobile_app.core.verdict import Certainty, Verdict
-from runtime import Model
+from runtime import Answer, Model
+from runtime.live import Level
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +79,7 @@ class Snapshot(News):
 
 def _told(news: News) -> dict[str, object]:
     """What of the listener's news a snapshot shows."""
-    names = ("prediction", "verdict", "lines", "elapsed", "first_after", "skipped", "saved")
+    names = ("prediction", "answer", "lines", "elapsed", "first_after", "skipped", "saved")
     return {name: getattr(news, name) for name in names}
 
 
@@ -101,8 +100,8 @@ class Session:
         Runs a function on the screen's thread, soon.
     on_change : callable
         Told, on the screen's thread, that `snapshot` has changed.
-    on_verdict : callable
-        Called in the listener's thread with every verdict.
+    on_answer : callable
+        Called in the listener's thread with every answer.
     source_name : str
         'microphone', or the name of the file.
     """
@@ -116,7 +115,7 @@ class Session:
         *,
         post: Callable[[Callable[[], None]], None],
         on_change: Callable[[], None],
-        on_verdict: Callable[[Verdict], None] = lambda _: None,
+        on_answer: Callable[[Answer], None] = lambda _: None,
         source_name: str = MICROPHONE,
     ) -> None:
         self._open_source = open_source
@@ -135,7 +134,7 @@ class Session:
             source_name,
             on_news=lambda: post(self._news),
             on_end=lambda feed, error: post(lambda: self._ended(feed, error)),
-            on_verdict=on_verdict,
+            on_answer=on_answer,
         )
         self.snapshot = Snapshot()
 
@@ -192,7 +191,7 @@ class Session:
         if problem is None and not news.lines:
             if not news.first_after or news.elapsed < news.first_after:
                 problem = Problem.TOO_SHORT
-            elif news.prediction is None or news.verdict.certainty is Certainty.SILENCE:
+            elif news.prediction is None or news.answer.kind == "silence":
                 problem = Problem.NO_MUSIC
         self._move(Event.FINISH, **_told(news), problem=news.problem or problem, notice=None, level=Level())
 

@@ -12,11 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from mobile_app.core.level import FLOOR_DB, Level
 from mobile_app.core.records import Heard
 from mobile_app.core.timeline import Timeline
 from runtime import Part, Prediction
 from runtime.dances import OTHER
+from runtime.live import FLOOR_DB, Level
 
 LEAST_LINE_SECONDS = 8.0  # a dance that was over sooner was a mistake: it makes no line
 LEAST_SONG_SECONDS = 45.0  # of music that was not named: announcements are shorter

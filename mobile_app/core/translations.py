@@ -4,6 +4,8 @@ import gettext
 from collections.abc import Callable
 from pathlib import Path
 
+from runtime.answer import percent
+
 LOCALE_DIR = Path(__file__).parents[1] / "locale"
 DOMAIN = "whichdance"
 LANGUAGES = {"en": "English", "de": "Deutsch", "cs": "Čeština", "es": "Español"}  # each in its own words
@@ -40,10 +42,9 @@ class Translator:
         return self.ngettext(one, many, count).format(count=count)
 
     def percent(self, fraction: float) -> str:
-        """A probability in percent, the way this language writes it; never 0 or 100 by rounding."""
+        """A probability in percent, the way this language writes it."""
         space = "" if self.language == "en" else "\N{NO-BREAK SPACE}"
-        sign = "<" if 0 < fraction < 0.01 else ">" if 0.99 < fraction < 1 else ""
-        return f"{sign}{min(99, max(1, round(100 * fraction))) if sign else round(100 * fraction)}{space}%"
+        return f"{percent(fraction)}{space}%"
 
     def decimal(self, value: float, digits: int = 1) -> str:
         """A number with this language's decimal sign."""

@@ -18,75 +18,49 @@ from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.translations import mark
 from mobile_app.devices.file_source import FileSource
+from runtime import microphone
 from runtime.model import Model
 
 log = logging.getLogger(__name__)
 
-SAMPLE_RATE = 44_100  # Hz; the device's own rate where it has another
-BLOCK_SECONDS = 0.1
+SAMPLE_RATE = 44_100  # Hz, before a device is open
 BLOCK_BYTES = 1 << 20  # that are copied at a time
 COPIED = mark("Copied to the clipboard.")
 
 
 class Microphone:
-    """The default input of the system, through PortAudio."""
+    """The default input of the system."""
 
     def __init__(self) -> None:
         self.sample_rate = SAMPLE_RATE
-        self._stream: object = None
-        self._stopping = False
+        self._opened: microphone.Microphone | None = None
 
     def start(self, ring: Callable[[int], RingBuffer], on_end: Callable[[SourceError | None], None]) -> None:
         """As in `AudioSource`."""
-        try:
-            import sounddevice
-        except (ImportError, OSError) as error:  # OSError: the PortAudio library is not installed
-            raise SourceError(Problem.NO_MICROPHONE, str(error)) from error
-
         buffer: RingBuffer | None = None
 
-        def callback(data: NDArray[np.float32], frames: int, time: object, status: object) -> None:
+        def keep(samples: NDArray[np.float32]) -> None:
             if buffer is not None:
-                buffer.write(data[:, 0])
+                buffer.write(samples)
 
-        def finished() -> None:
-            if not self._stopping:
-                on_end(SourceError(Problem.MICROPHONE_LOST, "the stream ended by itself"))
+        def lost() -> None:
+            on_end(SourceError(Problem.MICROPHONE_LOST, "the stream ended by itself"))
 
         try:
-            # PortAudio lists devices when it starts; start it anew, or a headset plugged in since is unknown.
-            sounddevice._terminate()
-            sounddevice._initialize()
-            device = sounddevice.query_devices(kind="input")
-            try:
-                sounddevice.check_input_settings(samplerate=SAMPLE_RATE, channels=1, dtype="float32")
-            except sounddevice.PortAudioError:
-                self.sample_rate = round(device["default_samplerate"])
-            stream = sounddevice.InputStream(
-                samplerate=self.sample_rate,
-                channels=1,
-                dtype="float32",
-                blocksize=round(BLOCK_SECONDS * self.sample_rate),
-                callback=callback,
-                finished_callback=finished,
-            )
+            opened = microphone.Microphone(on_block=keep, on_end=lost, rescan=True)
+            self.sample_rate = opened.sample_rate
             buffer = ring(self.sample_rate)
-            stream.start()
-        except sounddevice.PortAudioError as error:
-            busy = "unavailable" in str(error).lower() or "busy" in str(error).lower()
-            raise SourceError(
-                Problem.MICROPHONE_TAKEN if busy else Problem.NO_MICROPHONE, str(error)
-            ) from error
-        except ValueError as error:  # what query_devices raises where there is no input at all
-            raise SourceError(Problem.NO_MICROPHONE, str(error)) from error
-        self._stream = stream
+            opened.start()
+        except microphone.MicrophoneError as error:
+            problem = Problem.MICROPHONE_TAKEN if error.busy else Problem.NO_MICROPHONE
+            raise SourceError(problem, str(error)) from error
+        self._opened = opened
 
     def stop(self) -> None:
         """As in `AudioSource`."""
-        self._stopping = True
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()  # type: ignore[attr-defined]
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
 
     def progress(self) -> float | None:
         """As in `AudioSource`: a microphone has no end."""
@@ -235,6 +209,6 @@ def _run(command: list[str]) -> None:
         subprocess.run(command, capture_output=True)
 
 
-def platform(system: DesktopSystem, *, microphone: Callable[[], AudioSource] = Microphone) -> Platform:
+def platform(system: DesktopSystem, *, source: Callable[[], AudioSource] = Microphone) -> Platform:
     """The adapters of a desktop."""
-    return Platform(system, microphone, FileSource, lambda name: Model.load(name or None))
+    return Platform(system, source, FileSource, lambda name: Model.load(name or None))

@@ -24,6 +24,7 @@ from mobile_app.ui.sound import Player
 from mobile_app.ui.virtual_list import VirtualList
 from mobile_app.ui.widgets import ConfirmSheet, Sheet
 from runtime.answer import clock
+from runtime.cue import MAX_TRACKS
 
 Builder.load_file(str(Path(__file__).with_name("evening.kv")))
 
@@ -154,6 +155,9 @@ class EveningScreen(SessionScreen):
         if not self.entry:
             return
         evening = (self.entry, self.lines)
+        if kind == "cue" and not 1 <= len(self.lines) <= MAX_TRACKS:
+            self.app.toast(self.app.tr("A CUE file holds 1 to 99 dances. Save a table instead."))
+            return
         text, mime = {
             "csv": lambda: (export.as_csv([evening]), "text/csv"),
             "json": lambda: (export.as_json([evening]), "application/json"),

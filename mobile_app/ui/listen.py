@@ -332,6 +332,6 @@ class ListenScreen(Screen):
     def tap_tempo(self) -> None:
         """Tap along."""
         session = self.app.listening.session
-        key = session.snapshot.verdict.dance if session else None
+        key = session.snapshot.answer.dance if session else None
         beats = dance(key).beats_per_bar if key and key != OTHER else None
         TapSheet(self.app.shown.tempo, beats, title=self.app.tr("Tap the tempo")).open()

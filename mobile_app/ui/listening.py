@@ -127,7 +127,7 @@ class Listening:
             self._options(),
             post=self._post,
             on_change=self._changed,
-            on_verdict=Announcer(self.platform.system, lambda: self._manner).hear,
+            on_answer=Announcer(self.platform.system, lambda: self._manner).hear,
             source_name=name,
         )
 

@@ -3,11 +3,10 @@
 from kivy.event import EventDispatcher
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, OptionProperty, StringProperty
 
-from mobile_app.core.level import Advice
 from mobile_app.core.session import Session, Snapshot, State
-from mobile_app.core.verdict import Certainty, Verdict
+from mobile_app.core.spoken import ADVICE, KINDS, certainty
 from mobile_app.ui.look import Look
-from runtime.answer import clock
+from runtime.answer import Answer, clock, grade
 from runtime.dances import WDSF, dance
 
 
@@ -66,29 +65,30 @@ class Shown(EventDispatcher):
         self._level(snapshot, look)
 
     def _answer(self, snapshot: Snapshot, look: Look) -> None:
-        tr, verdict = look.tr, snapshot.verdict
+        tr, answer = look.tr, snapshot.answer
         over = snapshot.state is State.FINISHED
         if over and len(snapshot.lines) == 1 and (line := snapshot.lines[0]).dance:
             # What was heard, not what the last seconds sounded like.
-            sure = verdict.certainty if verdict.dance == line.dance else Certainty.PROBABLY
-            verdict = Verdict(sure, (line.dance,), line.confidence)
-        self.confidence = verdict.confidence if verdict.dances or verdict.certainty is Certainty.NONE else 0
-        self.percent = tr.percent(verdict.confidence) if self.confidence else ""
-        self.color = look.dance_colour(verdict.dances[0] if verdict.dances else None)
+            sure = grade(line.confidence, line.end - line.start)
+            answer = Answer("dance", (line.dance,), None, line.confidence, (line.confidence,), sure)
+        self.confidence = answer.confidence if answer.dances or answer.kind == "none" else 0
+        each = answer.confidences or (answer.confidence,)
+        self.percent = " · ".join(map(tr.percent, each)) if self.confidence else ""
+        self.color = look.dance_colour(answer.dances[0] if answer.dances else None)
         if over and len(snapshot.lines) > 1:
             self._evening(snapshot, look)
-        elif verdict.dances:
-            self.certainty, self.answer = tr(verdict.certainty.value), look.dances(verdict.dances)
-            self.hint = facts(verdict.dance, look) if verdict.dance else tr("Both fit. Listen on to be sure.")
-        elif verdict.certainty is Certainty.NONE:
+        elif answer.dances:
+            self.certainty, self.answer = tr(certainty(answer)), look.dances(answer.dances)
+            self.hint = facts(answer.dance, look) if answer.dance else tr("Both fit. Listen on to be sure.")
+        elif answer.kind == "none":
             self.certainty, self.answer = "", look.dance_name("other")
             self.hint = tr("This is none of the dances that the app knows.")
-        elif verdict.certainty is Certainty.NOT_SURE:
+        elif answer.kind == "not sure":
             self.certainty = "" if over else tr("Still listening…")
             self.answer, self.hint = tr("Not sure"), tr("None of the dances stands out.")
-        elif verdict.certainty is Certainty.SILENCE:
+        elif answer.kind == "silence":
             self.certainty, self.answer = "", tr("Silence") if over else tr("Listening…")
-            self.hint = tr(verdict.certainty.value)
+            self.hint = tr(KINDS["silence"])
         else:
             self.certainty, self.answer = "", "" if over else tr("Listening…")
             self.hint = tr("Hold the phone up to the music. The first answer takes about six seconds.")
@@ -103,8 +103,8 @@ class Shown(EventDispatcher):
 
     def _level(self, snapshot: Snapshot, look: Look) -> None:
         advice = snapshot.level.advice
-        self.advice = look.tr(advice.value)
-        self.advice_kind = {Advice.GOOD: "good", Advice.WAIT: "muted"}.get(advice, "warn")
+        self.advice = look.tr(ADVICE[advice])
+        self.advice_kind = {"good": "good", "wait": "muted"}.get(advice, "warn")
         self.level = snapshot.level.fraction
         self.elapsed = clock(int(snapshot.elapsed))
         tempo = snapshot.tempo_mpm

@@ -42,7 +42,8 @@ class CueSheet:
         except ParameterError as error:
             raise WhichdanceError(f"{self.path}: not written; {error}") from error
         with replacing(self.path) as temporary:
-            temporary.write_bytes(content)
+            # surrogateescape: names of files that are not UTF-8 go in byte by byte.
+            temporary.write_bytes(content.encode("utf-8", "surrogateescape"))
 
     def finish(self) -> None:
         """Nothing is left to do."""

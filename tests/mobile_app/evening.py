@@ -77,7 +77,7 @@ def listen(driver: Driver, app: WhichDanceApp) -> Heard:
     assert isinstance(session, Session)
     while session.snapshot.state is not State.FINISHED:
         driver.frames(1)
-        dance = session.snapshot.verdict.dance
+        dance = session.snapshot.answer.dance
         if dance and dance != before:
             heard.said.append((session.snapshot.elapsed, dance))
             before = dance

@@ -26,21 +26,20 @@ from kivy.uix.widget import Widget
 
 from mobile_app.core.history import MICROPHONE, Draft, Heard
 from mobile_app.core.interfaces import Platform
-from mobile_app.core.level import Advice, Level
 from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.recording import WavWriter
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.settings import CHOICES
 from mobile_app.core.timeline import Timeline
 from mobile_app.core.translations import LANGUAGES
-from mobile_app.core.verdict import verdict
 from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.widgets import Card, Touchable
-from runtime import Model, Prediction
+from runtime import Answer, Model, Prediction
 from runtime.dances import DANCE_KEYS, OTHER
+from runtime.live import Level
 from tests.mobile_app.driver import Driver, visible
 
 SHAPES = {
@@ -233,7 +232,7 @@ class Parade:
         listening = self.app.listening
         listening.session = None  # what it was must not be saved
         session: Session = listening.new_session(source, lambda: None)
-        prediction, said = None, verdict(None)
+        prediction, said = None, Answer.of(None)
         if key != "":
             best = key or "tango"
             table = scores(best)
@@ -241,9 +240,20 @@ class Parade:
             times = tuple(float(t) for t in range(60))
             word = "dance" if key else "not sure"
             prediction = Prediction(
-                key, word, table[best], best, table, times, rows, 5.2, 65.0, tempo_mpm=59.0, since=0.0
+                key,
+                word,
+                table[best],
+                best,
+                table,
+                times,
+                rows,
+                5.2,
+                65.0,
+                tempo_mpm=59.0,
+                since=0.0,
+                certainty="quite sure",
             )
-            said = verdict(prediction)
+            said = Answer.of(prediction)
             timeline = Timeline(tuple(table))
             timeline.extend(times, rows)
             session._listener.draft.timeline = timeline
@@ -251,9 +261,9 @@ class Parade:
         session.snapshot = Snapshot(
             state=state,
             prediction=prediction,
-            verdict=said,
+            answer=said,
             lines=known,
-            level=Level(-20.0, Advice.SILENT),
+            level=Level(-20.0, "silent"),
             elapsed=3725.0,
             first_after=5.2,
             progress=0.4,

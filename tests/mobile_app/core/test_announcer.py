@@ -8,12 +8,11 @@ from mobile_app.core.announcer import Announcer, Manner
 from mobile_app.core.history import History
 from mobile_app.core.listener import Options
 from mobile_app.core.session import Session, State
-from mobile_app.core.verdict import Certainty, Verdict
-from runtime import Model
+from runtime import Answer, Model
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import HandSource, Screen
 
-RUMBA = Verdict(Certainty.QUITE_SURE, ("rumba",), 0.9)
+RUMBA = Answer("dance", ("rumba",), None, 0.9, (0.9,), "quite sure")
 
 
 class Broken:
@@ -53,7 +52,7 @@ def test_an_evening_goes_on_without_its_buzz(
         Options(43),
         post=screen.post,
         on_change=screen.changed,
-        on_verdict=Announcer(phone, lambda: Manner(speak=True)).hear,  # type: ignore[arg-type]
+        on_answer=Announcer(phone, lambda: Manner(speak=True)).hear,  # type: ignore[arg-type]
     )
     session.start()
     screen.until(lambda: session.snapshot.state is State.LISTENING)

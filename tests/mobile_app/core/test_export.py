@@ -6,9 +6,12 @@ import json
 import re
 from datetime import datetime, timedelta
 
+import pytest
+
 from mobile_app.core import export
 from mobile_app.core.history import History
 from runtime.dances import DANCES, OTHER
+from runtime.errors import ParameterError
 from tests.mobile_app.core.test_history import START, draft
 
 NAMES = {dance.key: dance.name for dance in DANCES}
@@ -31,7 +34,7 @@ def test_as_csv_and_json(history: History) -> None:
     assert rows[0]["truth"] == "jive"
     assert rows[1]["name"].startswith("'=HYPERLINK")  # no spreadsheet runs it
     assert float(rows[2]["score_tango"]) == 0.9
-    assert (rows[2]["start"], rows[2]["length"], rows[2]["tempo_mpm"]) == ("200.0", "180.0", "59.5")
+    assert (rows[2]["start"], rows[2]["end"], rows[2]["tempo_mpm"]) == ("200.0", "380.0", "59.5")
     records = json.loads(export.as_json(found))
     assert records[1]["name"].startswith("=HYPERLINK")
     assert [dance["dance"] for dance in records[1]["dances"]] == ["samba", "tango"]
@@ -53,20 +56,30 @@ def test_corrections_carry_no_name_and_no_time(history: History) -> None:
 
 def test_a_cue_sheet_that_another_parser_reads(history: History) -> None:
     """The grammar of the format as CDRWIN's manual gives it, read by expressions of this test's own."""
-    saved = draft(2, *(["samba", "viennese_waltz"] * 55), name='The "big" ball', audio="x.wav")
+    saved = draft(2, *(["samba", "viennese_waltz"] * 49), name='The "big" ball', audio="x.wav")
     saved.lines[1] = type(saved.lines[1])(**vars(saved.lines[1]) | {"start": 3725.5})
     history.save(saved)
     entry = history.entries()[0]
     text = export.as_cue((entry, saved_lines := history.lines(entry.id)), lambda key: NAMES[key])
+    assert text.startswith("\ufeff")
+    assert text.count("\n") == text.count("\r\n")
+    text = text.replace("\r\n", "\n")
     assert text.count('"') % 2 == 0
     assert re.search(r'^TITLE "The \'big\' ball"$', text, re.MULTILINE)
     assert re.search(r'^FILE "x\.wav" WAVE$', text, re.MULTILINE)
     tracks = re.findall(r"^  TRACK (\d\d) AUDIO$", text, re.MULTILINE)
-    assert tracks == [f"{n:02}" for n in range(1, 100)]  # the format has no room for more
+    assert tracks == [f"{n:02}" for n in range(1, 99)]
     times = re.findall(r"^    INDEX 01 (\d+):(\d\d):(\d\d)$", text, re.MULTILINE)
     seconds = [int(m) * 60 + int(s) + int(f) / 75 for m, s, f in times]
     assert all(int(s) < 60 and int(f) < 75 for _, s, f in times)
-    assert [round(second, 1) for second in seconds] == [line.start for line in saved_lines[:99]]
+    assert [round(second, 1) for second in seconds] == [line.start for line in saved_lines]
+
+
+def test_more_dances_than_a_sheet_holds_are_an_error_that_says_so(history: History) -> None:
+    history.save(draft(2, *(["samba", "tango"] * 50)))
+    entry = history.entries()[0]
+    with pytest.raises(ParameterError, match="1 to 99 tracks, these are 100"):
+        export.as_cue((entry, history.lines(entry.id)), lambda key: NAMES[key])
 
 
 def test_as_text(history: History) -> None:

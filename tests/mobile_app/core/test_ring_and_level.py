@@ -5,11 +5,9 @@ import sys
 import threading
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobile_app.core.level import FLOOR_DB, Advice, LevelMeter
 from mobile_app.core.ring import RingBuffer
 
 
@@ -85,36 +83,3 @@ def test_a_chunk_larger_than_the_ring_keeps_its_end() -> None:
     samples, dropped = ring.read(10, timeout=0)
     assert samples.tolist() == [6, 7, 8, 9]
     assert dropped == 6
-
-
-def advice_after(samples: np.ndarray, rate: int = 8000) -> Advice:
-    meter = LevelMeter(rate)
-    level = meter.push(samples[:0])
-    for first in range(0, len(samples), rate // 10):
-        level = meter.push(samples[first : first + rate // 10].astype(np.float32))
-    return level.advice
-
-
-def test_what_the_meter_says_in_words() -> None:
-    time = np.arange(8000 * 3) / 8000
-    sine = np.sin(2 * np.pi * 440 * time)
-    assert advice_after(0.2 * sine) is Advice.GOOD
-    assert advice_after(0.001 * sine) is Advice.QUIET
-    assert advice_after(np.clip(3 * sine, -1, 1)) is Advice.CLIPPING
-    assert advice_after(0 * sine) is Advice.SILENT
-    assert advice_after(0.2 * sine[:1000]) is Advice.WAIT
-
-
-def test_one_click_is_no_clipping_and_clipping_is_forgotten() -> None:
-    samples = np.full(8000 * 3, 0.1)
-    samples[-100] = 1.0
-    assert advice_after(samples) is Advice.GOOD
-    samples[:1000] = 1.0
-    assert advice_after(samples) is Advice.GOOD
-
-
-def test_meter_reads_decibels() -> None:
-    level = LevelMeter(8000).push(np.full(800, 0.1, np.float32))
-    assert level.rms_db == pytest.approx(-20, abs=0.01)
-    assert level.fraction == pytest.approx(1 - 20 / 60, abs=0.01)
-    assert LevelMeter(8000).push(np.zeros(800, np.float32)).rms_db == FLOOR_DB

@@ -4,22 +4,19 @@ import logging
 import threading
 import wave
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mobile_app.core.history import Draft, History
-from mobile_app.core.level import Advice
 from mobile_app.core.listener import Options
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.session import TRANSITIONS, Event, Session, State
 from mobile_app.core.timeline import Timeline
-from mobile_app.core.verdict import Certainty, verdict
 from mobile_app.devices.file_source import FileSource
-from runtime import Model, ModelError, Prediction
-from runtime.dances import DANCE_KEYS, OTHER
+from runtime import Model, ModelError
+from runtime.dances import DANCE_KEYS
 from runtime.mel import Float32
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource, Screen
@@ -71,11 +68,11 @@ def test_from_start_to_the_saved_result(bench: Bench, history: History, tone: To
     assert bench.snapshot.first_after == pytest.approx(5.2, abs=0.01)
     source.hear(tone("samba", 4.0))
     bench.heard(4)
-    assert bench.snapshot.verdict.certainty is Certainty.LISTENING
+    assert bench.snapshot.answer.kind == "not yet"
     source.hear(tone("samba", 8.0))
     bench.heard(12)
-    assert (bench.snapshot.verdict.certainty, bench.snapshot.verdict.dance) == (Certainty.QUITE_SURE, "samba")
-    assert bench.snapshot.level.advice is Advice.GOOD
+    assert (bench.snapshot.answer.certainty, bench.snapshot.answer.dance) == ("quite sure", "samba")
+    assert bench.snapshot.level.advice == "good"
     bench.session.stop()
     assert (bench.snapshot.state, bench.snapshot.problem) == (State.FINISHED, None)
     assert source.stopped
@@ -90,10 +87,10 @@ def test_it_grows_surer_and_is_never_quite_sure_at_once(bench: Bench, tone: Tone
     source = bench.start()
     source.hear(tone("tango", 6.0))
     bench.heard(6)
-    assert bench.snapshot.verdict.certainty is Certainty.PROBABLY
+    assert bench.snapshot.answer.certainty == "probably"
     source.hear(tone("tango", 6.0))
     bench.heard(12)
-    assert bench.snapshot.verdict.certainty is Certainty.QUITE_SURE
+    assert bench.snapshot.answer.certainty == "quite sure"
 
 
 def test_stopped_too_early_says_so_and_saves_nothing(bench: Bench, history: History, tone: ToneMaker) -> None:
@@ -179,14 +176,14 @@ def test_silence_of_another_app_does_not_spoil_the_result(bench: Bench, tone: To
     bench.heard(8)
     source.hear(np.zeros(8 * RATE, np.float32))
     bench.heard(16)
-    assert (bench.snapshot.notice, bench.snapshot.level.advice) == (Notice.SILENT, Advice.SILENT)
+    assert (bench.snapshot.notice, bench.snapshot.level.advice) == (Notice.SILENT, "silent")
     assert bench.snapshot.state is State.LISTENING
     source.hear(tone("tango", 8.0))
     bench.heard(24)
     assert bench.snapshot.notice is None
     # Nothing speaks against it, and it is still one dance.
-    assert (bench.snapshot.verdict.dance, len(bench.snapshot.lines)) == ("tango", 1)
-    assert bench.snapshot.verdict.confidence > 0.8
+    assert (bench.snapshot.answer.dance, len(bench.snapshot.lines)) == ("tango", 1)
+    assert bench.snapshot.answer.confidence > 0.8
 
 
 def test_full_disk_is_told_and_saved_later(
@@ -201,7 +198,7 @@ def test_full_disk_is_told_and_saved_later(
         source.hear(tone("quickstep", 7.0))
         bench.heard(7)
         bench.screen.until(lambda: bench.snapshot.problem is Problem.DISK_FULL)
-        assert bench.snapshot.verdict.dance == "quickstep"
+        assert bench.snapshot.answer.dance == "quickstep"
         bench.session.stop()
         assert bench.snapshot.problem is Problem.DISK_FULL
     history.save_unsaved()
@@ -290,7 +287,7 @@ def test_falling_behind_skips_segments_and_says_so(
     bench.heard(60)
     assert bench.snapshot.notice is None  # it has caught up
     bench.session.stop()
-    assert bench.snapshot.verdict.dance == "samba"
+    assert bench.snapshot.answer.dance == "samba"
     assert bench.session._listener.draft.duration == pytest.approx(
         60, abs=0.2
     )  # what was skipped counts as time
@@ -324,7 +321,7 @@ def test_a_device_that_is_always_too_slow_still_gets_results(
     assert bench.snapshot.skipped > 0
     # Each stretch between two gaps is long enough for several segments.
     assert len(bench.session.timeline) >= 8 * 4
-    assert bench.snapshot.verdict.dance == "samba"
+    assert bench.snapshot.answer.dance == "samba"
 
 
 def run_file(path: Path, history: History, screen: Screen, model: Model) -> Session:
@@ -386,50 +383,7 @@ def test_every_transition_is_defined_or_refused(bench: Bench) -> None:
     assert bench.snapshot.state is State.IDLE
 
 
-# Verdicts and timeline
-
-
-def prediction(confidence: float, duration: float = 20.0, **changes: object) -> Prediction:
-    keys = (*DANCE_KEYS, OTHER)
-    scores = dict.fromkeys(keys, (1 - confidence) / 10) | {"tango": confidence}
-    rows = np.array([list(scores.values())], np.float32)
-    made = Prediction("tango", "dance", confidence, "tango", scores, (0.0,), rows, 5.2, duration, since=0.0)
-    return replace(made, **changes)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("confidence", "duration", "expected"),
-    [
-        (0.62, 20, Certainty.COULD_BE),
-        (0.75, 20, Certainty.PROBABLY),
-        (0.95, 20, Certainty.QUITE_SURE),
-        (0.95, 6, Certainty.PROBABLY),
-    ],
-)
-def test_words_for_confidence(confidence: float, duration: float, expected: Certainty) -> None:
-    said = verdict(prediction(confidence, duration))
-    assert said.certainty is expected
-    assert said.dance == "tango"
-
-
-def test_words_where_no_single_dance_is_named() -> None:
-    scores = prediction(0.4).scores | {"rumba": 0.35}
-    either = verdict(prediction(0.4, dance=None, verdict="two", also=("rumba",), scores=scores))
-    assert (either.certainty, either.dances, either.dance) == (Certainty.COULD_BE, ("tango", "rumba"), None)
-    assert either.confidence == pytest.approx(0.75)
-    for word, certainty in (
-        ("none", Certainty.NONE),
-        ("not sure", Certainty.NOT_SURE),
-        ("silence", Certainty.SILENCE),
-    ):
-        said = verdict(prediction(0.4, dance=None, verdict=word))
-        assert (said.certainty, said.dances) == (certainty, ())
-    assert verdict(None).certainty is Certainty.LISTENING
-
-
-def test_quite_sure_needs_ten_seconds_of_this_dance() -> None:
-    assert verdict(prediction(0.95, 300.0, since=295.0)).certainty is Certainty.PROBABLY
-    assert verdict(prediction(0.95, 300.0, since=280.0)).certainty is Certainty.QUITE_SURE
+# Timeline
 
 
 def test_timeline_is_reduced_to_the_width_of_the_screen() -> None:

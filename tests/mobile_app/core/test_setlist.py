@@ -12,11 +12,11 @@ import soundfile
 
 from mobile_app.core import recording
 from mobile_app.core.history import History
-from mobile_app.core.level import FLOOR_DB, Level, LevelMeter
 from mobile_app.core.recording import WavWriter, cut, position
 from mobile_app.core.setlist import LEAST_SONG_SECONDS, Pauses, SetList
 from runtime import Part, Prediction
 from runtime.dances import DANCE_KEYS, OTHER
+from runtime.live import FLOOR_DB, Level, LevelMeter
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, Screen
 from tests.mobile_app.core.test_session import Bench

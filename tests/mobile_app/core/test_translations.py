@@ -8,10 +8,9 @@ import pytest
 
 from mobile_app import catalogues
 from mobile_app.core.lessons import LESSONS
-from mobile_app.core.level import Advice
 from mobile_app.core.problems import Notice, Problem
+from mobile_app.core.spoken import ADVICE, GRADES, KINDS
 from mobile_app.core.translations import LANGUAGES, Translator, supported
-from mobile_app.core.verdict import Certainty
 from mobile_app.devices.desktop import DesktopSystem
 from runtime.dances import DANCE_KEYS, DANCES
 
@@ -65,7 +64,7 @@ def test_plural_forms() -> None:
 def test_everything_that_can_be_said_is_in_the_catalogues() -> None:
     known = set(catalogues.texts())
     said = {problem.sentence for problem in Problem} | {notice.sentence for notice in Notice}
-    said |= {advice.value for advice in Advice} | {certainty.value for certainty in Certainty}
+    said |= {*ADVICE.values(), *GRADES.values(), *KINDS.values()}
     said |= {dance.name for dance in DANCES}
     for lesson in LESSONS.values():
         said |= {lesson.listen, lesson.feel}

@@ -85,6 +85,8 @@ class FakeSoundDevice(types.ModuleType):
             def __init__(self, *, samplerate: int, channels: int, blocksize: int, **rest: object) -> None:
                 if module.failure:
                     raise module.failure
+                if samplerate not in module.rates:
+                    raise module.PortAudioError("Invalid sample rate")
                 assert (channels, rest["dtype"]) == (1, "float32")
                 self.rate, self.size, self.rest = samplerate, blocksize, rest
                 self.stopped = threading.Event()
@@ -109,14 +111,11 @@ class FakeSoundDevice(types.ModuleType):
 
         self.InputStream = InputStream
 
-    def query_devices(self, kind: str) -> dict[str, float]:
+    def query_devices(self, device: str | None, kind: str) -> dict[str, float]:
+        assert (device, kind) == (None, "input")
         if self.failure and isinstance(self.failure, ValueError):
             raise self.failure
-        return {"default_samplerate": 48_000.0}
-
-    def check_input_settings(self, samplerate: int, **_: object) -> None:
-        if samplerate not in self.rates:
-            raise self.PortAudioError("Invalid sample rate")
+        return {"default_samplerate": 44_100.0, "max_input_channels": 1}
 
     def _terminate(self) -> None: ...
 

@@ -386,7 +386,7 @@ def test_sensitivity_and_update_rate_reach_the_session(hand: Hand, tone: ToneMak
     hand.hear(
         (0.1 * tone("samba", 9.0) + np.random.default_rng(2).normal(0, 0.1, 9 * RATE)).astype(np.float32)
     )
-    assert hand.app.listening.session.snapshot.verdict.confidence < 0.4
+    assert hand.app.listening.session.snapshot.answer.confidence < 0.4
 
 
 def test_sparing_the_battery_does_little_and_still_names_the_dance(hand: Hand, tone: ToneMaker) -> None:
