@@ -10,6 +10,7 @@ from training.commands import (
     aggregation,
     average,
     baseline,
+    beats,
     calibrate,
     collection,
     compare,
@@ -64,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
             tempo,
             experiment,
             baseline,
+            beats,
             plot,
         ),  # networks
     ):

@@ -1,0 +1,175 @@
+"""Training of the beat network."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from runtime.atomic import replacing
+from runtime.errors import ModelError, ParameterError
+from training.beats.examples import Annotated, Excerpts
+from training.beats.network import LOOK_AHEAD, BeatNetwork
+from training.hall import Hall
+
+FORMAT = 1
+TOLERANCE = 1  # frames, 23 ms, by which a beat may be early or late at no cost
+POSITIVE_WEIGHT = (6.0, 12.0)  # of frames with a beat, and with a downbeat: they are rare
+WARM_UP = 43  # frames at the start of an excerpt that do not count
+
+
+@dataclass(frozen=True)
+class BeatSettings:
+    """How a beat network is trained.
+
+    Attributes
+    ----------
+    kind : str
+        'tcn' or 'gru'.
+    steps : int
+        Batches.
+    batch_size : int
+        Excerpts of 12 s.
+    learning_rate : float
+        The highest, after a tenth of the steps; it falls to zero as a cosine.
+    hall : float
+        Share of the excerpts that are heard in a hall.
+    seed : int
+    """
+
+    kind: str = "tcn"
+    steps: int = 2000
+    batch_size: int = 16
+    learning_rate: float = 3e-3
+    hall: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch_size < 1:
+            raise ParameterError(
+                f"steps and batch_size must be at least 1, got {self.steps}, {self.batch_size}"
+            )
+        if not self.learning_rate > 0:
+            raise ParameterError(f"learning_rate must be above 0, got {self.learning_rate}")
+
+
+def loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy that does not mind a beat a frame early or late (Foscarin et al. 2024).
+
+    Where a beat is, the highest activation near it counts; frames near it that are no beat do not count.
+
+    Parameters
+    ----------
+    logits, targets : Tensor, shape (n, 2, T)
+        Of the same frames; targets 0 or 1.
+    """
+    near = functional.max_pool1d(logits, 2 * TOLERANCE + 1, 1, TOLERANCE)
+    apart = 2 * TOLERANCE
+    free = 1 - functional.max_pool1d(targets, 2 * apart + 1, 1, apart)
+    weight = torch.tensor(POSITIVE_WEIGHT, device=logits.device)[:, None]
+    cost = weight * targets * functional.softplus(-near) + free * functional.softplus(logits)
+    return cost.mean()
+
+
+def _rate(step: int, steps: int) -> float:
+    """Of the learning rate, at a step."""
+    warm = max(1, steps // 10)
+    if step < warm:
+        return (step + 1) / warm
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+
+
+def _cost(network: BeatNetwork, features: Tensor, targets: Tensor) -> Tensor:
+    logits, _ = network(features, network.initial_state(len(features)))
+    logits = logits[..., WARM_UP + LOOK_AHEAD :]
+    return loss(logits, targets[..., WARM_UP:-LOOK_AHEAD])
+
+
+def train(
+    recordings: Sequence[Annotated],
+    validation: Sequence[Annotated],
+    settings: BeatSettings,
+    output: Path,
+    *,
+    start: BeatNetwork | None = None,
+    report: Callable[[str], None] = print,
+) -> BeatNetwork:
+    """Train a network and write its checkpoint.
+
+    Parameters
+    ----------
+    recordings, validation : sequence of Annotated
+        What it learns from; what its loss is reported on, in halls too.
+    settings : BeatSettings
+    output : Path
+        A .pt file.
+    start : BeatNetwork, optional
+        Of the same kind, whose weights are started from.
+    report : callable
+        Called with a line now and then.
+    """
+    torch.manual_seed(settings.seed)
+    network = BeatNetwork(settings.kind)
+    if start is not None:
+        if start.kind != settings.kind:
+            raise ParameterError(f"weights of a {start.kind} cannot start a {settings.kind}")
+        network.load_state_dict(start.state_dict())
+    hall = Hall(settings.hall)
+    batches = Excerpts(recordings, batch_size=settings.batch_size, seed=settings.seed, hall=hall)
+    checks = Excerpts(validation, batch_size=32, seed=settings.seed + 1, hall=hall)
+    checked = [checks(i) for i in range(4)] if validation else []
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    started, recent = time.monotonic(), []
+    for step in range(settings.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * _rate(step, settings.steps)
+        cost = _cost(network, *batches(step))
+        optimiser.zero_grad(set_to_none=True)
+        cost.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        recent.append(float(cost.detach()))
+        if (step + 1) % 100 == 0 or step + 1 == settings.steps:
+            network.eval()
+            with torch.no_grad():
+                held = sum(float(_cost(network, *batch)) for batch in checked) / max(1, len(checked))
+            network.train()
+            report(
+                f"step {step + 1} of {settings.steps}: loss {sum(recent) / len(recent):.4f}, "
+                f"validation {held:.4f}, {time.monotonic() - started:.0f} s"
+            )
+            recent.clear()
+            save(network, settings, output)
+    return network.eval()
+
+
+def save(network: BeatNetwork, settings: BeatSettings, path: Path) -> None:
+    """Write a checkpoint."""
+    with replacing(path) as temporary:
+        torch.save(
+            {"beats_format": FORMAT, "settings": asdict(settings), "state_dict": network.state_dict()},
+            temporary,
+        )
+
+
+def load(path: Path) -> tuple[BeatNetwork, BeatSettings]:
+    """Read a checkpoint; the network is in eval mode."""
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path} does not exist") from error
+    except Exception as error:  # zipfile, pickle and torch each have their own
+        raise ModelError(f"{path} cannot be read as PyTorch weights ({error})") from error
+    if not isinstance(checkpoint, dict) or checkpoint.get("beats_format") != FORMAT:
+        raise ModelError(f"{path} is no checkpoint of `python -m training beats-train` of this version")
+    settings = BeatSettings(**checkpoint["settings"])
+    network = BeatNetwork(settings.kind)
+    try:
+        network.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        raise ModelError(f"the weights in {path} do not fit the network: {error}") from error
+    return network.eval(), settings
