@@ -1,22 +1,37 @@
-"""From mel power to activations: how much each frame is like a beat, and like the first beat of a bar."""
+"""From mel power to activations: how much each frame is like a beat, and like the first beat of a bar.
+
+A small causal network of its own, `beats.onnx`; like the others' its file says what it was made for. It looks
+93 ms ahead, and keeps of its past what it needs in one vector of state.
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from runtime import mel
+from runtime.errors import ModelError
 from runtime.mel import N_MELS, Float32
+from runtime.model import FOLDER, OnnxEngine
 
 FEATURE_BANDS = 56  # neighbouring mel bands are pooled by four
 DYNAMIC_RANGE = 1e-6  # what is 60 dB below the loudest so far is silence
 LOOK_AHEAD = 4  # frames of future, 93 ms, that an activation needs
+FORMAT_VERSION = "beats 1"
+FEATURES, STATE, ACTIVATIONS, NEW_STATE = "features", "state", "activations", "new_state"
+REGISTRY = "beats.toml"  # of the shipped networks, the default first
+CHUNK_FRAMES = 2048  # of a whole recording at once
 
 
 class BeatFeatures:
     """Log power of pooled bands below the loudest so far, frame by frame."""
 
     def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget how loud it was."""
         self._loudest = np.float32(1e-30)
 
     def push(self, frames: Float32) -> Float32:
@@ -32,11 +47,145 @@ class BeatFeatures:
         ndarray, shape (n_frames, 56), float32
             Natural logarithm of power relative to the loudest band so far, -13.8 to 0.
         """
-        pooled = frames[:, ::4].copy()
-        for i in range(1, N_MELS // FEATURE_BANDS):
-            pooled += frames[:, i::4]
+        width = N_MELS // FEATURE_BANDS
+        pooled = frames[:, ::width].copy()
+        for i in range(1, width):
+            pooled += frames[:, i::width]
         loudest = np.maximum.accumulate(np.maximum(pooled.max(axis=1), self._loudest))
         if len(loudest):
             self._loudest = loudest[-1]
         relative = pooled / loudest[:, None]
         return np.log(np.maximum(relative, np.float32(DYNAMIC_RANGE)))
+
+
+class BeatEngine(Protocol):
+    """Whatever computes the network."""
+
+    def compute(self, outputs: list[str], inputs: Mapping[str, Float32]) -> list[Float32]:
+        """Outputs 'activations' (1, 2, T), 0 to 1, and 'new_state' (1, S) of 'features' (1, 56, T), 'state'."""
+        ...
+
+
+@dataclass(frozen=True)
+class BeatModel:
+    """A checked network for beats.
+
+    Attributes
+    ----------
+    name, version : str
+    state_size : int
+        S.
+    engine : BeatEngine
+    """
+
+    name: str
+    version: str
+    state_size: int
+    engine: BeatEngine
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None) -> "BeatModel":
+        """Load an .onnx file into onnxruntime, on one thread; the shipped one if None.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, no ONNX, or made for something else.
+        """
+        file = _shipped() if path is None else Path(path)
+        if not file.is_file():
+            raise ModelError(f"{file}: no such model file")
+        engine = OnnxEngine(file, threads=1)
+        fields = engine.metadata
+        expected: dict[str, str | float] = {
+            "format_version": FORMAT_VERSION,
+            "sample_rate": mel.SAMPLE_RATE,
+            "n_fft": mel.N_FFT,
+            "hop_length": mel.HOP_LENGTH,
+            "n_mels": N_MELS,
+            "feature_bands": FEATURE_BANDS,
+            "look_ahead": LOOK_AHEAD,
+        }
+        for key, value in expected.items():
+            if fields.get(key) != str(value):
+                raise ModelError(
+                    f"{file}: metadata field {key!r} is {fields.get(key)!r}, a network for beats needs "
+                    f"{str(value)!r}; `python -m export` makes one of a checkpoint of `training beats-train`"
+                )
+        size = fields.get("state_size", "")
+        if not size.isdecimal() or not 1 <= int(size) <= 1_000_000:
+            raise ModelError(f"{file}: metadata field 'state_size' is {size!r}, not a number of values")
+        return cls(fields.get("name", ""), fields.get("version", ""), int(size), engine)
+
+
+def _shipped() -> Path:
+    """The file that beats.toml names first, checked against its hash."""
+    listing = FOLDER / REGISTRY
+    try:
+        entry = tomllib.loads(listing.read_text("utf-8"))["models"][0]
+        path, wanted = FOLDER / str(entry["file"]), str(entry["sha256"])
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{listing}: the shipped network for beats cannot be read ({error}); reinstall whichdance"
+        ) from error
+    if digest != wanted:
+        raise ModelError(f"{path}: differs from the shipped model (SHA-256 {digest}); reinstall whichdance")
+    return path
+
+
+class BeatActivations:
+    """Streaming activations: push mel power, get those of the frames that have future enough.
+
+    Parameters
+    ----------
+    model : BeatModel
+    """
+
+    def __init__(self, model: BeatModel) -> None:
+        self.model = model
+        self.reset()
+
+    def reset(self) -> None:
+        """A new recording begins, or sound is missing."""
+        self._features = BeatFeatures()
+        self._state = np.zeros((1, self.model.state_size), np.float32)
+        self._early = LOOK_AHEAD  # outputs still to come that are of no frame
+        self._last = np.zeros((0, N_MELS), np.float32)
+
+    def push(self, frames: Float32) -> Float32:
+        """Take the next frames of mel power, (n_frames, 224).
+
+        Returns
+        -------
+        ndarray, shape (n, 2), float32
+            Probability of a beat and of a downbeat, of the frames up to `LOOK_AHEAD` before the newest.
+        """
+        found = []
+        for start in range(0, len(frames), CHUNK_FRAMES):
+            features = self._features.push(frames[start : start + CHUNK_FRAMES])
+            activations, self._state = self.model.engine.compute(
+                [ACTIVATIONS, NEW_STATE], {FEATURES: features.T[None], STATE: self._state}
+            )
+            found.append(activations[0].T)
+        if not found:
+            return np.zeros((0, 2), np.float32)
+        self._last = frames[-1:]
+        together = np.concatenate(found)
+        if not np.isfinite(together).all():
+            raise ModelError(f"the model {self.model.name!r} gave activations that are not finite numbers")
+        skipped = min(self._early, len(together))
+        self._early -= skipped
+        return together[skipped:]
+
+    def flush(self) -> Float32:
+        """The last frames' activations, as if the last sound went on; and reset."""
+        rest = self.push(np.repeat(self._last, LOOK_AHEAD, axis=0)) if len(self._last) else self._last[:, :2]
+        self.reset()
+        return rest
+
+
+def activations(model: BeatModel, frames: Float32) -> Float32:
+    """Activations of a whole recording: mel power (n_frames, 224) to (n_frames, 2)."""
+    stream = BeatActivations(model)
+    return np.concatenate([stream.push(frames), stream.flush()])

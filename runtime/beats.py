@@ -1,10 +1,42 @@
-"""When the beats are, and which of them is the one."""
+"""When the beats are, and which of them is the one.
 
-from collections.abc import Iterable
+Two ways in. `find_beats` tells all beats of a recording that is known to its end:
+
+>>> beats = find_beats(melspectrogram(samples, sample_rate=rate), {"slow_waltz": 0.9, "other": 0.1})
+>>> list(zip(beats.times, beats.positions))  # (0.31, 3), (1.0, 1), (1.69, 2), ...
+
+`BeatTracker` follows music that plays, and foresees the next beat, so that a screen can show it *on* the beat
+in spite of the 0.14 s that window and look-ahead take:
+
+>>> tracker = BeatTracker()
+>>> tracker.push(frames)                            # mel power, as it comes
+>>> tracker.believe(prediction.scores)              # whenever more is known of the dance
+>>> beat = tracker.beat(now)                        # or None: show no number rather than a wrong one
+>>> beat.time, beat.position, beat.beats_per_bar    # the first beat after `now`, s; position None if unsure
+
+`now` is the second of the recording that is heard (or seen) at this moment: the seconds of samples pushed so
+far, plus whatever passed since, plus a screen's or minus a microphone's latency, which one calibrates by
+tapping. `tracker.this_is_the_one(time)` takes a dancer's word for it until the music changes.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime import bar_pointer
+from runtime.bar_pointer import BarFilter
+from runtime.beat_activations import BeatActivations, BeatModel, activations
 from runtime.errors import ParameterError
+from runtime.mel import FRAME_RATE, Float32
+
+BEAT_AT = 0.6  # probability from which a beat is shown
+COUNT_AT = 0.5  # probability from which its number is
+CHUNK_SECONDS = 300.0  # of a long recording that is searched at once: memory stays bounded
+CLEAR_SECONDS = 8.0  # stretches in which there must be a beat, or none is told there
+CLEAR_AT = 0.25  # mean activation at the beats of a stretch from which they are some
 
 
 @dataclass(frozen=True)
@@ -44,3 +76,152 @@ class Beats:
     def of(cls, times: Iterable[float], positions: Iterable[int]) -> "Beats":
         """From arrays."""
         return cls(tuple(float(t) for t in times), tuple(int(p) for p in positions))
+
+
+@dataclass(frozen=True)
+class NextBeat:
+    """A beat that is to come.
+
+    Attributes
+    ----------
+    time : float
+        Seconds from the start of the recording.
+    position : int or None
+        In the bar, 1 the one; None where the bar is not sure.
+    beats_per_bar : int
+    period : float
+        Seconds from beat to beat.
+    confidence : float
+        Probability that a beat is there, within 50 ms.
+    count_confidence : float
+        Probability that it is the beat of that number.
+    """
+
+    time: float
+    position: int | None
+    beats_per_bar: int
+    period: float
+    confidence: float
+    count_confidence: float
+
+
+def find_beats(
+    frames: Float32, evidence: Mapping[str, float] | None = None, *, model: BeatModel | None = None
+) -> Beats:
+    """All beats of a recording in one dance.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (n_frames, 224)
+        Mel power, as `runtime.mel.melspectrogram`.
+    evidence : mapping of str to float, optional
+        Probability of each dance, and of 'other', as `Prediction.scores`; nothing known if None. It says
+        which metres and tempi are likely.
+    model : BeatModel, optional
+        The shipped one if None.
+
+    Returns
+    -------
+    Beats
+        None in stretches of 8 s in which no beat is to be heard: speech, noise, rubato.
+    """
+    return beats_of(activations(model or BeatModel.load(), frames), evidence or {})
+
+
+def beats_of(heard: Float32, evidence: Mapping[str, float], start: float = 0.0) -> Beats:
+    """All beats from activations, shape (n_frames, 2), of which the first frame is at `start` s."""
+    bars = bar_pointer.weights(evidence)
+    n = round(CHUNK_SECONDS * FRAME_RATE)
+    times: list[float] = []
+    positions: list[int] = []
+    for first in range(0, len(heard), n):
+        part = heard[first : first + n]
+        frames, numbers, _ = bar_pointer.best_path(part, bars)
+        frames = _refined(frames, part)
+        clear = _clear(frames, part)
+        for frame, number in zip(frames[clear] + first, numbers[clear], strict=True):
+            time = start + float(frame) / FRAME_RATE
+            if not times or time > times[-1] + 0.1:  # a beat on the seam of two parts is found twice
+                times.append(time)
+                positions.append(int(number))
+    return Beats(tuple(times), tuple(positions))
+
+
+def _refined(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]:
+    """Beats moved to the middle of the activation around them, by at most a frame and a half."""
+    around = np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-2, 3), 0, len(heard) - 1)
+    weight = heard[around, 0].astype(np.float64) ** 2 + 1e-6
+    middle = (weight * around).sum(axis=1) / weight.sum(axis=1)
+    moved = np.clip(middle, np.maximum(frames - 1.5, 0), frames + 1.5)
+    return np.maximum.accumulate(moved + 1e-6 * np.arange(len(moved)))
+
+
+def _clear(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.bool_]:
+    """Which beats lie in a stretch where activations are high at the beats: music with a beat."""
+    if not len(frames):
+        return np.zeros(0, bool)
+    around = np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-1, 2), 0, len(heard) - 1)
+    strength = heard[around, 0].max(axis=1)
+    near = np.abs(frames[:, None] - frames[None]) <= CLEAR_SECONDS / 2 * FRAME_RATE
+    means: NDArray[np.floating] = near @ strength / near.sum(axis=1)
+    return means >= CLEAR_AT
+
+
+class BeatTracker:
+    """Follows the beats of music that plays; work and memory are constant.
+
+    Parameters
+    ----------
+    model : BeatModel, optional
+        The shipped one if None.
+    """
+
+    def __init__(self, model: BeatModel | None = None) -> None:
+        self._activations = BeatActivations(model or BeatModel.load())
+        self._filter = BarFilter()
+        self.reset()
+
+    def reset(self) -> None:
+        """A new recording begins."""
+        self.gap(0)
+        self._filter.reset()
+
+    def gap(self, frame: int) -> None:
+        """Sound is missing: the next frame pushed is number `frame` of the recording."""
+        self._activations.reset()
+        self._filter.restart()
+        self._next = frame  # whose activation comes next
+        self._known = False
+
+    def push(self, frames: Float32) -> None:
+        """Take the next frames of mel power, shape (n_frames, 224)."""
+        heard = self._activations.push(frames)
+        if len(heard):
+            self._filter.push(heard)
+            self._next += len(heard)
+            self._known = True
+
+    def believe(self, evidence: Mapping[str, float]) -> None:
+        """Take what is known now of which dance it is, as `Prediction.scores`, in place of before."""
+        self._filter.believe(evidence)
+
+    def this_is_the_one(self, time: float) -> None:
+        """A dancer says that the beat next to `time`, s, is the one: so the bars go on from there."""
+        self._filter.tell_the_one((time * FRAME_RATE) - (self._next - 1))
+
+    def beat(self, now: float) -> NextBeat | None:
+        """The first beat after `now`, seconds of the recording; None where no beat is sure enough."""
+        if not self._known:
+            return None
+        newest = (self._next - 1) / FRAME_RATE
+        seen = self._filter.forecast(max(0.0, now - newest))
+        if seen.beat < BEAT_AT:
+            return None
+        return NextBeat(
+            newest + seen.delay,
+            seen.position if seen.count >= COUNT_AT else None,
+            seen.beats_per_bar,
+            seen.period,
+            seen.beat,
+            seen.count,
+        )

@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -354,11 +354,16 @@ class OnnxEngine:
 
     def run(self, batch: Float32) -> Float32:
         """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
+        return self.compute([OUTPUT], {INPUT: batch})[0]
+
+    def compute(self, outputs: Sequence[str], inputs: Mapping[str, Float32]) -> list[Float32]:
+        """Outputs of the graph by their names, whatever it is for."""
+        given = {name: np.ascontiguousarray(value, np.float32) for name, value in inputs.items()}
         try:
-            scores: Float32 = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+            computed: list[Float32] = self._session.run(list(outputs), given)
         except Exception as error:  # onnxruntime's errors share no public base class
             raise ModelError(f"{self.path}: failed while it ran ({_one_line(error)})") from error
-        return scores
+        return computed
 
     def embed(self, batch: Float32) -> Float32:
         """Features (n, size) of segments (n, 1, 224, segment_frames) of mel power."""
