@@ -18,7 +18,7 @@ from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
 from runtime.atomic import locked
 from runtime.errors import ModelError, ParameterError
-from runtime.model import REGISTRY, Model
+from runtime.model import Model
 from runtime.rehearsal import FIELD
 
 WORKSHOP = ".export-"  # how the folder of an unfinished export begins
@@ -115,7 +115,7 @@ def publish(
         card.check_model(path, evaluation, deployable)
     name, width = deployable.name, deployable.segment_frames
     dances = deployable.fields["labels"].split(",")
-    with _workshop(folder) as workshop:
+    with workshop_in(folder) as workshop:
         listed = registry.read(folder)
         progress("reading segments")
         sets = [
@@ -196,7 +196,7 @@ def publish(
             for precision in paths
         ]
         registry.write(workshop, registry.merged(listed, entries, default=plan.default))
-        _move(workshop, folder)
+        move(workshop, folder)
     return report
 
 
@@ -363,7 +363,7 @@ def _operators(model: onnx.ModelProto) -> dict[str, int]:
 
 
 @contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
+def workshop_in(folder: Path) -> Iterator[Path]:
     """A temporary folder inside the target folder; neither stays behind if the export fails.
 
     Of an export that was killed it does: the next one removes what no process holds any more.
@@ -386,8 +386,8 @@ def _workshop(folder: Path) -> Iterator[Path]:
             folder.rmdir()
 
 
-def _move(workshop: Path, folder: Path) -> None:
-    """Move the finished files; the list of models comes last, so that it never names a missing file."""
-    for path in sorted(workshop.iterdir(), key=lambda path: path.name == REGISTRY):
+def move(workshop: Path, folder: Path) -> None:
+    """Move the finished files; a list of models comes last, so that it never names a missing file."""
+    for path in sorted(workshop.iterdir(), key=lambda path: path.suffix == ".toml"):
         path.chmod(0o644)
         os.replace(path, folder / path.name)

@@ -43,9 +43,9 @@ def entry(
     }
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    """The entries of a folder's models.toml, none where there is no such file."""
-    path = folder / REGISTRY
+def read(folder: Path, registry: str = REGISTRY) -> list[dict[str, Any]]:
+    """The entries of a folder's models.toml, or of another such list; none where there is no such file."""
+    path = folder / registry
     try:
         entries = list(tomllib.loads(path.read_text("utf-8"))["models"])
         if not all(isinstance(entry, dict) and isinstance(entry["name"], str) for entry in entries):
@@ -75,12 +75,12 @@ def merged(
     return list(replaced.values())
 
 
-def write(folder: Path, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Write models.toml atomically."""
+def write(folder: Path, entries: Sequence[Mapping[str, Any]], registry: str = REGISTRY) -> None:
+    """Write models.toml, or another such list, atomically."""
     tables = []
     for item in entries:
         # JSON's strings, whole numbers and lists are TOML's as well.
         lines = [f"{key} = {json.dumps(value)}" for key, value in item.items()]
         tables.append("\n".join(["[[models]]", *lines, ""]))
-    with replacing(folder / REGISTRY) as temporary:
+    with replacing(folder / registry) as temporary:
         temporary.write_text("\n".join([HEADER, *tables]), "utf-8")

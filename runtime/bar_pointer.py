@@ -1,9 +1,9 @@
 """The bar pointer model: where in the bar the music is, at which tempo, in which metre.
 
 A hidden Markov model whose state is a position in a bar of a certain length and number of beats (Whiteley,
-Cemgil and Godsill 2006). In the efficient state space of Krebs, Böck and Widmer (2015) a bar of so many frames
-has so many states, the pointer moves by one a frame, and the tempo changes at beats only. So a step of the
-forward filter shifts a vector, and mixes the tempi of the few states in which a beat ends.
+Cemgil and Godsill 2006). In the efficient state space of Krebs, Böck and Widmer (2015) a bar of so many
+frames has so many states, the pointer moves by one a frame, and the tempo changes at beats only. So a step of
+the forward filter shifts a vector, and mixes the tempi of the few states in which a beat ends.
 
 Observations are activations of beat and downbeat (`runtime.beat_activations`); which bars are likely is
 known from the dances that the music may be.
@@ -24,7 +24,9 @@ MPM = {2: (33.0, 100.0), 3: (21.0, 72.0), 4: (11.5, 68.0)}  # bars a minute that
 STEP = 1.02  # ratio of neighbouring lengths of bars, at least a frame
 UPSAMPLING = 2  # states a frame of the front end: a quick beat lasts 14 frames, too few to tell tempi apart
 RATE = FRAME_RATE * UPSAMPLING  # states a second
-TEMPO_RIGIDITY = 60.0  # of a change of tempo by a ratio r at a beat: its probability falls as exp(-60 |r - 1|)
+TEMPO_RIGIDITY = (
+    60.0  # of a change of tempo by a ratio r at a beat: its probability falls as exp(-60 |r - 1|)
+)
 BEAT_WINDOW = 0.14  # share of a beat's length around the beat in which it is heard
 LEAK = 2e-4  # probability a state that the music starts anew: another piece, another dance
 TEMPO_OCTAVES = 0.16  # standard deviation of log2(tempo) around a dance's usual tempo
@@ -336,7 +338,7 @@ class BarFilter:
     def forecast(self, lag: float = 0.0) -> Forecast:
         """The first beat that is at least `lag` seconds behind the newest frame."""
         space = self.space
-        delay, position, cell = _beats_after(int(np.ceil(lag * RATE - 1e-9)))
+        delay, cell = _beats_after(int(np.ceil(lag * RATE - 1e-9)))
         longest = int(delay.max()) + 1
         mass = np.bincount(cell, self.belief, longest * _CELLS).reshape(longest, _CELLS)
         width = round(0.05 * RATE)
@@ -362,15 +364,15 @@ def _around(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=8)
-def _beats_after(lag: int) -> tuple[Indices, Indices, Indices]:
-    """Of each state: steps until the first beat at least `lag` ahead, its number; both and the metre as one."""
+def _beats_after(lag: int) -> tuple[Indices, Indices]:
+    """Of each state: steps until the first beat at least `lag` ahead; it, its number and the metre as one."""
     space = states()
     length = (space.lengths / space.beats)[space.bar]
     beats = space.beats[space.bar]
     later = np.maximum(0, np.ceil((lag - space.until_beat) / length)).astype(int)
     delay = space.until_beat + np.rint(later * length).astype(int)
     position = (space.next_beat + later) % beats
-    return delay, position, delay * _CELLS + beats * METRES[-1] + position
+    return delay, delay * _CELLS + beats * METRES[-1] + position
 
 
 def best_path(

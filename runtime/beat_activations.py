@@ -1,7 +1,8 @@
 """From mel power to activations: how much each frame is like a beat, and like the first beat of a bar.
 
-A small causal network of its own, `beats.onnx`; like the others' its file says what it was made for. It looks
-93 ms ahead, and keeps of its past what it needs in one vector of state.
+A small causal network of its own, `beats.onnx`; like the others' its file says what it was made for. It
+looks 93 ms ahead, and keeps of its past what it needs in one vector of state. It is told which dances it may
+be: what is a beat, and which one is the first, is a matter of the dance.
 """
 
 import hashlib
@@ -15,6 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from runtime import mel
+from runtime.dances import OTHER
+from runtime.dances import REGISTRY as REGISTRY_OF_DANCES
 from runtime.errors import ModelError
 from runtime.mel import N_MELS, Float32
 from runtime.model import FOLDER, OnnxEngine
@@ -22,8 +25,10 @@ from runtime.model import FOLDER, OnnxEngine
 FEATURE_BANDS = 56  # neighbouring mel bands are pooled by four
 DYNAMIC_RANGE = 1e-6  # what is 60 dB below the loudest so far is silence
 LOOK_AHEAD = 4  # frames of future, 93 ms, that an activation needs
+DANCES_TOLD = (*REGISTRY_OF_DANCES, OTHER)  # what the network is told the probabilities of
 FORMAT_VERSION = "beats 1"
-FEATURES, STATE, ACTIVATIONS, NEW_STATE = "features", "state", "activations", "new_state"
+FEATURES, DANCES, STATE = "features", "dances", "state"  # inputs
+ACTIVATIONS, NEW_STATE = "activations", "new_state"  # outputs
 REGISTRY = "beats.toml"  # of the shipped networks, the default first
 CHUNK_FRAMES = 2048  # of a whole recording at once
 
@@ -62,7 +67,10 @@ class BeatEngine(Protocol):
     """Whatever computes the network."""
 
     def compute(self, outputs: list[str], inputs: Mapping[str, Float32]) -> list[Float32]:
-        """Outputs 'activations' (1, 2, T), 0 to 1, and 'new_state' (1, S) of 'features' (1, 56, T), 'state'."""
+        """Outputs 'activations' (1, 2, T), 0 to 1, and 'new_state' (1, S).
+
+        Of 'features' (1, 56, T), 'dances' (1, len(DANCES_TOLD)) and 'state' (1, S).
+        """
         ...
 
 
@@ -105,6 +113,7 @@ class BeatModel:
             "n_mels": N_MELS,
             "feature_bands": FEATURE_BANDS,
             "look_ahead": LOOK_AHEAD,
+            "dances": ",".join(DANCES_TOLD),
         }
         for key, value in expected.items():
             if fields.get(key) != str(value):
@@ -145,6 +154,14 @@ class BeatActivations:
     def __init__(self, model: BeatModel) -> None:
         self.model = model
         self.reset()
+        self.believe({})
+
+    def believe(self, evidence: Mapping[str, float]) -> None:
+        """Take what is known from now on of which dance it is; dances that are new to it count as other."""
+        told = dict.fromkeys(DANCES_TOLD, 0.0)
+        for key, probability in evidence.items():
+            told[key if key in told else OTHER] += probability
+        self._told = np.array([list(told.values())], np.float32)
 
     def reset(self) -> None:
         """A new recording begins, or sound is missing."""
@@ -165,7 +182,7 @@ class BeatActivations:
         for start in range(0, len(frames), CHUNK_FRAMES):
             features = self._features.push(frames[start : start + CHUNK_FRAMES])
             activations, self._state = self.model.engine.compute(
-                [ACTIVATIONS, NEW_STATE], {FEATURES: features.T[None], STATE: self._state}
+                [ACTIVATIONS, NEW_STATE], {FEATURES: features.T[None], DANCES: self._told, STATE: self._state}
             )
             found.append(activations[0].T)
         if not found:
@@ -185,7 +202,8 @@ class BeatActivations:
         return rest
 
 
-def activations(model: BeatModel, frames: Float32) -> Float32:
+def activations(model: BeatModel, frames: Float32, evidence: Mapping[str, float]) -> Float32:
     """Activations of a whole recording: mel power (n_frames, 224) to (n_frames, 2)."""
     stream = BeatActivations(model)
+    stream.believe(evidence)
     return np.concatenate([stream.push(frames), stream.flush()])

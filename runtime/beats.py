@@ -125,7 +125,8 @@ def find_beats(
     Beats
         None in stretches of 8 s in which no beat is to be heard: speech, noise, rubato.
     """
-    return beats_of(activations(model or BeatModel.load(), frames), evidence or {})
+    evidence = evidence or {}
+    return beats_of(activations(model or BeatModel.load(), frames, evidence), evidence)
 
 
 def beats_of(heard: Float32, evidence: Mapping[str, float], start: float = 0.0) -> Beats:
@@ -184,6 +185,7 @@ class BeatTracker:
     def reset(self) -> None:
         """A new recording begins."""
         self.gap(0)
+        self._activations.believe({})
         self._filter.reset()
 
     def gap(self, frame: int) -> None:
@@ -203,6 +205,7 @@ class BeatTracker:
 
     def believe(self, evidence: Mapping[str, float]) -> None:
         """Take what is known now of which dance it is, as `Prediction.scores`, in place of before."""
+        self._activations.believe(evidence)
         self._filter.believe(evidence)
 
     def this_is_the_one(self, time: float) -> None:

@@ -10,23 +10,28 @@ the mean over recordings:
 Downbeats are measured alike. Of recordings of 15 s and more the first 5 s do not count; live the first 4 s.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from runtime import bar_pointer
-from runtime.beat_activations import LOOK_AHEAD
-from runtime.beats import Beats, beats_of
+from runtime import Classifier, bar_pointer
+from runtime.beat_activations import LOOK_AHEAD, BeatActivations, BeatModel
+from runtime.beats import Beats, find_beats
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, N_FFT, SAMPLE_RATE, Float32
+from runtime.segments import SEGMENT_FRAMES
+from training.beats import peers
 from training.data.codec import ARRAYS
+from training.hall import CONTEXT, in_a_hall
 
 LONG = 15.0  # s
 TRIMMED = 5.0  # s of long recordings
 LIVE_FROM = 4.0  # s
+LIVE_FIRST, LIVE_STRIDE = SEGMENT_FRAMES, 86  # frames after which, and how often, the dance is asked for
+TEMPO_TOLERANCE = 0.04  # relative error that counts as right (accuracy 1 of Gouyon et al. 2006)
 WINDOW = N_FFT / 2 / SAMPLE_RATE  # s by which the newest frame lies behind the newest sample
 
 
@@ -112,48 +117,136 @@ def after(excerpt: Excerpt, *, live: bool) -> float:
     return TRIMMED if excerpt.duration >= LONG else 0.0
 
 
-Heard = Callable[[Float32], Float32]  # mel power to activations
-Evidence = Callable[[Excerpt], Mapping[str, float]]  # of a whole excerpt
-LiveEvidence = Callable[[Excerpt], Iterator[tuple[int, Mapping[str, float]]]]  # with the frames heard by then
+Evidence = Sequence[
+    tuple[int, Mapping[str, float]]
+]  # what is known of the dance once so many frames are heard
 
 
-def from_file(heard: Float32, evidence: Mapping[str, float]) -> Beats:
-    """Beats of an excerpt that is known to its end."""
-    return beats_of(heard, evidence)
-
-
-def live(heard: Float32, evidence: Sequence[tuple[int, Mapping[str, float]]]) -> Beats:
+def live(frames: Float32, evidence: Evidence, model: BeatModel) -> Beats:
     """Beats as a screen would have shown them: each decided before it comes, or too late.
 
     Parameters
     ----------
-    heard : ndarray, shape (n_frames, 2)
-        Activations; that of a frame is known `LOOK_AHEAD` frames and half a window after it.
+    frames : ndarray, shape (n_frames, 224)
     evidence : sequence of (int, mapping)
-        What is known of the dance, once so many frames are heard.
+    model : BeatModel
     """
-    bars = bar_pointer.BarFilter()
+    stream, bars = BeatActivations(model), bar_pointer.BarFilter()
     coming = list(evidence)
     times: list[float] = []
     positions: list[int] = []
     due: tuple[float, int, float] | None = None
-    for newest in range(len(heard)):
-        frames_heard = newest + LOOK_AHEAD + 1
-        now = (frames_heard - 1) / FRAME_RATE + WINDOW
-        while coming and coming[0][0] <= frames_heard:
-            bars.believe(coming.pop(0)[1])
+    for newest in range(len(frames)):
+        while coming and coming[0][0] <= newest + 1:
+            told = coming.pop(0)[1]
+            stream.believe(told)
+            bars.believe(told)
+        now = newest / FRAME_RATE + WINDOW
         if due is not None and due[0] <= now:
             times.append(due[0])
             positions.append(due[1])
-        bars.push(heard[newest : newest + 1])
-        seen = bars.forecast(now - newest / FRAME_RATE)
-        due = (newest / FRAME_RATE + seen.delay, seen.position, seen.period)
-        if times and due[0] < times[-1] + 0.5 * due[2]:  # the beat that was shown, once more
-            seen = bars.forecast(times[-1] + 0.5 * due[2] - newest / FRAME_RATE)
-            due = (newest / FRAME_RATE + seen.delay, seen.position, seen.period)
+        heard = stream.push(frames[newest : newest + 1])
+        if not len(heard):
+            continue
+        bars.push(heard)
+        known = (newest - LOOK_AHEAD) / FRAME_RATE
+        # not the beat that was shown, once more
+        seen = bars.forecast(max(now, times[-1] + 0.5 * due[2] if times and due else 0.0) - known)
+        due = (known + seen.delay, seen.position, seen.period)
     return Beats(tuple(times), tuple(positions))
 
 
-def mean(scores: Sequence[Score]) -> NDArray[np.float64]:
-    """Mean of each measure, shape (6,)."""
-    return np.mean([list(vars(s).values()) for s in scores], axis=0)
+@dataclass(frozen=True)
+class Row:
+    """What one way to tell beats scored on one set.
+
+    Attributes
+    ----------
+    set, way, mode : str
+        Of which recordings; told by what; 'file' or 'live'.
+    n : int
+        Recordings.
+    score : Score
+        Means.
+    tempo : float
+        Share of recordings whose tempo, from the median distance of beats, is within 4 % of the truth.
+    """
+
+    set: str
+    way: str
+    mode: str
+    n: int
+    score: Score
+    tempo: float
+
+
+def rows(
+    name: str,
+    excerpts: Sequence[Excerpt],
+    model: BeatModel,
+    classifier: Classifier | None,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Row]:
+    """Measure all ways on a set.
+
+    Parameters
+    ----------
+    name : str
+        Of the set.
+    excerpts : sequence of Excerpt
+    model : BeatModel
+    classifier : Classifier or None
+        Whose evidence stands beside the true dance; None for the true dance alone.
+    progress : callable
+        Called with (excerpts done, in all).
+    """
+    ways: dict[tuple[str, str], list[tuple[Score, bool]]] = {}
+
+    def note(way: str, mode: str, excerpt: Excerpt, told: Beats) -> None:
+        measured = score(excerpt.beats, told, after=after(excerpt, live=mode == "live"))
+        ways.setdefault((way, mode), []).append((measured, _same_tempo(excerpt.beats, told)))
+
+    for done, excerpt in enumerate(excerpts, 1):
+        evidence: dict[str, Evidence] = {"told the dance": [(0, {excerpt.dance: 1.0})]}
+        if classifier is not None:
+            evidence["dance by the model"] = _evidence(classifier, excerpt.frames)
+        for way, known in evidence.items():
+            note(way, "file", excerpt, find_beats(excerpt.frames, known[-1][1], model=model))
+            note(way, "live", excerpt, live(excerpt.frames, known, model))
+        for way, peer in peers.ALL.items():
+            note(way, "file", excerpt, peer(excerpt.frames, excerpt.dance))
+        progress(done, len(excerpts))
+    return [
+        Row(name, way, mode, len(found), mean([s for s, _ in found]), sum(ok for _, ok in found) / len(found))
+        for (way, mode), found in ways.items()
+    ]
+
+
+def _evidence(classifier: Classifier, frames: Float32) -> Evidence:
+    """What a classifier says of the dance while it hears more and more, at last all of it."""
+    every = range(LIVE_FIRST, len(frames), LIVE_STRIDE)
+    return [(n, classifier.classify_spectrogram(frames[:n]).scores) for n in (*every, len(frames))]
+
+
+def _same_tempo(truth: Beats, told: Beats) -> bool:
+    if len(truth.times) < 2 or len(told.times) < 2:
+        return False
+    ratio = np.median(np.diff(told.times)) / np.median(np.diff(truth.times))
+    return bool(abs(ratio - 1) <= TEMPO_TOLERANCE)
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """Mean of each measure."""
+    return Score(*np.mean([list(vars(s).values()) for s in scores], axis=0).tolist())
+
+
+def in_hall(excerpts: Sequence[Excerpt], decibels: float = 5.0, seed: int = 0) -> list[Excerpt]:
+    """The same excerpts, each in a hall with people, the music so many dB above them."""
+    torch.manual_seed(seed)
+    result = []
+    for excerpt in excerpts:
+        power = torch.from_numpy(np.concatenate([excerpt.frames[:CONTEXT][::-1], excerpt.frames]))
+        heard = in_a_hall(power[None], (decibels, decibels), 1.0)[0].numpy()
+        result.append(replace(excerpt, frames=heard))
+    return result

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime import beat_files
-from runtime.beat_activations import DYNAMIC_RANGE, FEATURE_BANDS
+from runtime.beat_activations import DANCES_TOLD, DYNAMIC_RANGE, FEATURE_BANDS
 from runtime.beats import Beats
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, N_MELS
 from training.augment import Augmentation
@@ -21,7 +22,9 @@ from training.data.store import Store, Stored
 from training.hall import Hall
 from training.sampler import resample
 
-EXCERPT_FRAMES = 516  # 12 s: some bars of the slowest dances
+EXCERPT_FRAMES = 430  # 10 s: some bars of all but the slowest dances
+UNTOLD, UNSURE = 0.15, 0.3  # shares of excerpts of which no dance, and several dances, are told
+NOT_NAMED = 0.15  # share of social dances' excerpts that are told as other: so do models of ten dances
 STRETCH = 0.08
 AUGMENTATION = Augmentation(tilt=3.0, noise=0.3, mask=0.2)
 
@@ -67,28 +70,36 @@ class Excerpts:
     recordings : sequence of Annotated
     batch_size, seed : int
     hall : Hall
+    told : bool
+        Whether the network is told dances at all.
     """
 
-    def __init__(self, recordings: Sequence[Annotated], *, batch_size: int, seed: int, hall: Hall) -> None:
+    def __init__(
+        self, recordings: Sequence[Annotated], *, batch_size: int, seed: int, hall: Hall, told: bool = True
+    ) -> None:
         by_dance: dict[str, list[Annotated]] = {}
         for one in recordings:
             by_dance.setdefault(one.stored.recording.dance, []).append(one)
         self.dances = [by_dance[dance] for dance in sorted(by_dance)]
-        self.batch_size, self.seed, self.hall = batch_size, seed, hall
+        self.batch_size, self.seed, self.hall, self.told = batch_size, seed, hall, told
 
-    def __call__(self, number: int) -> tuple[Tensor, Tensor]:
-        """Features (n, 56, T), and whether a beat and a downbeat is in each frame, 0 or 1, (n, 2, T)."""
+    def __call__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (n, 56, T), told dances, and whether a beat and a downbeat is in each frame, (n, 2, T)."""
         rng = np.random.default_rng([self.seed, number])
         length = self.hall.context + EXCERPT_FRAMES
-        codes = np.zeros((self.batch_size, 1, N_MELS, length), np.uint8)
+        codes = np.zeros((self.batch_size, length, N_MELS), np.uint8)
         targets = np.zeros((self.batch_size, 2, EXCERPT_FRAMES), np.float32)
+        told = np.zeros((self.batch_size, len(DANCES_TOLD)), np.float32)
         for i in range(self.batch_size):
             recordings = self.dances[rng.integers(len(self.dances))]
-            self._cut(recordings[rng.integers(len(recordings))], rng, codes[i, 0], targets[i])
+            one = recordings[rng.integers(len(recordings))]
+            self._cut(one, rng, codes[i], targets[i])
+            if self.told:
+                told[i] = _told(one.stored.recording.dance, rng)
         torch.manual_seed(int(rng.integers(2**31)))
         with torch.no_grad():
-            db = AUGMENTATION(self.hall(torch.from_numpy(STORED.decibels(codes))))
-            return features(db[:, 0]), torch.from_numpy(targets)
+            power = AUGMENTATION(self.hall(torch.from_numpy(STORED.decode(codes))))
+            return features(power), torch.from_numpy(told), torch.from_numpy(targets)
 
     def _cut(
         self,
@@ -105,8 +116,7 @@ class Excerpts:
         start = int(rng.integers(len(whole) - wanted + 1))
         before = min(round(self.hall.context * stretch), start)
         part = resample(whole[start - before : start + wanted], EXCERPT_FRAMES + round(before / stretch))
-        part = part[-codes.shape[1] :]
-        codes[:, -len(part) :] = part.T
+        codes[-len(part) :] = part[-len(codes) :]
         times = np.array(one.beats.times) * FRAME_RATE
         frames = np.rint((times - start) / stretch).astype(int)
         inside = (frames >= 0) & (frames < EXCERPT_FRAMES)
@@ -114,9 +124,22 @@ class Excerpts:
         targets[1, frames[inside & (np.array(one.beats.positions) == 1)]] = 1
 
 
-def features(db: Tensor) -> Tensor:
-    """Mel power in dB, (n, 224, T), to what `runtime.beat_activations.BeatFeatures` makes of it, (n, 56, T)."""
-    power = torch.pow(10.0, db / 10)
-    pooled = power.unflatten(1, (FEATURE_BANDS, -1)).sum(dim=2)
-    loudest = pooled.amax(dim=1).cummax(dim=1).values[:, None]
-    return (pooled / loudest.clamp(min=1e-30)).clamp(min=DYNAMIC_RANGE).log()
+def _told(dance: str, rng: np.random.Generator) -> NDArray[np.float32]:
+    """What a classifier may say of a dance: the truth, nothing, or several dances with it among them."""
+    told = np.zeros(len(DANCES_TOLD), np.float32)
+    kind = rng.random()
+    if kind < UNTOLD:
+        return told
+    if dance not in DANCE_KEYS and rng.random() < NOT_NAMED:
+        dance = OTHER
+    told[DANCES_TOLD.index(dance)] = rng.uniform(0.3, 0.9) if kind < UNTOLD + UNSURE else rng.uniform(0.9, 1)
+    for other, share in zip(rng.choice(len(DANCES_TOLD), 3), rng.dirichlet([0.5] * 3), strict=True):
+        told[other] += share * (1 - told.sum())
+    return told
+
+
+def features(power: Tensor) -> Tensor:
+    """What `runtime.beat_activations.BeatFeatures` makes of mel power, (n, T, 224) to (n, 56, T)."""
+    pooled = power.unflatten(2, (FEATURE_BANDS, -1)).sum(dim=3)
+    loudest = pooled.amax(dim=2).cummax(dim=1).values[..., None]
+    return (pooled / loudest.clamp(min=1e-30)).clamp(min=DYNAMIC_RANGE).log().transpose(1, 2)

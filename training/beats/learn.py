@@ -18,7 +18,7 @@ from training.hall import Hall
 
 FORMAT = 1
 TOLERANCE = 1  # frames, 23 ms, by which a beat may be early or late at no cost
-POSITIVE_WEIGHT = (6.0, 12.0)  # of frames with a beat, and with a downbeat: they are rare
+POSITIVE_WEIGHT = (2.0, 3.0)  # of frames with a beat, and with a downbeat: they are rare
 WARM_UP = 43  # frames at the start of an excerpt that do not count
 
 
@@ -38,6 +38,8 @@ class BeatSettings:
         The highest, after a tenth of the steps; it falls to zero as a cosine.
     hall : float
         Share of the excerpts that are heard in a hall.
+    told : bool
+        Whether the network is told dances.
     seed : int
     """
 
@@ -46,6 +48,7 @@ class BeatSettings:
     batch_size: int = 16
     learning_rate: float = 3e-3
     hall: float = 0.5
+    told: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -83,8 +86,8 @@ def _rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
-def _cost(network: BeatNetwork, features: Tensor, targets: Tensor) -> Tensor:
-    logits, _ = network(features, network.initial_state(len(features)))
+def _cost(network: BeatNetwork, features: Tensor, dances: Tensor, targets: Tensor) -> Tensor:
+    logits, _ = network(features, dances, network.initial_state(len(features)))
     logits = logits[..., WARM_UP + LOOK_AHEAD :]
     return loss(logits, targets[..., WARM_UP:-LOOK_AHEAD])
 
@@ -119,8 +122,10 @@ def train(
             raise ParameterError(f"weights of a {start.kind} cannot start a {settings.kind}")
         network.load_state_dict(start.state_dict())
     hall = Hall(settings.hall)
-    batches = Excerpts(recordings, batch_size=settings.batch_size, seed=settings.seed, hall=hall)
-    checks = Excerpts(validation, batch_size=32, seed=settings.seed + 1, hall=hall)
+    batches = Excerpts(
+        recordings, batch_size=settings.batch_size, seed=settings.seed, hall=hall, told=settings.told
+    )
+    checks = Excerpts(validation, batch_size=16, seed=settings.seed + 1, hall=hall, told=settings.told)
     checked = [checks(i) for i in range(4)] if validation else []
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     started, recent = time.monotonic(), []

@@ -4,6 +4,10 @@ A small convolutional front end sees what rises and how the spectrum is shaped; 
 metre. Two of these can be chosen: dilated causal convolutions (a TCN, as in Davies and Böck 2019), or a
 recurrent network of gated units (GRU, Cho et al. 2014). All that a frame needs of its past passes through one
 vector of state, so that a stream in chunks and a whole recording give the same activations.
+
+The network is told which dance it may be: a drum on the second beat of a samba is no downbeat, and a cha cha
+cha counts half as fast as it sounds. What is told scales and shifts the channels of every layer over time
+(Perez et al. 2018, FiLM); told nothing, it listens without.
 """
 
 from typing import cast
@@ -12,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from runtime.beat_activations import FEATURE_BANDS, LOOK_AHEAD
+from runtime.beat_activations import DANCES_TOLD, FEATURE_BANDS, LOOK_AHEAD
 from runtime.errors import ParameterError
 
 KINDS = ("tcn", "gru")
@@ -78,6 +82,20 @@ class _FrontEnd(nn.Module):
         return cast(Tensor, self.dropout(functional.elu(self.last_norm(self.last(y)))))
 
 
+class _Told(nn.Module):
+    """Scales and shifts channels, (n, width, T), by what is told of the dance, (n, dances)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(len(DANCES_TOLD), 2 * width)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor, dances: Tensor) -> Tensor:
+        scale, shift = self.linear(dances)[..., None].chunk(2, dim=1)
+        return x * (1 + scale) + shift
+
+
 class _Block(nn.Module):
     """A residual block of one dilated causal convolution."""
 
@@ -86,11 +104,13 @@ class _Block(nn.Module):
         self.past = (KERNEL - 1) * dilation
         self.dilated = nn.Conv1d(WIDTH, WIDTH, KERNEL, dilation=dilation)
         self.norm = nn.BatchNorm1d(WIDTH)
+        self.told = _Told(WIDTH)
         self.mix = nn.Conv1d(WIDTH, WIDTH, 1)
         self.dropout = nn.Dropout(DROPOUT)
 
-    def forward(self, x: Tensor, memory: _Memory) -> Tensor:
-        y = functional.elu(self.norm(self.dilated(memory.with_past(x, self.past))))
+    def forward(self, x: Tensor, dances: Tensor, memory: _Memory) -> Tensor:
+        y = self.norm(self.dilated(memory.with_past(x, self.past)))
+        y = functional.elu(self.told(y, dances))
         return x + cast(Tensor, self.mix(self.dropout(y)))
 
 
@@ -101,9 +121,9 @@ class _Convolutions(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(_Block(d) for d in DILATIONS)
 
-    def forward(self, x: Tensor, memory: _Memory) -> Tensor:
+    def forward(self, x: Tensor, dances: Tensor, memory: _Memory) -> Tensor:
         for block in self.blocks:
-            x = block(x, memory)
+            x = block(x, dances, memory)
         return x
 
 
@@ -112,16 +132,17 @@ class _Recurrent(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.told = nn.ModuleList([_Told(WIDTH), _Told(self.width)])
         self.first = nn.GRU(WIDTH, self.width, batch_first=True)
         self.second = nn.GRU(self.width, self.width, batch_first=True)
 
-    def forward(self, x: Tensor, memory: _Memory) -> Tensor:
-        y = x.transpose(1, 2)
-        for layer in (self.first, self.second):
+    def forward(self, x: Tensor, dances: Tensor, memory: _Memory) -> Tensor:
+        for told, layer in zip(self.told, (self.first, self.second), strict=True):
             hidden = memory.take(self.width)[None]
-            y, hidden = layer(y, hidden)
+            y, hidden = layer(told(x, dances).transpose(1, 2), hidden)
             memory.keep(hidden[0])
-        return y.transpose(1, 2)
+            x = y.transpose(1, 2)
+        return x
 
 
 class BeatNetwork(nn.Module):
@@ -149,17 +170,20 @@ class BeatNetwork(nn.Module):
         before = self.training
         self.eval()
         with torch.no_grad():
-            _, state = self(torch.zeros(1, FEATURE_BANDS, 1), torch.zeros(1, 1_000_000))
+            told = torch.zeros(1, len(DANCES_TOLD))
+            _, state = self(torch.zeros(1, FEATURE_BANDS, 1), told, torch.zeros(1, 1_000_000))
         self.train(before)
         return state.shape[1]
 
-    def forward(self, features: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, dances: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Logits, and the state that the next frames need.
 
         Parameters
         ----------
         features : Tensor, shape (n, 56, T)
             As `runtime.beat_activations.BeatFeatures`, time last.
+        dances : Tensor, shape (n, len(DANCES_TOLD))
+            Probabilities; zeros where nothing is known.
         state : Tensor, shape (n, state_size)
             Zeros at the start.
 
@@ -170,7 +194,7 @@ class BeatNetwork(nn.Module):
         state : Tensor
         """
         memory = _Memory(state)
-        x = self.temporal(self.front_end(features, memory), memory)
+        x = self.temporal(self.front_end(features, memory), dances, memory)
         return self.head(x), memory.state
 
     def initial_state(self, n: int) -> Tensor:

@@ -6,6 +6,8 @@ from typing import Any
 
 from training.commands.collection import store_of
 
+MEASURES = ("F", "CMLt", "AMLt")
+
 
 def add_parser(commands: Any) -> None:
     """Arguments of both."""
@@ -27,12 +29,34 @@ def add_parser(commands: Any) -> None:
     train.add_argument(
         "--hall", type=float, default=0.5, help="share of excerpts heard in a hall (default: %(default)s)"
     )
+    train.add_argument("--untold", action="store_true", help="do not tell the network which dance it may be")
     train.add_argument("--weights", type=Path, metavar="FILE.pt", help="start from those of this checkpoint")
     train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     train.add_argument(
         "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
     )
     train.set_defaults(func=_train)
+    measure = commands.add_parser(
+        "beats-evaluate",
+        help="how well beats and downbeats are told, by mir_eval",
+        description="Beats of recordings beside which .beats files lie, or of an .npz of annotations "
+        "(beat_times, beat_positions), told from files and live, beside other ways to tell them.",
+    )
+    measure.add_argument("sets", nargs="+", metavar="MANIFEST|NPZ", help="MANIFEST.csv[@SPLIT] or BEATS.npz")
+    measure.add_argument("--network", type=Path, metavar="FILE.onnx", help="(default: the shipped one)")
+    measure.add_argument("--model", help="a model of dances, as whichdance --model (default: as whichdance)")
+    measure.add_argument("--told", action="store_true", help="with the true dance only: no model is asked")
+    measure.add_argument(
+        "--spectrograms", type=Path, metavar="NPZ",
+        help="mel_db of the annotated excerpts (default: melspectrograms_… beside beats_…)",
+    )  # fmt: skip
+    measure.add_argument("--hall", type=float, metavar="DB", help="also in halls, DB above the people")
+    measure.add_argument("--limit", type=int, metavar="N", help="about so many recordings of each set")
+    measure.add_argument("-o", "--output", type=Path, metavar="FILE.json")
+    measure.add_argument(
+        "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
+    )
+    measure.set_defaults(func=_evaluate)
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -43,7 +67,7 @@ def _train(args: argparse.Namespace) -> int:
     from training.data.manifest import check_splits, of_split, read_manifest
 
     settings = BeatSettings(
-        args.kind, args.steps, args.batch_size, args.learning_rate, args.hall, args.seed
+        args.kind, args.steps, args.batch_size, args.learning_rate, args.hall, not args.untold, args.seed
     )
     torch.set_num_threads(1)
     recordings = read_manifest(args.manifest)
@@ -54,4 +78,74 @@ def _train(args: argparse.Namespace) -> int:
     print(f"{len(learning)} recordings to learn from, {len(watched)} to watch")
     train(learning, watched, settings, args.output, start=start)
     print(f"{args.output}: written")
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    import json
+
+    import numpy as np
+    import torch
+    from rich.console import Console
+    from rich.table import Table
+
+    from runtime import Classifier
+    from runtime.atomic import replacing
+    from runtime.beat_activations import BeatModel
+    from training.beats import evaluate
+    from training.beats.examples import annotated
+    from training.commands.collection import progress
+    from training.data.codec import STORED
+    from training.data.manifest import manifest_path, read_selection
+
+    torch.set_num_threads(1)
+    model = BeatModel.load(args.network)
+    classifier = None if args.told else Classifier(args.model, threads=1)
+    rows = []
+    for given in args.sets:
+        if given.endswith(".npz"):
+            path = Path(given)
+            spectrograms = args.spectrograms or path.with_name(
+                path.name.replace("beats_", "melspectrograms_")
+            )
+            excerpts = evaluate.real_excerpts(path, spectrograms)
+        else:
+            store = store_of(args, manifest_path(given))
+            excerpts = [
+                evaluate.Excerpt(
+                    one.stored.recording.dance, STORED.decode(np.asarray(one.stored.codes())), one.beats
+                )
+                for one in annotated(read_selection(given), store)
+                if one.beats.times
+            ]
+        name = Path(given).stem if given.endswith(".npz") else Path(given).parent.name
+        if args.limit:
+            excerpts = excerpts[:: max(1, len(excerpts) // args.limit)][: args.limit]
+        sets = [(name, excerpts)]
+        if args.hall is not None:
+            sets.append((f"{name}, hall {args.hall:g} dB", evaluate.in_hall(excerpts, args.hall)))
+        for title, some in sets:
+            with progress(title) as bar:
+                rows += evaluate.rows(title, some, model, classifier, progress=bar)
+    table = Table(title="beats and downbeats, mir_eval", title_justify="left")
+    for column in (
+        "set",
+        "n",
+        "told by",
+        "",
+        *(f"{w} {m}" for w in ("beat", "down") for m in MEASURES),
+        "tempo",
+    ):
+        table.add_column(column)
+    for row in rows:
+        scores = [f"{value:.2f}" for value in vars(row.score).values()]
+        table.add_row(row.set, str(row.n), row.way, row.mode, *scores, f"{row.tempo:.2f}")
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
+    if args.output:
+        content = [vars(row) | {"score": vars(row.score)} for row in rows]
+        with replacing(args.output) as temporary:
+            temporary.write_text(json.dumps({"beats": content}, indent=1) + "\n", "utf-8")
     return 0

@@ -54,6 +54,7 @@ RT60 = (0.4, 2.5)  # s, at 1 kHz; drawn evenly on a logarithmic scale
 DIRECT_TO_REVERBERANT = (-12.0, 6.0)  # dB
 CROWD_DIRECT_TO_REVERBERANT = (-6.0, 15.0)  # dB: whoever stands beside the phone talks straight into it
 SIGNAL_TO_CROWD = (-4.0, 15.0)  # dB
+CROWDED = 0.85  # share of halls in which there are people
 HIGH_PASS = (40.0, 400.0)  # Hz
 LOW_PASS = (3500.0, 11000.0)
 SLOPES = (6.0, 24.0)  # dB an octave
@@ -111,15 +112,30 @@ class Hall:
         return result
 
 
-def in_a_hall(power: Tensor) -> Tensor:
-    """Mel power (n, CONTEXT + T, 224) to what a phone in a random hall makes of it, (n, T, 224)."""
+def in_a_hall(
+    power: Tensor, signal_to_crowd: tuple[float, float] = SIGNAL_TO_CROWD, crowded: float = CROWDED
+) -> Tensor:
+    """What a phone in a random hall makes of mel power.
+
+    Parameters
+    ----------
+    power : Tensor, shape (n, CONTEXT + T, 224)
+    signal_to_crowd : (float, float)
+        dB, between which its level above the crowd is drawn.
+    crowded : float
+        Share of the halls in which there are people.
+
+    Returns
+    -------
+    Tensor, shape (n, T, 224)
+    """
     n, length, _ = power.shape
     draw = _Draw(n, power.device)
     room = _Room(draw)
     wet = room.reverberate(power, DIRECT_TO_REVERBERANT)
     wet_crowd = room.reverberate(_crowd(draw, length), CROWD_DIRECT_TO_REVERBERANT)
-    level = _level(wet[:, CONTEXT:]) * 10 ** (-draw.evenly(SIGNAL_TO_CROWD) / 10)
-    present = draw.whether(0.85)
+    level = _level(wet[:, CONTEXT:]) * 10 ** (-draw.evenly(signal_to_crowd) / 10)
+    present = draw.whether(crowded)
     wet_crowd *= level / _level(wet_crowd[:, CONTEXT:]).clamp(min=SMALLEST) * present
     heard = _interfere(wet, wet_crowd)[:, CONTEXT:] * _band_limits(draw)
     heard += _noise(n, heard.shape[1], power.device) * (_level(heard) * 10 ** (draw.evenly(FLOOR) / 10))
