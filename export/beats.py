@@ -27,7 +27,6 @@ from runtime import mel
 from runtime.beat_activations import (
     ACTIVATIONS,
     DANCES,
-    DANCES_TOLD,
     FEATURE_BANDS,
     FEATURES,
     FORMAT_VERSION,
@@ -46,7 +45,7 @@ from runtime.mel import FRAME_RATE, Float32
 from training.beats.evaluate import Excerpt, score
 from training.beats.examples import annotated
 from training.beats.learn import load
-from training.beats.network import BeatNetwork
+from training.beats.network import DANCES_TOLD, BeatNetwork
 from training.data.codec import STORED
 from training.data.manifest import manifest_path, read_selection
 from training.markdown import table

@@ -27,7 +27,8 @@ RATE = FRAME_RATE * UPSAMPLING  # states a second
 TEMPO_RIGIDITY = (
     60.0  # of a change of tempo by a ratio r at a beat: its probability falls as exp(-60 |r - 1|)
 )
-BEAT_WINDOW = 0.14  # share of a beat's length around the beat in which it is heard
+BEAT_SECONDS = 0.03  # on both sides of a beat in which it is heard
+NO_BEAT = 12.0  # how many times as likely a state without a beat is as one with it
 LEAK = 2e-4  # probability a state that the music starts anew: another piece, another dance
 TEMPO_OCTAVES = 0.16  # standard deviation of log2(tempo) around a dance's usual tempo
 UNUSUAL = 0.2  # share of music evenly between a dance's slowest and quickest tempo
@@ -35,6 +36,7 @@ UNLIKELY = 1e-4  # of bars that begin elsewhere than somebody said
 NEGLIGIBLE = 2e-3  # of the likeliest bar's weight: what files are not searched for
 SHARPNESS = 2.0  # exponent on the evidence: any bar fits some dance, so unlikely dances must not decide
 STRANGE = 0.01  # share of music that is none of that
+CLEAR_KEPT = float(np.exp(-1 / (5 * RATE)))  # a step, of what was heard: 5 s
 LOWEST = 0.01  # an activation is never quite sure
 
 _CELLS = (METRES[-1] + 1) * METRES[-1]  # pairs of metre and position
@@ -139,7 +141,7 @@ def _described(length: int, beats: int, starts: Indices, bar: int) -> list[Indic
     ends = np.append(starts[1:], length)[current]
     until = ends - position
     following = (current + 1) % beats
-    window = BEAT_WINDOW * length / beats / 2
+    window = min(BEAT_SECONDS * RATE, length / beats / 4)
     begun = position - starts[current]
     kind = np.where(begun <= window, np.where(current == 0, 2, 1), 0)
     kind = np.where((until <= window) & (kind == 0), np.where(following == 0, 2, 1), kind)
@@ -167,7 +169,7 @@ def observations(activations: Float32) -> NDArray[np.float64]:
     """
     beat, downbeat = np.clip(activations.astype(np.float64), LOWEST, 1 - LOWEST).T
     other = np.maximum(beat - downbeat, LOWEST)
-    return np.column_stack([(1 - np.maximum(beat, downbeat)) / (1 / BEAT_WINDOW - 1), other, downbeat])
+    return np.column_stack([(1 - np.maximum(beat, downbeat)) / NO_BEAT, other, downbeat])
 
 
 def upsampled(activations: Float32, previous: Float32 | None = None) -> Float32:
@@ -259,6 +261,7 @@ class BarFilter:
 
     def __init__(self) -> None:
         self.space = states()
+        self._is_beat = (self.space.kind > 0).astype(np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -273,6 +276,7 @@ class BarFilter:
         self.belief = self._restart.copy()
         self._previous = None
         self._told = False
+        self._clear = np.zeros(2)  # activation at beats, and how many beats, of the last seconds
 
     def tell_the_one(self, frames: float) -> None:
         """Somebody says that a bar begins `frames` behind the newest frame (negative: before it).
@@ -311,13 +315,21 @@ class BarFilter:
 
     def push(self, activations: Float32) -> None:
         """Take the next frames' activations, shape (n, 2)."""
-        seen = observations(upsampled(activations, self._previous)).astype(np.float32)
+        heard = upsampled(activations, self._previous)
+        seen = observations(heard).astype(np.float32)
         if self._told:
             seen[:, 1:] = seen[:, 1:].max(axis=1, keepdims=True)
-        for row in seen:
+        for row, activation in zip(seen, heard[:, 0], strict=True):
             self._step(row)
+            beat = float(self.belief @ self._is_beat)
+            self._clear = CLEAR_KEPT * self._clear + np.array([beat * float(activation), beat])
         if len(activations):
             self._previous = activations[-1]
+
+    @property
+    def clarity(self) -> float:
+        """Mean activation of a beat where beats are, in the last seconds: little in music that has none."""
+        return float(self._clear[0] / (self._clear[1] + 0.1))
 
     def _step(self, seen: Probabilities) -> None:
         old = self.belief

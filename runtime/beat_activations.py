@@ -17,7 +17,6 @@ import numpy as np
 
 from runtime import mel
 from runtime.dances import OTHER
-from runtime.dances import REGISTRY as REGISTRY_OF_DANCES
 from runtime.errors import ModelError
 from runtime.mel import N_MELS, Float32
 from runtime.model import FOLDER, OnnxEngine
@@ -25,7 +24,6 @@ from runtime.model import FOLDER, OnnxEngine
 FEATURE_BANDS = 56  # neighbouring mel bands are pooled by four
 DYNAMIC_RANGE = 1e-6  # what is 60 dB below the loudest so far is silence
 LOOK_AHEAD = 4  # frames of future, 93 ms, that an activation needs
-DANCES_TOLD = (*REGISTRY_OF_DANCES, OTHER)  # what the network is told the probabilities of
 FORMAT_VERSION = "beats 1"
 FEATURES, DANCES, STATE = "features", "dances", "state"  # inputs
 ACTIVATIONS, NEW_STATE = "activations", "new_state"  # outputs
@@ -69,7 +67,7 @@ class BeatEngine(Protocol):
     def compute(self, outputs: list[str], inputs: Mapping[str, Float32]) -> list[Float32]:
         """Outputs 'activations' (1, 2, T), 0 to 1, and 'new_state' (1, S).
 
-        Of 'features' (1, 56, T), 'dances' (1, len(DANCES_TOLD)) and 'state' (1, S).
+        Of 'features' (1, 56, T), 'dances' (1, n_dances) and 'state' (1, S).
         """
         ...
 
@@ -81,6 +79,8 @@ class BeatModel:
     Attributes
     ----------
     name, version : str
+    dances : tuple of str
+        What the network is told the probabilities of; the last is 'other'.
     state_size : int
         S.
     engine : BeatEngine
@@ -88,6 +88,7 @@ class BeatModel:
 
     name: str
     version: str
+    dances: tuple[str, ...]
     state_size: int
     engine: BeatEngine
 
@@ -113,7 +114,6 @@ class BeatModel:
             "n_mels": N_MELS,
             "feature_bands": FEATURE_BANDS,
             "look_ahead": LOOK_AHEAD,
-            "dances": ",".join(DANCES_TOLD),
         }
         for key, value in expected.items():
             if fields.get(key) != str(value):
@@ -124,7 +124,10 @@ class BeatModel:
         size = fields.get("state_size", "")
         if not size.isdecimal() or not 1 <= int(size) <= 1_000_000:
             raise ModelError(f"{file}: metadata field 'state_size' is {size!r}, not a number of values")
-        return cls(fields.get("name", ""), fields.get("version", ""), int(size), engine)
+        dances = tuple(fields.get("dances", "").split(","))
+        if dances[-1] != OTHER:
+            raise ModelError(f"{file}: metadata field 'dances' does not end with {OTHER!r}")
+        return cls(fields.get("name", ""), fields.get("version", ""), dances, int(size), engine)
 
 
 def _shipped() -> Path:
@@ -158,7 +161,7 @@ class BeatActivations:
 
     def believe(self, evidence: Mapping[str, float]) -> None:
         """Take what is known from now on of which dance it is; dances that are new to it count as other."""
-        told = dict.fromkeys(DANCES_TOLD, 0.0)
+        told = dict.fromkeys(self.model.dances, 0.0)
         for key, probability in evidence.items():
             told[key if key in told else OTHER] += probability
         self._told = np.array([list(told.values())], np.float32)

@@ -218,7 +218,7 @@ class BeatTracker:
             return None
         newest = (self._next - 1) / FRAME_RATE
         seen = self._filter.forecast(max(0.0, now - newest))
-        if seen.beat < BEAT_AT:
+        if seen.beat < BEAT_AT or self._filter.clarity < CLEAR_AT:
             return None
         return NextBeat(
             newest + seen.delay,

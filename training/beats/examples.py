@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime import beat_files
-from runtime.beat_activations import DANCES_TOLD, DYNAMIC_RANGE, FEATURE_BANDS
+from runtime.beat_activations import DYNAMIC_RANGE, FEATURE_BANDS
 from runtime.beats import Beats
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, N_MELS
 from training.augment import Augmentation
+from training.beats.network import DANCES_TOLD
 from training.data.codec import STORED
 from training.data.manifest import Recording
 from training.data.store import Store, Stored
@@ -130,7 +131,7 @@ def _told(dance: str, rng: np.random.Generator) -> NDArray[np.float32]:
     kind = rng.random()
     if kind < UNTOLD:
         return told
-    if dance not in DANCE_KEYS and rng.random() < NOT_NAMED:
+    if dance not in DANCES_TOLD or (dance not in DANCE_KEYS and rng.random() < NOT_NAMED):
         dance = OTHER
     told[DANCES_TOLD.index(dance)] = rng.uniform(0.3, 0.9) if kind < UNTOLD + UNSURE else rng.uniform(0.9, 1)
     for other, share in zip(rng.choice(len(DANCES_TOLD), 3), rng.dirichlet([0.5] * 3), strict=True):

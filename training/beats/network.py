@@ -16,10 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from runtime.beat_activations import DANCES_TOLD, FEATURE_BANDS, LOOK_AHEAD
+from runtime.beat_activations import FEATURE_BANDS, LOOK_AHEAD
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError
 
 KINDS = ("tcn", "gru")
+# What a network is told the probabilities of; a part of what it is, so that new dances change no old network.
+DANCES_TOLD = (
+    *DANCE_KEYS,
+    *("bachata", "salsa", "merengue", "cumbia", "zouk", "west_coast_swing", "discofox"),
+    *("nightclub_two_step", "country_two_step", "country_triple_two", "polka"),
+    OTHER,
+)
 OUTPUTS = ("beat", "downbeat")
 WIDTH = 32  # channels of the temporal network
 DILATIONS = (1, 2, 4, 8, 16, 32, 64, 128)  # with kernels of 5 frames: 24 s of past

@@ -108,7 +108,8 @@ class Hall:
         result = power[:, CONTEXT:].clone()
         heard = (torch.rand(len(power)) < self.share).nonzero()[:, 0]
         for some in heard.split(AT_ONCE):
-            result[some] = in_a_hall(power[some])
+            if len(some):  # nothing splits into one piece of nothing
+                result[some] = in_a_hall(power[some])
         return result
 
 
