@@ -25,7 +25,7 @@ from runtime.mel import FRAME_RATE, N_FFT, SAMPLE_RATE, Float32
 from runtime.segments import SEGMENT_FRAMES
 from training.beats import peers
 from training.data.codec import ARRAYS
-from training.hall import CONTEXT, in_a_hall
+from training.learning.hall import CONTEXT, in_a_hall
 
 LONG = 15.0  # s
 TRIMMED = 5.0  # s of long recordings

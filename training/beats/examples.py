@@ -15,13 +15,13 @@ from runtime.beats import Beats
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, N_MELS
-from training.augment import Augmentation
 from training.beats.network import DANCES_TOLD
 from training.data.codec import STORED
 from training.data.manifest import Recording
 from training.data.store import Store, Stored
-from training.hall import Hall
-from training.sampler import resample
+from training.learning.augment import Augmentation
+from training.learning.hall import Hall
+from training.learning.sampler import resample
 
 EXCERPT_FRAMES = 430  # 10 s: some bars of all but the slowest dances
 UNTOLD, UNSURE = 0.15, 0.3  # shares of excerpts of which no dance, and several dances, are told

@@ -14,7 +14,7 @@ from runtime.atomic import replacing
 from runtime.errors import ModelError, ParameterError
 from training.beats.examples import Annotated, Excerpts
 from training.beats.network import LOOK_AHEAD, BeatNetwork
-from training.hall import Hall
+from training.learning.hall import Hall
 
 FORMAT = 1
 TOLERANCE = 1  # frames, 23 ms, by which a beat may be early or late at no cost

@@ -204,3 +204,15 @@ def test_a_recursion_is_that_of_scipy() -> None:
             k = float(keep[i, band])
             expected = lfilter([1 - k], [1, -k], values[i, :, band].astype(np.float64))
             np.testing.assert_allclose(found[i, :, band], expected, rtol=1e-4)
+
+
+def test_a_batch_of_which_nothing_is_in_the_hall() -> None:
+    """Half of the segments: once in 256 batches of eight it is none of them."""
+    power = torch.rand(1, CONTEXT + 20, mel.N_MELS)
+    heard = 0
+    for seed in range(12):
+        torch.manual_seed(seed)
+        result = Hall(0.3)(power)
+        assert result.shape == (1, 20, mel.N_MELS)
+        heard += not torch.equal(result, power[:, CONTEXT:])
+    assert 0 < heard < 12
