@@ -24,6 +24,7 @@ from mobile_app.core.history import History
 from mobile_app.core.interfaces import Platform
 from mobile_app.core.problems import Problem, StorageError
 from mobile_app.core.search import fold
+from mobile_app.core.session import Session, State
 from mobile_app.core.settings import Preferences
 from mobile_app.core.storage import remove
 from mobile_app.core.translations import mark
@@ -172,6 +173,7 @@ class WhichDanceApp(App):
             recording=source,
         )
         self._parents = dict(PARENTS)
+        self._over: Session | None = None  # the last session that has ended
         self._show_danced()
 
     # Kivy's life cycle
@@ -317,6 +319,9 @@ class WhichDanceApp(App):
         self.screen("listen").refresh()
         if self.screens.current == "evening":
             self.screen("evening").follow(session)
+        if session is not None and session is not self._over and session.snapshot.state is State.FINISHED:
+            self._over = session
+            self.keep_copy()
         self._tell_storage()
 
     # History

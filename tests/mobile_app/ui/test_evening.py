@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
@@ -746,3 +747,14 @@ def test_what_is_danced_here_is_chosen_before_it_listens(hand: Hand, tone: ToneM
     rows = [row.text for row in hand.listen.view.ids.candidates.rows if row.text]
     assert sorted(rows) == ["Cha Cha Cha", "Rumba"]  # and no 'none of these'
     hand.press()
+
+
+def test_the_history_is_copied_when_a_session_has_ended(hand: Hand, tone: ToneMaker) -> None:
+    copy = hand.app.history.copy_path
+    hand.until(copy.exists)  # at the start
+    os.utime(copy, (0, 0))
+    hand.recognise(tone("samba", 12.0))
+    hand.until(lambda: copy.stat().st_mtime > 1)
+    with sqlite3.connect(copy) as db:
+        assert db.execute("SELECT dance FROM line").fetchall() == [("samba",)]
+    db.close()
