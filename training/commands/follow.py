@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from training.following.follow import Following, Stream
 
 
+ONLY = ", nothing else"  # of a group where nothing else is played: other music is not asked about
+GROUP_MOMENTS = (20.0, 60.0)  # s
+
+
 def add_parser(commands: Any) -> None:
     """Arguments of `follow`."""
     command = commands.add_parser(
@@ -29,6 +33,13 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--stride", type=int, default=43, help="frames between segments (default: 43, 1 s)")
     command.add_argument("--pairs", type=int, default=200, help="pairs of two dances (default: 200)")
     command.add_argument("--seed", type=int, default=0, help="of the pairs (default: 0)")
+    command.add_argument(
+        "--dances",
+        nargs="+",
+        metavar="GROUP|A,B,C",
+        help="instead: what is danced somewhere (standard, latin, ten, social, or dances), each in a line of "
+        "a table: its recordings where anything is played, and where nothing else is",
+    )
     command.add_argument(
         "--evidence",
         type=Path,
@@ -54,24 +65,34 @@ def _run(args: argparse.Namespace) -> int:
     if args.evidence is not None:
         model = _with_evidence(model, args.evidence)
     stride = check_stride(args.stride)
-    ways = {
-        "mean (thesis 3.4)": Judging(model, stride, aggregation="mean"),
-        "evidence": Judging(model, stride),
-    }
+    groups = args.dances or ()
+    if groups:
+        ways = {
+            f"{g}{ONLY * o}": Judging(model, stride, dances=g, nothing_else=o)
+            for g in groups
+            for o in (False, True)
+        }
+    else:
+        ways = {
+            "mean (thesis 3.4)": Judging(model, stride, aggregation="mean"),
+            "evidence": Judging(model, stride),
+        }
+    asked = {name: way.labels for name, way in ways.items()}  # before the work begins: it finds unknown names
     streams = _streams(args)
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task("listening", total=None)
         found = follow(
             ways,
             streams,
-            n_pairs=args.pairs,
+            dances=asked if groups else None,
+            n_pairs=0 if groups else args.pairs,
             seed=args.seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     console = Console()
     if not console.is_terminal:
         console.width = 140
-    console.print(_table(found))
+    console.print(_groups(found) if groups else _table(found))
     if args.output:
         content = {"model": f"{model.info.name} {model.info.version}", "dataset": args.dataset}
         content |= {name: following.to_dict() for name, following in found.items()}
@@ -79,6 +100,24 @@ def _run(args: argparse.Namespace) -> int:
             temporary.write_text(json.dumps(content, indent=1) + "\n")
         console.print(f"written: {args.output}")
     return 0
+
+
+def _groups(found: "dict[str, Following]") -> "Table":
+    from rich.table import Table
+
+    heads = ("danced", "recordings", *(f"{s:.0f} s: right / wrong / not sure" for s in GROUP_MOMENTS))
+    table = Table(*heads, "other music named", "calibration error", header_style="bold")
+    for name, following in found.items():
+        shares = [s for s in following.alone if s.seconds in GROUP_MOMENTS]
+        others = f"{following.others_named} of {following.others}"
+        table.add_row(
+            name,
+            str(shares[0].right + shares[0].wrong + shares[0].not_sure),
+            *(f"{s.right} / {s.wrong} / {s.not_sure}" for s in shares),
+            "–" if name.endswith(ONLY) else others,
+            "–" if math.isnan(following.calibration_error) else f"{following.calibration_error:.3f}",
+        )
+    return table
 
 
 def _with_evidence(model: "Model", path: Path) -> "Model":

@@ -8,7 +8,7 @@ that they can be compared side by side.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -95,7 +95,7 @@ class Heard:
 
 @dataclass(frozen=True)
 class Shares:
-    """Answers about the ten dances' recordings at one moment.
+    """Answers about recordings of the dances in question at one moment.
 
     Attributes
     ----------
@@ -147,20 +147,20 @@ class Following:
     Attributes
     ----------
     alone : list of Shares
-        Recordings of the ten dances, at the moments.
+        Recordings of the dances in question (`follow`), at the moments.
     screen : list of Screen
         The same, two dances and the closest one counted as well.
     others_named, others : int
-        Recordings of other music that are given one of the ten after 20 s, and how many there are.
+        Recordings of other music that are given one of these dances after 20 s, and how many there are.
     known_named, known : int
         Recordings of other dances that the model knows, given their own name at the end; how many.
     wrong_first : int
-        Recordings of the ten whose first name is wrong.
+        Recordings of the dances whose first name is wrong.
     restless : int
-        Recordings of the ten whose name flips more than twice.
+        Recordings of the dances whose name flips more than twice.
     calibration_error : float
         Expected calibration error of the confidence of the dance that is named, over all updates of the
-        ten's recordings at which one is.
+        dances' recordings at which one is.
     delays : list of float
         Of each pair the seconds from the change until the new dance is named; inf where it never is.
     kept : list of float
@@ -243,6 +243,7 @@ def follow(
     listenings: Mapping[str, Judging],
     streams: Sequence[Stream],
     *,
+    dances: Mapping[str, Collection[str]] | None = None,
     n_pairs: int = 200,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -254,9 +255,11 @@ def follow(
     listenings : mapping of str to Judging
         Ways to listen under their names; same model and stride.
     streams : sequence of Stream
+    dances : mapping of str to collection of str, optional
+        By the way to listen the dances in question: what is danced there; the ten where None.
     n_pairs : int
-        Pairs of two of the ten dances, drawn from recordings that every way names rightly alone at their
-        end.
+        Pairs of two dances that are in question for every way, drawn from recordings that every way names
+        rightly alone at their end.
     seed : int
         Of that draw.
     progress : callable
@@ -264,7 +267,8 @@ def follow(
     """
     if not streams:
         raise ParameterError("follow needs recordings; the set has none")
-    ten = [s.label in DANCE_KEYS for s in streams]
+    asked = {name: DANCE_KEYS if dances is None else dances[name] for name in listenings}
+    labels = [dance_of(stream.label) for stream in streams]
     alone: dict[str, list[Heard]] = {name: [] for name in listenings}
     total = len(streams) + n_pairs
     for done, stream in enumerate(streams, 1):
@@ -274,8 +278,8 @@ def follow(
 
     right = [
         i
-        for i, stream in enumerate(streams)
-        if ten[i] and all(heard[i].named[-1] == stream.label for heard in alone.values())
+        for i, label in enumerate(labels)
+        if all(label in asked[name] and heard[i].named[-1] == label for name, heard in alone.items())
     ]
     delays: dict[str, list[float]] = {name: [] for name in listenings}
     kept: dict[str, list[float]] = {name: [] for name in listenings}
@@ -284,28 +288,26 @@ def follow(
         change = len(first) / FRAME_RATE
         for name, heard in play(listenings, np.concatenate([first, second])).items():
             after = [(t - change, who) for t, who in zip(heard.times, heard.named, strict=True) if t > change]
-            delays[name].append(next((t for t, who in after if who == b.label), math.inf))
-            kept[name].append(next((t for t, who in after if who != a.label), math.inf))
+            delays[name].append(next((t for t, who in after if who == dance_of(b.label)), math.inf))
+            kept[name].append(next((t for t, who in after if who != dance_of(a.label)), math.inf))
         progress(done, total)
 
-    known = set(next(iter(listenings.values())).labels) - set(DANCE_KEYS)
     result = {}
     for name, all_heard in alone.items():
-        of_ten = [(h, s.label) for h, s, is_ten in zip(all_heard, streams, ten, strict=True) if is_ten]
-        of_others = [
-            (h, dance_of(s.label)) for h, s, is_ten in zip(all_heard, streams, ten, strict=True) if not is_ten
-        ]
+        known = set(listenings[name].labels) - set(asked[name])
+        of_dances = [found for found in zip(all_heard, labels, strict=True) if found[1] in asked[name]]
+        of_others = [found for found in zip(all_heard, labels, strict=True) if found[1] not in asked[name]]
         of_known = [(h, label) for h, label in of_others if label in known]
         result[name] = Following(
-            alone=[_shares(of_ten, seconds) for seconds in MOMENTS],
-            screen=[_screen(of_ten, seconds) for seconds in MOMENTS],
-            others_named=sum(h.at(OTHERS_AT) in DANCE_KEYS for h, _ in of_others),
+            alone=[_shares(of_dances, seconds) for seconds in MOMENTS],
+            screen=[_screen(of_dances, seconds) for seconds in MOMENTS],
+            others_named=sum(h.at(OTHERS_AT) in asked[name] for h, _ in of_others),
             others=len(of_others),
             known_named=sum(h.named[-1] == label for h, label in of_known),
             known=len(of_known),
-            wrong_first=sum(h.first not in (None, label) for h, label in of_ten),
-            restless=sum(h.flips > 2 for h, _ in of_ten),
-            calibration_error=_calibration_error(of_ten),
+            wrong_first=sum(h.first not in (None, label) for h, label in of_dances),
+            restless=sum(h.flips > 2 for h, _ in of_dances),
+            calibration_error=_calibration_error(of_dances),
             delays=delays[name],
             kept=kept[name],
         )
