@@ -133,9 +133,57 @@ def test_only_the_ten_where_they_are_asked_for(make_tiny_model, tone):
         Classifier(make_tiny_model(labels="a,b,c,d,e,f,g,h,i,j"), dances="ten")
 
 
+def test_where_nothing_else_is_played_the_rest_is_shared_out(make_tiny_model, tone):
+    """Bayes by hand: given that it is one of two dances, each has its share of what both have."""
+    labels = ["tango", "salsa", "rumba", *"abcdefg"]
+    model = make_tiny_model(labels=",".join(labels))
+    samples = np.concatenate([tone("jive", 30.0), tone("cha_cha_cha", 30.0)])  # salsa, tango to this model
+    everything = Classifier(model, threads=1).classify_samples(samples, RATE)
+    two = Classifier(model, threads=1, dances="rumba,tango")
+    only = Classifier(model, threads=1, dances=["rumba", "tango"], nothing_else=True)
+    assert two.labels == only.labels == ("tango", "rumba")
+
+    both = everything.segment_scores[:, [0, 2]]
+    open_to_others, closed = (c.classify_samples(samples, RATE) for c in (two, only))
+    np.testing.assert_allclose(open_to_others.segment_scores[:, :2], both, rtol=1e-6)
+    np.testing.assert_allclose(open_to_others.segment_scores.sum(axis=1), 1, atol=1e-6)
+    expected = (both + 0.002) / (both + 0.002).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(closed.segment_scores[:, :2], expected, rtol=1e-5)
+    np.testing.assert_array_equal(closed.segment_scores[:, 2], 0)
+
+    assert open_to_others.parts[0].verdict == "none"
+    assert all(part.verdict != "none" for part in closed.parts)
+    assert closed.scores["other"] < 1e-3
+    assert sum(closed.scores.values()) == pytest.approx(1)
+    assert closed.parts[-1].dance == "tango"
+
+
+def test_nothing_else_follows_live_and_keeps_silence_and_tempo(make_tiny_model, tone):
+    model = make_tiny_model(labels=",".join(["tango", "salsa", "rumba", *"abcdefg"]))
+    options = {"dances": ("salsa", "tango"), "nothing_else": True}
+    samples = np.concatenate([tone("jive", 30.0), tone("cha_cha_cha", 40.0)])
+    updates = live(model, samples, **options)
+    assert updates[-1].dance == "tango"
+    assert [part.dance for part in updates[-1].parts] == ["salsa", "tango"]
+    assert {update.verdict for update in updates} <= {"dance", "two", "not sure"}
+    quiet = Classifier(model, threads=1, **options).classify_samples(SILENCE, RATE)
+    assert quiet.verdict == "silence"
+    one = Classifier(model, threads=1, dances="tango", nothing_else=True)
+    assert one.classify_samples(samples, RATE).dance == "tango"
+
+
+def test_all_that_the_model_knows_and_nothing_else(classifier, tiny_model, tone):
+    samples = tone("samba", 30.0)
+    closed = Classifier(tiny_model, threads=1, nothing_else=True)
+    assert closed.labels == classifier.labels
+    assert closed.classify_samples(samples, RATE).dance == "samba"
+
+
 @pytest.mark.parametrize(
     "options",
     [
+        {"dances": "waltzing"},
+        {"dances": []},
         {"min_confidence": 1.5},
         {"min_confidence": float("nan")},
         {"aggregation": "median"},
