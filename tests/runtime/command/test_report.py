@@ -252,10 +252,24 @@ def test_columns_follow_the_labels_of_the_model(capsys, make_tiny_model, sound):
     row = next(csv.DictReader(io.StringIO(out("--csv"))))
     assert [*row][13:] == [*(f"score_{label}" for label in (*labels, OTHER)), "error"]
     assert row["dance"] == "hully_gully"
-    assert next(csv.reader(io.StringIO(out("--csv", "--ballroom-only"))))[13:] == [
-        *(f"score_{key}" for key in (*DANCE_KEYS[2:], OTHER)),
-        "error",
-    ]
+    of_ten = [*(f"score_{key}" for key in (*DANCE_KEYS[2:], OTHER)), "error"]
+    for options in (("--ballroom-only",), ("--dances", "ten")):
+        assert next(csv.reader(io.StringIO(out("--csv", *options))))[13:] == of_ten
+    one = next(csv.DictReader(io.StringIO(out("--csv", "--dances", "salsa, Tango"))))
+    assert [*one][13:] == ["score_salsa", "score_tango", f"score_{OTHER}", "error"]
+    assert one["dance"] == ""  # it is a hully gully
+    closed = next(csv.DictReader(io.StringIO(out("--csv", "--dances", "salsa,hully_gully", "--nothing-else"))))
+    assert closed["dance"] == "hully_gully"
+    assert float(closed[f"score_{OTHER}"]) < 1e-3
+
+
+def test_unknown_dances_list_the_known_ones(whichdance, sound):
+    status, out, err = whichdance("--dances", "waltz", sound("song.wav", "jive"))
+    assert (status, out) == (2, "")
+    assert "Traceback" not in err
+    assert "no dance or group 'waltz'" in err
+    assert "standard, latin, ten, social" in err
+    assert "viennese_waltz" in err
 
 
 def test_the_mean_is_the_mean_of_the_segments(whichdance, medley):
