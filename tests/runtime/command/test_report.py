@@ -253,12 +253,13 @@ def test_columns_follow_the_labels_of_the_model(capsys, make_tiny_model, sound):
     assert [*row][13:] == [*(f"score_{label}" for label in (*labels, OTHER)), "error"]
     assert row["dance"] == "hully_gully"
     of_ten = [*(f"score_{key}" for key in (*DANCE_KEYS[2:], OTHER)), "error"]
-    for options in (("--ballroom-only",), ("--dances", "ten")):
-        assert next(csv.reader(io.StringIO(out("--csv", *options))))[13:] == of_ten
+    for ten in (("--ballroom-only",), ("--dances", "ten")):
+        assert next(csv.reader(io.StringIO(out("--csv", *ten))))[13:] == of_ten
     one = next(csv.DictReader(io.StringIO(out("--csv", "--dances", "salsa, Tango"))))
     assert [*one][13:] == ["score_salsa", "score_tango", f"score_{OTHER}", "error"]
     assert one["dance"] == ""  # it is a hully gully
-    closed = next(csv.DictReader(io.StringIO(out("--csv", "--dances", "salsa,hully_gully", "--nothing-else"))))
+    options = ("--dances", "salsa,hully_gully", "--nothing-else")
+    closed = next(csv.DictReader(io.StringIO(out("--csv", *options))))
     assert closed["dance"] == "hully_gully"
     assert float(closed[f"score_{OTHER}"]) < 1e-3
 
