@@ -171,7 +171,7 @@ def train(
                 taught = batch.taught.repeat(branches, 1)
                 loss = teacher.loss(log_probabilities, targets, taught, settings)
             else:
-                loss = _loss(log_probabilities, targets, settings.label_smoothing)
+                loss = _losses(log_probabilities, targets, settings.label_smoothing).mean()
             fabric.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
@@ -397,10 +397,10 @@ def _seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
-def _loss(log_probabilities: Tensor, targets: Tensor, smoothing: float) -> Tensor:
-    """Negative log likelihood; with smoothing, part of it against the uniform distribution."""
-    loss = functional.nll_loss(log_probabilities, targets)
-    return (1 - smoothing) * loss - smoothing * log_probabilities.mean() if smoothing else loss
+def _losses(log_probabilities: Tensor, targets: Tensor, smoothing: float) -> Tensor:
+    """Negative log likelihood of each, (n,); with smoothing, part of it against the uniform distribution."""
+    losses = functional.nll_loss(log_probabilities, targets, reduction="none")
+    return (1 - smoothing) * losses - smoothing * log_probabilities.mean(dim=1) if smoothing else losses
 
 
 class Teacher:
@@ -435,32 +435,28 @@ class Teacher:
         # column of the teacher for each class of the learner; none without a rest
         rest = own.index(OTHER) if OTHER in own else -1
         columns = [own.index(label) if label in own else rest for label in labels]
-        self._columns = torch.tensor(columns, device=device)
-        self._n = len(own)
+        self._groups = [
+            torch.tensor([i for i, c in enumerate(columns) if c == column], dtype=torch.long, device=device)
+            for column in range(len(own))
+        ]
 
     def loss(self, log_probabilities: Tensor, targets: Tensor, taught: Tensor, settings: Settings) -> Tensor:
         """Loss of the labels, and of the teacher, by its logits `taught`, where it speaks by its share."""
-        spoken = self._speaks[targets]
-        loss = _loss(log_probabilities, targets, settings.label_smoothing)
-        if not spoken.any():
-            return loss
-        distilled = distillation_loss(self.grouped(log_probabilities[spoken]), taught[spoken].float())
-        labelled = _loss(log_probabilities[spoken], targets[spoken], settings.label_smoothing)
-        share = spoken.float().mean()
-        return loss + settings.distil * share * (distilled - labelled)
+        labelled = _losses(log_probabilities, targets, settings.label_smoothing)
+        distilled = distillation_losses(self.grouped(log_probabilities), taught.float())
+        share = settings.distil * self._speaks[targets]
+        return ((1 - share) * labelled + share * distilled).mean()
 
     def grouped(self, log_probabilities: Tensor) -> Tensor:
         """The learner's log probabilities (n, classes) of the teacher's classes, (n, classes of the teacher).
 
         Without an 'other' the teacher knows nothing of further classes: they are left out of the sum.
         """
-        columns = [
-            log_probabilities[:, self._columns == column].logsumexp(dim=1) for column in range(self._n)
-        ]
+        columns = [log_probabilities.index_select(1, group).logsumexp(dim=1) for group in self._groups]
         return functional.log_softmax(torch.stack(columns, dim=1), dim=1)
 
 
-def distillation_loss(log_probabilities: Tensor, teacher_logits: Tensor) -> Tensor:
+def distillation_losses(log_probabilities: Tensor, teacher_logits: Tensor) -> Tensor:
     """Divergence of the network from its teacher, both softened (Hinton, Vinyals and Dean 2015, section 2).
 
     Parameters
@@ -469,13 +465,13 @@ def distillation_loss(log_probabilities: Tensor, teacher_logits: Tensor) -> Tens
 
     Returns
     -------
-    Tensor
+    Tensor, shape (n,)
         Kullback–Leibler divergence in nats at temperature 2, times its square: gradients stay as large as
         those of the labels.
     """
     softened = functional.log_softmax(log_probabilities / SOFTENING, dim=1)
     target = functional.softmax(teacher_logits / SOFTENING, dim=1)
-    return SOFTENING**2 * functional.kl_div(softened, target, reduction="batchmean")
+    return SOFTENING**2 * functional.kl_div(softened, target, reduction="none").sum(dim=1)
 
 
 def evaluate(

@@ -221,17 +221,18 @@ def test_loss_is_the_negative_log_likelihood() -> None:
     logits, targets = torch.randn(5, 10), torch.tensor([0, 3, 9, 1, 1])
     log_probabilities = logits.log_softmax(dim=1)
     expected = torch.nn.functional.cross_entropy(logits, targets)
-    assert loop._loss(log_probabilities, targets, 0.0) == pytest.approx(expected.item())
+    assert loop._losses(log_probabilities, targets, 0.0).mean() == pytest.approx(expected.item())
     smooth = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.1)
-    assert loop._loss(log_probabilities, targets, 0.1) == pytest.approx(smooth.item(), rel=1e-5)
+    assert loop._losses(log_probabilities, targets, 0.1).mean() == pytest.approx(smooth.item(), rel=1e-5)
 
 
 def test_distillation_loss_is_a_divergence() -> None:
     teacher = torch.tensor([[2.0, 0.0, -2.0]])
-    assert loop.distillation_loss(teacher.log_softmax(1), teacher) == pytest.approx(0, abs=1e-6)
+    assert float(loop.distillation_losses(teacher.log_softmax(1), teacher)) == pytest.approx(0, abs=1e-6)
     uniform = torch.zeros(1, 3).log_softmax(1)
     p = (teacher / 2).softmax(1)
-    assert loop.distillation_loss(uniform, teacher) == pytest.approx(4 * float((p * (3 * p).log()).sum()))
+    expected = 4 * float((p * (3 * p).log()).sum())
+    assert float(loop.distillation_losses(uniform, teacher)) == pytest.approx(expected)
 
 
 def test_a_network_comes_near_its_teacher(splits: Splits, tmp_path: Path, uninterrupted: Path) -> None:
@@ -278,6 +279,24 @@ def test_a_teacher_of_fewer_classes_speaks_of_what_it_knows(of_three: Path) -> N
     heard = teacher.loss(log_p, known, taught, settings)
     assert heard == pytest.approx(float(teacher.loss(log_p, known.flip(0), taught, settings)))
     assert heard != pytest.approx(float(torch.nn.functional.nll_loss(log_p, known)), rel=1e-3)
+
+
+def test_teacher_and_images_on_the_device_of_the_batch(of_three: Path) -> None:
+    """On the meta device, where no number exists, every tensor that was made elsewhere is an error."""
+    meta = torch.device("meta")
+    labels = ("jive", "rumba", "polka", "zouk", "other")
+    teacher = loop.Teacher(str(of_three), labels, meta)
+    log_p = torch.empty(4, 5, device=meta)
+    loss = teacher.loss(log_p, torch.empty(4, dtype=torch.long, device=meta), log_p[:, :3], Settings())
+    assert loss.device == meta
+    for architecture, options in (
+        ("rhythmogram", {"branches": ("acf", "mel"), "trunk": "dense", "segment_frames": 448}),
+        ("mobilenet_v3_small", {}),
+    ):
+        network = models.build(architecture, **options).to(meta)
+        images = network.images(torch.empty(2, 1, 224, 448, device=meta))
+        assert {image.device for image in images} == {meta}
+        assert network.of_pictures(*images).device == meta
 
 
 def test_the_teacher_hears_what_is_stored_whatever_the_learner_hears(
