@@ -201,7 +201,8 @@ class Report:
     others_rejected : Accuracy
         Share of the other music that is rejected.
     others_auc : float
-        Area under the ROC curve of confidence, ten dances against other music.
+        Area under the ROC curve, ten dances against other music: of the sum of the ten, or of confidence
+        where the network knows nothing else.
     dances : tuple of str
         That the model knows.
     named_first : Accuracy
@@ -352,6 +353,8 @@ def statistics(
 
     confidence = means.max(axis=1)
     right = of_recordings.argmax(axis=1) == truth
+    # A network that knows more than the ten says by their sum whether it is one of them.
+    belongs = means.sum(axis=1) if set(columns) - set(DANCE_KEYS) else confidence
     accepted = confidence >= (-math.inf if threshold is None else threshold)
     curve = metrics.risk_coverage(confidence[known], right)
     return Report(
@@ -370,7 +373,7 @@ def statistics(
         coverage=Accuracy(int(accepted[known].sum()), len(known)),
         accepted_top1=Accuracy(int(right[accepted[known]].sum()), int(accepted[known].sum())),
         others_rejected=Accuracy(int((~accepted[others]).sum()), len(others)),
-        others_auc=metrics.auc(confidence[known], confidence[others]),
+        others_auc=metrics.auc(belongs[known], belongs[others]),
         risk_coverage=curve[:: max(1, math.ceil(len(curve) / RISK_POINTS))],
         labels=tuple(labels),
         scores=means,
