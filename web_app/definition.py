@@ -8,7 +8,7 @@ import numpy as np
 
 from runtime import answer, audio, cells, context, evidence, live, loudness, mel, segments, session, tempo
 from runtime.colour import contrast, ink_on
-from runtime.dances import OTHER, Dance, dance
+from runtime.dances import GROUPS, OTHER, Dance, dance
 from runtime.model import INPUT, OUTPUT, Model
 
 # Hz: what sound cards, headsets and recordings have. A device at another rate is asked for the preferred one.
@@ -91,7 +91,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "min_seconds": segments.MIN_SECONDS,
         },
         "context": _constants(context, "DOUBT"),
-        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS"),
+        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS", "LEAST_SHARED", "RULED_OUT"),
         "evidence": asdict(info.evidence)
         | _constants(
             evidence,
@@ -149,6 +149,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "output": OUTPUT,
         },
         "dances": {label: _facts(dance(label)) for label in info.labels},
+        "groups": {name: [k for k in info.labels if k in keys] for name, keys in GROUPS.items()},
     }
 
 

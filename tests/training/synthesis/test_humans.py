@@ -314,6 +314,15 @@ def test_the_list_of_works_names_authors_too(tmp_path: Path) -> None:
     assert [t.file for t in tunes.Tunes(tmp_path).tunes] == ["001.mxl"]
 
 
+def test_sheets_that_leave_out_an_author_are_not_played(style: DanceStyles, folder: Path) -> None:
+    titles = ("I loves you, Porgy", "Walkin' My Baby Back Home")
+    write_tunes(folder, {f"{i}.mxl": sheet(SONG, title=title) for i, title in enumerate((*titles, "Free"))})
+    people = tunes.Tunes(folder)
+    form = draw_form(style.styles[0], "strict", 120, 20, np.random.default_rng(0))
+    drawn = [people.draw(form, np.random.default_rng(seed)) for seed in range(20)]
+    assert {singing.tune.title for singing in drawn if singing} == {"Free"}
+
+
 def test_nobody_in_the_list_of_authors_died_later() -> None:
     lines = tunes.AUTHORS.read_text(encoding="utf-8").splitlines()[1:]
     years = [int(line.rpartition(",")[2]) for line in lines]

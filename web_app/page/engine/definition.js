@@ -110,12 +110,13 @@ import { FrontEnd } from './mel.js';
  * @property {FrontEndDefinition} front_end
  * @property {SegmentsDefinition} segments
  * @property {{doubt: number}} context
- * @property {{tempo_seconds: number, prevails: number}} session
+ * @property {{tempo_seconds: number, prevails: number, least_shared: number, ruled_out: number}} session
  * @property {EvidenceDefinition} evidence
  * @property {LoudnessDefinition} loudness
  * @property {TempoDefinition} tempo
  * @property {ModelDefinition} model
  * @property {Record<string, Dance>} dances by key, those of the model
+ * @property {Record<string, string[]>} groups what may be danced somewhere, by name; of the model's dances
  * @property {{mjs: string, wasm: string, bytes: number}} onnxruntime files; the .wasm is gzipped, to so many bytes
  */
 
