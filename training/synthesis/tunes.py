@@ -33,8 +33,9 @@ ATTRIBUTION = "OpenEWLD lead sheets (F. Simonetta, 2018), doi 10.5281/zenodo.433
 METRES = {"3/4": ("3/4", 1), "6/8": ("3/4", 2), "4/4": ("4/4", 1), "2/2": ("4/4", 1), "2/4": ("4/4", 2)}
 MOST_NOTES = 5.0  # a second; a sheet that would have more is not played so fast
 FEWEST_BARS = 8
-# Titles, as `spelled`, whose sheets leave out an author who died later: Harry Richman, Ira Gershwin. The second
-# was found when corpora had been made: it is drawn, so that their seeds keep their meaning, and never played.
+# Titles, as `spelled`, whose sheets leave out an author who died later: Harry Richman, Ira Gershwin. The
+# second was found when corpora had been made: it is drawn, so that their seeds keep their meaning, and never
+# played.
 LEFT_OUT = ("walkin my baby back home",)
 NEVER_PLAYED = ("loves you porgy",)
 RANGE = (50, 90)  # MIDI pitches of a tune
