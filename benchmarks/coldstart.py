@@ -9,7 +9,7 @@ from benchmarks import networks
 from benchmarks.report import Column, Plot, Row, Section, Table, Target
 from benchmarks.sounds import write_music
 from benchmarks.timing import Spread, fresh_process, in_turn, ratios
-from runtime.audio import SOUNDFILE_SUFFIXES
+from runtime.formats import SOUNDFILE_SUFFIXES
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EXAMPLE_SECONDS = 20.0  # of a generated recording, where there are no examples

@@ -12,11 +12,14 @@ from pathlib import Path
 from runtime.errors import WhichdanceError
 
 SLOTS = 8  # temporary names of one target: as many programs may write it at once
+FileState = tuple[int, ...]
 STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
+def replacing(
+    path: str | os.PathLike[str], *, private: bool = False, expected: FileState | None = None
+) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` when the block ends without an error.
 
     An existing file keeps its permissions and owner, and is the old one or the new one at any moment,
@@ -29,6 +32,8 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
     path : path-like
     private : bool
         Whether a new file may be read by its owner only.
+    expected : tuple of int, optional
+        State that the file must still be in, of an earlier `file_state`; that of now if None.
 
     Yields
     ------
@@ -47,7 +52,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
             raise WhichdanceError(f"{path}: is a folder; give the name of a file")
         yield target
         return
-    before = _state(target)
+    before = file_state(target) if expected is None else expected
     try:
         handle, temporary = _temporary(target)
     except OSError as error:
@@ -58,7 +63,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
         _take_over_permissions(target, temporary, private)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        if before is not None and _state(target) not in (before, None):
+        if before is not None and file_state(target) not in (before, None):
             raise WhichdanceError(f"{path}: another program changed it meanwhile; it is left as it is now")
         if os.name == "nt":  # where an open file cannot be renamed
             os.close(handle)
@@ -112,11 +117,16 @@ def _links(path: str) -> Iterator[str]:
         done = os.sep
 
 
-def _state(path: Path) -> tuple[int, ...] | None:
-    """What tells one state of a file from another; None where there is no file."""
+def file_state(path: str | os.PathLike[str]) -> FileState | None:
+    """What tells one state of a file from another: device, inode, size, time of change; None without a file.
+
+    Of what is no regular file, as a pipe, there is none either.
+    """
     try:
-        status = path.stat()
-    except FileNotFoundError:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 

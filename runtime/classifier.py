@@ -9,14 +9,16 @@ from numpy.typing import ArrayLike
 
 from runtime import mel
 from runtime.answer import clock
-from runtime.audio import Source, between, first_absurd, open_audio, prefetched
+from runtime.audio import between, open_audio, prefetched
 from runtime.dances import ALL, danced
+from runtime.downmix import first_absurd
 from runtime.errors import AudioError, ParameterError
 from runtime.mel import FRAME_RATE, Float32, MelStream
 from runtime.model import Model
 from runtime.prediction import Prediction
 from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS, check_stride
 from runtime.session import Aggregation, Dances, Judging, WholeRecording
+from runtime.source import Source
 
 
 class Classifier:
@@ -44,7 +46,7 @@ class Classifier:
         gives to anything else is shared out among them.
     excerpt : (float, float or None)
         From where to where recordings in files are heard, s; to their ends if None. Times in a `Prediction`
-        count from its beginning.
+        count from the beginning of the recording all the same.
 
     Examples
     --------
@@ -102,7 +104,7 @@ class Classifier:
         """
         session = WholeRecording(self.judging)
         n_samples = 0
-        with open_audio(source) as reader:
+        with open_audio(source, until=self.excerpt[1]) as reader:
             stream = MelStream(reader.sample_rate)
             for block in prefetched(between(reader.blocks(), reader.sample_rate, *self.excerpt)):
                 n_samples += len(block)
@@ -111,10 +113,14 @@ class Classifier:
         session.warnings = tuple(reader.warnings)
         if not n_samples and self.excerpt[0]:
             raise AudioError(f"{reader.name}: ends before {clock(self.excerpt[0])}, where it was to be heard")
+        seconds = n_samples / reader.sample_rate
         try:
-            return session.prediction(n_samples / reader.sample_rate)
+            prediction = session.prediction(seconds)
         except AudioError as error:
             raise AudioError(f"{reader.name}: {error}") from error
+        begin, end = self.excerpt
+        to_the_end = end is None or begin + seconds < end - 1 / reader.sample_rate
+        return prediction.within(begin, begin + seconds if to_the_end else reader.length)
 
     def classify_samples(self, samples: ArrayLike, sample_rate: int) -> Prediction:
         """Classify mono samples, shape (n_samples,), nominally -1 to 1, at `sample_rate` Hz."""

@@ -15,7 +15,9 @@ MAX_TRACKS = 99  # a disc has no more, and players refuse them
 FILE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}
 
 
-def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: int | None = None) -> str:
+def sheet(
+    file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: int | None = None, begin: float = 0.0
+) -> str:
     """The text of a sheet, its byte order mark and line ends included; to be written as UTF-8.
 
     Parameters
@@ -25,9 +27,11 @@ def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: i
     title : str
         Of the whole.
     tracks : sequence of (float, str)
-        Where each begins, s, and its title; the first one always begins with the file.
+        Where each begins, s, and its title; the first one always begins with the file, or at `begin`.
     year : int, optional
         Of the recording.
+    begin : float
+        Where the first track begins, s; what lies before it was not heard.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def sheet(file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: i
         lines += [
             f"  TRACK {number:02d} AUDIO",
             f"    TITLE {_quoted(name)}",
-            f"    INDEX 01 {_disc_time(start if number > 1 else 0.0)}",
+            f"    INDEX 01 {_disc_time(start if number > 1 else begin)}",
         ]
     return "\ufeff" + "\r\n".join([*lines, ""])
 

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -23,15 +23,22 @@ from typing import IO
 import numpy as np
 
 from runtime.errors import AudioError
-from runtime.mel import Float32
+from runtime.formats import DEMUXERS
+from runtime.mel import MAX_SAMPLE_RATE, Float32
 
 STALL_SECONDS = 60.0  # without a byte from ffmpeg before it is ended
 READ_BYTES = 1 << 20
 LOG_BYTES = 1 << 16  # of ffmpeg's log that are read at either end
-DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dsf,dts,eac3,flac,flv,iff,m4v,"
-    "matroska,webm,matroska\\,webm,mov,mp4,m4a,3gp,3g2,mj2,mov\\,mp4\\,m4a\\,3gp\\,3g2\\,mj2,"
-    "mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,tta,voc,w64,wav,wv,xwma"
+SILENT_BELOW = 1e-3  # of full scale: a track that never exceeds it has nothing to be heard
+STEMS = (".stem.mp4", ".stem.m4a")  # whose first track is the mix of the others
+# What ffmpeg says, and what it means to whoever has the file.
+WORDS = (
+    ("matches no streams", "there is no sound in it"),
+    ("moov atom not found", "its end is missing, and with it the table of contents; was it copied whole?"),
+    ("not on whitelist", "it only names other files"),
+    ("no decoder found", "this ffmpeg cannot decode its sound; a newer or fuller one may"),
+    ("encrypted", "its sound is encrypted"),
+    ("Invalid data found when processing input", "nothing that ffmpeg knows, or damaged"),
 )
 _AU_HEADER = struct.Struct(">4sIIIII")  # magic, data offset, data size, encoding, sample rate, channels
 
@@ -52,17 +59,23 @@ class Decoding:
     channels : int
     promised_seconds : float or None
         Length by the file's header, s; None where it says none, or only estimates it.
+    track : int
+        Of the file's audio, from 0.
     complaint : str
-        Set once all chunks are read: what ffmpeg could not decode, in its words; '' where nothing went wrong.
+        Set once all chunks are read: what ffmpeg could not decode; '' where nothing went wrong.
+    remark : str
+        Which of several tracks is heard; '' where there is one.
     """
 
     sample_rate: int
     channels: int
     promised_seconds: float | None
+    track: int
     _data: Iterator[bytes]
     _process: "subprocess.Popen[bytes]"
     _log: IO[bytes]
     complaint: str = field(default="", init=False)
+    remark: str = field(default="", init=False)
 
     def chunks(self, frames: int) -> Iterator[Float32]:
         """Samples of shape (n_frames, channels), at most `frames` at a time."""
@@ -83,12 +96,18 @@ class Decoding:
 
 
 @contextmanager
-def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
-    """Start ffmpeg on a file; it writes Sun AU, whose header is six big-endian numbers.
+def decoding(
+    path: Path, *, sample_rate: int | None = None, ignore_length: bool = False
+) -> Iterator[Decoding]:
+    """Start ffmpeg on a file.
+
+    Of several tracks the default one is heard, if it is no commentary and not silent, or else the next.
 
     Parameters
     ----------
     path : Path
+    sample_rate : int, optional
+        Hz, of the samples; the file's own if None, or 44.1 or 48 kHz where that is above `MAX_SAMPLE_RATE`.
     ignore_length : bool
         Of a WAV file: read on behind the size that its header gives.
 
@@ -97,6 +116,43 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
     AudioError
         If ffmpeg finds nothing to decode, or stops giving sound.
     """
+    with ExitStack() as stack:
+        started = stack.enter_context(_started(path, 0, sample_rate, ignore_length))
+        tracks = _tracks(_said(started._log))
+        remark = ""
+        if len(tracks) > 1 and not path.name.lower().endswith(STEMS):
+            number = _chosen(path, tracks)
+            remark = f"{len(tracks)} audio tracks; number {number + 1} was heard"
+            if number:
+                stack.close()
+                started = stack.enter_context(_started(path, number, sample_rate, ignore_length))
+        if sample_rate is None and started.sample_rate > MAX_SAMPLE_RATE:  # DSD, studios
+            sample_rate = 48_000 if started.sample_rate % 48_000 == 0 else 44_100
+            number = started.track
+            stack.close()
+            started = stack.enter_context(_started(path, number, sample_rate, ignore_length))
+        started.remark = remark
+        yield started
+
+
+def _chosen(path: Path, tracks: list[str]) -> int:
+    """Which of several tracks to hear, from 0."""
+
+    def preference(number: int) -> tuple[bool, bool, int]:
+        about = tracks[number]
+        return "(comment)" in about or "(visual impaired)" in about, "(default)" not in about, number
+
+    candidates = sorted(range(len(tracks)), key=preference)
+    for number in candidates:
+        with suppress(AudioError), _started(path, number, None, False) as track:
+            if any(np.abs(chunk).max() > SILENT_BELOW for chunk in track.chunks(track.sample_rate)):
+                return number
+    return candidates[0]
+
+
+@contextmanager
+def _started(path: Path, track: int, sample_rate: int | None, ignore_length: bool) -> Iterator[Decoding]:
+    """ffmpeg on a track of a file; it writes Sun AU, whose header is six big-endian numbers."""
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         raise AudioError(
@@ -106,19 +162,12 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
     # setpriv ends the child with its parent, however that ends; elsewhere ffmpeg ends at the broken pipe
     setpriv = shutil.which("setpriv")
     command = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
-    command += [
-        ffmpeg,
-        "-nostdin",
-        "-hide_banner",
-        "-nostats",
-        "-v",
-        "level+info",
-        "-format_whitelist",
-        DEMUXERS,
-    ]
-    command += ["-protocol_whitelist", "file"]
+    command += [ffmpeg, "-nostdin", "-hide_banner", "-nostats", "-v", "level+info"]
+    command += ["-format_whitelist", DEMUXERS, "-protocol_whitelist", "file"]
     command += ["-ignore_length", "1"] if ignore_length else []
-    command += ["-i", f"file:{path.absolute()}", "-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    command += ["-i", f"file:{path}", "-map", f"0:a:{track}"]
+    command += [] if sample_rate is None else ["-ar", str(sample_rate)]
+    command += ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     # stderr goes to a file: a pipe that nobody drains would block ffmpeg once it is full
     group = 0 if hasattr(os, "killpg") else None  # of its own, which can be ended as a whole
     with (
@@ -130,10 +179,13 @@ def decoding(path: Path, *, ignore_length: bool = False) -> Iterator[Decoding]:
             header = next(data, b"")
             if len(header) < _AU_HEADER.size:
                 process.wait()
-                raise AudioError(f"{path}: not a recording that can be decoded ({_reason(log)})")
-            _, offset, _, _, sample_rate, channels = _AU_HEADER.unpack(header[: _AU_HEADER.size])
+                reason = _reason(log)
+                known = WORDS[0][1]
+                said = known if reason == known else f"not a recording that can be decoded ({reason})"
+                raise AudioError(f"{path}: {said}")
+            _, offset, _, _, rate, channels = _AU_HEADER.unpack(header[: _AU_HEADER.size])
             promised = _promised_seconds(log)
-            yield Decoding(sample_rate, channels, promised, _after(header[offset:], data), process, log)
+            yield Decoding(rate, channels, promised, track, _after(header[offset:], data), process, log)
         finally:
             _end(process)
 
@@ -195,9 +247,18 @@ def _unstalled(path: Path, process: "subprocess.Popen[bytes]") -> Iterator[bytes
 
 
 def _reason(log: IO[bytes]) -> str:
-    """The last error that ffmpeg spoke of, without the addresses and paths in it."""
-    errors = re.findall(r"\[(?:error|fatal)\] (.*\S)", _said(log))
+    """The last error that ffmpeg spoke of, in words or without the addresses and paths in it."""
+    said = _said(log)
+    for cause, words in WORDS:
+        if cause in said:
+            return words
+    errors = re.findall(r"\[(?:error|fatal)\] (.*\S)", said)
     return errors[-1].split(": ")[-1].split("] ")[-1] if errors else "ffmpeg found no audio in it"
+
+
+def _tracks(said: str) -> list[str]:
+    """What ffmpeg says of each audio track of the file."""
+    return re.findall(r"Stream #0:\d+.*?: Audio: (.*)", said.partition("Output #0")[0])
 
 
 def _promised_seconds(log: IO[bytes]) -> float | None:

@@ -6,6 +6,7 @@ Some drivers refuse one channel, or the rate that they give as their own: others
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from runtime.downmix import Downmix
 from runtime.errors import AudioError
 from runtime.mel import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Float32
 
@@ -73,9 +74,10 @@ class Microphone:
             raise MicrophoneError(message, missing=True) from error
 
         self._closing = False
+        downmix = Downmix()
 
         def heard(data: Float32, *_: Any) -> None:
-            on_block(data.mean(axis=1))  # a copy: the sound card's thread reuses its buffer
+            on_block(downmix(data.copy()))  # the sound card's thread reuses its buffer
 
         def finished() -> None:
             if not self._closing:

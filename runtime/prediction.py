@@ -1,11 +1,12 @@
 """What a recording was taken for: frozen data that the pipeline makes and everybody else reads."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from runtime.atomic import FileState
 from runtime.mel import Float32
 
 Verdict = Literal["dance", "two", "none", "not sure", "silence"]
@@ -84,7 +85,11 @@ class Prediction:
     segment_seconds : float
         Length of a segment, s.
     duration : float
-        Length of the recording, s.
+        Length of what was heard, s: of the recording, or of the excerpt asked for.
+    begin : float
+        Where in the recording hearing began, s; all other times count from the recording's beginning.
+    length : float or None
+        Of the whole recording, s; None where an excerpt was heard and the file does not say.
     padded : bool
         True where the recording was shorter than one segment and was repeated to fill it.
     tempo_bpm, tempo_mpm : float or None
@@ -110,11 +115,23 @@ class Prediction:
     certainty: Grade | None = None
     since: float | None = None
     live: bool = False
+    begin: float = 0.0
+    length: float | None = None
     padded: bool = False
     tempo_bpm: float | None = None
     tempo_mpm: float | None = None
     metre: str | None = None
     warnings: tuple[str, ...] = field(default=())
+
+    def within(self, begin: float, length: float | None) -> "Prediction":
+        """The same with times that count from the beginning of a recording that was heard from `begin` on."""
+        return replace(
+            self,
+            begin=begin,
+            length=length,
+            segment_times=tuple(time + begin for time in self.segment_times),
+            parts=tuple(replace(part, start=part.start + begin, end=part.end + begin) for part in self.parts),
+        )
 
     def ranked(self, top: int | None = None) -> list[tuple[str, float]]:
         """Keys and scores, the best first, none of the dances ('other') among them; ties in class order."""
@@ -123,6 +140,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """The same as plain Python objects that `json` accepts."""
         content = {name: value for name, value in vars(self).items() if not name.startswith("segment_")}
+        content["segment_seconds"] = self.segment_seconds
         content["scores"] = dict(self.scores)
         content["also"] = list(self.also)
         content["warnings"] = list(self.warnings)
@@ -156,8 +174,7 @@ class Prediction:
                     [[segment["scores"][label] for label in values["scores"]] for segment in segments],
                     np.float32,
                 ),
-                # the first segment starts at 0, so that nothing is rounded
-                "segment_seconds": segments[0]["end"] - segments[0]["start"],
+                "segment_seconds": values["segment_seconds"],
             }
         )
 
@@ -182,8 +199,12 @@ class Outcome:
     prediction : Prediction or None
     error : str or None
         One line that names the file.
+    state : tuple of int, optional
+        Of the file as it was opened (`runtime.atomic.file_state`): whoever does something to a file by its
+        name must find it so; None where it is no file.
     """
 
     path: str
     prediction: Prediction | None = None
     error: str | None = None
+    state: FileState | None = None

@@ -13,6 +13,9 @@ from typing import IO
 
 BLOCK_BYTES = 1 << 16  # of a file in memory
 OGG_PAGE = b"OggS"  # how each begins
+OGG_HEADER = 27  # bytes before the lengths of a page's segments
+OGG_FIRST_BYTES = 1 << 10  # no codec's first page is longer
+OGG_POLYNOMIAL = 0x04C11DB7  # of its checksum, which is not reflected and starts at 0
 OGG_PAGE_BYTES = 27 + 255 + 255 * 255  # the largest there is
 CHUNK_HEADER = 8  # bytes of a RIFF chunk's name and size
 PLACEHOLDER = 0x7FFF0000  # bytes; recorders write such a size, or a larger one, until they know better
@@ -51,7 +54,7 @@ class Bytes:
 
 
 def promised_seconds(path: Path, kind: str) -> float | None:
-    """Length of a recording by its bytes, s; inf where only decoding can tell, None where nothing is wrong.
+    """Length of a recording by its bytes, s; inf where only decoding can tell, None where a header does.
 
     Parameters
     ----------
@@ -64,7 +67,7 @@ def promised_seconds(path: Path, kind: str) -> float | None:
     with path.open("rb") as file:
         if kind in ("MP3", "MPEG"):
             return mpeg_seconds(Bytes(file))
-        return math.inf if kind == "OGG" and is_chained(Bytes(file)) else None
+    return None
 
 
 def ends_early(path: Path) -> bool:
@@ -116,17 +119,34 @@ def _mpeg_frame(header: bytes) -> tuple[int, float] | None:
     return samples // 8 * bitrate // rate + (c >> 1 & 1), samples / rate
 
 
-def is_chained(data: Bytes) -> bool:
-    """Whether a further logical Ogg stream begins after the first pages (RFC 3533, section 4)."""
-    position, body = data.find(OGG_PAGE, 0), False
-    while position >= 0 and len(header := data.at(position, 27)) == 27:
+def ogg_links(data: Bytes) -> list[int]:
+    """Where the links of a chained Ogg file begin, bytes: streams that follow one another (RFC 3533, 4).
+
+    Streams that play at once all begin before the first page with content, and are one link.
+    """
+    links: list[int] = []
+    position, body = data.find(OGG_PAGE, 0), True
+    while position >= 0 and len(header := data.at(position, OGG_HEADER)) == OGG_HEADER:
         begins = bool(header[5] & 2)
-        if begins and body:
-            return True
-        body = body or not begins
-        lengths = data.at(position + 27, header[26])
-        position = data.find(OGG_PAGE, position + 27 + len(lengths) + sum(lengths))
-    return False
+        lengths = data.at(position + OGG_HEADER, header[26])
+        end = position + OGG_HEADER + len(lengths) + sum(lengths)
+        size = end - position
+        if begins and body and size <= OGG_FIRST_BYTES and _is_whole(data.at(position, size)):
+            links.append(position)
+        body = not begins
+        position = data.find(OGG_PAGE, end)
+    return links
+
+
+def _is_whole(page: bytes) -> bool:
+    """Whether an Ogg page's checksum is right: a damaged bit does not begin a stream."""
+    remainder = 0
+    for byte in page[:22] + bytes(4) + page[26:]:
+        remainder ^= byte << 24
+        for _ in range(8):
+            remainder = remainder << 1 ^ (OGG_POLYNOMIAL if remainder & 1 << 31 else 0)
+        remainder &= 0xFFFFFFFF
+    return page[22:26] == struct.pack("<I", remainder)
 
 
 def wav_seconds(path: Path) -> float | None:

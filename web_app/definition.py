@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime import answer, audio, cells, context, evidence, live, loudness, mel, segments, session, tempo
+from runtime import answer, cells, context, downmix, evidence, live, loudness, mel, segments, session, tempo
 from runtime.colour import contrast, ink_on
 from runtime.dances import GROUPS, OTHER, Dance, dance
 from runtime.model import INPUT, OUTPUT, Model
@@ -84,7 +84,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "preferred_rate": PREFERRED_RATE,
             "rates": [rate_definition(rate)[0] for rate in RATES],
         },
-        "audio": _constants(audio, "SIDE_RATIO"),
+        "audio": _constants(downmix, "SIDE_RATIO"),
         "segments": {
             "default_stride": segments.DEFAULT_STRIDE,
             "live_stride": live.LIVE_STRIDE,
@@ -112,7 +112,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "CLIPPED_SAMPLES",
             "WINDOW_SECONDS",
         )
-        | {"loudest": audio.LOUDEST},
+        | {"loudest": downmix.LOUDEST},
         "columns": {
             "recording": cells.RECORDING,
             "part": cells.PART,

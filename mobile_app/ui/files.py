@@ -14,7 +14,7 @@ from kivy.uix.recycleview.views import RecycleDataViewBehavior
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.theme import SHEET_HEIGHT
 from mobile_app.ui.widgets import Note, Sheet, Touchable
-from runtime.audio import SUFFIXES
+from runtime.formats import SUFFIXES
 
 
 class FileRow(RecycleDataViewBehavior, Touchable, BoxLayout):

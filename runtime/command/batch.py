@@ -6,14 +6,16 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from runtime.audio import SUFFIXES
+from runtime.atomic import file_state
 from runtime.classifier import Classifier
 from runtime.errors import WhichdanceError
+from runtime.formats import is_searched
 from runtime.model import cores
 from runtime.prediction import Outcome
+from runtime.source import Source, is_pipe
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 POLL_SECONDS = 0.2
+LONGEST_FOLDER = 4000  # bytes of the working folder's name with which a process can still be told to go there
 
 
 def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
@@ -63,7 +66,7 @@ def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
             found = [
                 os.path.join(folder, name)
                 for name in sorted(names)
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES
+                if not name.startswith(".") and is_searched(os.path.join(folder, name))
             ]
             n_found += len(found)
             recordings += filter(is_new, found)
@@ -115,17 +118,33 @@ class Batch:
 
     def classify(self, paths: Sequence[str]) -> Generator[Outcome, None, None]:
         """Classify recordings; the outcomes come in the order of `paths`, each as soon as it is known."""
-        if len(paths) > 1:
-            yield from _classify_on_processes(paths, min(self._jobs, len(paths)), self._options)
+        if len(paths) > 1 and len(os.fsencode(os.getcwd())) < LONGEST_FOLDER:
+            yield from self._classify_on_processes(paths)
             return
         for path in paths:
             yield _classify(self._classifier, path)
 
+    def _classify_on_processes(self, paths: Sequence[str]) -> Iterator[Outcome]:
+        """The files on processes, the streams here, each when its turn comes."""
+        files = [path for path in paths if not _is_stream(path)]
+        jobs = min(self._jobs, max(1, len(files)))
+        with closing(_classify_on_processes(files, jobs, self._options)) as heard:
+            for path in paths:
+                yield _classify(self._classifier, path) if _is_stream(path) else next(heard)
+
+
+def _is_stream(path: str) -> bool:
+    """Whether a recording can be read once, and only by this process: its standard input, `<(...)`."""
+    return path == STDIN or is_pipe(path)
+
 
 def _classify(classifier: Classifier, path: str) -> Outcome:
+    state = file_state(path)  # before it is opened: what is heard is this, or something newer
     try:
-        source = sys.stdin.buffer if path == STDIN else path
-        return Outcome(path, prediction=classifier.classify(source))
+        source: Source = path
+        if path == STDIN:  # as it is, without Python's buffer, which does not wait where it need not
+            source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+        return Outcome(path, prediction=classifier.classify(source), state=state)
     except WhichdanceError as error:
         return Outcome(path, error=str(error) if path == STDIN or path in str(error) else f"{path}: {error}")
     except OSError as error:
@@ -137,7 +156,9 @@ def _classify(classifier: Classifier, path: str) -> Outcome:
         return Outcome(path, error=f"{path}: cannot be listened to ({kind}: {reason})")
 
 
-def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, Any]) -> Iterator[Outcome]:
+def _classify_on_processes(
+    paths: Sequence[str], jobs: int, options: dict[str, Any]
+) -> Generator[Outcome, None, None]:
     """One thread per process, which hands it a path and waits for the outcome on a pipe of its own.
 
     `ProcessPoolExecutor` shares one pipe among all its processes: it waits forever if one of them is
@@ -166,8 +187,6 @@ def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, A
         return worker, ours
 
     def ask(path: str) -> Outcome:
-        if path == STDIN:  # which is this process's own
-            return _classify(Classifier(**options), path)
         if not hasattr(mine, "worker"):
             mine.worker = start()
         worker, connection = mine.worker
@@ -201,6 +220,9 @@ def _classify_on_processes(paths: Sequence[str], jobs: int, options: dict[str, A
         for worker, connection in workers:
             connection.close()
             worker.join()
+        if os.name == "posix":  # it would end when we do, and be nobody's child
+            with suppress(AttributeError, ChildProcessError):
+                resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 def _end(worker: "BaseProcess", error: Exception) -> str:

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TextIO
 
 from runtime import __version__
-from runtime.atomic import replacing
+from runtime.atomic import file_state, replacing
 from runtime.command import report
 from runtime.command.arguments import (
     PROGRAM,
@@ -93,7 +93,8 @@ def _classify(args: argparse.Namespace) -> int:
             ):
                 for outcome in itertools.chain(failures, heard):
                     bar.advance()
-                    failed |= not _handed_on(outcome, shown, keepers)
+                    outcome, well = _handed_on(outcome, shown, keepers)
+                    failed |= not well
                     out.flush()
                     if answered:  # last: tags, too, have been written now
                         answered.add(outcome)
@@ -126,8 +127,11 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
     return {"version": __version__, "model": model} | {name: getattr(args, name) for name in names}
 
 
-def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -> bool:
-    """Give an outcome to all, and say what went wrong; False if anything did."""
+def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -> tuple[Outcome, bool]:
+    """Give an outcome to all, and say what went wrong.
+
+    Returns the outcome with its file's newest state, and False if anything went wrong.
+    """
     well = outcome.prediction is not None
     if outcome.prediction is None:
         _say(outcome.error)
@@ -135,16 +139,19 @@ def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -
         for warning in outcome.prediction.warnings:
             _say(f"{outcome.path}: {warning}")
     shown.add(outcome)
+    if keepers and outcome.state is not None and file_state(outcome.path) != outcome.state:
+        _say(f"{outcome.path}: was changed or replaced after it was heard; nothing is done to it, run again")
+        return outcome, False
     for keeper in keepers:
         try:
-            keeper.add(outcome)
+            outcome = keeper.add(outcome) or outcome
         except WhichdanceError as error:
             _say(error)
             well = False
         except Exception as error:  # whatever a library throws for this file is no other file's business
             _say(f"{outcome.path}: {type(keeper).__name__} cannot take it ({type(error).__name__}: {error})")
             well = False
-    return well
+    return outcome, well
 
 
 def _shown(args: argparse.Namespace, out: TextIO, labels: Sequence[str], n_outcomes: int) -> Renderer:

@@ -38,7 +38,7 @@ class CueSheet:
         location = relative_path(outcome.path, self.path.absolute().parent)
         tracks = [(part.start, _title(part)) for part in parts]
         try:
-            content = cue.sheet(location, Path(outcome.path).stem, tracks)
+            content = cue.sheet(location, Path(outcome.path).stem, tracks, begin=outcome.prediction.begin)
         except ParameterError as error:
             raise WhichdanceError(f"{self.path}: not written; {error}") from error
         with replacing(self.path) as temporary:

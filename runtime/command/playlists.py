@@ -48,12 +48,14 @@ class Playlists:
         prediction = outcome.prediction
         if prediction is not None and prediction.verdict != "silence":
             location = relative_path(outcome.path, self.folder)
-            if location.startswith("#"):  # would be a comment
+            if location != location.rstrip():
+                raise WhichdanceError(
+                    f"{outcome.path!r}: a name that ends in a space cannot stand in a list; rename the file"
+                )
+            if location.startswith("#") or location != location.lstrip():  # a comment, or lost to players
                 location = f"./{location}"
             title = Path(outcome.path).stem
-            self._entries[_title(prediction)].append(
-                f"#EXTINF:{round(prediction.duration)},{title}\n{location}\n"
-            )
+            self._entries[_title(prediction)].append(f"#EXTINF:{_seconds(prediction)},{title}\n{location}\n")
 
     def finish(self) -> None:
         """Write them; WhichdanceError if that fails."""
@@ -68,6 +70,8 @@ class Playlists:
 def relative_path(path: str, folder: Path) -> str:
     """Where a recording is, seen from a folder, with forward slashes.
 
+    Both folders are followed through their links: '..' leads to where a folder is, not to where its link is.
+
     Raises
     ------
     WhichdanceError
@@ -76,10 +80,16 @@ def relative_path(path: str, folder: Path) -> str:
     if "\n" in path or "\r" in path:
         raise WhichdanceError(f"{path!r}: a name with a line break cannot stand in a list; rename the file")
     try:
-        location = os.path.relpath(os.path.abspath(path), os.path.abspath(folder))
+        there = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+        location = os.path.relpath(there, os.path.realpath(folder))
     except ValueError:  # another drive of Windows
         location = os.path.abspath(path)
     return location.replace(os.sep, "/")
+
+
+def _seconds(prediction: Prediction) -> int:
+    """Length of the recording; -1, as players have it, where it is not known."""
+    return -1 if prediction.length is None else round(prediction.length)
 
 
 def _title(prediction: Prediction) -> str:

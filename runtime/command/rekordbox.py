@@ -79,9 +79,10 @@ def _attributes(path: str, prediction: Prediction) -> dict[str, str]:
         "Name": Path(path).stem,
         "Genre": words.answer(prediction) if prediction.verdict in ("dance", "two") else "",
         "Comments": f"whichdance: {words.answer(prediction)}, {confidence}",
-        "TotalTime": str(round(prediction.duration)),
         "Location": _location(path),
     }
+    if prediction.length is not None:
+        said["TotalTime"] = str(round(prediction.length))
     if prediction.tempo_bpm is not None:
         said["AverageBpm"] = f"{prediction.tempo_bpm:.2f}"
     return {name: ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text) for name, text in said.items()}

@@ -32,8 +32,8 @@ PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 class Renderer(Protocol):
     """Whatever becomes of outcomes: text, pictures, playlists, tags."""
 
-    def add(self, outcome: Outcome) -> None:
-        """Take the next outcome.
+    def add(self, outcome: Outcome) -> Outcome | None:
+        """Take the next outcome; the outcome with the file's new state, where that was changed.
 
         Raises
         ------

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from runtime.atomic import FileState, file_state
 from runtime.errors import WhichdanceError
 from runtime.prediction import Outcome, Prediction
 
@@ -104,7 +105,7 @@ class Answered:
     def prediction(self, path: str, *, of_now: bool = True) -> Prediction | None:
         """The answer for a recording, if there is one; if it is `of_now`, one that still holds."""
         offset, state = self._rows.get(os.path.abspath(path), (-1, None))
-        if offset < 0 or (of_now and state != _state(path)):
+        if offset < 0 or (of_now and state != _kept(file_state(path))):
             return None
         with self._named_errors():
             self._file.seek(offset)
@@ -114,10 +115,15 @@ class Answered:
         except (ValueError, TypeError, KeyError, IndexError):  # edited by somebody: hear it again
             return None
 
+    def _has(self, path: str, state: list[int]) -> bool:
+        return (
+            self._rows.get(path, (-1, None))[1] == state and self.prediction(path, of_now=False) is not None
+        )
+
     def add(self, outcome: Outcome) -> None:
         """Keep an answer, unless it is there; WhichdanceError if it cannot be written."""
-        path, state = os.path.abspath(outcome.path), _state(outcome.path)
-        if outcome.prediction is None or state is None or self.prediction(path) is not None:
+        path, state = os.path.abspath(outcome.path), _kept(outcome.state)
+        if outcome.prediction is None or state is None or self._has(path, state):
             return
         row = {"path": path, "state": state, "prediction": outcome.prediction.to_dict()}
         self._rows[path] = (self._append(row), state)
@@ -141,13 +147,14 @@ def resumed(
 
     Whoever takes them gives each to `answered.add` when all that depends on it is done.
     """
+    states = [file_state(path) for path in recordings]
     known = [answered.prediction(path) is not None for path in recordings]
     missing = [path for path, is_known in zip(recordings, known, strict=True) if not is_known]
     with closing(classify(missing)) as heard:
-        for path, is_known in zip(recordings, known, strict=True):
+        for path, state, is_known in zip(recordings, states, known, strict=True):
             # a file may have changed since it was looked at; what it held then is what was asked for
             prediction = answered.prediction(path, of_now=False) if is_known else None
-            yield Outcome(path, prediction=prediction) if is_known else next(heard)
+            yield Outcome(path, prediction=prediction, state=state) if is_known else next(heard)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -158,9 +165,6 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return row if isinstance(row, dict) else {}
 
 
-def _state(path: str) -> list[int] | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return [status.st_size, status.st_mtime_ns]
+def _kept(state: FileState | None) -> list[int] | None:
+    """Of a file's state what still holds when its disk is mounted anew: size and time of change."""
+    return None if state is None else list(state[2:])

@@ -10,11 +10,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runtime.atomic import replacing
+from runtime.atomic import FileState, file_state, replacing
 from runtime.audio import open_audio
 from runtime.command.words import answer
 from runtime.dances import dance
@@ -71,22 +71,31 @@ class TagWriter:
         self._dry_run = dry_run
         self._say = say
 
-    def add(self, outcome: Outcome) -> None:
-        """Write the tags of a recording; WhichdanceError if that fails."""
+    def add(self, outcome: Outcome) -> Outcome | None:
+        """Write the tags of a recording; WhichdanceError if that fails.
+
+        The file must be what was heard. The outcome returned has its state with the tags.
+        """
         path, prediction = outcome.path, outcome.prediction
         if prediction is None:
-            return
+            return None
         if prediction.verdict in ("none", "silence"):
             self._say(f"{path}: no tags; it is {answer(prediction)}")
-            return
+            return None
         if prediction.dance is None or prediction.confidence < self._least:
             confidence = f"its confidence is only {prediction.confidence:.2f} (--min-confidence)"
             self._say(f"{path}: no tags; {answer(prediction)}, {confidence}")
-            return
+            return None
         n_names = 1
         with suppress(OSError):
             n_names = os.stat(path).st_nlink  # the new file takes one name; the others stay the old file's
-        changes = write_tags(path, tag_values(prediction), overwrite=self._overwrite, dry_run=self._dry_run)
+        changes, state = _tagged(
+            path,
+            tag_values(prediction),
+            overwrite=self._overwrite,
+            dry_run=self._dry_run,
+            expected=outcome.state,
+        )
         wrote = any(change.written for change in changes) and not self._dry_run
         if wrote and n_names > 1:
             self._say(f"{path}: its {n_names - 1} other names (hard links) keep the file without these tags")
@@ -96,6 +105,7 @@ class TagWriter:
                 self._say(f"{path}: {verb} {change.field}={change.value}")
             elif change.existing != change.value:
                 self._say(f"{path}: kept {change.field}={change.existing}, not {change.value} (--overwrite)")
+        return replace(outcome, state=state) if wrote else None
 
     def finish(self) -> None:
         """Nothing is left to do."""
@@ -148,6 +158,19 @@ def write_tags(
         If mutagen is missing, the format has no place for these tags, the file cannot be written, or what
         was written cannot be read back.
     """
+    return _tagged(path, values, overwrite=overwrite, dry_run=dry_run, expected=None)[0]
+
+
+def _tagged(
+    path: str | os.PathLike[str],
+    values: Mapping[str, str],
+    *,
+    overwrite: bool,
+    dry_run: bool,
+    expected: FileState | None,
+) -> tuple[list[TagChange], FileState | None]:
+    """As `write_tags`, into a file in the expected state; with its state after that."""
+    state = expected
     with _named_errors(path):
         existing = _read(_open(path), values)
     changes = []
@@ -158,7 +181,7 @@ def write_tags(
     if new and not dry_run:
         with _named_errors(path):
             sound = _samples_hash(Path(path))
-        with _named_errors(path), replacing(path) as temporary:
+        with _named_errors(path), replacing(path, expected=expected) as temporary:
             shutil.copy2(path, temporary)
             file = _open(temporary)
             if _read(file, values) != existing:
@@ -172,7 +195,8 @@ def write_tags(
                 raise WhichdanceError(f"{path}: tags would change its sound; the file is left as it was")
             if _read(_open(temporary), values) != existing | new:
                 raise WhichdanceError(f"{path}: the tags could not be read back; the file is left as it was")
-    return changes
+            state = file_state(temporary)  # which its new name does not change
+    return changes, state
 
 
 def check_mutagen() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import runtime.promises
-from runtime.promises import Bytes, is_chained, mpeg_seconds, promised_seconds
+from runtime.promises import Bytes, mpeg_seconds, ogg_links, promised_seconds
 
 FRAME = b"\xff\xfb\x90\x00" + bytes(
     413
@@ -17,7 +17,17 @@ FRAME_SECONDS = 1152 / 44_100
 
 def page(flags: int, body: bytes = b"x" * 300) -> bytes:
     lengths = bytes([255] * (len(body) // 255) + [len(body) % 255])
-    return b"OggS" + bytes([0, flags]) + bytes(20) + bytes([len(lengths)]) + lengths + body
+    made = b"OggS" + bytes([0, flags]) + bytes(20) + bytes([len(lengths)]) + lengths + body
+    return made[:22] + checksum(made).to_bytes(4, "little") + made[26:]
+
+
+def checksum(data: bytes) -> int:
+    """RFC 3533's CRC-32 by long division of the whole as one number; not the reflected one of zlib."""
+    number = int.from_bytes(data + bytes(4))
+    for bit in range(8 * len(data) - 1, -1, -1):
+        if number >> bit + 32 & 1:
+            number ^= 0x104C11DB7 << bit
+    return number
 
 
 @pytest.mark.parametrize("block", [4, 27, 1000, 1 << 16])
@@ -35,9 +45,13 @@ def test_blocks_change_nothing(monkeypatch, block):
     broken = FRAME * 20 + rubbish + FRAME * 30
     assert mpeg_seconds(Bytes(io.BytesIO(broken))) == pytest.approx(50 * FRAME_SECONDS, abs=2 * FRAME_SECONDS)
     one = page(2) + page(0) * 9 + page(4)
-    assert not is_chained(Bytes(io.BytesIO(one)))
-    assert is_chained(Bytes(io.BytesIO(one + one)))
-    assert not is_chained(Bytes(io.BytesIO(page(2) + one)))  # two streams at once, both at the beginning
+    links = lambda data: ogg_links(Bytes(io.BytesIO(data)))  # noqa: E731
+    assert links(one) == [0]
+    assert links(one + one) == [0, len(one)]
+    assert links(page(2) + one) == [0]  # two streams at once, both at the beginning
+    damaged = page(2) + page(0) * 3 + page(0)[:5] + b"\x02" + page(0)[6:] + page(4)  # a bit was flipped
+    assert links(damaged) == [0]
+    assert links(b"rubbish" + one + b"rubbish" + one) == [7, 14 + len(one)]
 
 
 @pytest.mark.parametrize("kind", ["MP3", "OGG"])

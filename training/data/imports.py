@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
-from runtime.audio import SUFFIXES
 from runtime.dances import DANCE_KEYS, OTHER, REGISTRY
 from runtime.errors import WhichdanceError
+from runtime.formats import SUFFIXES
 from training.data.manifest import Recording, counts, label_fault
 
 # Other names of the ten dances, as folders are called in English, German, French, Italian, Spanish, Czech;

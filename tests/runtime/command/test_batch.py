@@ -10,9 +10,9 @@ import sys
 
 import pytest
 
-from runtime import ffmpeg
-from runtime.audio import SUFFIXES
+from runtime import formats
 from runtime.command import batch, cli
+from runtime.formats import SUFFIXES
 
 
 def test_processes_give_the_same_output(whichdance, music):
@@ -181,7 +181,7 @@ def test_files_that_are_not_there_come_once_too(tmp_path):
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg says what it reads")
 def test_whatever_ffmpeg_calls_a_suffix_of_the_demuxers_that_it_may_use_is_searched_for():
     found = set()
-    for demuxer in ffmpeg.DEMUXERS.replace("\\,", "_").split(","):
+    for demuxer in formats.DEMUXERS.replace("\\,", "_").split(","):
         command = ["ffmpeg", "-hide_banner", "-h", f"demuxer={demuxer}"]
         text = subprocess.run(command, capture_output=True, text=True).stdout
         listed = re.search(r"Common extensions: (.*)\.", text)
