@@ -30,7 +30,7 @@ _FFMPEG = {
     "flac": "",
     "flv": "flv",
     "iff": "dff",
-    "matroska,webm": "mka mkv mk3d webm",
+    "matroska,webm": "mka mks mkv mk3d webm",
     "mov,mp4,m4a,3gp,3g2,mj2": "3g2 3gp f4v ismv isma m4a m4b m4r m4v mj2 mov mp4 psp qt",
     "mp3": "m2a mp2 mpa",
     "mpc": "mpc",

@@ -105,7 +105,7 @@ def located(
         raise AudioError(
             f"{name}: there is nothing left to read; begin at its start, with seek(0)"
             if at_end
-            else f"{name}: is empty"
+            else f"{name}: the file is empty"
         )
     return Located(name, path, whole)
 

@@ -457,7 +457,7 @@ def test_content_instead_of_a_path(tmp_path, tiny_model, tone):
     read_already.read()
     for source, words in [
         (read_already, "nothing left to read"),
-        (b"", "is empty"),
+        (b"", "file is empty"),
         ("", "name given is empty"),
     ]:
         with pytest.raises(AudioError, match=words):

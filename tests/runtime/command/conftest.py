@@ -61,6 +61,7 @@ def make_prediction() -> Callable[..., Prediction]:
             segment_scores=np.array([list(scores.values())], np.float32),
             segment_seconds=5.2,
             duration=60.0,
+            length=60.0,
             parts=(Part(0.0, 60.0, "tango", "dance", 0.8, 128.0, 32.0),),
             tempo_bpm=128.0,
             tempo_mpm=32.0,
