@@ -2,7 +2,10 @@
 
 import sys
 
-from benchmarks.cli import main
+from runtime.command.exits import needing
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with needing("python -m benchmarks", extra="bench"):
+        from benchmarks.cli import main
+
+        sys.exit(main())

@@ -7,8 +7,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_info
-
 PACKAGES = ("numpy", "onnxruntime", "soundfile", "librosa", "torch", "torchvision")
 INT8_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "asimddp")  # instructions, as the kernel names them
 
@@ -16,6 +14,7 @@ INT8_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "asimddp")  # instructions, as t
 def describe() -> dict[str, Any]:
     """CPU, cores, how busy they are, memory, system and versions; nothing that tells whose machine it is."""
     import soundfile
+    from threadpoolctl import threadpool_info
 
     return {
         "cpu": cpu_name(),

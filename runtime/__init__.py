@@ -13,7 +13,7 @@ from runtime.dances import DANCE_KEYS, DANCES, OTHER, REGISTRY, Dance, dance
 from runtime.errors import AudioError, ModelError, ParameterError, WhichdanceError
 from runtime.live import LiveClassifier
 from runtime.model import Model
-from runtime.prediction import Outcome, Part, Prediction
+from runtime.prediction import Part, Prediction
 
 __version__ = "0.1.0"  # the one place; pyproject.toml and buildozer.spec read it here
 
@@ -29,7 +29,6 @@ __all__ = [
     "LiveClassifier",
     "Model",
     "ModelError",
-    "Outcome",
     "ParameterError",
     "Part",
     "Prediction",

@@ -17,11 +17,6 @@ def check_stride(stride: int) -> int:
     return int(stride)
 
 
-def n_segments(n_frames: int, segment_frames: int = SEGMENT_FRAMES, stride: int = DEFAULT_STRIDE) -> int:
-    """How many whole segments fit into `n_frames` frames."""
-    return 0 if n_frames < segment_frames else 1 + (n_frames - segment_frames) // stride
-
-
 def windows(frames: Float32, segment_frames: int = SEGMENT_FRAMES, stride: int = DEFAULT_STRIDE) -> Float32:
     """Segments of a spectrogram, as a view.
 

@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from runtime.command.exits import run
 from training.commands import (
@@ -12,7 +15,6 @@ from training.commands import (
     baseline,
     beats,
     calibrate,
-    collection,
     compare,
     corpus,
     degrade,
@@ -21,6 +23,7 @@ from training.commands import (
     embed,
     evaluate,
     experiment,
+    features,
     follow,
     label,
     manifest,
@@ -30,12 +33,30 @@ from training.commands import (
     train,
 )
 
+GROUPS = {
+    "data": (corpus, label, manifest, download, duplicates, degrade, features),
+    "train": (train, average, merge, calibrate, embed),
+    "judge": (evaluate, compare, follow, aggregation, tempo, plot),
+    "beats": (beats,),
+    "thesis": (experiment, baseline),
+}
+
+
+class _Listed:
+    """Sub-commands that are listed in groups, which argparse cannot do: it gets them without their help."""
+
+    def __init__(self, actions: Any) -> None:
+        self.actions = actions
+        self.group: list[tuple[str, str]] = []
+
+    def add_parser(self, name: str, *, help: str, **more: Any) -> argparse.ArgumentParser:
+        self.group.append((name, help % {}))  # argparse's way of writing %
+        result: argparse.ArgumentParser = self.actions.add_parser(name, **more)
+        return result
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command; returns the exit status."""
-    # Threads of OpenMP that spin while they wait take the core on which batches are loaded: on a busy machine
-    # two threads once trained an eighteenth of what one does. Read when PyTorch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     command = next(iter(sys.argv[1:] if argv is None else argv), "")
     processes = os.environ.get("WORLD_SIZE", "1") if "LOCAL_RANK" in os.environ else "1"
     if processes != "1" and command != "train":
@@ -48,26 +69,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command line with all its sub-commands."""
-    result = argparse.ArgumentParser(prog="python -m training", description="Training, data and evaluation.")
-    commands = result.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (
-        *(corpus, label, manifest, download, duplicates, degrade, collection),  # data
-        *(
-            train,
-            average,
-            merge,
-            calibrate,
-            evaluate,
-            compare,
-            embed,
-            follow,
-            aggregation,
-            tempo,
-            experiment,
-            baseline,
-            beats,
-            plot,
-        ),  # networks
-    ):
-        module.add_parser(commands)
+    result = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Training, data and evaluation. Each command has a --help of its own.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = result.add_subparsers(metavar="COMMAND", required=True, help="one of these:")
+    sections = []
+    for title, modules in GROUPS.items():
+        listed = _Listed(actions)
+        for module in modules:
+            module.add_parser(listed)
+        sections.append(_section(title, listed.group))
+    result.epilog = "\n\n".join(sections)
     return result
+
+
+def _section(title: str, commands: Sequence[tuple[str, str]]) -> str:
+    """As argparse prints its own: names to the left, what they do beside them."""
+    beside = " " * 18
+    width = max(60, shutil.get_terminal_size().columns - 2)
+    lines = [
+        textwrap.fill(what, width, initial_indent=f"  {name:<16}", subsequent_indent=beside)
+        for name, what in commands
+    ]
+    return "\n".join([f"{title}:", *lines])

@@ -1,12 +1,10 @@
 """Results of work that is spread over processes or machines, as they come."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import TypeVar
 
 import joblib
 
-ROUND = 8  # jobs per worker between two reports of progress, where results come in rounds
 Result = TypeVar("Result")
 
 
@@ -25,11 +23,5 @@ def results(
         In the order of the work; else as they are done.
     """
     calls = (joblib.delayed(function)(*arguments) for arguments in work)
-    backend, _ = joblib.parallel.get_active_backend()
-    if backend.supports_return_generator:
-        order = "generator" if ordered else "generator_unordered"
-        yield from joblib.Parallel(n_jobs=jobs, return_as=order)(calls)
-        return
-    with joblib.Parallel(n_jobs=jobs) as parallel:  # Ray gives nothing before all is done
-        while batch := list(islice(calls, ROUND * joblib.effective_n_jobs(jobs))):
-            yield from parallel(batch)
+    order = "generator" if ordered else "generator_unordered"
+    yield from joblib.Parallel(n_jobs=jobs, return_as=order)(calls)

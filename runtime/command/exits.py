@@ -18,6 +18,7 @@ from unicodedata import category
 
 from runtime.errors import ParameterError, WhichdanceError
 
+OURS = ("runtime", "whichdance", "training", "export", "benchmarks")
 JOINERS = "\u200c\u200d"  # which words of Persian and Indian languages, and some emoji, are spelt with
 
 
@@ -79,6 +80,27 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> i
         _discard_output()
         say(parser.prog, f"cannot go on: {error}")
         return Exit.FAILED
+
+
+@contextmanager
+def needing(program: str, *, extra: str) -> Iterator[None]:
+    """Where a library is missing that a plain installation lacks, say which extra brings it, and end.
+
+    Parameters
+    ----------
+    program : str
+        As it is typed.
+    extra : str
+        Of this package, as in `pip install 'whichdance[training]'`.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if not library or library in OURS:
+            raise  # a mistake of ours, not of the installation
+        say(program, f"needs {library}, which a plain installation lacks: pip install 'whichdance[{extra}]'")
+        sys.exit(Exit.FAILED)
 
 
 def say(program: str, message: object) -> None:

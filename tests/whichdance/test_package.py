@@ -1,8 +1,11 @@
 """The package by its own name, and what is built from the tree."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -46,6 +49,52 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+PLAIN = ("numpy", "onnxruntime", "soundfile", "rich")  # what a plain installation brings
+LACKING = """
+import runpy, sys
+for library in {libraries}:
+    sys.modules[library] = None
+sys.argv = {argv}
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        ("training evaluate model.pt songs.csv", "training"),
+        ("training train songs.csv -o run", "training"),
+        ("training corpus music --hours 1", "training"),
+        ("export best.pt -o models --licence Apache-2.0", "export"),
+        ("benchmarks training", "bench"),
+    ],
+)
+def test_a_plain_installation_says_what_to_install(words: str, extra: str, tmp_path: Path) -> None:
+    (tmp_path / "songs.csv").write_text("path,dance,split\na.wav,rumba,train\n")
+    (tmp_path / "model.pt").touch()
+    (tmp_path / "best.pt").touch()
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+    names = {"scikit-learn": "sklearn", "lightning-fabric": "lightning_fabric", "yt-dlp": "yt_dlp"}
+    wanted = [
+        re.split(r"[\[<>=]", text)[0] for more in ("training", "export", "bench") for text in extras[more]
+    ]
+    libraries = [names.get(name, name.replace("-", "_")) for name in wanted if name != "whichdance"]
+    assert not set(libraries) & set(PLAIN)
+
+    def run(*argv: str) -> subprocess.CompletedProcess[str]:
+        script = LACKING.format(libraries=libraries, argv=list(argv))
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+
+    done = run(*words.split())
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"python -m {words.split()[0]}: needs ")
+    assert f"pip install 'whichdance[{extra}]'" in done.stderr
+
+
 def contents(wheel: Path) -> dict[str, bytes]:
     with zipfile.ZipFile(wheel) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
@@ -68,4 +117,4 @@ def test_the_sdist_builds_the_wheel_that_the_tree_builds(tree: Path, tmp_path: P
     carried |= {"whichdance/__init__.py", "runtime/py.typed", "whichdance/py.typed"}
     assert carried - set(first) == set()
     tops = {name.split("/")[0] for name in first}
-    assert not tops & {"tests", "docs", "examples"}
+    assert not tops & {"tests", "docs", "examples", "web_app", "benchmarks"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.command.exits import whole
 from training.commands.calibrate import UNNAMED
-from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress, store_of
 
 if TYPE_CHECKING:
     from training.following.sequences import Scored

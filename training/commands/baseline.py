@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training.commands.collection import progress
+from training.commands.features import progress
 from training.commands.machine import add_backend, backend
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.collection import store_of
+from training.commands.features import store_of
 
 MEASURES = ("F", "CMLt", "AMLt")
 
@@ -94,7 +94,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from runtime.beat_activations import BeatModel
     from training.beats import evaluate
     from training.beats.examples import annotated
-    from training.commands.collection import progress
+    from training.commands.features import progress
     from training.data.codec import STORED
     from training.data.manifest import manifest_path, read_selection
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.dances import OTHER
-from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress, store_of
 from training.commands.machine import add_device, device_of
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from runtime.command.exits import fraction
 from runtime.errors import ParameterError
-from training.commands.collection import progress
+from training.commands.features import progress
 
 
 def add_parser(commands: Any) -> None:

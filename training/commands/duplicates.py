@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress, store_of
 from training.commands.machine import add_device, device_of
 
 

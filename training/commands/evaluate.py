@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ParameterError
-from training.commands.collection import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress, store_of
 from training.commands.machine import add_device, device_of
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.atomic import replacing
-from training.commands.collection import add_store, collect, progress, store_of
 from training.commands.evaluate import check_datasets, dataset_of
+from training.commands.features import add_store, collect, progress, store_of
 from training.commands.machine import device_of
 from training.commands.train import add_machine, add_method, add_network, run_training, settings_of
 from training.settings import IMAGENET, RANDOM, SETTINGS_OF_METHOD, TORCHVISION

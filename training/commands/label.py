@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.commands.collection import progress
+from training.commands.features import progress
 
 if TYPE_CHECKING:
     from training.data.manifest import Recording

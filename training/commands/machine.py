@@ -51,20 +51,19 @@ def add_backend(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--backend",
         default="local",
-        metavar="local|dask://HOST:PORT|ray",
+        metavar="local|dask://HOST:PORT",
         help="where --jobs run: processes here, or a cluster whose machines see the same paths",
     )
 
 
 @contextmanager
 def backend(name: str) -> Iterator[None]:
-    """Work given to joblib goes to processes here, to a Dask cluster, or to a Ray cluster.
+    """Work given to joblib goes to processes here, or to a Dask cluster.
 
     Parameters
     ----------
     name : str
-        'local', 'dask://HOST:PORT' (the address of the scheduler), or 'ray' (the cluster that `ray start`
-        made this machine part of).
+        'local', or 'dask://HOST:PORT': the address of the scheduler.
 
     Raises
     ------
@@ -93,23 +92,5 @@ def backend(name: str) -> Iterator[None]:
                 raise WhichdanceError(f"--backend {name}: that scheduler has no workers") from error
             with joblib.parallel_config(backend="dask"):
                 yield
-    elif name == "ray":
-        try:
-            import ray
-            from ray.util.joblib import register_ray
-        except ImportError as error:
-            raise WhichdanceError("--backend ray needs Ray: pip install 'ray[default]'") from error
-        try:  # the cluster that is there: ray would start one of this machine alone
-            ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise WhichdanceError(
-                f"--backend ray: this machine is part of no Ray cluster ({error}); `ray start` makes it so"
-            ) from error
-        register_ray()
-        try:
-            with joblib.parallel_config(backend="ray"):
-                yield
-        finally:
-            ray.shutdown()
     else:
-        raise ParameterError(f"--backend must be local, dask://HOST:PORT or ray, got {name!r}")
+        raise ParameterError(f"--backend must be local or dask://HOST:PORT, got {name!r}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.command.exits import fraction, moment, whole
-from training.commands.collection import progress
+from training.commands.features import progress
 
 if TYPE_CHECKING:
     from runtime.mel import Float32

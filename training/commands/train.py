@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.segments import SEGMENT_FRAMES
-from training.commands.collection import add_store, collect, store_of
+from training.commands.features import add_store, collect, store_of
 from training.commands.machine import ACCELERATORS
 from training.settings import (
     SCHEDULES,

@@ -100,15 +100,6 @@ def confusion_matrices(report: "Report") -> "Figure":
     return figure
 
 
-def confusion_figure(matrix: NDArray[np.float64], title: str) -> "Figure":
-    """One confusion matrix, rows normalised (figure 4.1)."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 7), layout="constrained")
-    _confusion(figure.subplots(), matrix, title)
-    return figure
-
-
 def _confusion(axes: "Axes", matrix: NDArray[np.float64], title: str) -> None:
     axes.imshow(np.nan_to_num(matrix), cmap="Blues", vmin=0, vmax=1)
     for (i, j), share in np.ndenumerate(matrix):

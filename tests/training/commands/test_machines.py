@@ -1,24 +1,17 @@
 """Work on other machines: a Dask cluster of two processes stands for them."""
 
 import argparse
-import os
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import joblib
 import pytest
 import torch
-from joblib.parallel import ThreadingBackend
 
 from runtime.errors import ParameterError, WhichdanceError
 from training.cli import main
 from training.commands.machine import add_device, backend, device_of
 from training.data.manifest import read_manifest
 from training.data.store import Store
-from training.parallel import ROUND, results
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of dask and tornado
 
@@ -98,61 +91,8 @@ def _same_here_and_there(
     assert here.read_bytes() == there.read_bytes()
 
 
-@pytest.mark.slow
-def test_features_corpus_and_baseline_on_a_ray_cluster(
-    manifest: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("ray")
-    monkeypatch.chdir(tmp_path)
-    spread = ["--backend", "ray", "--jobs", "-1"]
-    with pytest.raises(WhichdanceError, match="this machine is part of no Ray cluster"):
-        backend("ray").__enter__()
-
-    program = Path(sysconfig.get_path("scripts")) / "ray"
-    folder = tmp_path_factory.mktemp("r")  # names of sockets must be short
-    start = ["start", "--head", "--num-cpus", "2", "--include-dashboard", "false"]
-    environment = os.environ | {"RAY_worker_niceness": "0"}  # 15 else: on a busy machine they hardly come on
-    command = [program, *start, "--temp-dir", str(folder)]
-    subprocess.run(command, check=True, capture_output=True, env=environment)
-    try:
-        with backend("ray"):
-            assert os.getpid() not in set(results(os.getpid, [()] * 20, -1))
-        _same_here_and_there(manifest, spread)
-    finally:
-        subprocess.run([program, "stop"], check=True, capture_output=True)
-
-
-def test_ray_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(WhichdanceError, match=r"--backend ray needs Ray: pip install 'ray\[default\]'"):
-        backend("ray").__enter__()
-
-
-class _NoGenerator(ThreadingBackend):
-    """As Ray's: gives nothing before all is done."""
-
-    supports_return_generator = False
-
-
-def test_results_come_in_rounds_where_a_backend_gives_no_generator() -> None:
-    joblib.register_parallel_backend("no generator", _NoGenerator)
-    started: list[int] = []
-
-    def work(number: int) -> int:
-        started.append(number)
-        return number**2
-
-    with joblib.parallel_config(backend="no generator"):
-        found = results(work, ((n,) for n in range(50)), 2)
-        assert next(found) == 0
-        assert len(started) == 2 * ROUND  # the rest is yet to come, and progress is seen meanwhile
-        assert list(found) == [n**2 for n in range(1, 50)]
-        assert list(results(work, iter(()), 2)) == []
-    assert sorted(results(work, ((n,) for n in range(9)), 1, ordered=False)) == [n**2 for n in range(9)]
-
-
 def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ParameterError, match="--backend must be local, dask://HOST:PORT or ray, got 'slurm'"):
+    with pytest.raises(ParameterError, match="--backend must be local or dask://HOST:PORT, got 'slurm'"):
         backend("slurm").__enter__()
     dask = pytest.importorskip("dask")
     distributed = pytest.importorskip("distributed")
