@@ -57,8 +57,9 @@ export class MelStream {
   /** @param {FrontEnd} frontEnd */
   constructor(frontEnd) {
     this.frontEnd = frontEnd;
-    this._windowed = new Float64Array(frontEnd.winLength);
-    this._power = new Float64Array(frontEnd.nBins);
+    // Frames are transformed in pairs: at some rates two cost as much as one.
+    this._windowed = [0, 1].map(() => new Float64Array(frontEnd.winLength));
+    this._power = [0, 1].map(() => new Float64Array(frontEnd.nBins));
     this._pending = new Float32Array(0);
     this._pendingStart = 0; // index in the recording of the first pending sample
     this._nSamples = 0;
@@ -131,8 +132,15 @@ export class MelStream {
     const first = this._nextFrame;
     const count = Math.max(0, end - first);
     const data = new Float32Array(count * nMels);
-    for (let i = 0; i < count; i++) {
-      this._frame(this._start(first + i) - this._pendingStart, data.subarray(i * nMels, (i + 1) * nMels));
+    for (let i = 0; i < count; i += 2) {
+      const pair = Math.min(2, count - i);
+      for (let j = 0; j < pair; j++) {
+        this._cut(this._start(first + i + j) - this._pendingStart, this._windowed[j]);
+      }
+      this.frontEnd.transform(this._windowed.slice(0, pair), this._power.slice(0, pair));
+      for (let j = 0; j < pair; j++) {
+        this._sum(this._power[j], data.subarray((i + j) * nMels, (i + j + 1) * nMels));
+      }
     }
     this._nextFrame = first + count;
     const spent = Math.min(this._start(this._nextFrame) - this._pendingStart, this._pending.length);
@@ -145,15 +153,21 @@ export class MelStream {
 
   /**
    * @param {number} offset of the frame's first sample among the pending ones
+   * @param {Float64Array} windowed to fill
+   */
+  _cut(offset, windowed) {
+    const { window } = this.frontEnd;
+    for (let n = 0; n < windowed.length; n++) {
+      windowed[n] = window[n] * this._pending[offset + n];
+    }
+  }
+
+  /**
+   * @param {Float64Array} power
    * @param {Float32Array} bands to fill
    */
-  _frame(offset, bands) {
-    const { window, starts, lengths, weights, transform } = this.frontEnd;
-    const [windowed, power, pending] = [this._windowed, this._power, this._pending];
-    for (let n = 0; n < windowed.length; n++) {
-      windowed[n] = window[n] * pending[offset + n];
-    }
-    transform(windowed, power);
+  _sum(power, bands) {
+    const { starts, lengths, weights } = this.frontEnd;
     for (let band = 0, w = 0; band < starts.length; band++) {
       let sum = 0;
       for (let k = starts[band], stop = k + lengths[band]; k < stop; k++, w++) {
