@@ -142,12 +142,14 @@ def assert_same(theirs: dict[str, Any], ours: Prediction) -> None:
     assert theirs["since"] == (None if ours.since is None else pytest.approx(ours.since, abs=1e-6))
     assert theirs["duration"] == pytest.approx(ours.duration)
     assert theirs["padded"] == ours.padded
+    assert theirs["certainty"] == ours.certainty
+    assert theirs["live"] == ours.live
     assert theirs["metre"] == ours.metre
     rows = np.array([segment["scores"] for segment in theirs["segments"]])
     assert rows.shape == ours.segment_scores.shape
     assert np.abs(rows - ours.segment_scores).max() < 1e-3
     assert [segment["start"] for segment in theirs["segments"]] == pytest.approx(ours.segment_times)
-    for name in ("dance", "verdict"):
+    for name in ("dance", "verdict", "best"):
         assert [part[name] for part in theirs["parts"]] == [getattr(part, name) for part in ours.parts]
     for mine, other in zip(map(asdict, ours.parts), theirs["parts"], strict=True):
         for name in ("start", "end", "confidence"):

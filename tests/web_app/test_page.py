@@ -123,7 +123,7 @@ def test_json_and_csv_say_what_the_command_line_says(page: Page) -> None:
     for key, value in ours.to_dict().items():
         if key in ("verdict", "dance", "best", "padded", "metre", "duration"):
             assert record[key] == value, key
-    assert record["file"] == "rumba.ogg"
+    assert record["path"] == "rumba.ogg"
     assert list(record["scores"]) == list(ours.scores)
     header, line = download(page, "#files-csv").splitlines()
     cells = dict(zip(header.split(","), line.split(","), strict=True))

@@ -42,3 +42,118 @@ export function choose(settings, posterior, named, before = null) {
     ? { verdict, best, second: null, confidence: posterior[none] }
     : { verdict, best, second: rival, confidence: together };
 }
+
+/** @typedef {'could be' | 'probably' | 'quite sure'} Grade */
+/** @type {Grade[]} */
+const GRADES = ['could be', 'probably', 'quite sure'];
+
+/**
+ * How sure a dance is.
+ *
+ * @param {import('./definition.js').AnswerDefinition} settings
+ * @param {number} confidence probability, 0 to 1
+ * @param {number} seconds since the dance began
+ * @param {Grade | null} [before] of the same dance at the update before, where the music plays
+ * @returns {Grade}
+ */
+export function grade(settings, confidence, seconds, before = null) {
+  const least = before ? GRADES.indexOf(before) : 0;
+  const kept = (/** @type {number} */ from, /** @type {number} */ i) => from - (least >= i ? settings.margin : 0);
+  if (confidence >= kept(settings.quite_sure_from, 2) && seconds >= settings.quite_sure_seconds) {
+    return GRADES[2];
+  }
+  return confidence >= kept(settings.probably_from, 1) ? GRADES[1] : GRADES[0];
+}
+
+/** The grade of music that plays: begins anew with each dance, and does not flicker within one. */
+export class Certainty {
+  /** @param {import('./definition.js').AnswerDefinition} settings */
+  constructor(settings) {
+    this._settings = settings;
+    /** @type {number | null} */
+    this._dance = null;
+    /** @type {Grade | null} */
+    this._grade = null;
+  }
+
+  /**
+   * @param {Choice} choice
+   * @param {number} seconds since the dance began
+   * @returns {Grade | null} null where no dance is shown
+   */
+  update({ verdict, best, confidence }, seconds) {
+    if (verdict === 'two') {
+      return GRADES[0];
+    }
+    if (verdict !== 'dance') {
+      return null; // and is remembered: the dance may be named again
+    }
+    if (this._dance !== best) {
+      [this._dance, this._grade] = [best, null];
+    }
+    this._grade = grade(this._settings, confidence, seconds, this._grade);
+    return this._grade;
+  }
+}
+
+/**
+ * What is shown of a prediction.
+ *
+ * @typedef {object} Answer
+ * @property {'dance' | 'two' | 'medley' | 'none' | 'not sure' | 'silence' | 'not yet'} kind
+ * @property {string[]} dances keys: of 'dance' one, of 'two' both, the better first, of 'medley' all
+ * @property {string | null} closest of 'none' and 'not sure' the likeliest dance
+ * @property {number} confidence of what is shown
+ * @property {number[]} confidences of 'dance' and 'two' that of each of the dances
+ * @property {Grade | null} certainty of 'dance' and 'two'
+ */
+
+/**
+ * @param {import('./session.js').Prediction | null} prediction null before there is one
+ * @returns {Answer}
+ */
+export function answerOf(prediction) {
+  const nothing = { dances: [], closest: null, confidence: 0, confidences: [], certainty: null };
+  if (!prediction) {
+    return { ...nothing, kind: 'not yet' };
+  }
+  const { verdict, best, also, confidence, certainty, scores, parts, live } = prediction;
+  if (verdict === 'dance') {
+    return { kind: verdict, dances: [best], closest: null, confidence, confidences: [confidence], certainty };
+  }
+  if (verdict === 'two') {
+    const dances = [best, ...also];
+    const confidences = dances.map((key) => scores[key]);
+    return { kind: verdict, dances, closest: null, confidence, confidences, certainty };
+  }
+  if (verdict === 'silence') {
+    return { ...nothing, kind: verdict };
+  }
+  const several = [...new Set(parts.flatMap(({ dance }) => dance ?? []))];
+  if (verdict === 'not sure' && several.length > 1 && !live) {
+    return { ...nothing, kind: 'medley', dances: several };
+  }
+  return { ...nothing, kind: verdict, closest: best, confidence };
+}
+
+/**
+ * A probability in whole percent without the sign: '1' to '99', '<1' and '>99'.
+ *
+ * @param {number} probability
+ */
+export function percent(probability) {
+  const whole = Math.floor(100 * probability + 0.5);
+  return whole < 1 ? '<1' : whole > 99 ? '>99' : String(whole);
+}
+
+/**
+ * Seconds that have passed, as clocks show them: m:ss, or h:mm:ss from an hour on.
+ *
+ * @param {number} seconds
+ */
+export function clock(seconds) {
+  const whole = Math.floor(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}

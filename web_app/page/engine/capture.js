@@ -1,6 +1,6 @@
 // Runs on the audio thread: gathers the microphone's samples and passes them to the worker.
 
-const CHUNK = 4096; // samples, about a tenth of a second
+const CHUNK = 8192; // samples, about a sixth of a second
 
 class Capture extends AudioWorkletProcessor {
   constructor() {

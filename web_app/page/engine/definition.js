@@ -49,7 +49,7 @@ import { FrontEnd } from './mel.js';
  * @property {string} training_data
  * @property {string[]} labels
  * @property {number} segment_frames
- * @property {number[]} context_frames
+ * @property {number[]} context_frames lengths of the windows that it takes
  * @property {string} input
  * @property {string} output
  */
@@ -78,6 +78,34 @@ import { FrontEnd } from './mel.js';
  * @property {number} memory_updates
  * @property {number} resume_seconds
  * @property {number} max_parts
+ */
+
+/**
+ * @typedef {object} AnswerDefinition
+ * @property {number} probably_from
+ * @property {number} quite_sure_from
+ * @property {number} quite_sure_seconds
+ * @property {number} margin
+ */
+
+/**
+ * @typedef {object} LiveDefinition
+ * @property {number} muted_seconds
+ * @property {number} floor_db
+ * @property {number} quiet_db
+ * @property {number} clipped
+ * @property {number} clipped_samples
+ * @property {number} window_seconds
+ * @property {number} loudest
+ */
+
+/**
+ * @typedef {object} ColumnsDefinition
+ * @property {string[]} recording
+ * @property {string[]} part
+ * @property {string[]} evening
+ * @property {string} score before the key of a dance
+ * @property {string[]} formula what a cell begins with that a spreadsheet computes
  */
 
 /**
@@ -112,6 +140,9 @@ import { FrontEnd } from './mel.js';
  * @property {{doubt: number}} context
  * @property {{tempo_seconds: number, prevails: number, least_shared: number, ruled_out: number}} session
  * @property {EvidenceDefinition} evidence
+ * @property {AnswerDefinition} answer
+ * @property {LiveDefinition} live
+ * @property {ColumnsDefinition} columns
  * @property {LoudnessDefinition} loudness
  * @property {TempoDefinition} tempo
  * @property {ModelDefinition} model

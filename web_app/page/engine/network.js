@@ -70,7 +70,7 @@ export class OnnxNetwork {
     }
     const values = this._input.subarray(0, this._nMels * nFrames);
     const tensor = new ort.Tensor('float32', values, [1, 1, this._nMels, nFrames]);
-    const results = await this._session.run({ [input]: tensor });
+    const results = await this._session.run({ [input]: tensor }, [output]); // the file may give features too
     const scores = new Float32Array(labels.length + 1);
     scores.set(/** @type {Float32Array} */ (results[output].data));
     const known = scores.reduce((total, score) => total + score, 0);

@@ -1,7 +1,7 @@
 // One recording on its way: frames in, a prediction out (runtime/session.py). `WholeRecording` is judged at
 // its end, `PlayingMusic` at every segment.
 
-import { choose } from './answer.js';
+import { Certainty, choose, grade } from './answer.js';
 import { GrowingContext } from './context.js';
 import { argmax, average, divide, Follower } from './evidence.js';
 import { isSilent, LoudestSoFar, quietLevel } from './loudness.js';
@@ -43,7 +43,9 @@ import { TempoHistory } from './tempo.js';
  * @property {string[]} also
  * @property {Record<string, number>} scores
  * @property {Part[]} parts
+ * @property {import('./answer.js').Grade | null} certainty
  * @property {number | null} since
+ * @property {boolean} live whether the music goes on
  * @property {number} duration
  * @property {boolean} padded
  * @property {number | null} tempo_bpm
@@ -82,6 +84,11 @@ class Session {
     this.segmentSeconds = definition.model.segment_frames / frameRate;
     this.nFrames = 0;
     this._heardUntil = 0; // end of the newest segment, s
+  }
+
+  /** Whether the music goes on. */
+  get live() {
+    return false;
   }
 
   /**
@@ -136,6 +143,7 @@ class Session {
    * @param {number | null} [found.confidence] of the answer; its score where null
    * @param {Part[]} [found.parts]
    * @param {Part[]} [found.tempoFrom]
+   * @param {import('./answer.js').Grade | null} [found.certainty]
    * @param {number | null} [found.since]
    * @param {Heard[]} found.heard
    * @param {boolean} [found.padded]
@@ -143,8 +151,8 @@ class Session {
    * @param {boolean} [found.one] false of a medley, of which no dances are said together
    * @returns {Prediction}
    */
-  _prediction({ scores, duration, choice = null, named = null, confidence = null, parts = [], tempoFrom = parts, since = null,
-    heard, padded: repeated = false, silent = false, one = true }) {
+  _prediction({ scores, duration, choice = null, named = null, confidence = null, parts = [], tempoFrom = parts,
+    certainty = null, since = null, heard, padded: repeated = false, silent = false, one = true }) {
     const chosen = choice ?? choose(this.definition.evidence, scores, named);
     const { best } = chosen;
     const verdict = silent ? 'silence' : one || chosen.verdict === 'dance' ? chosen.verdict : 'not sure';
@@ -165,7 +173,9 @@ class Session {
       also: also.map((state) => this.labels[state]),
       scores: Object.fromEntries([...this.labels, this.definition.other].map((label, i) => [label, scores[i]])),
       parts,
+      certainty,
       since,
+      live: this.live,
       duration,
       padded: repeated,
       tempo_bpm: answer && longest ? longest.tempo_bpm : null,
@@ -300,12 +310,20 @@ export class WholeRecording extends Session {
     const all = lengths.reduce((total, length) => total + length, 0);
     const one = lengths[main] > this.definition.session.prevails * all;
     const prevails = one && confidence >= evidence.name_at;
+    const choice = choose(evidence, scores, prevails ? main : null);
+    const certainty = {
+      dance: grade(this.definition.answer, confidence, lengths[main]),
+      two: one ? /** @type {const} */ ('could be') : null,
+      none: null,
+      'not sure': null,
+    }[choice.verdict];
     return this._prediction({
       scores,
       duration,
       named: prevails ? main : null,
       confidence: prevails ? confidence : null,
       parts,
+      certainty,
       heard: this._heard,
       padded: short,
       one,
@@ -330,6 +348,13 @@ export class PlayingMusic extends Session {
     this._newest = [];
     /** @type {import('./answer.js').Choice | null} */
     this._choice = null;
+    this._certainty = new Certainty(definition.answer);
+    /** @type {import('./answer.js').Grade | null} */
+    this._grade = null;
+  }
+
+  get live() {
+    return true;
   }
 
   /**
@@ -354,8 +379,10 @@ export class PlayingMusic extends Session {
       if (!isSilent(this.definition.loudness, one.quiet, one.loudest)) {
         this._follower.update(this._observed(one, this.segmentSeconds));
         this._noteParts();
-        const { current, posterior } = this._follower;
+        const { current, posterior, spans } = this._follower;
         this._choice = choose(this.definition.evidence, posterior, current, this._choice);
+        const span = spans.at(-1);
+        this._grade = this._certainty.update(this._choice, span ? span.end - span.start : 0);
       }
     }
     return heard;
@@ -411,6 +438,7 @@ export class PlayingMusic extends Session {
       parts: this._parts.map((part) => ({ ...part })),
       heard: this._newest,
       tempoFrom: current === null ? this._parts : [last],
+      certainty: this._grade,
       since: current === null ? null : spans[spans.length - 1].start,
     });
   }

@@ -1,7 +1,7 @@
 // Front end and network, away from the screen's thread. Listens to one microphone and reads one file at a time.
 
 import { loadDefinition, loadFrontEnd } from './definition.js';
-import { LevelMeter } from './level.js';
+import { LevelMeter, LiveGuard } from './live.js';
 import { MelStream } from './mel.js';
 import { OnnxNetwork } from './network.js';
 import { PlayingMusic, TooShort, WholeRecording } from './session.js';
@@ -11,7 +11,6 @@ import { PlayingMusic, TooShort, WholeRecording } from './session.js';
 const MOST_WAITING = 8; // s of sound behind: beyond that the device is too slow, and some of it is skipped
 const MISSING_SECONDS = 2; // between two chunks: beyond that there was an interruption
 const TELL_MS = 250; // from one reading of the level to the next: more often costs more than it shows
-const SILENT_SECONDS = 3; // of nothing but zeros: the microphone is muted, or another app holds it
 
 const page = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
@@ -59,7 +58,6 @@ class Listener {
     this._heardAt = 0; // time of day of their end, ms
     this._before = 0; // s of the recording up to the last gap
     this._samples = 0; // since then
-    this._silent = 0; // samples of nothing but zeros, not yet told to the session
     this._toldAt = 0;
   }
 
@@ -96,7 +94,7 @@ class Listener {
       if (behind > MOST_WAITING) {
         this._heardAt = this._waiting[this._waiting.length - 1].at;
         this._waiting = [];
-        this._gap(behind);
+        this._miss(behind);
         page.postMessage({ type: 'skipped', seconds: behind });
       }
       await breathe();
@@ -118,26 +116,40 @@ class Listener {
     if (this._rate) {
       const missing = (at - this._heardAt) / 1000 - samples.length / rate;
       if (missing > MISSING_SECONDS || rate !== this._rate) {
-        this._gap(Math.max(0, missing));
+        this._miss(Math.max(0, missing));
       }
     }
     if (rate !== this._rate && this._definition) {
+      [this._before, this._samples] = [this._seconds, 0];
       this._rate = rate;
       this._stream = new MelStream(await loadFrontEnd(this._definition, rate));
-      this._meter = new LevelMeter(rate);
+      this._begin();
     }
     this._heardAt = at;
   }
 
   get _seconds() {
-    return this._before + (this._samples + this._silent) / (this._rate || 1);
+    return this._before + this._samples / (this._rate || 1);
+  }
+
+  _begin() {
+    if (this._definition) {
+      this._guard = new LiveGuard(this._definition.live, this._rate);
+      this._meter = new LevelMeter(this._definition.live, this._rate);
+    }
+  }
+
+  /** @param {number} seconds of sound that did not come here at all */
+  _miss(seconds) {
+    this._gap(seconds + (this._guard?.held ?? 0));
+    this._begin();
   }
 
   /** @param {number} seconds that are missing */
   _gap(seconds) {
     if (this._session && this._stream && this._frameRate) {
       this._before = this._seconds + seconds;
-      this._samples = this._silent = 0;
+      this._samples = 0;
       this._stream.reset();
       this._session.gap(Math.round(this._before * this._frameRate));
     }
@@ -145,39 +157,26 @@ class Listener {
 
   /** @param {Float32Array} chunk */
   async _hear(chunk) {
-    if (!this._session || !this._stream || !this._meter) {
+    if (!this._session || !this._stream || !this._meter || !this._guard) {
       return;
     }
-    const level = this._meter.push(chunk);
-    if (!chunk.some((sample) => sample !== 0)) {
-      this._silent += chunk.length;
-      if (this._silent >= SILENT_SECONDS * this._rate) {
-        this._tell(level, null, true);
+    let prediction = null;
+    const pieces = this._guard.take(chunk);
+    const level = this._meter.push(this._guard.newest);
+    for (const piece of pieces) {
+      if (!(piece instanceof Float32Array)) {
+        this._gap(piece.seconds);
+        continue;
       }
-      return;
+      this._samples += piece.length;
+      const heard = await this._session.push(this._stream.push(piece));
+      prediction = heard.length ? this._session.prediction(this._seconds) : prediction;
     }
-    if (this._silent >= SILENT_SECONDS * this._rate) {
-      this._gap(0); // the zeros themselves are what is missing
-    } else if (this._silent) {
-      const zeros = new Float32Array(this._silent);
-      this._silent = 0;
-      await this._push(zeros);
-    }
-    this._tell(level, await this._push(chunk), false);
-  }
-
-  /** @param {Float32Array} samples */
-  async _push(samples) {
-    if (!this._session || !this._stream) {
-      return null;
-    }
-    this._samples += samples.length;
-    const heard = await this._session.push(this._stream.push(samples));
-    return heard.length ? this._session.prediction(this._seconds) : null;
+    this._tell(level, prediction, this._guard.muted);
   }
 
   /**
-   * @param {import('./level.js').Level} level
+   * @param {import('./live.js').Level} level
    * @param {import('./session.js').Prediction | null} prediction
    * @param {boolean} nothing whether the microphone gives nothing but zeros
    */
@@ -185,7 +184,7 @@ class Listener {
     const now = performance.now();
     if (!this._stopped && (prediction || now - this._toldAt >= TELL_MS)) {
       this._toldAt = now;
-      page.postMessage({ type: 'heard', level, seconds: this._seconds, prediction, nothing });
+      page.postMessage({ type: 'heard', level, seconds: this._seconds + (this._guard?.held ?? 0), prediction, nothing });
     }
   }
 }

@@ -7,73 +7,88 @@ import { clock, danceName, dateTime, decimal, percent, tr } from './words.js';
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
 /** @typedef {import('../engine/session.js').Part} Part */
 
-const PROBABLY_FROM = 1 / 3; // of the way from the threshold to certainty
-const QUITE_SURE_FROM = 2 / 3; // of that way, and
-const QUITE_SURE_SECONDS = 10; // s of music: one segment alone is never quite sure
 const SHOWN = 3; // dances among the scores
 
+/** @typedef {import('../engine/answer.js').Answer} Answer */
+
 /**
- * How sure the answer is, and the answer.
+ * The answer as short as it can be said, without how sure it is.
  *
- * @param {Definition} definition
- * @param {Prediction} prediction
- * @param {boolean} live whether the music goes on
- * @returns {{certainty: string, answer: string}}
+ * @param {Answer} answer
  */
-export function inWords(definition, prediction, live = false) {
-  const { verdict, best, also, confidence, duration } = prediction;
-  const several = live ? [] : medley(prediction);
-  if (several.length) {
-    return { certainty: tr('several'), answer: several.map(danceName).join(', ') };
-  }
-  switch (verdict) {
-    case 'dance': {
-      const threshold = definition.evidence.name_at;
-      const way = (confidence - threshold) / (1 - threshold);
-      const sure = way >= QUITE_SURE_FROM && duration >= QUITE_SURE_SECONDS;
-      return {
-        certainty: tr(sure ? 'quite_sure' : way >= PROBABLY_FROM ? 'probably' : 'could_be'),
-        answer: danceName(best),
-      };
-    }
-    case 'two': {
-      const answer = also.reduce((text, key) => tr('or', { one: text, other: danceName(key) }), danceName(best));
-      return { certainty: tr('could_be'), answer };
-    }
-    case 'not sure':
-      return { certainty: tr('closest', { dance: danceName(best) }), answer: tr('not_sure') };
+export function inWords({ kind, dances, closest }) {
+  switch (kind) {
+    case 'dance':
+    case 'medley':
+      return dances.map(danceName).join(', ');
+    case 'two':
+      return both(dances);
     case 'none':
-      return { certainty: '', answer: tr('none') };
+      return closest ? `${tr('none_short')} — ${tr('or_perhaps', { dance: danceName(closest) })}` : tr('none_short');
+    case 'not sure':
+      return tr('not_sure');
     case 'silence':
-      return { certainty: '', answer: tr('silence') };
+      return tr('silence');
+    case 'not yet':
+      return '';
   }
 }
 
-/**
- * The dances of a whole recording that has several, none of which prevails; empty of others.
- *
- * @param {Prediction} prediction
- * @returns {string[]}
- */
-export function medley({ verdict, parts }) {
-  const keys = [...new Set(parts.flatMap(({ dance }) => dance ?? []))];
-  return verdict === 'not sure' && keys.length > 1 ? keys : [];
+/** @param {string[]} dances two keys */
+function both([one, other]) {
+  return tr('or', { one: danceName(one), other: danceName(other) });
 }
 
 /**
- * Metre and usual tempo, or the tempo that was found.
+ * How sure it is, or what it is closest to.
+ *
+ * @param {Answer} answer
+ */
+export function certaintyInWords({ kind, certainty, closest }) {
+  if (kind === 'medley') {
+    return tr('several');
+  }
+  if (kind === 'not sure' && closest) {
+    return tr('closest', { dance: danceName(closest) });
+  }
+  return certainty ? tr({ 'could be': 'could_be', probably: 'probably', 'quite sure': 'quite_sure' }[certainty]) : '';
+}
+
+/**
+ * Each of the dances that are shown, equally large.
+ *
+ * @param {Answer} answer
+ * @returns {(Node | string)[]}
+ */
+export function names(answer) {
+  if (answer.kind === 'two') {
+    const [one, other] = answer.dances.map((key) => make('span', { class: 'one' }, danceName(key)));
+    return [one, ' ', make('span', { class: 'between' }, tr('between')), ' ', other];
+  }
+  return [answer.kind === 'none' ? tr('none') : inWords(answer)];
+}
+
+/**
+ * Metre and usual tempo of each dance that is shown.
  *
  * @param {Definition} definition
- * @param {Prediction} prediction
+ * @param {Answer} answer
  */
-export function facts(definition, prediction) {
-  const dance = prediction.dance ? definition.dances[prediction.dance] : null;
-  const found = [];
-  if (dance?.metre && dance.mpm_min !== null && dance.mpm_max !== null) {
-    const { metre, mpm_min: low, mpm_max: high } = dance;
-    found.push(tr('metre_and_tempo', { metre, low: decimal(low), high: decimal(high) }));
+export function facts(definition, { kind, dances }) {
+  if (kind !== 'dance' && kind !== 'two') {
+    return '';
   }
-  return found.join('');
+  return dances
+    .map((key) => {
+      const { metre, mpm_min: low, mpm_max: high } = definition.dances[key];
+      if (metre === null || low === null || high === null) {
+        return '';
+      }
+      const text = tr('metre_and_tempo', { metre, low: decimal(low), high: decimal(high) });
+      return kind === 'two' ? `${danceName(key)}: ${text}` : text;
+    })
+    .filter(Boolean)
+    .join('\n');
 }
 
 /**
@@ -132,8 +147,11 @@ export function partRows(definition, parts, started = null) {
 }
 
 /** @param {Part} part */
-function unnamed(part) {
-  return tr(part.verdict === 'none' ? 'none_short' : 'unsure_part');
+function unnamed({ verdict, best, also }) {
+  if (verdict === 'two' && best) {
+    return both([best, ...also]);
+  }
+  return tr(verdict === 'none' ? 'none_short' : 'unsure_part');
 }
 
 /**

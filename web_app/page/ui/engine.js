@@ -5,7 +5,7 @@
 
 /**
  * @typedef {object} Heard
- * @property {import('../engine/level.js').Level} level
+ * @property {import('../engine/live.js').Level} level
  * @property {number} seconds of the recording so far
  * @property {Prediction | null} prediction null where there is nothing new
  * @property {boolean} nothing whether the microphone gives nothing but zeros

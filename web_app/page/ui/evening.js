@@ -41,8 +41,11 @@ export class EveningScreen {
   _card(definition, evening) {
     const started = new Date(evening.started);
     const when = dateTime(started, { weekday: 'short', day: 'numeric', month: 'long', hour: 'numeric', minute: '2-digit' });
+    // Of an earlier version or another model: without what is not known here.
     const known = evening.parts.map((part) =>
-      part.dance && !(part.dance in definition.dances) ? { ...part, dance: null } : part,
+      [part.dance, ...(part.also ?? [])].every((key) => !key || key in definition.dances)
+        ? part
+        : { ...part, dance: null, verdict: /** @type {const} */ ('not sure') },
     );
     return make(
       'article',
@@ -69,7 +72,10 @@ export class EveningScreen {
   _save(list, format) {
     const name = `whichdance-${(list[0]?.started ?? '').slice(0, 10)}.${format}`;
     if (format === 'csv') {
-      save(name, eveningsAsCsv(list), 'text/csv');
+      const columns = this._engine.definition?.columns;
+      if (columns) {
+        save(name, eveningsAsCsv(columns, list), 'text/csv');
+      }
     } else {
       save(name, eveningsAsJson(list), 'application/json');
     }

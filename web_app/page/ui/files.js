@@ -1,6 +1,7 @@
 // Recordings from files: a table, and for each the scores over time and its parts.
 
-import { facts, inWords, medley, partRows, scoreRows, summary } from './answer.js';
+import { answerOf } from '../engine/answer.js';
+import { certaintyInWords, facts, inWords, names, partRows, scoreRows, summary } from './answer.js';
 import { draw, Timeline } from './chart.js';
 import { open, Unreadable } from './decode.js';
 import { announce, button, get, make, save, swatch } from './dom.js';
@@ -66,9 +67,12 @@ export class FilesScreen {
       this.add(await dropped(event.dataTransfer));
     });
     const name = () => `whichdance-${new Date().toISOString().slice(0, 10)}`;
-    get('files-csv').addEventListener('click', () =>
-      save(`${name()}.csv`, recordingsAsCsv(this._rows(), this._labels), 'text/csv'),
-    );
+    get('files-csv').addEventListener('click', () => {
+      const definition = this._engine.definition;
+      if (definition) {
+        save(`${name()}.csv`, recordingsAsCsv(definition, this._rows()), 'text/csv');
+      }
+    });
     get('files-json').addEventListener('click', () =>
       save(`${name()}.json`, recordingsAsJson(this._rows()), 'application/json'),
     );
@@ -76,11 +80,6 @@ export class FilesScreen {
     get('files-clear').addEventListener('click', () => this._clear());
     download.addEventListener('change', () => this._entries.forEach((entry) => this._showRow(entry)));
     new ResizeObserver(() => this._draw()).observe(get('file-chart'));
-  }
-
-  get _labels() {
-    const definition = this._engine.definition;
-    return definition ? [...definition.model.labels, definition.other] : [];
   }
 
   _rows() {
@@ -142,7 +141,7 @@ export class FilesScreen {
       };
       entry.prediction = await this._engine.read(recording, progress, signal);
       entry.state = 'done';
-      announce(`${entry.name}: ${inWords(definition, entry.prediction).answer}`);
+      announce(`${entry.name}: ${inWords(answerOf(entry.prediction))}`);
     } catch (error) {
       if (signal.aborted) {
         entry.state = 'stopped';
@@ -210,13 +209,12 @@ export class FilesScreen {
     choose.setAttribute('aria-pressed', String(this._shown === entry));
     title.append(choose);
     row.classList.toggle('chosen', this._shown === entry);
-    const several = medley(p);
-    const swatches = several.length ? several : [p.dance ?? ''];
-    const { answer } = inWords(definition, p);
+    const answer = answerOf(p);
+    const swatches = answer.dances.length ? answer.dances : [''];
     row.replaceChildren(
       title,
-      make('td', { class: 'dance-cell' }, ...swatches.map((key) => swatch(definition.dances[key])), answer),
-      make('td', { class: 'number' }, several.length ? '–' : percent(p.confidence)),
+      make('td', { class: 'dance-cell' }, ...swatches.map((key) => swatch(definition.dances[key])), inWords(answer)),
+      make('td', { class: 'number' }, answer.kind === 'medley' ? '–' : percent(p.confidence)),
       make('td', { class: 'number' }, p.tempo_mpm ? decimal(p.tempo_mpm, 1) : '–'),
       make('td', { class: 'number' }, clock(p.duration)),
     );
@@ -235,11 +233,11 @@ export class FilesScreen {
     if (!p || !definition || !this._shown) {
       return;
     }
-    const { certainty, answer } = inWords(definition, p);
+    const answer = answerOf(p);
     get('details-file').textContent = this._shown.name;
-    get('details-certainty').textContent = certainty;
-    get('details-answer').textContent = answer;
-    get('details-facts').textContent = facts(definition, p);
+    get('details-certainty').textContent = certaintyInWords(answer);
+    get('details-answer').replaceChildren(...names(answer));
+    get('details-facts').textContent = facts(definition, answer);
     get('details-scores').replaceChildren(...scoreRows(definition, p));
     get('details-parts').replaceChildren(...partRows(definition, p.parts));
     this._draw();

@@ -1,12 +1,13 @@
 // What is shown of the music that plays. Nothing is drawn while nobody can see it.
 
-import { facts, inWords, partRows, scoreRows, summary } from './answer.js';
+import { answerOf } from '../engine/answer.js';
+import { certaintyInWords, facts, inWords, names, partRows, scoreRows, summary } from './answer.js';
 import { draw, Timeline } from './chart.js';
 import { announce, get, tint } from './dom.js';
-import { clock, decimal, percent, tr } from './words.js';
+import { clock, danceName, decimal, percent, tr } from './words.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
-/** @typedef {import('../engine/level.js').Level} Level */
+/** @typedef {import('../engine/live.js').Level} Level */
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
 
 const SPAN = 60; // s of the drawing
@@ -22,12 +23,14 @@ export class Stage {
     this._timeline = null;
     this._started = new Date();
     this._listening = false;
+    this._told = ''; // the answer that was read out last
     new ResizeObserver(() => this._draw()).observe(get('live-chart'));
   }
 
   clear() {
     this._prediction = null;
     this._timeline = null;
+    this._told = '';
   }
 
   /**
@@ -81,33 +84,52 @@ export class Stage {
     const prediction = this._prediction;
     get('hint').hidden = !!prediction;
     get('cards').hidden = !prediction;
-    get('sureness').hidden = !prediction || !['dance', 'two'].includes(prediction.verdict);
+    const answer = answerOf(prediction);
+    get('sureness').hidden = !answer.confidences.length;
     if (!prediction || !definition) {
       write('certainty', this._listening ? tr('listening') : '');
       write('answer', '');
+      write('perhaps', '');
       write('facts', '');
       return;
     }
-    const { certainty, answer } = inWords(definition, prediction, true);
     if (this._listening) {
-      announce(answer);
+      this._tell(answer);
     }
     if (!seen()) {
       return;
     }
-    write('certainty', certainty);
-    write('answer', answer);
-    get('answer').dataset.length = answer.length > 18 ? 'long' : answer.length > 11 ? 'medium' : 'short';
+    const length = Math.max(...names(answer).map((one) => (one instanceof Node ? (one.textContent ?? '') : one).length));
+    write('certainty', certaintyInWords(answer));
+    rewrite('answer', names(answer));
+    get('answer').dataset.length = length > 18 ? 'long' : length > 11 ? 'medium' : 'short';
+    const { kind, closest, confidences, dances } = answer;
+    write('perhaps', kind === 'none' && closest ? tr('or_perhaps', { dance: danceName(closest) }) : '');
     const tempo = prediction.tempo_mpm ? tr('tempo', { tempo: decimal(prediction.tempo_mpm) }) : '';
-    write('facts', tempo || facts(definition, prediction));
-    const fill = get('sureness-fill');
-    fill.style.transform = `scaleX(${prediction.confidence.toFixed(2)})`;
-    tint(fill, definition.dances[prediction.best]);
-    write('sureness-value', percent(prediction.confidence));
+    write('facts', tempo || facts(definition, answer));
+    confidences.forEach((confidence, i) => {
+      get(`sureness-${i}`).style.width = `${Math.round(100 * confidence)}%`;
+      tint(get(`sureness-${i}`), definition.dances[dances[i]]);
+    });
+    get('sureness-1').hidden = confidences.length < 2;
+    write('sureness-value', confidences.map(percent).join(' · '));
     get('scores').replaceChildren(...scoreRows(definition, prediction));
     get('set-list').replaceChildren(...partRows(definition, prediction.parts, this._started).reverse());
     get('set-list-card').hidden = !prediction.parts.length;
     this._draw();
+  }
+
+  /**
+   * Say the answer to those who don't see it; once, however its words waver.
+   *
+   * @param {import('../engine/answer.js').Answer} answer
+   */
+  _tell(answer) {
+    const key = [answer.kind, ...answer.dances.toSorted()].join();
+    if (key !== this._told) {
+      this._told = key;
+      announce(inWords(answer));
+    }
   }
 
   _draw() {
@@ -132,5 +154,16 @@ function write(id, text) {
   const element = get(id);
   if (element.textContent !== text) {
     element.textContent = text; // the same again would be laid out again
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {(Node | string)[]} content
+ */
+function rewrite(id, content) {
+  const text = content.map((one) => (one instanceof Node ? one.textContent : one)).join('');
+  if (get(id).textContent !== text) {
+    get(id).replaceChildren(...content);
   }
 }

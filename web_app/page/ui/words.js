@@ -1,5 +1,7 @@
 // The page's words, in the language of its user.
 
+import * as answer from '../engine/answer.js';
+
 export const LANGUAGES = { en: 'English', de: 'Deutsch', cs: 'Čeština', es: 'Español' };
 
 /** @typedef {keyof typeof LANGUAGES} Language */
@@ -56,7 +58,10 @@ export function danceName(key) {
 
 /** @param {number} fraction */
 export function percent(fraction) {
-  return new Intl.NumberFormat(locale, { style: 'percent' }).format(fraction);
+  const whole = answer.percent(fraction);
+  const [digits = ''] = whole.match(/\d+/) ?? [];
+  const written = new Intl.NumberFormat(locale, { style: 'percent' }).format(Number(digits) / 100);
+  return whole.replace(digits, written);
 }
 
 /**
@@ -77,14 +82,4 @@ export function dateTime(date, options) {
   return new Intl.DateTimeFormat(locale, options).format(date);
 }
 
-/**
- * A duration as m:ss, or h:mm:ss from an hour on.
- *
- * @param {number} seconds
- */
-export function clock(seconds) {
-  const whole = Math.floor(seconds);
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  const two = (/** @type {number} */ n) => String(n).padStart(2, '0');
-  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
-}
+export const { clock } = answer;
