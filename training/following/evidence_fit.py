@@ -21,9 +21,9 @@ from runtime.evidence import Chain, EvidenceSettings
 from training.evaluation.metrics import expected_calibration_error
 from training.following.sequences import NO_SONG, Scored
 
-WEIGHTS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # s⁻¹
-MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0)  # that a dance lasts
-NONE_BIASES = (-0.5, 0.0, 0.5, 1.0, 1.5)
+WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # s⁻¹
+MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0, 480.0)  # that a dance lasts
+NONE_BIASES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5)
 NAME_AT = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
 TWO_AT = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
