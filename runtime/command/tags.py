@@ -8,22 +8,26 @@ mutagen (extra `tags`).
 import hashlib
 import os
 import shutil
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from runtime.atomic import FileState, file_state, replacing
 from runtime.audio import open_audio
+from runtime.command import id3
 from runtime.command.words import answer
 from runtime.dances import dance
-from runtime.errors import AudioError, WhichdanceError
+from runtime.errors import WhichdanceError
 from runtime.prediction import Outcome, Prediction
 
 DANCE = "DANCE"
 BPM = "BPM"
 
+MENDED_BY = "ffmpeg -i OLD -c copy NEW mends that"
 ASF_BPM = "WM/BeatsPerMinute"
 
 # What BallroomDJ's own list of dances calls those that go by another name here.
@@ -180,19 +184,15 @@ def _tagged(
     new = {change.field: change.value for change in changes if change.written}
     if new and not dry_run:
         with _named_errors(path):
-            sound = _samples_hash(Path(path))
+            kept = _kept(Path(path), values)
         with _named_errors(path), replacing(path, expected=expected) as temporary:
             shutil.copy2(path, temporary)
             file = _open(temporary)
             if _read(file, values) != existing:
                 raise WhichdanceError(f"{path}: another program changed its tags meanwhile; try again")
-            _write(file, new)
-            try:
-                same = _samples_hash(temporary) == sound
-            except AudioError:
-                same = False
-            if not same:
-                raise WhichdanceError(f"{path}: tags would change its sound; the file is left as it was")
+            _write(file, new, temporary)
+            if lost := kept.difference(_kept(temporary, values)):
+                raise WhichdanceError(f"{path}: new tags would change {lost}; the file is left as it was")
             if _read(_open(temporary), values) != existing | new:
                 raise WhichdanceError(f"{path}: the tags could not be read back; the file is left as it was")
             state = file_state(temporary)  # which its new name does not change
@@ -212,14 +212,17 @@ def _named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     check_mutagen()
     try:
         yield
-    except WhichdanceError:
-        raise
+    except WhichdanceError as error:
+        if str(path) in str(error):
+            raise
+        raise WhichdanceError(f"{path}: its tags cannot be written ({error})") from error
     except Exception as error:  # mutagen's own, and what its parsers throw at damaged files
         from mutagen import MutagenError
 
         reason = " ".join(str(error).replace(str(path), "").split()) or type(error).__name__
-        if not isinstance(error, MutagenError | OSError):  # Python's own words about bytes help nobody
-            reason = "damaged, or streamed and never completed: ffmpeg -i OLD -c copy NEW mends that"
+        words_help_nobody = not isinstance(error, MutagenError | OSError)  # Python's own about bytes
+        if words_help_nobody or "Not enough data" in reason:
+            reason = f"damaged, or streamed and never completed: {MENDED_BY}"
         raise WhichdanceError(f"{path}: its tags cannot be written ({reason})") from error
 
 
@@ -276,24 +279,23 @@ def _read(file: Any, fields: Mapping[str, str]) -> dict[str, str | None]:
     return {field: found[field] or None for field in fields}
 
 
-def _write(file: Any, values: Mapping[str, str]) -> None:
+def _write(file: Any, values: Mapping[str, str], path: Path) -> None:
     from mutagen.asf import ASFTags
-    from mutagen.id3 import ID3, TBPM, TXXX
+    from mutagen.id3 import ID3
+    from mutagen.mp3 import MP3
     from mutagen.mp4 import AtomDataType, MP4FreeForm, MP4Tags
 
     tags = file.tags
-    if isinstance(tags, ID3):
-        if DANCE in values:
-            for frame in tags.getall("TXXX"):
-                if frame.desc.upper() == DANCE:
-                    del tags[frame.HashKey]
-            tags.add(TXXX(encoding=3, desc=DANCE, text=values[DANCE]))
-        if BPM in values:
-            tags.setall("TBPM", [TBPM(encoding=3, text=values[BPM])])
-        old_version = tags.version < (2, 4, 0)  # players that wrote ID3v2.3 may read nothing newer
-        if old_version:
-            tags.update_to_v23()
-        file.save(v2_version=3 if old_version else 4)
+    if isinstance(file, MP3):
+        _write_mp3(path, values)
+    elif isinstance(tags, ID3):  # in a chunk of WAV or AIFF; mutagen makes room for it, the content is ours
+
+        def content(chunk: IO[bytes], start: int, size: int, *_: Any) -> bytes:
+            chunk.seek(start)
+            return id3.parsed(chunk.read(size)).with_values(values).encoded()
+
+        tags._prepare_data = content  # type: ignore[method-assign]
+        file.save()
     elif isinstance(tags, MP4Tags):
         if DANCE in values:
             tags["----:BDJ4:DANCE"] = [MP4FreeForm(values[DANCE].encode(), dataformat=AtomDataType.UTF8)]
@@ -305,6 +307,87 @@ def _write(file: Any, values: Mapping[str, str]) -> None:
             name = ASF_BPM if field == BPM and isinstance(tags, ASFTags) else field
             tags[name] = [value]
         file.save()
+
+
+def _write_mp3(path: Path, values: Mapping[str, str]) -> None:
+    """A new tag before the sound; what stands behind it (ID3v1, APE, lyrics) stays as it is."""
+    with path.open("rb") as file:
+        tag = id3.parsed(_tag_bytes(file))
+        new = tag.with_values(values).encoded()
+        file.seek(tag.size)
+        if len(new) != tag.size:
+            with TemporaryFile(dir=path.parent) as rest:
+                shutil.copyfileobj(file, rest)
+                rest.seek(0)
+                with path.open("wb") as target:
+                    target.write(new)
+                    shutil.copyfileobj(rest, target)
+            return
+    with path.open("r+b") as target:
+        target.write(new)
+
+
+def _tag_bytes(file: IO[bytes]) -> bytes:
+    """The ID3v2 tag that stands at a position of a file."""
+    header = file.read(id3.HEADER)
+    return header + file.read(id3.length(header))
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What of a file new tags may not change.
+
+    Attributes
+    ----------
+    sound : str
+        Hash of its samples; of an MP3 file of all bytes behind its ID3v2 tag, older tags included.
+    tags : list
+        All tags but those that are written, as they stand in the file.
+    """
+
+    sound: str
+    tags: list[Any]
+
+    def difference(self, other: "_Kept") -> str:
+        """What is not the same, in words; '' where nothing is."""
+        if self.sound != other.sound:
+            return "its sound"
+        return "" if self.tags == other.tags else "other tags"
+
+
+def _kept(path: Path, fields: Mapping[str, str]) -> _Kept:
+    from mutagen.aiff import AIFF
+    from mutagen.mp3 import MP3
+    from mutagen.wave import WAVE
+
+    file = _open(path)
+    if isinstance(file, MP3):
+        with path.open("rb") as opened:
+            tag = id3.parsed(_tag_bytes(opened))
+            opened.seek(tag.size)
+            return _Kept(hashlib.file_digest(opened, "sha256").hexdigest(), tag.others(fields))
+    if isinstance(file, AIFF | WAVE):
+        with path.open("rb") as opened:
+            place = _chunk(opened)
+            tag = id3.EMPTY if place is None else id3.parsed(_tag_bytes(opened))
+        return _Kept(_samples_hash(path), tag.others(fields))
+    ours = {DANCE, BPM, ASF_BPM, "tmpo", "----:BDJ4:DANCE"}
+    pairs = file.tags if isinstance(file.tags, list) else file.tags.items()
+    others = sorted((key, repr(value)) for key, value in pairs if key.upper() not in ours and key not in ours)
+    return _Kept(_samples_hash(path), others)
+
+
+def _chunk(file: IO[bytes]) -> int | None:
+    """Go to the content of a RIFF or IFF file's chunk of ID3; None if it has none."""
+    order = ">" if file.read(12)[:4] in (b"FORM", b"RIFX") else "<"
+    while len(header := file.read(8)) == 8:
+        name, size = struct.unpack(f"{order}4sI", header)
+        if name.upper().strip() == b"ID3":
+            return file.tell()
+        if file.tell() + size > os.fstat(file.fileno()).st_size:  # what is added would become sound
+            raise WhichdanceError(f"it is shorter than its header says: {MENDED_BY}")
+        file.seek(size + size % 2, os.SEEK_CUR)
+    return None
 
 
 def _samples_hash(path: Path) -> str:
