@@ -26,6 +26,8 @@ class Manner:
         Of the spoken name.
     names : mapping of str to str
         Dances' names by key, in that language.
+    either : str
+        How either of two dances is told: '{several} or {last}'.
     listening : str
         What the notification says while no dance is named.
     """
@@ -34,6 +36,7 @@ class Manner:
     speak: bool = False
     language: str = "en"
     names: Mapping[str, str] = field(default_factory=dict)
+    either: str = "{several} / {last}"
     listening: str = ""
 
 
@@ -56,7 +59,12 @@ class Announcer:
     def hear(self, answer: Answer) -> None:
         """An answer has come; tells the dance where it is another one than before."""
         dance, manner = answer.dance, self._manner()
-        name = manner.names.get(dance, dance) if dance else manner.listening
+        names = [manner.names.get(key, key) for key in answer.dances]
+        name = manner.listening
+        if answer.kind == "two":
+            name = manner.either.format(several=names[0], last=names[1])
+        elif dance:
+            name = names[0]
         if name != self._shown:
             self._shown = name
             self._try(lambda: self._system.tell_background("whichdance", name))

@@ -44,8 +44,24 @@ class Welcome(Part):
     """The big button, before anything was heard."""
 
 
+class Named(BoxLayout):
+    """A dance's name, large, its percentage, and a line on it."""
+
+    text = StringProperty()
+    closest = StringProperty()
+    largest = NumericProperty(40)
+    percent = StringProperty()
+    confidence = NumericProperty(0)
+    color = ColorProperty("#888888")
+    hint = StringProperty()
+    row = NumericProperty(0)  # px: height of the bar's row
+    gap = NumericProperty(0)  # px
+
+
 class AnswerBox(Part):
-    """The dance's name, large, with how sure the app is."""
+    """The dance's name, or two, with how sure the app is."""
+
+    largest = NumericProperty(40)
 
     room = NumericProperty(800)  # px of height of the screen
     low = BooleanProperty(False)  # little height: a telephone that lies

@@ -243,6 +243,7 @@ class Listening:
             settings.speak,
             look.tr.language,
             dict(look.dance_names),
+            look.either,
             look.tr(LISTENING_ON),
         )
 

@@ -62,7 +62,12 @@ class Look(EventDispatcher):
         names = [self.dance_name(key) for key in keys]
         if len(names) < 2:
             return "".join(names)
-        return str(self.tr("{several} or {last}", several=", ".join(names[:-1]), last=names[-1]))
+        return self.either.format(several=", ".join(names[:-1]), last=names[-1])
+
+    @property
+    def either(self) -> str:
+        """How either of several is told in the present language."""
+        return str(self.tr("{several} or {last}"))
 
     def guess(self, line: Heard) -> str:
         """The two dances that came closest to a song that was not recognised; '' of one that was."""

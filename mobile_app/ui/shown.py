@@ -3,6 +3,7 @@
 from kivy.event import EventDispatcher
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, OptionProperty, StringProperty
 
+from mobile_app.core.lessons import LESSONS
 from mobile_app.core.session import Session, Snapshot, State
 from mobile_app.core.spoken import ADVICE, KINDS, certainty
 from mobile_app.ui.look import Look
@@ -25,6 +26,12 @@ class Shown(EventDispatcher):
     certainty = StringProperty()
     answer = StringProperty()
     hint = StringProperty()
+    closest = StringProperty()  # 'or Samba?', where it is none of these
+    second = StringProperty()  # '' but where it is one of two
+    second_hint = StringProperty()
+    second_percent = StringProperty()
+    second_confidence = NumericProperty(0)
+    second_color = ColorProperty("#888888")
     percent = StringProperty()
     confidence = NumericProperty(0)
     color = ColorProperty("#888888")
@@ -71,27 +78,43 @@ class Shown(EventDispatcher):
             # What was heard, not what the last seconds sounded like.
             sure = grade(line.confidence, line.end - line.start)
             answer = Answer("dance", (line.dance,), None, line.confidence, (line.confidence,), sure)
-        self.confidence = answer.confidence if answer.dances or answer.kind == "none" else 0
         each = answer.confidences or (answer.confidence,)
-        self.percent = " · ".join(map(tr.percent, each)) if self.confidence else ""
+        self.confidence = each[0] if answer.dances or answer.kind == "none" else 0
+        self.percent = tr.percent(self.confidence) if self.confidence else ""
         self.color = look.dance_colour(answer.dances[0] if answer.dances else None)
+        self.second, self.closest = "", ""
         if over and len(snapshot.lines) > 1:
             self._evening(snapshot, look)
+        elif answer.kind == "two":
+            self._two(answer, look)
         elif answer.dances:
             self.certainty, self.answer = tr(certainty(answer)), look.dances(answer.dances)
-            self.hint = facts(answer.dance, look) if answer.dance else tr("Both fit. Listen on to be sure.")
+            self.hint = facts(answer.dance, look)
         elif answer.kind == "none":
             self.certainty, self.answer = "", look.dance_name("other")
+            self.closest = tr("or {dance}?", dance=look.dance_name(answer.closest)) if answer.closest else ""
             self.hint = tr("This is none of the dances that the app knows.")
         elif answer.kind == "not sure":
             self.certainty = "" if over else tr("Still listening…")
             self.answer, self.hint = tr("Not sure"), tr("None of the dances stands out.")
+            if answer.closest:
+                self.hint = tr("Closest: {dance}", dance=look.dance_name(answer.closest))
         elif answer.kind == "silence":
             self.certainty, self.answer = "", tr("Silence") if over else tr("Listening…")
             self.hint = tr(KINDS["silence"])
         else:
             self.certainty, self.answer = "", "" if over else tr("Listening…")
             self.hint = tr("Hold the phone up to the music. The first answer takes about six seconds.")
+
+    def _two(self, answer: Answer, look: Look) -> None:
+        """Either of two: both with percentage and count, so that a dancer can decide."""
+        first, second = answer.dances
+        self.certainty = look.tr("One of the two")
+        self.answer, self.hint = look.dance_name(first), counted(first, look)
+        self.second, self.second_hint = look.dance_name(second), counted(second, look)
+        self.second_confidence = answer.confidences[1]
+        self.second_percent = look.tr.percent(self.second_confidence)
+        self.second_color = look.dance_colour(second)
 
     def _evening(self, snapshot: Snapshot, look: Look) -> None:
         """A session of several dances is over: how many, not the last one."""
@@ -111,6 +134,14 @@ class Shown(EventDispatcher):
         self.tempo = look.tr("{tempo} bars a minute", tempo=round(tempo)) if tempo else ""
         waiting = snapshot.state is State.LISTENING and not snapshot.prediction and snapshot.first_after
         self.fill = min(1.0, snapshot.elapsed / snapshot.first_after) if waiting else 0
+
+
+def counted(key: str, look: Look) -> str:
+    """How dancers count a dance, in one line; its metre where no lesson says."""
+    if key in LESSONS:
+        return " ".join(look.tr(syllable) for syllable, _ in LESSONS[key].count)
+    metre = dance(key).metre
+    return str(look.tr("{metre} time", metre=metre)) if metre else ""
 
 
 def facts(key: str | None, look: Look) -> str:

@@ -234,11 +234,18 @@ class Parade:
         session: Session = listening.new_session(source, lambda: None)
         prediction, said = None, Answer.of(None)
         if key != "":
-            best = key or "tango"
+            best = key if key in DANCE_KEYS else "tango"
             table = scores(best)
             rows = np.tile(np.array(list(table.values()), np.float32), (60, 1))
             times = tuple(float(t) for t in range(60))
             word = "dance" if key else "not sure"
+            also = ()
+            if key == "two":
+                word, key, best, also = "two", None, "slow_foxtrot", ("viennese_waltz",)
+                table |= {"slow_foxtrot": 0.46, "viennese_waltz": 0.41}
+            elif key == "none":
+                word, key, best = "none", None, "viennese_waltz"
+                table |= {OTHER: 0.7, best: 0.2}
             prediction = Prediction(
                 key,
                 word,
@@ -250,8 +257,9 @@ class Parade:
                 5.2,
                 65.0,
                 tempo_mpm=59.0,
+                also=also,
                 since=0.0,
-                certainty="quite sure",
+                certainty="could be" if also else "quite sure",
             )
             said = Answer.of(prediction)
             timeline = Timeline(tuple(table))
@@ -291,6 +299,9 @@ class Parade:
         yield "not sure yet", lambda: self.session(State.LISTENING, None)
         for key in ("viennese_waltz", "slow_foxtrot", "cha_cha_cha", "rumba"):
             yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
+        for key in ("two", "none"):
+            yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
+            yield f"result, {key}", lambda key=key: self.session(State.FINISHED, key, lines=0)
         yield "recognised, notice", lambda: self.session(State.LISTENING, "viennese_waltz", notice=notice)
         yield "paused", lambda: self.session(State.PAUSED, "slow_foxtrot", problem=Problem.PAUSED)
         yield "paused early", lambda: self.session(State.PAUSED, "", problem=long)

@@ -61,3 +61,19 @@ def test_an_evening_goes_on_without_its_buzz(
     assert (session.snapshot.state, session.snapshot.problem) == (State.LISTENING, None)
     session.stop()
     assert history.lines(history.entries()[0].id)[0].dance == "samba"
+
+
+def test_either_of_two_is_told_without_a_buzz() -> None:
+    told: list[str] = []
+
+    class Phone(Broken):
+        def tell_background(self, title: str, text: str) -> None:
+            told.append(text)
+
+    phone = Phone()
+    names = {"rumba": "Rumba", "cha_cha_cha": "Cha-Cha-Cha"}
+    announcer = Announcer(phone, lambda: Manner(names=names, either="{several} oder {last}", listening="…"))  # type: ignore[arg-type]
+    announcer.hear(Answer("two", ("cha_cha_cha", "rumba"), None, 0.9, (0.5, 0.4), "could be"))
+    announcer.hear(Answer("none", (), "rumba", 0.7))
+    assert told == ["Cha-Cha-Cha oder Rumba", "…"]
+    assert phone.done == []

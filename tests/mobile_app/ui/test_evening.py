@@ -26,18 +26,21 @@ from mobile_app.ui.files import FileSheet
 from mobile_app.ui.glyphs import covered, drawable
 from mobile_app.ui.history import EveningRow, LineRow
 from mobile_app.ui.keyboard import pressable
-from mobile_app.ui.listen import SetRow
+from mobile_app.ui.listen import Named, SetRow
 from mobile_app.ui.widgets import (
     ChoiceChip,
     DanceRow,
+    FitLabel,
     IconButton,
     LineInput,
     NavItem,
     SwitchRow,
     TextButton,
     Touchable,
+    Words,
 )
 from runtime import Model
+from runtime.answer import Answer
 from runtime.dances import OTHER, REGISTRY
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE
@@ -758,3 +761,46 @@ def test_the_history_is_copied_when_a_session_has_ended(hand: Hand, tone: ToneMa
     with sqlite3.connect(copy) as db:
         assert db.execute("SELECT dance FROM line").fetchall() == [("samba",)]
     db.close()
+
+
+# Two dances, and none of them
+
+
+@pytest.mark.parametrize("size", [(411, 866), (320, 533), (866, 411), (640, 360)])
+def test_either_of_two_has_equal_room_and_both_counts(
+    hand: Hand, tone: ToneMaker, size: tuple[int, int]
+) -> None:
+    hand.resize(*size)
+    hand.press()
+    hand.hear(tone("rumba", 7.0))
+    session, shown = hand.app.listening.session, hand.app.shown
+    answer = Answer("two", ("cha_cha_cha", "rumba"), None, 0.9, (0.48, 0.42), "could be")
+    session._listener.tell(answer=answer)  # type: ignore[union-attr]
+    hand.until(lambda: shown.second)
+    assert {shown.answer, shown.second} == {"Cha Cha Cha", "Rumba"}
+    hand.frames(6)
+    named = {widget.text: widget for widget in hand.widgets(Named)}
+    first, second = named[shown.answer], named[shown.second]
+    assert first.size == second.size
+    assert first.largest == second.largest >= 26
+    texts = hand.texts()
+    assert {"2 3 4 & 1", "2 3 4–1"} <= texts  # how they are danced tells a dancer which it is
+    assert {shown.percent, shown.second_percent} <= texts
+    assert (shown.percent, shown.second_percent) == ("48%", "42%")
+    for label in (first, second):
+        low, high = label.to_window(0, label.y)[1], label.to_window(0, label.top)[1]
+        scroll = hand.listen.view.ids.scroll
+        assert scroll.to_window(0, scroll.y)[1] - 1 <= low < high  # in sight without scrolling
+
+
+def test_none_of_these_says_what_it_is_closest_to(hand: Hand, tone: ToneMaker) -> None:
+    hand.app.change_settings(danced="latin")
+    hand.press()
+    hand.hear((tone("tango", 15.0) + 0.3 * tone("samba", 15.0)) / 1.3)
+    hand.until(lambda: hand.app.shown.answer == "None of these")
+    hand.frames(4)
+    assert hand.app.shown.closest.startswith("or ")
+    assert hand.app.shown.closest.endswith("?")
+    closest = hand.find(kind=Words, text=hand.app.shown.closest)
+    answer = hand.find(kind=FitLabel, text="None of these", largest=hand.listen.view.ids.answer.largest)
+    assert closest.font_size < answer.font_size / 1.5  # in smaller type
