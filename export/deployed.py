@@ -159,7 +159,7 @@ def from_checkpoint(
     calibration = checkpoint.get("calibration") or {}
     if temperature is None:
         temperature = calibration.get("temperature", 1.0)
-    evidence = calibration.get("evidence")
+    evidence, groups = calibration.get("evidence"), calibration.get("group_temperatures")
     if reject_threshold is None:
         reject_threshold = calibration.get("reject_threshold")
     if not licence.strip():
@@ -198,6 +198,7 @@ def from_checkpoint(
             "licence": licence,
             "reject_threshold": "" if reject_threshold is None else repr(float(reject_threshold)),
             "evidence": json.dumps(evidence) if evidence else "",
+            **({"group_temperatures": json.dumps(groups)} if groups else {}),
             "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
         },
     )

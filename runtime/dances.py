@@ -151,6 +151,15 @@ def danced(dances: str | Sequence[str], known: Sequence[str]) -> tuple[str, ...]
     return tuple(key for key in known if key in wanted)
 
 
+def group_of(dances: Sequence[str], known: Sequence[str]) -> str | None:
+    """Name of the group that these of a model's dances are; None where they are another choice."""
+    for name in (ALL, *GROUPS):
+        mine = [key for key in known if name == ALL or key in GROUPS[name]]
+        if set(mine) == set(dances):
+            return name
+    return None
+
+
 def _as_key(name: str) -> str:
     return "_".join(name.lower().replace("-", " ").split())
 

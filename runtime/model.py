@@ -5,6 +5,8 @@ done to the mel power (logarithm, normalisation, further transforms) is part of 
 """
 
 import hashlib
+import json
+import math
 import os
 import stat
 import tomllib
@@ -79,6 +81,9 @@ class ModelInfo:
         never calibrated.
     evidence : EvidenceSettings
         How its scores amount to an answer; defaults where it was never calibrated.
+    group_temperatures : dict of str to (float, float)
+        By the group of dances that are danced (`runtime.dances.group_of`) the temperature of its evidence:
+        where other music is played as well, and where nothing else is. Empty where it was never calibrated.
     """
 
     name: str
@@ -92,6 +97,7 @@ class ModelInfo:
     reject_threshold: float | None
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
     context_frames: tuple[int, ...] = ()
+    group_temperatures: Mapping[str, tuple[float, float]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not self.context_frames:
@@ -175,7 +181,18 @@ class ModelInfo:
             reject_threshold=threshold if text("reject_threshold") else None,
             evidence=evidence,
             context_frames=tuple(map(int, context)),
+            group_temperatures=_group_temperatures(path, metadata.get("group_temperatures") or "{}"),
         )
+
+
+def _group_temperatures(path: str | os.PathLike[str], text: str) -> dict[str, tuple[float, float]]:
+    try:
+        found = {str(group): (float(a), float(b)) for group, (a, b) in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ModelError(f"{path}: metadata field 'group_temperatures' is malformed ({error})") from error
+    if not all(0 < value < math.inf for pair in found.values() for value in pair):
+        raise ModelError(f"{path}: metadata field 'group_temperatures' has values that are not above 0")
+    return found
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from runtime.aggregate import RunningMean
 from runtime.answer import GRADES, Certainty, Choice, choose, grade
 from runtime.context import GrowingContext
-from runtime.dances import ALL, OTHER, dance, danced
+from runtime.dances import ALL, OTHER, dance, danced, group_of
 from runtime.errors import AudioError, ModelError
 from runtime.evidence import MAX_PARTS, EvidenceSettings, Follower, Observation, Span, divide
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
 from runtime.mel import FRAME_RATE, Float32
-from runtime.model import Model
+from runtime.model import Model, ModelInfo
 from runtime.prediction import Grade, Part, Prediction, Verdict
 from runtime.segments import MIN_SECONDS, SegmentStream, padded
 from runtime.tempo import Tempo, TempoHistory
@@ -69,9 +69,7 @@ class Judging:
     @property
     def evidence(self) -> EvidenceSettings:
         """The model's parameters, at the threshold asked for."""
-        settings = self.model.info.evidence
-        if self.nothing_else:
-            settings = replace(settings, none_bias=RULED_OUT)
+        settings = for_group(self.model.info, self.labels, nothing_else=self.nothing_else)
         if self.min_confidence is None:
             return settings
         least = self.min_confidence  # of a name; two dances are not to be surer than one is asked to be
@@ -97,14 +95,46 @@ class Judging:
         )
         if not np.isfinite(scores).all():
             raise ModelError(f"the model {self.model.info.name!r} gave scores that are not finite numbers")
-        kept = scores[:, [self.model.info.labels.index(label) for label in self.labels]]
-        if self.nothing_else:
-            kept = kept + np.float32(LEAST_SHARED)
-            kept /= kept.sum(axis=1, keepdims=True)
-        elif len(self.labels) == len(self.model.info.labels):
-            return scores
-        rest: Float32 = np.maximum(1 - kept.sum(axis=1, keepdims=True), 0)
-        return np.concatenate([kept, np.zeros_like(rest) if self.nothing_else else rest], axis=1)
+        known = self.model.info.labels
+        return narrowed(scores, [known.index(k) for k in self.labels], nothing_else=self.nothing_else)
+
+
+def narrowed(scores: Float32, states: Sequence[int], *, nothing_else: bool) -> Float32:
+    """Scores where only some dances are danced.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, n_dances + 1)
+        Of all dances that the model knows, and last of none of them.
+    states : sequence of int
+        The dances that are danced, ascending.
+    nothing_else : bool
+        See `Judging`.
+
+    Returns
+    -------
+    ndarray, shape (n, len(states) + 1)
+    """
+    if not nothing_else and len(states) == scores.shape[1] - 1:
+        return scores
+    kept = scores[:, states]
+    if nothing_else:
+        kept = kept + np.float32(LEAST_SHARED)
+        kept /= kept.sum(axis=1, keepdims=True)
+    rest: Float32 = np.maximum(1 - kept.sum(axis=1, keepdims=True), 0)
+    return np.concatenate([kept, np.zeros_like(rest) if nothing_else else rest], axis=1)
+
+
+def for_group(info: ModelInfo, dances: Sequence[str], *, nothing_else: bool) -> EvidenceSettings:
+    """A model's parameters where these of its dances are danced, and perhaps nothing else.
+
+    Of a choice that is no group, or that was not fitted, the temperature is that of all dances.
+    """
+    settings, group = info.evidence, group_of(dances, info.labels)
+    fitted = info.group_temperatures.get(group or ALL) or info.group_temperatures.get(ALL)
+    if fitted:
+        settings = replace(settings, temperature=fitted[nothing_else])
+    return replace(settings, none_bias=RULED_OUT) if nothing_else else settings
 
 
 class _Segments(NamedTuple):

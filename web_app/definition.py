@@ -150,6 +150,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
         },
         "dances": {label: _facts(dance(label)) for label in info.labels},
         "groups": {name: [k for k in info.labels if k in keys] for name, keys in GROUPS.items()},
+        "group_temperatures": dict(info.group_temperatures),
     }
 
 

@@ -1,11 +1,15 @@
 """The whole pipeline on sounds whose answer is known: parts, silence, other labels, thresholds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from runtime import Classifier, LiveClassifier, ParameterError, audio
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.mel import melspectrogram
+from runtime.model import Model
+from runtime.session import Judging
 
 RATE = 22_050
 SILENCE = np.zeros(60 * RATE, np.float32)
@@ -170,6 +174,25 @@ def test_nothing_else_follows_live_and_keeps_silence_and_tempo(make_tiny_model, 
     assert quiet.verdict == "silence"
     one = Classifier(model, threads=1, dances="tango", nothing_else=True)
     assert one.classify_samples(samples, RATE).dance == "tango"
+
+
+def test_each_group_has_its_temperature(tiny_model):
+    loaded = Model.load(tiny_model, threads=1)
+    own = loaded.info.evidence.temperature
+    assert Judging(loaded, 43, dances="latin", nothing_else=True).evidence.temperature == own
+    fitted = {"all": (2.0, 1.5), "latin": (1.3, 1.1)}
+    model = Model(replace(loaded.info, group_temperatures=fitted), loaded.engine)
+
+    def temperatures(dances):
+        return tuple(
+            Judging(model, 43, dances=dances, nothing_else=only).evidence.temperature
+            for only in (False, True)
+        )
+
+    assert temperatures("all") == (2.0, 1.5)
+    assert temperatures("latin") == (1.3, 1.1)
+    assert temperatures(["jive", "samba", "rumba", "paso_doble", "cha_cha_cha"]) == (1.3, 1.1)
+    assert temperatures("standard") == temperatures("tango,jive") == (2.0, 1.5)
 
 
 def test_all_that_the_model_knows_and_nothing_else(classifier, tiny_model, tone):

@@ -32,7 +32,8 @@ for (const [dances, nothingElse] of asked) {
     narrow = narrowed;
     heard.push(Array.from(await closed.run(new Float32Array(0))));
   }
-  results.push({ labels: narrow.model.labels, bias: narrow.evidence.none_bias, heard });
+  const { none_bias: bias, temperature } = narrow.evidence;
+  results.push({ labels: narrow.model.labels, bias, temperature, heard });
 }
 console.log(JSON.stringify(results));
 """
@@ -47,7 +48,9 @@ class Known(Model):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 def test_the_page_narrows_as_the_runtime_does(tiny_model: Path) -> None:
-    model = Model.load(tiny_model, threads=1)
+    plain = Model.load(tiny_model, threads=1)
+    fitted = {"all": (2.0, 1.5), "standard": (1.3, 1.1), "ten": (9.0, 9.0)}  # 'ten' is all here
+    model = Model(replace(plain.info, group_temperatures=fitted), plain.engine)
     asked = [(group, only) for group in (*GROUPS, "tango,jive", "tango", "all") for only in (False, True)]
     asked = [(group, only) for group, only in asked if group != "social"]  # which the model knows nothing of
     judgings = [Judging(model, 43, dances=group, nothing_else=only) for group, only in asked]
@@ -66,5 +69,6 @@ def test_the_page_narrows_as_the_runtime_does(tiny_model: Path) -> None:
         listening = replace(judging, model=Known(model.info, model.engine))
         assert theirs["labels"] == list(judging.labels)
         assert theirs["bias"] == judging.evidence.none_bias
+        assert theirs["temperature"] == judging.evidence.temperature
         np.testing.assert_allclose(theirs["heard"], listening.scores(windows), atol=1e-6)
     assert facts["groups"]["standard"] == [k for k in model.info.labels if k in GROUPS["standard"]]

@@ -88,8 +88,9 @@ def _run(args: argparse.Namespace) -> int:
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
         run = calibrated_runner(network, found, device, context_frames=context)
-        fit = _fit_evidence(run, stored, labels, args)
-        found |= {"evidence": asdict(fit.settings)}
+        fit, groups = _fit_evidence(run, stored, labels, args)
+        temperatures = {group: [f.settings.temperature for f in pair] for group, pair in groups.items()}
+        found |= {"evidence": asdict(fit.settings), "group_temperatures": temperatures}
     network.to("cpu")
     kept = {k: v for k, v in checkpoint.items() if k in ("training", "optimizer")}
     training = kept.setdefault("training", {})
@@ -114,16 +115,24 @@ def _run(args: argparse.Namespace) -> int:
             f"the closest beside 'none of these', it is on the screen in {fit.shown:.1%}, others in "
             f"{fit.wrongly_shown:.1%}"
         )
+        for group, pair in groups.items():
+            for one, also in zip(pair, ("", " and nothing else"), strict=True):
+                print(
+                    f"{group}{also}: temperature {one.settings.temperature:.2f}, rightly named in "
+                    f"{one.right:.1%}, wrongly in {one.wrong:.1%}, calibration error "
+                    f"{one.calibration_error:.3f}"
+                )
     return 0
 
 
 def _fit_evidence(
     run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", args: argparse.Namespace
-) -> "EvidenceFit":
-    from training.following.evidence_fit import fit_evidence
+) -> "tuple[EvidenceFit, dict[str, tuple[EvidenceFit, EvidenceFit]]]":
+    from training.following.evidence_fit import fit_evidence, fit_groups
     from training.following.sequences import drawn
 
     with progress("sequences") as bar:
         sequences = drawn(run, stored, labels, args.sequences, progress=bar)
     with progress("evidence parameters") as bar:
-        return fit_evidence(sequences, unnamed=args.unnamed_cost, progress=bar)
+        fit = fit_evidence(sequences, unnamed=args.unnamed_cost, progress=bar)
+    return fit, fit_groups(fit.settings, sequences, labels, unnamed=args.unnamed_cost)

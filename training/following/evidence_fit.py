@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from runtime.dances import ALL, GROUPS
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings
+from runtime.session import RULED_OUT, narrowed
 from training.evaluation.metrics import expected_calibration_error
 from training.following.sequences import NO_SONG, Scored
 
@@ -214,6 +216,73 @@ def judged(
     is_none = (screen == n_dances).any(axis=2)
     wrong = (screen[..., 0] >= 0) & ~is_none & ~right
     return right, wrong
+
+
+def of_group(sequences: Sequence[Scored], states: Sequence[int], *, nothing_else: bool) -> list[Scored]:
+    """Sequences as they are heard where only some dances are danced.
+
+    Other songs are music to none of them; where nothing else is played, they are cut out.
+
+    Parameters
+    ----------
+    sequences : sequence of Scored
+        Of all dances that the model knows.
+    states : sequence of int
+        Those that are danced, ascending.
+    nothing_else : bool
+    """
+    found = []
+    for one in sequences:
+        truth = np.full(one.scores.shape[1] + 1, len(states))
+        truth[list(states)] = range(len(states))
+        truth[NO_SONG] = NO_SONG  # the last place
+        mapped = truth[one.truth]
+        heard = mapped != len(states) if nothing_else else np.ones(len(mapped), bool)
+        scores = narrowed(one.scores, states, nothing_else=nothing_else)
+        found.append(Scored(scores[heard], mapped[heard], one.seconds[heard], one.passed[heard]))
+    return [one for one in found if (one.truth != NO_SONG).any()]
+
+
+def fit_groups(
+    settings: EvidenceSettings, sequences: Sequence[Scored], labels: Sequence[str], *, unnamed: float
+) -> dict[str, tuple[EvidenceFit, EvidenceFit]]:
+    """The temperature for each group of dances, where other music is played as well and where it is not.
+
+    Chosen on the even sequences, measured on the odd ones; all other parameters stay.
+
+    Parameters
+    ----------
+    settings : EvidenceSettings
+        As fitted for all dances.
+    sequences : sequence of Scored
+    labels : sequence of str
+        The model's dances.
+    unnamed : float
+        See `cost`.
+
+    Returns
+    -------
+    dict of str to (EvidenceFit, EvidenceFit)
+        Groups of which the model knows at least two dances.
+    """
+    fits = {}
+    for group in (ALL, *GROUPS):
+        states = [i for i, label in enumerate(labels) if group == ALL or label in GROUPS[group]]
+        if len(states) < 2:
+            continue
+        pair = []
+        for nothing_else in (False, True):
+            bias = RULED_OUT if nothing_else else settings.none_bias
+            mine = replace(settings, none_bias=bias)
+            halves = [of_group(sequences[i::2], states, nothing_else=nothing_else) for i in (0, 1)]
+            if not all(halves):
+                break
+            fitted, held_out = map(Batch.of, halves)
+            mine = replace(mine, temperature=_temperature(posteriors(mine, fitted), fitted))
+            pair.append(measure(mine, held_out, unnamed))
+        if len(pair) == 2:
+            fits[group] = (pair[0], pair[1])
+    return fits
 
 
 def fit_two(

@@ -1,10 +1,12 @@
 """The fit finds what was put in, and its rule for naming is the runtime's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from runtime.answer import choose
-from runtime.dances import OTHER
+from runtime.dances import GROUPS, OTHER
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
 from runtime.mel import FRAME_RATE
@@ -14,8 +16,10 @@ from training.following.evidence_fit import (
     cost_of_two,
     fit_curve,
     fit_evidence,
+    fit_groups,
     measure,
     named,
+    of_group,
     posteriors,
     shown,
 )
@@ -39,6 +43,42 @@ def drawn(rng, n_updates=120, sharpness=1.2, blur=8):
     passed = seconds.copy()
     passed[0] = 0
     return Scored(scores.astype(np.float32), truth, seconds, passed)
+
+
+LABELS = ("tango", "slow_waltz", "jive", "samba")  # two Standard, two Latin
+
+
+def test_groups_are_calibrated_where_the_model_is_unsure_of_others():
+    """Each group's temperature makes its probabilities honest, open to other music and closed."""
+    rng = np.random.default_rng(3)
+    sequences = [drawn(rng) for _ in range(60)]
+    fits = fit_groups(EvidenceSettings(weight=0.5, temperature=4.0), sequences, LABELS, unnamed=0.7)
+    assert set(fits) == {"all", "standard", "latin", "ten"}  # of no social dance it knows two
+    for group, (open_to_others, closed) in fits.items():
+        assert open_to_others.calibration_error < 0.1, group
+        assert closed.calibration_error < 0.08, group
+        assert closed.right > open_to_others.right - 0.02, group
+        before = measure_at_4(sequences, group, closed)
+        assert closed.calibration_error < before
+
+
+def measure_at_4(sequences, group, closed):
+    states = [i for i, label in enumerate(LABELS) if group == "all" or label in GROUPS[group]]
+    batch = Batch.of(of_group(sequences[1::2], states, nothing_else=True))
+    return measure(replace(closed.settings, temperature=4.0), batch, 0.7).calibration_error
+
+
+def test_a_group_by_hand():
+    """Of three updates in dance 0, dance 2 and a pause: foreign songs are none, or cut out."""
+    scores = np.array([[0.5, 0.2, 0.1, 0.2], [0.1, 0.1, 0.6, 0.2], [0.25, 0.25, 0.25, 0.25]], np.float32)
+    one = Scored(scores, np.array([0, 2, NO_SONG]), np.ones(3), np.array([0.0, 1.0, 1.0]))
+    (heard,) = of_group([one], [0, 1], nothing_else=False)
+    np.testing.assert_allclose(heard.scores, [[0.5, 0.2, 0.3], [0.1, 0.1, 0.8], [0.25, 0.25, 0.5]])
+    assert heard.truth.tolist() == [0, 2, NO_SONG]
+    (closed,) = of_group([one], [0, 1], nothing_else=True)
+    assert closed.truth.tolist() == [0, NO_SONG]
+    np.testing.assert_allclose(closed.scores[0], [0.502 / 0.704, 0.202 / 0.704, 0], rtol=1e-6)
+    assert of_group([one], [1, 3], nothing_else=True) == []
 
 
 @pytest.fixture(scope="module")

@@ -23,20 +23,25 @@ export function danced(definition, network, dances, nothingElse) {
   if (!labels.length) {
     throw new RangeError(`the model knows none of ${dances.join(', ')}`);
   }
-  if (labels.length === known.length && !nothingElse) {
-    return [definition, network];
-  }
+  const temperatures = definition.group_temperatures;
+  const group = Object.keys(definition.groups).find((name) => same(definition.groups[name], labels));
+  const all = labels.length === known.length || !group || !(group in temperatures);
+  const temperature = temperatures[all ? 'all' : group]?.[nothingElse ? 1 : 0] ?? definition.evidence.temperature;
+  const evidence = { ...definition.evidence, temperature };
   const { least_shared: least, ruled_out: ruledOut } = definition.session;
   const states = labels.map((label) => known.indexOf(label));
   return [
     {
       ...definition,
       model: { ...definition.model, labels },
-      evidence: nothingElse ? { ...definition.evidence, none_bias: ruledOut } : definition.evidence,
+      evidence: nothingElse ? { ...evidence, none_bias: ruledOut } : evidence,
     },
     {
       async run(window) {
         const scores = await network.run(window);
+        if (labels.length === known.length && !nothingElse) {
+          return scores;
+        }
         const kept = states.map((state) => scores[state] + (nothingElse ? least : 0));
         const sum = kept.reduce((a, b) => a + b, 0);
         if (nothingElse) {
@@ -46,4 +51,12 @@ export function danced(definition, network, dances, nothingElse) {
       },
     },
   ];
+}
+
+/**
+ * @param {readonly string[]} group
+ * @param {readonly string[]} labels both in the model's order
+ */
+function same(group, labels) {
+  return group.length === labels.length && group.every((label, i) => label === labels[i]);
 }

@@ -147,6 +147,8 @@ import { FrontEnd } from './mel.js';
  * @property {TempoDefinition} tempo
  * @property {ModelDefinition} model
  * @property {Record<string, Dance>} dances by key, those of the model
+ * @property {Record<string, [number, number]>} group_temperatures of the evidence, by group or 'all': where other
+ *   music is played as well, and where nothing else is
  * @property {Record<string, string[]>} groups what may be danced somewhere, by name; of the model's dances
  * @property {{mjs: string, wasm: string, bytes: number}} onnxruntime files; the .wasm is gzipped, to so many bytes
  */
