@@ -1,11 +1,12 @@
-"""What a training run depends on, the thesis's values as defaults; the command line reads them from here.
+"""What a training run depends on, the thesis's values as defaults: what commands hand down.
 
 Imports no torch, so that `--help` answers at once.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from runtime.errors import ParameterError
@@ -127,3 +128,116 @@ def default_weights(architecture: str) -> str:
     architecture = architecture.removeprefix(TEMPO)
     pretrained = architecture in TORCHVISION or architecture.startswith(("densenet-tl", "densenet-ft"))
     return IMAGENET if pretrained else RANDOM
+
+
+def weights_of(given: str | Sequence[str] | None, architecture: str) -> str:
+    """What a network starts from: 'ARCHITECTURE=WEIGHTS' for it, else 'WEIGHTS', else the default.
+
+    The configurations of DenseNet start from densenet161's.
+    """
+    general, own = "", ""
+    for text in [given] if isinstance(given, str) else given or ():
+        name, equals, weights = text.partition("=")
+        if not equals or name not in TORCHVISION:
+            general = text
+        elif name == architecture or (name == "densenet161" and architecture.startswith("densenet-")):
+            own = weights
+    return own or general or default_weights(architecture)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learnt from, and where its spectrograms lie.
+
+    Attributes
+    ----------
+    manifests : tuple of Path
+    store : Path or None
+        Folder of spectrograms; None: `features` beside each manifest.
+    training_data : str or None
+        Statement for the model card; None: the sources.
+    """
+
+    manifests: tuple[Path, ...] = ()
+    store: Path | None = None
+    training_data: str | None = None
+
+    def store_of(self, manifest: Path) -> Path:
+        """Where the spectrograms of a manifest's recordings lie."""
+        return self.store or manifest.parent / "features"
+
+
+@dataclass(frozen=True)
+class Network:
+    """Which network; `training.networks.models.build` has the meanings.
+
+    Attributes
+    ----------
+    architecture : str
+    classes : int or tuple of str
+    weights : str, sequence of str or None
+        See `weights_of`.
+    channels, bands : int
+    normalisation : str
+    dropout : float or None
+    branches, trunk : str
+    width : float
+        These three are those of 'rhythmogram'.
+    """
+
+    architecture: str = Settings.architecture
+    classes: int | tuple[str, ...] = 10
+    weights: str | Sequence[str] | None = None
+    channels: int = 3
+    normalisation: str = "db"
+    bands: int = 224
+    dropout: float | None = None
+    branches: str = "acf"
+    trunk: str = "mobilenet"
+    width: float = 1.0
+
+    def options(self, architecture: str, frames: Sequence[int]) -> dict[str, Any]:
+        """What `build` takes for an architecture, which experiments vary, and lengths of segments."""
+        options: dict[str, Any] = {"classes": self.classes, "weights": weights_of(self.weights, architecture)}
+        if self.dropout is not None:
+            options["dropout"] = self.dropout
+        member = architecture.removeprefix(TEMPO)
+        if member == "rhythmogram":
+            branches = tuple(self.branches.split(","))
+            options |= {"branches": branches, "trunk": self.trunk, "width": self.width}
+            if max(frames) > SEGMENT_FRAMES:
+                options["segment_frames"] = max(frames)
+        elif member != WAVEFORM:
+            options |= {
+                "channels": self.channels,
+                "normalisation": self.normalisation,
+                "bands": self.bands,
+            }
+        return options
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the work is done. Nothing of it changes the result.
+
+    Attributes
+    ----------
+    threads : int or None
+        CPU threads of the network; None: PyTorch's choice.
+    workers : int
+        Processes that load batches.
+    accelerator, devices, precision : str
+        As Lightning Fabric has them.
+    jobs : int
+        Processes that prepare data, -1 for all.
+    backend : str
+        Where these run: 'local' or 'dask://HOST:PORT'.
+    """
+
+    threads: int | None = None
+    workers: int = 1
+    accelerator: str = "auto"
+    devices: str = "auto"
+    precision: str = "32-true"
+    jobs: int = 1
+    backend: str = "local"

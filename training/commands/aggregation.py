@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.command.exits import whole
 from training.commands.calibrate import UNNAMED
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
+from training.settings import Data, Machine
 
 if TYPE_CHECKING:
     from training.following.sequences import Scored
@@ -44,7 +46,11 @@ def _run(args: argparse.Namespace) -> int:
 
     model = Model.load(args.model)
     labels = model.info.labels
-    stored = collect(read_selection(args.manifest), store_of(args, manifest_path(args.manifest)), args).stored
+    stored = collect(
+        read_selection(args.manifest),
+        given(Data, args).store_of(manifest_path(args.manifest)),
+        given(Machine, args),
+    ).stored
     with progress("sequences") as bar:
         sequences = drawn(model.engine.run, stored, labels, args.sequences, seed=args.seed, progress=bar)
     _print_curve(sequences)

@@ -4,7 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
+from training.settings import Data, Machine
 
 
 def add_parser(commands: Any) -> None:
@@ -29,7 +31,9 @@ def _run(args: argparse.Namespace) -> int:
     from training.learning.average import average
 
     recordings = read_selection(args.manifest)
-    stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
+    stored = collect(
+        recordings, given(Data, args).store_of(manifest_path(args.manifest)), given(Machine, args)
+    ).stored
     with progress("normalisation"):
         average(args.tuned, args.start, stored, args.output, share=args.share)
     print(f"{args.share:g} of {args.tuned} and {1 - args.share:g} of {args.start} in {args.output}")

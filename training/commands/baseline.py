@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from training.commands.features import progress
+from training.commands.given import given
 from training.commands.machine import add_backend, backend
+from training.settings import Machine
 
 
 def add_parser(commands: Any) -> None:
@@ -44,9 +46,9 @@ def _run(args: argparse.Namespace) -> int:
     check_splits(args.manifest, recordings, "train", "test")
     read = {}
     for split in ("train", "test"):
-        with progress(f"features of {split}") as bar, backend(args.backend):
+        with progress(f"features of {split}") as bar, backend(given(Machine, args).backend):
             read[split], table, failures = baseline.feature_table(
-                of_split(recordings, split), jobs=args.jobs, progress=bar
+                of_split(recordings, split), jobs=given(Machine, args).jobs, progress=bar
             )
         for line in failures:
             print(f"left out: {line}", file=sys.stderr)

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.features import store_of
+from training.commands.given import given
+from training.settings import Data
 
 MEASURES = ("F", "CMLt", "AMLt")
 
@@ -72,7 +73,7 @@ def _train(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     recordings = read_manifest(args.manifest)
     check_splits(args.manifest, recordings, "train", "validation")
-    store = store_of(args, args.manifest)
+    store = given(Data, args).store_of(args.manifest)
     learning, watched = (annotated(of_split(recordings, split), store) for split in ("train", "validation"))
     start = load(args.weights)[0] if args.weights else None
     print(f"{len(learning)} recordings to learn from, {len(watched)} to watch")
@@ -102,23 +103,23 @@ def _evaluate(args: argparse.Namespace) -> int:
     model = BeatModel.load(args.network)
     classifier = None if args.told else Classifier(args.model, threads=1)
     rows = []
-    for given in args.sets:
-        if given.endswith(".npz"):
-            path = Path(given)
+    for text in args.sets:
+        if text.endswith(".npz"):
+            path = Path(text)
             spectrograms = args.spectrograms or path.with_name(
                 path.name.replace("beats_", "melspectrograms_")
             )
             excerpts = evaluate.real_excerpts(path, spectrograms)
         else:
-            store = store_of(args, manifest_path(given))
+            store = given(Data, args).store_of(manifest_path(text))
             excerpts = [
                 evaluate.Excerpt(
                     one.stored.recording.dance, STORED.decode(np.asarray(one.stored.codes())), one.beats
                 )
-                for one in annotated(read_selection(given), store)
+                for one in annotated(read_selection(text), store)
                 if one.beats.times
             ]
-        name = Path(given).stem if given.endswith(".npz") else Path(given).parent.name
+        name = Path(text).stem if text.endswith(".npz") else Path(text).parent.name
         if args.limit:
             excerpts = excerpts[:: max(1, len(excerpts) // args.limit)][: args.limit]
         sets = [(name, excerpts)]

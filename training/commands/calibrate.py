@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.dances import OTHER
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
 from training.commands.machine import add_device, device_of
+from training.settings import Data, Machine
 
 if TYPE_CHECKING:
     from training.data.store import Stored
@@ -73,10 +75,12 @@ def _run(args: argparse.Namespace) -> int:
     from training.networks import models
 
     recordings = read_selection(args.manifest)
-    device = device_of(args)
+    device = device_of(given(Machine, args))
     network, checkpoint = models.load_checkpoint(args.checkpoint)
     prior = calibrate.log_prior(args.prior, checkpoint["labels"])
-    stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
+    stored = collect(
+        recordings, given(Data, args).store_of(manifest_path(args.manifest)), given(Machine, args)
+    ).stored
     calibrate.check_unseen(checkpoint, stored, args.manifest)
     with progress("scores") as bar:
         context = learnt_frames(checkpoint)

@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace) -> int:
             str(c.only_first),
             str(c.only_second),
             f"{c.p:.3g}",
-            _signed(decision.of_sets[dataset]),
+            _signed(decision.of_sets[dataset]) if dataset in decision.of_sets else "",
         )
     console = Console()
     if not console.is_terminal:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from runtime.errors import ParameterError
+from training.commands.given import given
 from training.commands.machine import add_backend, backend
 from training.data.collections import PRIORS
+from training.settings import Machine
 from training.synthesis.corpus import CorpusSettings, make_corpus, plan
 from training.synthesis.mixing import MIXES
 from training.synthesis.rendering import SOUNDFONTS
@@ -144,13 +146,13 @@ def _run(args: argparse.Namespace) -> int:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bar, backend(args.backend):
+    with Progress(*columns, disable=not sys.stderr.isatty()) as bar, backend(given(Machine, args).backend):
         task = bar.add_task("", total=len(recordings))
         rows = make_corpus(
             args.folder.absolute(),  # other machines have another current folder
             settings,
             recordings,
-            jobs=args.jobs,
+            jobs=given(Machine, args).jobs,
             store=args.store and args.store.absolute(),
             audio=not args.no_audio,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

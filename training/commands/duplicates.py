@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
+from training.settings import Data, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,9 @@ def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import manifest_path, read_manifest, read_selection, write_manifest
 
     stored = [
-        collect(read_selection(text), store_of(args, manifest_path(text)), args).stored
+        collect(
+            read_selection(text), given(Data, args).store_of(manifest_path(text)), given(Machine, args)
+        ).stored
         for text in (args.first, args.second)
     ]
     compared = 0

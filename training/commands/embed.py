@@ -4,8 +4,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
 from training.commands.machine import add_device, device_of
+from training.settings import Data, Machine
 
 
 def add_parser(commands: Any) -> None:
@@ -33,9 +35,11 @@ def _run(args: argparse.Namespace) -> int:
 
     check_stride(args.stride)
     recordings = read_selection(args.manifest)
-    device = device_of(args)
+    device = device_of(given(Machine, args))
     network, _ = load_checkpoint(args.checkpoint)
-    stored = collect(recordings, store_of(args, manifest_path(args.manifest)), args).stored
+    stored = collect(
+        recordings, given(Data, args).store_of(manifest_path(args.manifest)), given(Machine, args)
+    ).stored
     if not stored:
         raise WhichdanceError(f"{args.manifest} has no recordings that are long enough")
     with progress("embeddings") as bar:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import ParameterError
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
 from training.commands.machine import add_device, device_of
+from training.settings import Data, Machine
 
 if TYPE_CHECKING:
     from training.evaluation.evaluate import Dataset
@@ -52,14 +54,15 @@ def _run(args: argparse.Namespace) -> int:
     from training.networks.weights import read_checkpoint
 
     check_stride(args.stride)
+    data, machine = given(Data, args), given(Machine, args)
     check_datasets(args.dataset)
-    run, threshold, labels = evaluate.load_labelled_runner(args.model, device_of(args))
+    run, threshold, labels = evaluate.load_labelled_runner(args.model, device_of(machine))
     known = seen(read_checkpoint(args.model)) if args.model.suffix not in (".onnx", ".ort") else {}
     if args.threshold is not None:
         threshold = args.threshold
     reports = []
     for text in args.dataset:
-        dataset = dataset_of(text, args)
+        dataset = dataset_of(text, data, machine)
         with progress(f"{dataset.name}: scores") as report_progress:
             reports.append(
                 evaluate.evaluate(
@@ -78,6 +81,8 @@ def _run(args: argparse.Namespace) -> int:
     for report in reports:
         console.print(evaluate.confusion_table(report))
     console.print(evaluate.summary(reports))
+    if any(map(evaluate.knows_more, reports)):
+        console.print(evaluate.summary_of_all(reports))
     for report in reports:
         for line in (evaluate.rejection_line(report), *evaluate.social_lines(report)):
             if line:
@@ -106,7 +111,7 @@ def check_datasets(texts: Sequence[str]) -> None:
         raise ParameterError("two datasets have the same name; name them: NAME=MANIFEST.csv")
 
 
-def dataset_of(text: str, args: argparse.Namespace) -> "Dataset":
+def dataset_of(text: str, data: Data, machine: Machine) -> "Dataset":
     """The dataset that '[NAME=]MANIFEST.csv[@SPLIT]' or '[NAME=]ARRAYS.npz' names."""
     from training.data.manifest import manifest_path, read_selection
     from training.evaluation import evaluate
@@ -115,7 +120,7 @@ def dataset_of(text: str, args: argparse.Namespace) -> "Dataset":
     if source.endswith(".npz"):
         return evaluate.array_dataset(name, source)
     manifest = manifest_path(source)
-    stored = collect(read_selection(source, split="test"), store_of(args, manifest), args).stored
+    stored = collect(read_selection(source, split="test"), data.store_of(manifest), machine).stored
     return evaluate.stored_dataset(name, stored)
 
 

@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.atomic import replacing
 from training.commands.evaluate import check_datasets, dataset_of
-from training.commands.features import add_store, collect, progress, store_of
+from training.commands.features import add_store, collect, progress
+from training.commands.given import given
 from training.commands.machine import device_of
 from training.commands.train import add_machine, add_method, add_network, run_training, settings_of
-from training.settings import IMAGENET, RANDOM, SETTINGS_OF_METHOD, TORCHVISION
+from training.settings import (
+    IMAGENET,
+    RANDOM,
+    SETTINGS_OF_METHOD,
+    TORCHVISION,
+    Data,
+    Machine,
+    Network,
+    Settings,
+)
 
 if TYPE_CHECKING:
     from training.data.store import Stored
     from training.evaluation.evaluate import Dataset
     from training.experiments.setup import Setup
+
+
+ARCHITECTURE = "densenet-ft"  # the thesis's fine-tuned one
 
 
 class _List(argparse.Action):
@@ -69,7 +82,8 @@ def add_parser(commands: Any) -> None:
         help="cross-validation over groups instead of the manifest's splits: each fold's result, mean ± sd",
     )
     add_store(command)
-    add_network(command, architecture="densenet-ft", several=True)
+    add_network(command, architecture=ARCHITECTURE, several=True)
+    command.set_defaults(architecture=ARCHITECTURE, seed=Settings.seed)
     add_method(command)
     add_machine(command)
     command.set_defaults(func=_run)
@@ -97,13 +111,14 @@ def _run(args: argparse.Namespace) -> int:
         _check_weights(text)
     if args.crowd:
         read_noise(args.crowd)
-    stored = collect(recordings, store_of(args, args.manifest), args).stored
+    data, machine = given(Data, args, manifests=(args.manifest,)), given(Machine, args)
+    stored = collect(recordings, data.store_of(args.manifest), machine).stored
     if not args.folds:
         _check_heard(args.manifest, stored)
-    datasets = [dataset_of(text, args) for text in args.dataset]
+    datasets = [dataset_of(text, data, machine) for text in args.dataset]
     extension: Sequence[Stored] = ()
     if args.extend:
-        extension = collect(read_manifest(args.extend), store_of(args, args.extend), args).stored
+        extension = collect(read_manifest(args.extend), data.store_of(args.extend), machine).stored
 
     runs: dict[str, tuple[int, Sequence[Stored]]]
     if args.folds:
@@ -148,13 +163,13 @@ def _setup(
     split = {
         name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")
     }
-    settings_args = argparse.Namespace(**{**vars(args), "seed": seed})
+    data, machine = given(Data, args, manifests=(args.manifest,)), given(Machine, args)
 
-    def train(name: str, architecture: str, data: "Sequence[Stored]", options: Mapping[str, Any]) -> Path:
+    def train(name: str, architecture: str, learnt: "Sequence[Stored]", options: Mapping[str, Any]) -> Path:
         print(f"{args.name}: {name}")
-        settings = settings_of(settings_args, architecture, options)
+        settings = settings_of(given(Network, args), {**vars(args), "seed": seed}, architecture, options)
         run_dir: Path = folder / "runs" / name
-        return run_training(args, settings, data, split["validation"], run_dir, test=split["test"])
+        return run_training(data, settings, machine, {**split, "train": learnt}, run_dir)
 
     return Setup(
         folder=folder,
@@ -162,7 +177,7 @@ def _setup(
         training=split["train"],
         test=split["test"],
         architecture=args.architecture,
-        device=device_of(args),
+        device=device_of(machine),
         watch=progress,
         datasets=datasets,
         only=args.only,
@@ -177,7 +192,8 @@ def _made_with(args: argparse.Namespace, stored: "Sequence[Stored]", extension: 
 
     from training.learning.loop import fingerprint
 
-    method = {name: getattr(args, name) for name in SETTINGS_OF_METHOD if name != "seed"}
+    shared = settings_of(Network(), vars(args), args.architecture, {})
+    method = {name: getattr(shared, name) for name in SETTINGS_OF_METHOD if name != "seed"}
     text = f"{fingerprint(stored, extension)} {sorted(method.items())}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

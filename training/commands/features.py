@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training.commands.given import given
 from training.commands.machine import ACCELERATORS, add_backend, backend, device_of
+from training.settings import Data, Machine
 
 if TYPE_CHECKING:
     from training.data.manifest import Recording
@@ -31,8 +33,10 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import read_manifest
 
-    device = device_of(args).type if args.accelerator else ""
-    collection = collect(read_manifest(args.manifest), store_of(args, args.manifest), args, device=device)
+    machine, data = given(Machine, args), given(Data, args)
+    device = device_of(machine).type if args.accelerator else ""
+    store = data.store_of(args.manifest)
+    collection = collect(read_manifest(args.manifest), store, machine, device=device)
     return 1 if collection.failed else 0
 
 
@@ -42,14 +46,9 @@ def add_store(command: argparse.ArgumentParser) -> None:
         "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
     )
     command.add_argument(
-        "--jobs", type=int, default=1, help="processes that compute spectrograms, -1 for all (default: 1)"
+        "--jobs", type=int, help="processes that compute spectrograms, -1 for all (default: 1)"
     )
     add_backend(command)
-
-
-def store_of(args: argparse.Namespace, manifest: Path) -> Path:
-    """The store that `--store` names, else `features` beside the manifest."""
-    return args.store or manifest.parent / "features"
 
 
 @contextmanager
@@ -68,7 +67,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 def collect(
     recordings: "Sequence[Recording]",
     store: Path,
-    args: argparse.Namespace,
+    machine: Machine,
     *,
     device: str = "",
     quiet: bool = False,
@@ -76,8 +75,8 @@ def collect(
     """Spectrograms of recordings, with a progress bar and a report of what was left out."""
     from training.data.store import Store
 
-    with progress("spectrograms") as report, backend(args.backend):
-        collection = Store(store).collect(recordings, jobs=args.jobs, device=device, progress=report)
+    with progress("spectrograms") as report, backend(machine.backend):
+        collection = Store(store).collect(recordings, jobs=machine.jobs, device=device, progress=report)
     if quiet:
         return collection
     for _, reason in collection.failed:

@@ -6,7 +6,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.commands.features import add_store, collect, store_of
+from training.commands.features import add_store, collect
+from training.commands.given import given
+from training.settings import Data, Machine
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -154,7 +156,11 @@ def _streams(args: argparse.Namespace) -> "list[Stream]":
             Stream(label, lambda codes=codes: excerpts(codes))  # type: ignore[misc]
             for label, codes in zip(dataset.labels, dataset.recordings, strict=True)
         ]
-    stored = collect(read_selection(args.dataset), store_of(args, manifest_path(args.dataset)), args).stored
+    stored = collect(
+        read_selection(args.dataset),
+        given(Data, args).store_of(manifest_path(args.dataset)),
+        given(Machine, args),
+    ).stored
     return [Stream(s.recording.dance, lambda s=s: STORED.decode(s.codes())) for s in stored]  # type: ignore[misc]
 
 

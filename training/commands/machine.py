@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runtime.errors import ParameterError, WhichdanceError
+from training.settings import Machine
 
 if TYPE_CHECKING:
     import torch
@@ -16,14 +17,12 @@ ACCELERATORS = ("auto", "cpu", "cuda", "mps", "gpu")
 
 def add_device(command: argparse.ArgumentParser) -> None:
     """The arguments --accelerator and --threads of commands that run a network without training it."""
-    command.add_argument(
-        "--accelerator", default="auto", choices=ACCELERATORS, help="what runs the network (default: auto)"
-    )
+    command.add_argument("--accelerator", choices=ACCELERATORS, help="what runs the network (default: auto)")
     command.add_argument("--threads", type=int, help="CPU threads of the network (default: PyTorch's choice)")
 
 
-def device_of(args: argparse.Namespace) -> "torch.device":
-    """The device of --accelerator; sets --threads.
+def device_of(machine: Machine) -> "torch.device":
+    """The device that runs networks; sets the CPU's threads.
 
     Raises
     ------
@@ -32,15 +31,15 @@ def device_of(args: argparse.Namespace) -> "torch.device":
     """
     import torch
 
-    if getattr(args, "threads", None):
-        torch.set_num_threads(args.threads)
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if args.accelerator in ("auto", "gpu"):
+    if machine.accelerator in ("auto", "gpu"):
         kind = next(kind for kind, available in there.items() if available)
-        if args.accelerator == "gpu" and kind == "cpu":
+        if machine.accelerator == "gpu" and kind == "cpu":
             raise ParameterError("--accelerator gpu: PyTorch finds none here")
     else:
-        kind = args.accelerator
+        kind = machine.accelerator
         if not there[kind]:
             raise ParameterError(f"--accelerator {kind}: PyTorch finds none here")
     return torch.device(kind)
@@ -50,9 +49,9 @@ def add_backend(command: argparse.ArgumentParser) -> None:
     """The argument --backend."""
     command.add_argument(
         "--backend",
-        default="local",
         metavar="local|dask://HOST:PORT",
-        help="where --jobs run: processes here, or a cluster whose machines see the same paths",
+        help="where --jobs run: processes here, or a cluster whose machines see the same paths "
+        "(default: local)",
     )
 
 

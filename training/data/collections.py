@@ -1,5 +1,7 @@
 """How common the ten dances are where people collect dance music."""
 
+from collections.abc import Collection
+
 from runtime.dances import DANCE_KEYS
 
 # Recordings per dance in the two collections of the thesis together (tables 4.1 and 4.3), in class order.
@@ -27,11 +29,13 @@ SHORT_NAMES = {
 """What collections call social dances, to the keys of `runtime.dances.REGISTRY`."""
 
 
-def dance_of(label: str) -> str:
-    """The dance that a label of an evaluation set means.
+def dance_of(label: str, known: Collection[str] = ()) -> str:
+    """The dance that a label of an evaluation set means; what a model itself `known` keeps its name.
 
     >>> dance_of("other:hustle"), dance_of("tango"), dance_of("other")
     ('discofox', 'tango', 'other')
+    >>> dance_of("hustle", known=("rumba", "hustle"))
+    'hustle'
     """
     name = label.removeprefix("other:")
-    return SHORT_NAMES.get(name, name)
+    return name if name in known else SHORT_NAMES.get(name, name)

@@ -177,8 +177,9 @@ class Report:
     Recordings of one group, and segments of one recording, are alike: intervals are over groups
     (`training.evaluation.metrics.share_of`). Confidence is the highest mean score of the ten.
 
-    What a model with further dances says of all of them is in `named_first`, `social_first`,
-    `others_as_ten` and `all_confusion`, where the answer is the highest mean score of all.
+    What a model of other or further dances says is in `all_top1`, `all_top2`, `all_macro_recall` and
+    `all_risk_coverage`: which of its own dances it would be, over the recordings of these. In
+    `others_as_ten` and `all_confusion` the answer is the highest mean score of all, 'other' among them.
 
     Attributes
     ----------
@@ -205,8 +206,9 @@ class Report:
         where the network knows nothing else.
     dances : tuple of str
         That the model knows.
-    named_first : Accuracy
-        Of all recordings of the model's dances, how many get their own first.
+    all_top1, all_top2 : Accuracy
+        Of all recordings of the model's dances, how many get their own first, or among the best two.
+    all_macro_recall : Estimate
     social_first : Accuracy
         The same of its dances beside the ten.
     others_as_ten : Accuracy
@@ -214,11 +216,13 @@ class Report:
         scores, none-of-these included, and not below the threshold.
     all_confusion : dict of str to dict
         True dance to answer to number of recordings, for all the dances that the model knows.
-    risk_coverage : list of (threshold, coverage, accuracy)
+    risk_coverage, all_risk_coverage : list of (threshold, coverage, accuracy)
     labels : tuple of str
         Per recording, as in the dataset; as the following two not in `to_dict`.
     scores : ndarray, shape (n, 10)
-        Mean scores per recording.
+        Mean scores per recording of the ten.
+    all_scores : ndarray, shape (n, n_dances)
+        The same of the model's dances; what is left to 1 is none of these.
     items : tuple of Item
     seen : dict of str to int
         How many of the recordings the network was made with, by use ('train', 'validation', 'calibration').
@@ -240,13 +244,17 @@ class Report:
     others_rejected: Accuracy
     others_auc: float
     dances: tuple[str, ...]
-    named_first: Accuracy
+    all_top1: Accuracy
+    all_top2: Accuracy
+    all_macro_recall: Estimate
     social_first: Accuracy
     others_as_ten: Accuracy
     all_confusion: dict[str, dict[str, int]]
     risk_coverage: list[tuple[float, float, float]]
+    all_risk_coverage: list[tuple[float, float, float]]
     labels: tuple[str, ...] = field(repr=False)
     scores: NDArray[np.float64] = field(repr=False)
+    all_scores: NDArray[np.float64] = field(repr=False)
     items: tuple[Item, ...] = field(repr=False)
     seen: dict[str, int] = field(default_factory=dict)
 
@@ -262,7 +270,7 @@ class Report:
                 return float(value) if math.isfinite(value) else None
             return value
 
-        rows = ("labels", "scores", "items")
+        rows = ("labels", "scores", "all_scores", "items")
         entries = {name: plain(value) for name, value in vars(self).items() if name not in rows}
         return entries | {"classes": list(DANCE_KEYS)}
 
@@ -374,11 +382,11 @@ def statistics(
         accepted_top1=Accuracy(int(right[accepted[known]].sum()), int(accepted[known].sum())),
         others_rejected=Accuracy(int((~accepted[others]).sum()), len(others)),
         others_auc=metrics.auc(belongs[known], belongs[others]),
-        risk_coverage=curve[:: max(1, math.ceil(len(curve) / RISK_POINTS))],
+        risk_coverage=_thinned(curve),
         labels=tuple(labels),
         scores=means,
         items=tuple(items),
-        **_of_all(labels, all_means, columns, -math.inf if threshold is None else threshold),
+        **_of_all(labels, all_means, columns, -math.inf if threshold is None else threshold, items),
     )
 
 
@@ -394,11 +402,15 @@ def _of_the_ten(scores: NDArray[np.floating], columns: Sequence[str]) -> NDArray
 
 
 def _of_all(
-    labels: Sequence[str], means: NDArray[np.floating], columns: Sequence[str], threshold: float
+    labels: Sequence[str],
+    means: NDArray[np.floating],
+    columns: Sequence[str],
+    threshold: float,
+    items: Sequence[Item],
 ) -> dict[str, Any]:
     """The entries of a report that are about all the model's dances."""
-    true = [dance_of(label) for label in labels]
     known = tuple(label for label in columns if label != OTHER)
+    true = [dance_of(label, known) for label in labels]
     none = means[:, list(columns).index(OTHER)] if OTHER in columns else 1 - means.sum(axis=1)
     of_known = means[:, [i for i, label in enumerate(columns) if label != OTHER]]
     best = of_known.argmax(axis=1)
@@ -408,14 +420,22 @@ def _of_all(
         row = confusion.setdefault(dance if dance in known else OTHER, {})
         row[answer] = row.get(answer, 0) + 1
     order = (*known, OTHER)
-    named = [(dance, known[b]) for dance, b in zip(true, best, strict=True) if dance in known]
-    social = [(dance, first) for dance, first in named if dance not in DANCE_KEYS]
+    named = [i for i, dance in enumerate(true) if dance in known]
+    truth = np.array([known.index(true[i]) for i in named], np.int64)
+    groups = [items[i].group for i in named]
+    scores = of_known[named].astype(np.float64)
+    right = scores.argmax(axis=1) == truth if named else np.empty(0, bool)
+    social = [r for i, r in zip(named, right, strict=True) if true[i] not in DANCE_KEYS]
     others = [i for i, label in enumerate(labels) if label not in DANCE_KEYS]
     as_ten = [answers[i] in DANCE_KEYS and of_known[i].max() >= threshold for i in others]
     return {
         "dances": known,
-        "named_first": Accuracy(sum(dance == first for dance, first in named), len(named)),
-        "social_first": Accuracy(sum(dance == first for dance, first in social), len(social)),
+        "all_scores": of_known.astype(np.float64),
+        "all_top1": metrics.top_k(scores, truth, 1, groups),
+        "all_top2": metrics.top_k(scores, truth, 2, groups),
+        "all_macro_recall": metrics.macro_recall(scores, truth, groups),
+        "all_risk_coverage": _thinned(metrics.risk_coverage(scores.max(axis=1, initial=0.0), right)),
+        "social_first": Accuracy(int(sum(social)), len(social)),
         "others_as_ten": Accuracy(sum(map(bool, as_ten)), len(others)),
         "all_confusion": {
             dance: {answer: n for answer in order if (n := confusion[dance].get(answer))}
@@ -423,6 +443,37 @@ def _of_all(
             if dance in confusion
         },
     }
+
+
+def _thinned(curve: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    return curve[:: max(1, math.ceil(len(curve) / RISK_POINTS))]
+
+
+def all_classes(report: Report) -> NDArray[np.float64]:
+    """Confusion of recordings among the model's dances and 'other': rows sum to 1, or are nan."""
+    order = (*report.dances, OTHER)
+    counts = np.array([[report.all_confusion.get(t, {}).get(a, 0) for a in order] for t in order], float)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+
+def knows_more(report: Report) -> bool:
+    """Whether the model's dances are not just the thesis's ten."""
+    return set(report.dances) != set(DANCE_KEYS)
+
+
+def summary_of_all(reports: Sequence[Report]) -> "Table":
+    """A row per dataset: how the model tells all its own dances apart, with 95 % intervals."""
+    from rich.table import Table
+
+    table = Table(title="of all the model's dances", title_justify="left", header_style="bold")
+    table.add_column("Dataset")
+    for heading in ("Recordings", "Top-1\naccuracy", "Top-2\naccuracy", "Macro\nrecall"):
+        table.add_column(heading, justify="right")
+    for r in reports:
+        figures = (r.all_top1, r.all_top2, r.all_macro_recall)
+        table.add_row(r.name, str(r.all_top1.total), *(str(figure) for figure in figures))
+    return table
 
 
 def summary(reports: Sequence[Report]) -> "Table":

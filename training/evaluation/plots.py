@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.atomic import replacing
-from runtime.dances import DANCES
+from runtime.dances import DANCES, OTHER, REGISTRY, dance
 from runtime.mel import (
     FMAX,
     FMIN,
@@ -100,15 +100,28 @@ def confusion_matrices(report: "Report") -> "Figure":
     return figure
 
 
-def _confusion(axes: "Axes", matrix: NDArray[np.float64], title: str) -> None:
+def confusion_of_all(report: "Report") -> "Figure":
+    """Confusion among all the model's dances and 'other', with aggregation, rows normalised."""
+    from matplotlib.figure import Figure
+
+    from training.evaluation.evaluate import all_classes
+
+    names = [dance(key).name if key in REGISTRY else key for key in (*report.dances, OTHER)]
+    side = max(8.0, 0.5 * len(names))
+    figure = Figure(figsize=(side, side), layout="constrained")
+    _confusion(figure.subplots(), all_classes(report), f"{report.name}, all dances of the model", names)
+    return figure
+
+
+def _confusion(axes: "Axes", matrix: NDArray[np.float64], title: str, names: Sequence[str] = NAMES) -> None:
     axes.imshow(np.nan_to_num(matrix), cmap="Blues", vmin=0, vmax=1)
     for (i, j), share in np.ndenumerate(matrix):
         if share > 0:  # absent classes are nan and stay empty
             axes.text(
                 j, i, f"{share:.2f}", ha="center", va="center", color="white" if share > 0.5 else "black"
             )
-    axes.set_xticks(range(len(NAMES)), NAMES, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(NAMES)), NAMES)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(title, loc="left", parse_math=False)
@@ -130,13 +143,19 @@ def risk_coverage(datasets: Sequence[Mapping[str, Any]]) -> "Figure":
         curve = np.array(data["risk_coverage"])
         accepted, errors = 100 * curve[:, 1], 100 * (1 - curve[:, 2])
         n = data["top1"]["total"]
+        if set(data.get("dances", data["classes"])) != set(data["classes"]) and data.get("all_risk_coverage"):
+            of_all = np.array(data["all_risk_coverage"])
+            label = f"{data['name']}, {data['all_top1']['total']} recordings of all the model's dances"
+            axes.step(
+                100 * of_all[:, 1], 100 * (1 - of_all[:, 2]), "--", where="post", color=f"C{i}", label=label
+            )
         axes.step(accepted, errors, where="post", color=f"C{i}", label=f"{data['name']}, {n} recordings")
         if data["threshold"] is not None and data["accepted_top1"]["value"] is not None:
             wrong = 100 * (1 - data["accepted_top1"]["value"])
             axes.plot(100 * data["coverage"]["value"], wrong, "o", color=f"C{i}")
     axes.set_xlim(0, 100)
     axes.set_ylim(0, None)
-    axes.set_xlabel("accepted, % of the recordings of the ten dances")
+    axes.set_xlabel("accepted, % of the recordings (—: of the ten dances)")
     axes.set_ylabel("wrong, % of the accepted")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -10,8 +10,9 @@ import numpy as np
 from runtime.atomic import replacing
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
+from training.data.collections import dance_of
 from training.evaluation import plots
-from training.evaluation.evaluate import Report
+from training.evaluation.evaluate import Report, knows_more
 from training.evaluation.metrics import Comparison, compare
 from training.evaluation.shipping import Decision, decide, log_likelihoods
 
@@ -34,7 +35,10 @@ def write_reports(
     folder.mkdir(parents=True, exist_ok=True)
     reports = list(reports)
     for report in reports:
-        plots.save(plots.confusion_matrices(report), folder / f"confusion-{_file_name(report.name)}.png")
+        file = folder / f"confusion-{_file_name(report.name)}.png"
+        plots.save(plots.confusion_matrices(report), file)
+        if knows_more(report):
+            plots.save(plots.confusion_of_all(report), file.with_stem(f"{file.stem}-all"))
     _write_recordings(folder / RECORDINGS, reports)
     path = folder / "report.json"
     with replacing(path) as temporary:
@@ -53,20 +57,28 @@ COLUMNS = (*ITEM, "truth", "prediction", "right", "confidence")
 
 
 def _write_recordings(path: Path, reports: Sequence[Report]) -> None:
-    """A row per recording: who it is, what it is, what the network says, and its mean scores."""
+    """A row per recording: who it is, what it is, what the network says, and its mean scores.
+
+    The prediction is the best of all the dances that the model knows; what is left of the scores to 1 is none
+    of these.
+    """
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *DANCE_KEYS])
+        dances = reports[0].dances
+        writer.writerow([*COLUMNS, *dances])
         for report in reports:
-            for item, truth, scores in zip(report.items, report.labels, report.scores, strict=True):
+            for item, truth, scores in zip(report.items, report.labels, report.all_scores, strict=True):
                 best = int(scores.argmax())
                 who = (report.name, item.recording, item.path, item.start, item.end, item.group)
-                answer = (truth, DANCE_KEYS[best], int(DANCE_KEYS[best] == truth), f"{scores[best]:.6f}")
+                right = int(dances[best] == dance_of(truth, dances))
+                answer = (truth, dances[best], right, f"{scores[best]:.6f}")
                 writer.writerow([*who, *answer, *(f"{score:.6f}" for score in scores)])
 
 
 def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Comparison], Decision]:
     """Compare two evaluations recording by recording, per dataset that both have.
+
+    Top-1 is among the ten; where both models know more dances, also among all of each model's.
 
     Also applies the rule of which ships (`training.evaluation.shipping`). Arrays number their recordings: one
     number and one label in several of them are taken for one song.
@@ -84,7 +96,7 @@ def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Co
     """
     tables = [_read_recordings(path) for path in (first, second)]
     common = [key for key in tables[0] if key in tables[1]]
-    results, gains, songs = {}, {}, {}
+    results, of_all, gains, songs = {}, {}, {}, {}
     for dataset in dict.fromkeys(key[0] for key in common):
         keys = [key for key in common if key[0] == dataset]
         rows = [[table[key] for key in keys] for table in tables]
@@ -94,21 +106,33 @@ def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Co
                     f"{a['path'] or a['recording']} is {a['truth']} in {first} and {b['truth']} in {second}"
                 )
         truth = [row["truth"] for row in rows[0]]
-        likelihoods = [
-            log_likelihoods(np.array([[float(row[key]) for key in DANCE_KEYS] for row in part]), truth)
-            for part in rows
-        ]
+        ten = [np.array([[float(row.get(key) or 0) for key in DANCE_KEYS] for row in part]) for part in rows]
+        likelihoods = [log_likelihoods(scores, truth) for scores in ten]
         gains[dataset] = likelihoods[1] - likelihoods[0]
         songs[dataset] = [(row["group"], row["truth"]) for row in rows[0]]
         chosen = [i for i, label in enumerate(truth) if label in DANCE_KEYS]
         if chosen:
-            a_right, b_right = (np.array([part[i]["right"] == "1" for i in chosen]) for part in rows)
+            true = np.array([DANCE_KEYS.index(truth[i]) for i in chosen])
+            a_right, b_right = (scores[chosen].argmax(axis=1) == true for scores in ten)
             results[dataset] = compare(a_right, b_right, [rows[0][i]["group"] for i in chosen])
+        if found := _of_all(rows, truth):
+            of_all[f"{dataset}, all dances of both"] = found
     if not results:
         raise WhichdanceError(
             f"{first} and {second} have no recordings of the ten dances in common, in datasets of one name"
         )
-    return results, decide(gains, songs, results)
+    return results | of_all, decide(gains, songs, results)
+
+
+def _of_all(rows: Sequence[Sequence[dict[str, str]]], truth: Sequence[str]) -> Comparison | None:
+    """Compare over the recordings of all the dances that both models know; None where these are the ten."""
+    dances = [[name for name in part[0] if name not in COLUMNS] for part in rows]
+    both = set(dances[0]) & set(dances[1])
+    chosen = [i for i, label in enumerate(truth) if dance_of(label, both) in both]
+    if both <= set(DANCE_KEYS) or not chosen:
+        return None
+    first, second = (np.array([part[i]["right"] == "1" for i in chosen]) for part in rows)
+    return compare(first, second, [rows[0][i]["group"] for i in chosen])
 
 
 def _read_recordings(path: str | Path) -> dict[tuple[str, ...], dict[str, str]]:

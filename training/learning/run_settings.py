@@ -1,8 +1,8 @@
 """The settings of a run as a TOML file in its folder, which starts it again."""
 
-import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,22 +14,19 @@ from runtime.errors import WhichdanceError
 from training.data import provenance
 from training.data.manifest import relative_path
 from training.keys import check_keys
-from training.settings import SETTINGS_OF_METHOD, Settings
+from training.settings import SETTINGS_OF_METHOD, Data, Machine, Network, Settings
 
 SETTINGS = "settings.toml"
-MACHINE = ("threads", "workers", "accelerator", "devices", "precision", "jobs", "backend")
-NETWORK = (
-    *("architecture", "classes", "weights", "channels", "normalisation", "bands", "dropout"),
-    *("branches", "width"),
-)
-TABLES = {"network": NETWORK, "method": SETTINGS_OF_METHOD, "machine": MACHINE}
-DATA = ("manifests", "store", "training_data")
+TABLES = {
+    "data": tuple(field.name for field in fields(Data)),
+    "network": (*(field.name for field in fields(Network)), "segment_frames"),
+    "method": SETTINGS_OF_METHOD,
+    "machine": tuple(field.name for field in fields(Machine)),
+}
 FILES = ("weights", "teacher")  # settings that may name a file
 
 
-def write_settings(
-    path: Path, args: argparse.Namespace, settings: Settings, manifests: Sequence[Path], *, world_size: int
-) -> None:
+def write_settings(path: Path, data: Data, settings: Settings, machine: Machine, *, world_size: int) -> None:
     """Write what a run is made of, and what made it: one entry more each time that it goes on."""
     folder = path.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,18 +35,18 @@ def write_settings(
         return relative_path(Path(value), folder) if value and Path(value).is_file() else value
 
     options = {**settings.options, "architecture": settings.architecture}
-    data: dict[str, Any] = {"manifests": [relative_path(m, folder) for m in manifests]}
-    if args.store:
-        data["store"] = relative_path(args.store, folder)
-    if getattr(args, "training_data", None):
-        data["training_data"] = args.training_data
+    table: dict[str, Any] = {"manifests": [relative_path(m, folder) for m in data.manifests]}
+    if data.store:
+        table["store"] = relative_path(data.store, folder)
+    if data.training_data:
+        table["training_data"] = data.training_data
     content = {
-        "data": data,
+        "data": table,
         "network": {k: named(v) if k in FILES else _plain(v) for k, v in options.items()},
         "method": {
             k: named(getattr(settings, k)) if k in FILES else getattr(settings, k) for k in SETTINGS_OF_METHOD
         },
-        "machine": {k: getattr(args, k) for k in MACHINE if getattr(args, k, None) is not None},
+        "machine": {k: v for k, v in asdict(machine).items() if v is not None},
         "made_by": [
             *_earlier(path),
             {
@@ -66,7 +63,7 @@ def write_settings(
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """Arguments of `train` in a file that `write_settings` wrote, by their names there.
+    """Fields of `Data`, `Network`, `Settings` and `Machine` in a file that `write_settings` wrote.
 
     Raises
     ------
@@ -76,10 +73,11 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        check_keys(content, ("data", *TABLES, "made_by"), str(path))
-        for name, known in {"data": DATA, **TABLES}.items():
+        check_keys(content, (*TABLES, "made_by"), str(path))
+        for name, known in TABLES.items():
             check_keys(content[name], known, f"{path}, [{name}]")
-        data, tables = content["data"], {k: v for name in TABLES for k, v in content[name].items()}
+        data = content["data"]
+        tables = {k: v for name in TABLES if name != "data" for k, v in content[name].items()}
         manifests = data["manifests"]
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, AttributeError) as error:
         raise WhichdanceError(
@@ -90,7 +88,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         return str(path.parent / value) if (path.parent / value).is_file() else value
 
     arguments = {k: found(v) if k in FILES else _argument(k, v) for k, v in tables.items()}
-    arguments["manifests_of_settings"] = [str(path.parent / m) for m in manifests]
+    arguments["manifests"] = tuple(path.parent / m for m in manifests)
     if "store" in data:
         arguments["store"] = path.parent / data["store"]
     if "training_data" in data:

@@ -9,9 +9,11 @@ import torch
 
 from runtime.errors import ParameterError, WhichdanceError
 from training.cli import main
+from training.commands.given import given
 from training.commands.machine import add_device, backend, device_of
 from training.data.manifest import read_manifest
 from training.data.store import Store
+from training.settings import Machine
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of dask and tornado
 
@@ -111,13 +113,13 @@ def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = argparse.ArgumentParser()
     add_device(parser)
-    assert device_of(parser.parse_args(["--accelerator", "cpu"])) == torch.device("cpu")
+    assert device_of(given(Machine, parser.parse_args(["--accelerator", "cpu"]))) == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device_of(parser.parse_args([])) == torch.device("cuda")
-    assert device_of(parser.parse_args(["--accelerator", "gpu"])) == torch.device("cuda")
+    assert device_of(Machine()) == torch.device("cuda")
+    assert device_of(Machine(accelerator="gpu")) == torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert device_of(parser.parse_args([])) == torch.device("cpu")
+    assert device_of(Machine()) == torch.device("cpu")
     for name in ("cuda", "mps", "gpu"):
         with pytest.raises(ParameterError, match=f"--accelerator {name}: PyTorch finds none here"):
-            device_of(parser.parse_args(["--accelerator", name]))
+            device_of(Machine(accelerator=name))

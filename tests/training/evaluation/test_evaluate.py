@@ -66,7 +66,7 @@ def test_a_model_of_other_dances() -> None:
     report = statistics("x", truth, scored, columns=LABELS, threshold=0.5)
     assert report.dances == LABELS[:-1]
     assert (report.top1.right, report.top1.total) == (2, 2)  # rumba is still the best of the ten there
-    assert (report.named_first.right, report.named_first.total) == (2, 4)
+    assert (report.all_top1.right, report.all_top1.total) == (2, 4)
     assert (report.social_first.right, report.social_first.total) == (1, 2)
     assert (report.others_as_ten.right, report.others_as_ten.total) == (1, 3)
     assert report.all_confusion["discofox"] == {"rumba": 1}

@@ -12,7 +12,14 @@ from PIL import Image
 
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.store import Stored
-from training.evaluation.evaluate import Report, evaluate, load_runner, stored_dataset
+from training.evaluation.evaluate import (
+    Report,
+    all_classes,
+    evaluate,
+    load_runner,
+    statistics,
+    stored_dataset,
+)
 from training.evaluation.reports import compare_reports, write_reports
 
 
@@ -64,11 +71,13 @@ def test_a_row_per_recording(report: Report, tmp_path: Path, stored: tuple[Store
 
 
 def test_comparison_of_two_evaluations(report: Report, tmp_path: Path) -> None:
-    better = report.scores.copy()
+    better = report.all_scores.copy()
     for i, label in enumerate(report.labels):
         better[i, list(report.to_dict()["classes"]).index(label)] = 2.0
     write_reports(tmp_path / "a", [report], model="a")
-    write_reports(tmp_path / "b", [replace(report, scores=better), replace(report, name="alone")], model="b")
+    write_reports(
+        tmp_path / "b", [replace(report, all_scores=better), replace(report, name="alone")], model="b"
+    )
     results, _ = compare_reports(tmp_path / "a", tmp_path / "b" / "recordings.csv")
     assert list(results) == [report.name]
     found = results[report.name]
@@ -87,3 +96,39 @@ def test_comparison_of_two_evaluations(report: Report, tmp_path: Path) -> None:
     (tmp_path / "recordings.csv").write_text("a,b\n1,2\n")
     with pytest.raises(WhichdanceError, match="it has no column confidence"):
         compare_reports(tmp_path, tmp_path)
+
+
+def of_dances(columns: tuple[str, ...], answers: tuple[str, ...]) -> Report:
+    """Six recordings, of which the last is of a dance that neither model knows."""
+    truth = ("rumba", "jive", "hustle", "hustle", "bachata", "polka")
+    segments = [np.array([[0.7 if c == a else 0.3 / (len(columns) - 1) for c in columns]]) for a in answers]
+    return statistics("party", truth, segments, columns=columns)
+
+
+def test_every_class_of_a_model_is_told(tmp_path: Path) -> None:
+    """The models know two of the ten, and dances beside; 'hustle' keeps its name where a model has it."""
+    columns = ("rumba", "jive", "hustle", "bachata", "other")
+    first = of_dances(columns, ("rumba", "jive", "hustle", "other", "rumba", "other"))
+    second = of_dances(columns, ("rumba", "rumba", "hustle", "hustle", "bachata", "jive"))
+    assert first.all_confusion["hustle"] == {"hustle": 1, "other": 1}  # not discofox
+    assert (second.all_top1.right, second.all_top1.total) == (4, 5)
+    assert second.all_macro_recall.value == pytest.approx((1 + 0 + 1 + 1) / 4)
+    shares = all_classes(first)
+    np.testing.assert_allclose(shares[2], [0, 0, 0.5, 0, 0.5])
+    np.testing.assert_allclose(shares[4], [0, 0, 0, 0, 1])  # polka is other
+
+    write_reports(tmp_path / "a", [first], model="a")
+    write_reports(tmp_path / "b", [second], model="b")
+    assert (tmp_path / "a" / "confusion-party-all.png").stat().st_size > 10_000
+    with (tmp_path / "b" / "recordings.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["prediction"] for row in rows] == ["rumba", "rumba", "hustle", "hustle", "bachata", "jive"]
+    assert [row["right"] for row in rows] == ["1", "0", "1", "1", "1", "0"]
+    assert float(rows[2]["hustle"]) == pytest.approx(0.7)
+
+    found, decision = compare_reports(tmp_path / "a", tmp_path / "b")
+    assert list(found) == ["party", "party, all dances of both"]
+    ten, every = found.values()
+    assert (ten.first.right, ten.second.right, ten.first.total) == (2, 1, 2)
+    assert (every.first.total, every.only_first, every.only_second) == (5, 1, 1 + 1)
+    assert list(decision.of_sets) == ["party"]

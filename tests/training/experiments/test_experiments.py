@@ -8,12 +8,12 @@ import pytest
 
 from runtime.errors import ParameterError
 from training.cli import main
-from training.commands.train import weights_of
 from training.data.manifest import Recording, read_manifest, write_manifest
 from training.evaluation.metrics import Accuracy
 from training.experiments import EXPERIMENTS, figure4_9, table4_5, table4_9
 from training.experiments.setup import Setup, Table
 from training.networks.weights import read_checkpoint
+from training.settings import weights_of
 
 TINY = ["--weights", "random", "--epochs", "2", "--batches-per-epoch", "2", "--batch-size", "4"]
 TINY += ["--evaluate-every", "2", "--bands", "56", "--workers", "0", "--accelerator", "cpu", "--devices", "1"]
