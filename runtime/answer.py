@@ -109,8 +109,9 @@ def choose(
 ) -> Choice:
     """One dance, two, none of these, or not sure.
 
-    Where no state is named, the two likeliest may be sure enough together: two dances, or none of these and
-    the dance that it is closest to. To be shown they must reach `two_at`, to stay `two_release_at`.
+    Where no state is named, the two likeliest are shown when they are sure enough together: two dances, or
+    none of these and the dance that it is closest to, whichever of both is likelier. To be shown they must
+    reach `two_at`, to stay `two_release_at`.
 
     Parameters
     ----------
@@ -123,27 +124,22 @@ def choose(
         Of the update before, of music that plays.
     """
     none = len(posterior) - 1
-    dances = np.argsort(-posterior[:-1], kind="stable")
-    best, second = int(dances[0]), int(dances[1]) if none > 1 else None
+    order = np.argsort(-posterior, kind="stable").tolist()
+    likeliest = order[:2]
+    best, second = [state for state in order if state != none][:2] if none > 1 else (0, None)
     if named is not None and named < none:
         return Choice("dance", named, None, float(posterior[named]))
-    if named == none:
-        return Choice("none", best, None, float(posterior[none]))
-    is_none = posterior[none] > posterior[best]
-    rival = none if is_none else second
-    if rival is None:
-        return Choice("not sure", best, None, float(posterior[best]))
-    verdict: Verdict = "none" if is_none else "two"
-    together = float(posterior[best]) + float(posterior[rival])
+    verdict: Verdict = "none" if none in likeliest else "two"
     least = settings.two_at
     if before is not None and before.verdict == verdict:
-        same = is_none or {before.best, before.second} == {best, rival}
+        same = verdict == "none" or {before.best, before.second} == {best, second}
         least = settings.two_release_at if same else least
-    if together < least:
+    together = float(posterior[likeliest].sum())
+    if named != none and together < least:
         return Choice("not sure", best, None, float(posterior[best]))
-    if is_none:
+    if verdict == "none" or named == none:
         return Choice("none", best, None, float(posterior[none]))
-    return Choice("two", best, rival, together)
+    return Choice("two", best, second, together)
 
 
 def grade(confidence: float, seconds: float, before: Grade | None = None) -> Grade:

@@ -53,7 +53,7 @@ class EvidenceSettings:
     release_at : float
         A named dance is let go when its probability falls below this, 0 to `name_at`.
     two_at : float
-        Where nothing is named, two dances are when they reach this together, 0 to 1.
+        Where nothing is named, the two likeliest states are shown when they reach this together, 0 to 1.
     two_release_at : float
         They are let go when they fall below this, 0 to `two_at`.
     """
@@ -66,7 +66,7 @@ class EvidenceSettings:
     name_at: float = 0.6
     release_at: float = 0.4
     two_at: float = 0.6
-    two_release_at: float = 0.5
+    two_release_at: float = 0.36
 
     def __post_init__(self) -> None:
         # Written so that nan fails.

@@ -28,7 +28,7 @@ BAR_WEIGHT = 2.0  # how much more a repetition after a whole bar counts than one
 PRIOR_OCTAVES = 0.35  # standard deviation of log2(tempo) around the competition tempo
 PRIOR_WEIGHT = 0.02
 BUCKET_FRAMES = 215  # 5 s: stretches that a history keeps apart
-MAX_BUCKETS = 256  # of them, 5 MB; the shortest neighbours are joined beyond that
+MAX_BUCKETS = 256  # of them, 5 MB
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,19 @@ class TempoTracker:
 
 
 class TempoHistory:
-    """Rhythm of the stretches of a recording, in bounded memory: parts of it have tempi of their own."""
+    """Rhythm of the stretches of a recording, in bounded memory: parts of it have tempi of their own.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    bucket_frames : int
+        Frames of the stretches that are kept apart.
+    max_buckets : int
+        Of them, at least 2; before there are more, the two neighbours that are shortest together are joined.
+    """
+
+    def __init__(self, *, bucket_frames: int = BUCKET_FRAMES, max_buckets: int = MAX_BUCKETS) -> None:
+        self._bucket_frames = bucket_frames
+        self._max_buckets = max_buckets
         self._tracker = TempoTracker()
         self._frame = 0  # of the recording, next to come
         self._buckets: list[_Bucket] = []
@@ -168,17 +178,17 @@ class TempoHistory:
         """Take the next frames of mel power, shape (n_frames, 224)."""
         while len(frames):
             last = self._buckets[-1] if self._buckets else None
-            if last is None or last.end != self._frame or last.end - last.start >= BUCKET_FRAMES:
+            if last is None or last.end != self._frame or last.end - last.start >= self._bucket_frames:
+                if len(self._buckets) >= self._max_buckets:
+                    self._join()
                 last = _Bucket(self._frame, self._frame, RhythmSums.nothing())
                 self._buckets.append(last)
-            some = frames[: BUCKET_FRAMES - (last.end - last.start)]
+            some = frames[: self._bucket_frames - (last.end - last.start)]
             self._tracker.sums = last.sums
             self._tracker.push(some)
             self._frame += len(some)
             self._buckets[-1] = _Bucket(last.start, self._frame, self._tracker.sums)
             frames = frames[len(some) :]
-        if len(self._buckets) > MAX_BUCKETS:
-            self._join()
 
     def gap(self, frame: int) -> None:
         """Sound is missing: the next frame pushed is number `frame`; no repetition is counted across it."""
@@ -200,7 +210,7 @@ class TempoHistory:
 
     def _join(self) -> None:
         lengths = [b.end - a.start for a, b in pairwise(self._buckets)]
-        i = int(np.argmin(lengths[:-1]))  # never the last one, which still grows
+        i = int(np.argmin(lengths))
         a, b = self._buckets[i : i + 2]
         self._buckets[i : i + 2] = [_Bucket(a.start, b.end, a.sums + b.sums)]
 

@@ -56,6 +56,7 @@ def test_a_medley_is_several_dances_of_a_whole_recording():
         ((0.3, 0.35, 0.25, 0.1), None, Choice("not sure", 1, None, 0.35)),
         ((0.3, 0.1, 0.1, 0.5), None, Choice("none", 0, None, 0.5)),
         ((0.3, 0.25, 0.05, 0.4), None, Choice("none", 0, None, 0.4)),
+        ((0.42, 0.16, 0.08, 0.34), None, Choice("none", 0, None, 0.34)),  # likelier than a second dance
         ((0.25, 0.2, 0.15, 0.4), None, Choice("not sure", 0, None, 0.25)),
     ],
 )
@@ -76,7 +77,8 @@ def test_two_are_kept_until_they_are_let_go():
 
 
 def test_a_model_of_one_dance_has_no_two():
-    assert choose(SETTINGS, np.array([0.6, 0.4]), None) == Choice("not sure", 0, None, 0.6)
+    assert choose(SETTINGS, np.array([0.6, 0.4]), None) == Choice("none", 0, None, 0.4)
+    assert choose(SETTINGS, np.array([0.9, 0.1]), 0) == Choice("dance", 0, None, 0.9)
 
 
 def test_a_rumba_at_85_percent_is_probable_wherever_naming_begins():

@@ -1,9 +1,11 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from runtime.dances import DANCES, dance
-from runtime.mel import melspectrogram
-from runtime.tempo import TempoTracker
+from runtime.mel import FRAME_RATE, melspectrogram
+from runtime.tempo import BUCKET_FRAMES, MAX_BUCKETS, TempoHistory, TempoTracker
 
 
 def click_track(bpm, beats_per_bar, seconds=20.0, rate=22_050, swing=0.5, seed=0):
@@ -69,6 +71,22 @@ def test_a_gap_breaks_the_beat_but_not_the_tempo():
     tracker.gap()
     tracker.push(frames[511:])  # half a beat is missing
     assert tracker.estimate(dance("tango")).bpm == pytest.approx(128, rel=0.01)
+
+
+@pytest.mark.parametrize("seconds", [5, 15])
+def test_a_history_of_ninety_minutes_has_no_more_buckets_than_allowed(seconds):
+    """However much comes at once; the last 5 s stay apart, and every frame is in one bucket."""
+    history = TempoHistory()
+    frames = np.ones((round(seconds * FRAME_RATE), 224), np.float32)
+    for _ in range(90 * 60 // seconds):
+        history.push(frames)
+        assert len(history._buckets) <= MAX_BUCKETS
+    bounds = [(bucket.start, bucket.end) for bucket in history._buckets]
+    assert len(bounds) == MAX_BUCKETS
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == len(frames) * (90 * 60 // seconds)
+    assert all(a[1] == b[0] for a, b in pairwise(bounds))
+    assert max(end - start for start, end in bounds) <= 8 * BUCKET_FRAMES  # joined evenly
 
 
 def test_memory_is_constant():

@@ -28,8 +28,8 @@ MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0, 480.0)  # that a dance lasts
 NONE_BIASES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5)
 NAME_AT = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
-TWO_AT = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-TWO_RELEASE_SHARES = (0.8, 0.9, 1.0)  # of two_at
+TWO_AT = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+TWO_RELEASE_SHARES = (0.6, 0.7, 0.8, 0.9, 1.0)  # of two_at
 MAX_TEMPERATURE = 10.0
 
 WRONG = 1.0  # cost of a second in which a dance is named that is not played
@@ -165,16 +165,14 @@ def shown(
         count as both. -1 where there is none.
     """
     none = said.shape[2] - 1
-    order = np.argsort(-said[..., :none], axis=2, kind="stable")
-    best = order[..., 0]
-    of_best = np.take_along_axis(said, best[..., None], axis=2)[..., 0]
-    rival = np.where(said[..., none] > of_best, none, order[..., 1])
-    together = of_best + np.take_along_axis(said, rival[..., None], axis=2)[..., 0]
-    pairs = np.sort(np.stack([best, rival], axis=2), axis=2)
+    likeliest = np.argsort(-said, axis=2, kind="stable")[..., :2]
+    together = np.take_along_axis(said, likeliest, axis=2).sum(axis=2)
+    pairs = np.sort(likeliest, axis=2)
+    best = said[..., :none].argmax(axis=2)
     result = np.full((*names.shape, 2), -1)
     before = np.full((names.shape[1], 2), -1)
     for t, name in enumerate(names):
-        same = (pairs[t] == before).all(axis=1) | ((rival[t] == none) & (before[:, 1] == none))
+        same = (pairs[t] == before).all(axis=1) | ((pairs[t, :, 1] == none) & (before[:, 1] == none))
         both = (name < 0) & (together[t] >= np.where(same, two_release_at, two_at))
         result[t, both] = pairs[t, both]
         result[t, name >= 0, 0] = name[name >= 0]
@@ -288,14 +286,19 @@ def fit_groups(
 def fit_two(
     settings: EvidenceSettings, batch: Batch, unnamed: float, said: NDArray[np.float64]
 ) -> EvidenceSettings:
-    """The same settings with the thresholds of two dances that cost least."""
+    """The same settings with the thresholds of two dances that cost least.
+
+    Below some threshold nearly everything is shown, and costs hardly differ: of those within 1 % of the least
+    the highest is taken, and then the one that is let go last.
+    """
     n_dances = batch.scores.shape[2] - 1
     names = named(said, settings.name_at, settings.release_at)
     tried = []
     for two_at, share in product(TWO_AT, TWO_RELEASE_SHARES):
         screen = shown(said, names, two_at, share * two_at)
         tried.append((cost_of_two(screen, batch, n_dances, unnamed), two_at, share * two_at))
-    _, two_at, two_release_at = min(tried)
+    least = min(reached for reached, *_ in tried)
+    _, two_at, two_release_at = max((t for t in tried if t[0] <= 1.01 * least), key=lambda t: (t[1], -t[2]))
     return replace(settings, two_at=two_at, two_release_at=two_release_at)
 
 

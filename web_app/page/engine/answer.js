@@ -17,30 +17,22 @@
  */
 export function choose(settings, posterior, named, before = null) {
   const none = posterior.length - 1;
-  const dances = Array.from({ length: none }, (_, state) => state).sort((a, b) => posterior[b] - posterior[a]);
-  const best = dances[0];
+  const order = Array.from({ length: none + 1 }, (_, state) => state).sort((a, b) => posterior[b] - posterior[a]);
+  const [best, second = null] = order.filter((state) => state !== none);
   if (named !== null && named < none) {
     return { verdict: 'dance', best: named, second: null, confidence: posterior[named] };
   }
-  if (named === none) {
-    return { verdict: 'none', best, second: null, confidence: posterior[none] };
-  }
-  const isNone = posterior[none] > posterior[best];
-  const rival = isNone ? none : (dances[1] ?? null);
-  const unsure = { verdict: /** @type {const} */ ('not sure'), best, second: null, confidence: posterior[best] };
-  if (rival === null) {
-    return unsure;
-  }
+  const isNone = order.indexOf(none) < 2;
   const verdict = isNone ? 'none' : 'two';
-  const same = (/** @type {number | null} */ state) => state === best || state === rival;
+  const same = (/** @type {number | null} */ state) => state === best || state === second;
   const stays = before?.verdict === verdict && (isNone || (same(before.best) && same(before.second)));
-  const together = posterior[best] + posterior[rival];
-  if (together < (stays ? settings.two_release_at : settings.two_at)) {
-    return unsure;
+  const together = posterior[order[0]] + posterior[order[1]];
+  if (named !== none && together < (stays ? settings.two_release_at : settings.two_at)) {
+    return { verdict: 'not sure', best, second: null, confidence: posterior[best] };
   }
-  return isNone
-    ? { verdict, best, second: null, confidence: posterior[none] }
-    : { verdict, best, second: rival, confidence: together };
+  return isNone || named === none
+    ? { verdict: 'none', best, second: null, confidence: posterior[none] }
+    : { verdict, best, second, confidence: together };
 }
 
 /** @typedef {'could be' | 'probably' | 'quite sure'} Grade */
