@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import MICROPHONE, Entry, Line
@@ -92,7 +92,7 @@ def corrections_as_json(lines: Iterable[Line], entries: dict[int, Entry]) -> str
     return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
 
-def as_cue(evening: Evening, name: Callable[[str], str]) -> str:
+def as_cue(evening: Evening, name: Callable[[str], str], places: Mapping[int, float] | None = None) -> str:
     """A cue sheet: players and editors jump to the dances of the kept sound, or of the file that was heard.
 
     Parameters
@@ -100,6 +100,9 @@ def as_cue(evening: Evening, name: Callable[[str], str]) -> str:
     evening : (Entry, list of Line)
     name : callable
         A dance's name by its key.
+    places : mapping of int to float, optional
+        Where the songs begin in the file, s, by the ids of their lines: kept sound has gaps, and what is not
+        in it has no mark. Of a file that was heard from start to end, None.
 
     Raises
     ------
@@ -108,7 +111,10 @@ def as_cue(evening: Evening, name: Callable[[str], str]) -> str:
     """
     entry, lines = evening
     file = entry.audio or (entry.source if entry.source != MICROPHONE else "evening.wav")
-    tracks = [(line.start, name(line.result) if line.result else "?") for line in lines]
+    if places is None:
+        places = {line.id: line.start for line in lines}
+    marked = [line for line in lines if line.id in places]
+    tracks = [(places[line.id], name(line.result) if line.result else "?") for line in marked]
     return cue.sheet(file.replace('"', "'"), entry.name or "whichdance", tracks, year=entry.started.year)
 
 

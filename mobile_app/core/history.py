@@ -509,6 +509,13 @@ class History:
         first, last = (recording.position(stretches, s, length=length) for s in (found.start, found.end))
         return (path, first, last) if last > first else None
 
+    def sound_places(self, session: int) -> dict[int, float] | None:
+        """Where each song begins in the kept sound, s, by the id of its line; None where none was kept."""
+        if self.audio_path(session) is None:
+            return None
+        found = {line.id: self.sound_of(line.id) for line in self.lines(session)}
+        return {line: place[1] for line, place in found.items() if place}
+
     def stretches(self, session: int) -> list[tuple[float, float]]:
         """Where each stretch of the kept sound begins, s of the session and of the sound."""
         sql = "SELECT start, position FROM stretch WHERE session = ? ORDER BY start"

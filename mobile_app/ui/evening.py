@@ -154,14 +154,15 @@ class EveningScreen(SessionScreen):
         """Save the evening as 'csv', 'json' or 'cue'."""
         if not self.entry:
             return
-        evening = (self.entry, self.lines)
-        if kind == "cue" and not 1 <= len(self.lines) <= MAX_TRACKS:
+        evening, places = (self.entry, self.lines), self.app.history.sound_places(self.entry.id)
+        marks = len(self.lines if places is None else places)
+        if kind == "cue" and not 1 <= marks <= MAX_TRACKS:
             self.app.toast(self.app.tr("A CUE file holds 1 to 99 dances. Save a table instead."))
             return
         text, mime = {
             "csv": lambda: (export.as_csv([evening]), "text/csv"),
             "json": lambda: (export.as_json([evening]), "application/json"),
-            "cue": lambda: (export.as_cue(evening, self.app.look.dance_name), "application/x-cue"),
+            "cue": lambda: (export.as_cue(evening, self.app.look.dance_name, places), "application/x-cue"),
         }[kind]()
         stem = re.sub(r"[^\w -]", "", self.entry.name).strip() or "evening"
         self.app.save_file(f"whichdance-{stem}-{self.entry.started.astimezone():%Y-%m-%d}.{kind}", mime, text)

@@ -1,6 +1,7 @@
 """A line for every song, named or not; what the user says while it plays; where songs are in the sound."""
 
 import io
+import re
 import wave
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mobile_app.core import recording
+from mobile_app.core import export, recording
 from mobile_app.core.history import History
 from mobile_app.core.recording import WavWriter, cut, position
 from mobile_app.core.setlist import LEAST_SONG_SECONDS, Pauses, SetList
@@ -296,6 +297,22 @@ def test_marks_match_the_sound_that_was_switched_on_late_and_has_gaps(
         frequencies[key] = loudest_tone(path, first + 3, last - 3)
         assert frequencies[key] == pytest.approx(loudest_tone_of(tone(key, 5.0)), rel=0.01)
     assert frequencies["tango"] != pytest.approx(frequencies["rumba"], rel=0.01)
+    _check_marks(history, frequencies)
+
+
+def _check_marks(history: History, frequencies: dict[str, float]) -> None:
+    """The CUE sheet, read by an expression of this test's own: what plays at each mark is its dance."""
+    entry = history.entries()[0]
+    text = export.as_cue((entry, history.lines(entry.id)), str, history.sound_places(entry.id))
+    marks = re.findall(r'TITLE "(\w+)"\s+INDEX 01 (\d+):(\d+):(\d+)', text)
+    assert f'FILE "{entry.audio}" WAVE' in text
+    path = history.audio_path(entry.id)
+    assert path is not None
+    for dance, minutes, seconds, frames in marks[-3:]:
+        at = int(minutes) * 60 + int(seconds) + int(frames) / 75
+        if dance in frequencies:
+            assert loudest_tone(path, at + 3, at + 20) == pytest.approx(frequencies[dance], rel=0.01)
+    assert {"tango", "rumba"} <= {dance for dance, *_ in marks}
 
 
 def loudest_tone_of(samples: np.ndarray) -> float:
