@@ -396,7 +396,10 @@ class History:
         try:
             with suppress(OSError):
                 beside.touch(mode=0o600)
-            shutil.copyfile(path, beside)
+            for suffix in ("", "-wal"):  # what was put aside may have its newest sessions in its log
+                part = path.with_name(path.name + suffix)
+                if not suffix or part.exists():
+                    shutil.copyfile(part, beside.with_name(beside.name + suffix))
             with self._lock:
                 self._reopen()
                 return backup.restore(beside, self._db)

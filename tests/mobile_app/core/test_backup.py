@@ -302,6 +302,26 @@ def test_what_was_put_aside_can_be_opened_again_or_deleted(tmp_path: Path) -> No
     history.close()
 
 
+def test_what_was_put_aside_is_opened_with_its_log(tmp_path: Path) -> None:
+    """The newest sessions stand there alone, where the app was killed before they were in the file itself."""
+    killed = filled(tmp_path / "old", 2)
+    killed._db.execute("PRAGMA wal_autocheckpoint = 0")
+    killed.save(draft(3, "tango"))
+    (tmp_path / "new").mkdir()
+    name = "history.newer-20260501T201500.sqlite"
+    for suffix in ("", "-wal"):
+        source = tmp_path / "old" / f"history.sqlite{suffix}"
+        (tmp_path / "new" / f"{name}{suffix}").write_bytes(source.read_bytes())
+    history = History(tmp_path / "new")
+    assert history.put_aside() == [name]
+    assert history.restore(tmp_path / "new" / name) == 3
+    history.delete_put_aside(name)
+    assert not list((tmp_path / "new").glob("history.newer*"))
+    assert not list((tmp_path / "new").glob("restoring*"))
+    history.close()
+    killed.close()
+
+
 def test_a_session_that_is_listened_to_while_the_file_is_damaged_is_not_doubled(tmp_path: Path) -> None:
     history = filled(tmp_path, 3)
     running = draft(20, "jive")
