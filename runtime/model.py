@@ -11,7 +11,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from runtime.errors import ModelError, ParameterError
 from runtime.evidence import EvidenceSettings
 from runtime.mel import Float32
 from runtime.rehearsal import Rehearsal, features_size
+from runtime.taught import SUFFIX, Taught, TaughtEngine, sha256_of, users_own
 
 FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
@@ -219,10 +220,38 @@ class Model:
             If the file is missing, not ONNX, lacks metadata, or does not fit this runtime.
         """
         path = resolve(model)
+        if path.suffix == SUFFIX:
+            return cls._load_taught(path, threads)
         engine = OnnxEngine(path, threads=threads)
         info = ModelInfo.from_metadata(path, engine.metadata)
         engine.check(info)
         return cls(info, engine)
+
+    @classmethod
+    def _load_taught(cls, path: Path, threads: int | None) -> "Model":
+        taught = Taught.read(path)
+        base = cls.load(_base_of(path, taught), threads=threads)
+        return base.with_head(taught, path)
+
+    def with_head(self, taught: Taught, path: Path) -> "Model":
+        """This model with a head that was taught on it, as from the file at `path`.
+
+        Raises
+        ------
+        ModelError
+            If the head is not for these features.
+        """
+        size = features_size(path, getattr(self.engine, "metadata", {}))
+        if size is not None and taught.head.shape[1] != size + 1:
+            raise ModelError(f"{path}: its head takes {taught.head.shape[1] - 1} features, not {size}")
+        info = replace(
+            self.info,
+            name=path.stem,
+            labels=taught.dances,
+            evidence=taught.evidence,
+            reject_threshold=None,
+        )
+        return Model(info, TaughtEngine(self.engine, taught, path))
 
     def run(self, batch: Float32) -> Float32:
         """Scores of segments (n, 1, 224, segment_frames) of mel power.
@@ -281,7 +310,7 @@ class Model:
 
     def __reduce__(self) -> tuple[Callable[..., "Model"], tuple[Path, int | None]]:
         """A model is pickled as the path of its file, and loaded again where it is unpickled."""
-        if not isinstance(self.engine, OnnxEngine):
+        if not isinstance(self.engine, OnnxEngine | TaughtEngine):
             raise TypeError(f"cannot pickle a model that runs on {type(self.engine).__name__}")
         return _load_again, (self.engine.path.absolute(), self.engine.threads)
 
@@ -421,6 +450,21 @@ def shipped() -> dict[str, dict[str, Any]]:
         ) from error
 
 
+def _base_of(path: Path, taught: Taught) -> Path:
+    """The model that a head was taught on: a shipped one, or an .onnx beside the taught file, by its hash."""
+    for entry in shipped().values():
+        if entry["sha256"] == taught.sha256:
+            return FOLDER / entry["file"]
+    for beside in sorted(path.parent.glob("*.onnx")):
+        if sha256_of(beside) == taught.sha256:
+            return beside
+    raise ModelError(
+        f"{path}: was taught on another model, {taught.model} {taught.version} (SHA-256 "
+        f"{taught.sha256[:12]}…): teach it again from your recordings, `whichdance teach --again FOLDER -o "
+        f"{path.name}`, or put that model's .onnx beside it"
+    )
+
+
 def resolve(model: str | os.PathLike[str] | None = None) -> Path:
     """The file of a model given by path or by the name of a shipped one.
 
@@ -439,6 +483,8 @@ def resolve(model: str | os.PathLike[str] | None = None) -> Path:
             raise ModelError(f"{path}: no such model file")
     models = shipped()
     name = next(iter(models), None) if model is None else os.fspath(model)
+    if name not in models and name in (own := users_own()):
+        return own[name]
     if name not in models:
         raise ModelError(f"no model named {name!r}; shipped are {', '.join(models)}, or give a path")
     path = FOLDER / models[name]["file"]

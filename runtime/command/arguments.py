@@ -29,6 +29,7 @@ usage: whichdance FILE|FOLDER ... [options]
   whichdance --parts mix.mp3        a set list of a medley or a DJ's mix
   whichdance music/                 a table of all recordings in a folder
   whichdance --live                 listen to the microphone
+  whichdance teach music/           teach it your music, sorted into folders
   whichdance --help                 all options, with examples
 """
 
@@ -139,7 +140,12 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_listening(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--model", metavar="NAME|FILE", help="a shipped model or an .onnx file")
+    group.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help="a shipped model, an .onnx file, or a .whichdance file of `whichdance teach`",
+    )
+    group.add_argument("--about", action="store_true", help="say what the model is, and hear nothing")
     group.add_argument(
         "--from", type=moment, metavar="TIME", help="hear each recording from here on, as 1:30 or 90 (s)"
     )

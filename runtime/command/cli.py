@@ -27,9 +27,10 @@ from runtime.command.report import Renderer
 from runtime.command.resume import Answered, resumed
 from runtime.errors import WhichdanceError
 from runtime.live import LIVE_STRIDE
-from runtime.model import cores, resolve
+from runtime.model import Model, cores, resolve
 from runtime.prediction import Outcome
 from runtime.segments import DEFAULT_STRIDE
+from runtime.taught import SUFFIX, Taught
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,14 +52,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not argv:
         print(SHORT_HELP, end="", file=sys.stderr)
         return Exit.USAGE
+    if argv[0] == "teach":  # a file of that name is ./teach
+        from runtime.command import teach
+
+        return run(teach.parser(), argv[1:])
     parser = make_parser()
     parser.set_defaults(func=_whichdance)
     return run(parser, argv)
 
 
 def _whichdance(args: argparse.Namespace) -> int:
+    if args.about:
+        return _about(args)
     check(args)
     return _listen(args) if args.live else _classify(args)
+
+
+def _about(args: argparse.Namespace) -> int:
+    path = resolve(args.model)
+    if path.suffix == SUFFIX:
+        print(Taught.read(path).about())
+        return Exit.OK
+    info = Model.load(path).info
+    print(f"the model {info.name} {info.version}: {', '.join(info.labels)}")
+    print(f"{info.training_data}\n{info.licence}")
+    return Exit.OK
 
 
 def _classify(args: argparse.Namespace) -> int:

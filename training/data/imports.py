@@ -1,53 +1,18 @@
 """Manifests of collections that are labelled already: folders per class, and two public data sets."""
 
 import math
-import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
-from runtime.dances import DANCE_KEYS, OTHER, REGISTRY
+from runtime.aliases import FOLDER_NAMES, plain
+from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
 from runtime.formats import SUFFIXES
 from training.data.manifest import Recording, counts, label_fault
-
-# Other names of the ten dances, as folders are called in English, German, French, Italian, Spanish, Czech;
-# compared without case, accents, blanks, punctuation and what stands in brackets.
-FOLDER_NAMES: dict[str, str] = {
-    **{key.replace("_", ""): key for key in REGISTRY},
-    "chacha": "cha_cha_cha",
-    "paso": "paso_doble",
-    "rhumba": "rumba",
-    "rumbainternational": "rumba",
-    "rumbaamerican": "rumba",
-    "rumbamisc": "rumba",
-    "foxtrot": "slow_foxtrot",
-    "foxtrott": "slow_foxtrot",
-    "slowfox": "slow_foxtrot",
-    "slowfoxtrott": "slow_foxtrot",
-    "waltz": "slow_waltz",
-    "walzer": "slow_waltz",
-    "englishwaltz": "slow_waltz",
-    "englischerwalzer": "slow_waltz",
-    "langsamerwalzer": "slow_waltz",
-    "valselente": "slow_waltz",
-    "valzerlento": "slow_waltz",
-    "valslento": "slow_waltz",
-    "anglickywaltz": "slow_waltz",
-    "vienneswaltz": "viennese_waltz",
-    "viennawaltz": "viennese_waltz",
-    "wienerwalzer": "viennese_waltz",
-    "wienerwaltz": "viennese_waltz",
-    "valseviennoise": "viennese_waltz",
-    "valzerviennese": "viennese_waltz",
-    "valsvienes": "viennese_waltz",
-    "valcik": "viennese_waltz",
-    OTHER: OTHER,
-}
 
 # Extended Ballroom (Marchand and Peeters 2016), as the thesis uses it (4.2.3): Salsa and West Coast Swing
 # are dropped, Waltz and Slow Waltz are one class.
@@ -107,7 +72,7 @@ def read_aliases(path: str | Path) -> dict[str, str]:
     for name, dance in content.items():
         if fault := label_fault(str(dance)):
             raise WhichdanceError(f"{path}: {name!r} is {dance!r}; {fault}")
-    return {_plain(name): dance for name, dance in content.items()}
+    return {plain(name): dance for name, dance in content.items()}
 
 
 def folder_per_class(
@@ -134,7 +99,7 @@ def folder_per_class(
         If no folder is named after a dance.
     """
     dances = FOLDER_NAMES | dict(aliases or {})
-    names = {child.name: dances.get(_plain(child.name)) for child in _folders(folder)}
+    names = {child.name: dances.get(plain(child.name)) for child in _folders(folder)}
     known = {name: dance for name, dance in names.items() if dance}
     if not known:
         raise WhichdanceError(
@@ -264,13 +229,6 @@ def _tempo(text: str | None) -> float | None:
     except ValueError:
         return None
     return bpm if math.isfinite(bpm) and bpm > 0 else None
-
-
-def _plain(name: str) -> str:
-    """'Cha-Cha-Cha (Latin)' to 'chachacha'."""
-    outside = re.sub(r"[(\[{].*?[)\]}]", "", name)
-    decomposed = unicodedata.normalize("NFKD", outside or name)
-    return re.sub(r"[^a-z0-9]", "", "".join(c for c in decomposed if not unicodedata.combining(c)).lower())
 
 
 def _recordings(folder: str | Path, names: Mapping[str, str], source: str) -> list[Recording]:

@@ -91,6 +91,7 @@ def test_nor_is_music_that_a_folder_holds(whichdance, music):
 def test_every_option_is_for_files_or_the_microphone_or_both():
     """A new option has to be put somewhere: `--live` with an option that it ignores is a mistake."""
     both = {"top", "model", "dances", "nothing_else", "stride", "min_confidence", "aggregation", "threads"}
+    both |= {"about"}
     known = {action.dest for action in make_parser()._actions} - {"live", "help", "version"}
     assert known == both | set(FOR_FILES) | set(FOR_MICROPHONE)
 

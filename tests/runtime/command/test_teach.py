@@ -1,0 +1,178 @@
+"""`whichdance teach` from folders, tables, arrays and corrections, to answers with what was taught."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import runtime.command.teach
+import runtime.model
+from runtime.codec import ARRAYS
+from runtime.command.cli import main
+from runtime.mel import SAMPLE_RATE, melspectrogram
+from runtime.taught import Taught
+
+Tone = Callable[..., np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where taught files go unasked, for this test."""
+    folder = tmp_path / "user data" / "taught"
+    monkeypatch.setattr(runtime.command.teach, "user_folder", lambda: folder)
+    monkeypatch.setattr(runtime.model, "users_own", lambda: {p.stem: p for p in folder.glob("*.whichdance")})
+    return folder
+
+
+@pytest.fixture
+def base(teachable: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(teachable, tmp_path / "base.onnx"))
+
+
+def taught_by(base: Path, *arguments: object) -> int:
+    return main(["teach", *map(str, arguments), "--model", str(base)])
+
+
+def test_from_folders_to_answers(
+    base: Path, collection: Path, tmp_path: Path, band_tone: Tone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (collection / "tango" / "broken.mp3").write_bytes(b"no music" * 100)
+    (collection / "notes.txt").write_text("nothing")
+    output = tmp_path / "my.whichdance"
+    assert taught_by(base, collection, "-o", output) == 0
+    out, err = capsys.readouterr()
+    assert "broken.mp3" in err
+    assert err.count("\n") == 1
+    assert [int(n) for n in out.split("Tango")[1].split()[:3]] == [0, 6, 6]
+    assert "Lindy Hop  " in out
+    assert output.stat().st_size < 300_000
+    soundfile.write(tmp_path / "x.flac", band_tone(4 * 22 + 3.8), SAMPLE_RATE)
+    soundfile.write(tmp_path / "y.flac", band_tone(4 * 22 - 8.1), SAMPLE_RATE)
+    answers = []
+    for model in (base, output):
+        assert (
+            main([str(tmp_path / "x.flac"), str(tmp_path / "y.flac"), "--json", "--model", str(model)]) == 0
+        )
+        answers.append([row["best"] for row in json.loads(capsys.readouterr().out)])
+    assert answers == [["rumba", "paso_doble"], ["tango", "lindy_hop"]] or answers[1] == [
+        "tango",
+        "lindy_hop",
+    ]
+
+    assert main(["--model", str(output), "--about"]) == 0
+    about = capsys.readouterr().out
+    assert "lindy_hop 6, rumba 6, tango 6" in about
+    assert "tango: right before 0, after 6, of 6" in about
+
+    first = output.read_bytes()
+    assert taught_by(base, collection, "-o", output) == 0
+    assert output.read_bytes() == first
+
+
+def test_the_users_own_folder_and_its_names(
+    base: Path, collection: Path, own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert taught_by(base, collection) == 0
+    assert "use it with whichdance --model my" in capsys.readouterr().out
+    shutil.copy(base, own_folder / "base.onnx")
+    assert main(["--model", "my", str(collection / "Lindy Hop" / "0.flac")]) == 0
+    assert "Lindy Hop" in capsys.readouterr().out
+
+
+def test_a_table_and_arrays_teach_the_same_dances(
+    base: Path, collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = sorted(collection.rglob("*.flac"))
+    rows = [f"{path.relative_to(collection)},{path.parent.name}" for path in files]
+    (collection / "list.csv").write_text("\n".join(["path,dance", *rows, rows[0]]) + "\n")
+    assert taught_by(base, collection / "list.csv", "-o", tmp_path / "a.whichdance") == 0
+    excerpts = [
+        ARRAYS.encode(
+            melspectrogram(soundfile.read(path, dtype="float32")[0], sample_rate=SAMPLE_RATE)[:440].T
+        )
+        for path in files
+    ]
+    labels = [path.parent.name for path in files]
+    ids = np.repeat(np.arange(len(files)), 2)  # each twice: two excerpts of one song are one
+    np.savez(
+        tmp_path / "a.npz",
+        mel_db=np.stack(excerpts)[:, None][ids], labels=np.array(labels)[ids], ids=ids,
+    )  # fmt: skip
+    assert taught_by(base, tmp_path / "a.npz", "-o", tmp_path / "b.whichdance") == 0
+    table, arrays = (Taught.read(tmp_path / f"{x}.whichdance") for x in "ab")
+    assert table.recordings == arrays.recordings == {"lindy_hop": 6, "rumba": 6, "tango": 6}
+
+
+def test_where_nothing_is_gained_nothing_is_kept(
+    base: Path, collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dance in ("tango", "Lindy Hop"):
+        shutil.rmtree(collection / dance)
+    output = tmp_path / "my.whichdance"
+    assert taught_by(base, collection, "-o", output) == 1
+    assert "nothing is kept" in capsys.readouterr().err
+    assert not output.exists()
+    assert taught_by(base, collection, "-o", output, "--anyway") == 0
+    assert output.exists()
+
+
+def test_again_and_merge(
+    base: Path, collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "my.whichdance"
+    assert taught_by(base, collection, "-o", output, "--again") == 2
+    assert "was taught before" in capsys.readouterr().err
+    assert taught_by(base, collection, "-o", output) == 0
+    updated = tmp_path / "updated.onnx"
+    updated.write_bytes(base.read_bytes() + b"\x9a\x06\x01a")  # an unknown field
+    assert taught_by(updated, collection, "-o", output, "--again") == 0
+    first = Taught.read(output)
+    assert first.fits(updated)
+    assert not first.fits(base)
+    shutil.copy(output, tmp_path / "b.whichdance")
+    assert main(["teach", "--merge", str(output), str(tmp_path / "b.whichdance"), "-o", str(output)]) == 0
+    assert np.allclose(Taught.read(output).head, first.head, atol=1e-3)
+    assert Taught.read(output).n_recordings == 36
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (lambda p: (p / "x").mkdir(), "holds no folders named by dances"),
+        (lambda p: (p / "x.csv").write_text("a,b\n1,2\n"), "must name the columns path and dance"),
+        (lambda p: (p / "x.csv").write_bytes(b"\xff\xfe\x00"), "cannot be read as a table"),
+        (lambda p: (p / "x.csv").write_text("path,dance\na.mp3,!!!\n"), "'!!!' is no name of a dance"),
+        (
+            lambda p: (p / "x.csv").write_text("path,dance\na.mp3,tango\na.mp3,jive\n"),
+            "is filed as tango and as jive",
+        ),
+        (lambda p: (p / "x.npz").write_bytes(b"nothing"), "has no array 'labels'"),
+        (lambda p: (p / "x.txt").write_text("a"), "no folder, no table"),
+    ],
+)
+def test_bad_sources_get_one_line(
+    base: Path,
+    tmp_path: Path,
+    make: Callable[[Path], object],
+    problem: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    make(folder)
+    assert taught_by(base, next(folder.iterdir())) == 2
+    err = capsys.readouterr().err
+    assert problem in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.rglob("*.whichdance"))
+
+
+def test_a_model_that_cannot_be_taught(
+    tiny_model: Path, collection: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert taught_by(tiny_model, collection) == 1
+    assert "cannot be taught" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+"""Teaching by features alone: what is learnt, kept, and not forgotten."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from runtime.dances import DANCE_KEYS
+from runtime.errors import ModelError, ParameterError
+from runtime.model import Model
+from runtime.teach import Lesson, folds_of, teach, wilson
+
+RUMBA = DANCE_KEYS.index("rumba") * 22
+
+
+def lesson(dance: str, band: int, n: int = 5, seed: int = 0) -> Lesson:
+    """A recording whose power lies around a band."""
+    rng = np.random.default_rng([seed, band])
+    features = np.abs(rng.normal(0, 0.002, (n, 224))).astype(np.float32)
+    features[:, band] += 0.5
+    features[:, band + 1] += 0.5
+    return Lesson(dance, features, f"{dance} {band} {seed}", f"{dance} {band} {seed}")
+
+
+@pytest.fixture(scope="module")
+def model(teachable: Path) -> Model:
+    return Model.load(teachable)
+
+
+@pytest.fixture(scope="module")
+def lessons() -> list[Lesson]:
+    """Tangos that sound like rumbas to the model, rumbas, and a dance that it does not know."""
+    return [
+        lesson(dance, band, seed=seed)
+        for dance, band in (("tango", RUMBA + 3), ("rumba", RUMBA + 15), ("lindy_hop", RUMBA - 10))
+        for seed in range(6)
+    ]
+
+
+def test_it_learns_what_is_there_and_forgets_nothing(model: Model, lessons: list[Lesson]) -> None:
+    teaching = teach(model, lessons)
+    assert teaching.better
+    assert teaching.right(teaching.before, "tango") == (0, 6)
+    assert teaching.right(teaching.after, "tango")[0] >= 5
+    assert teaching.right(teaching.after, "lindy_hop")[0] >= 5
+    assert teaching.right(teaching.after, "rumba") == (6, 6)
+    assert teaching.taught.recordings == {"lindy_hop": 6, "rumba": 6, "tango": 6}
+    for key in DANCE_KEYS:  # none of these but two is among the recordings
+        unheard = lesson(key, DANCE_KEYS.index(key) * 22 + (18 if key == "rumba" else 11), seed=99)
+        scores = teaching.taught.scores(unheard.features).mean(axis=0)
+        assert teaching.taught.labels[int(scores.argmax())] == key
+
+
+def test_the_same_input_gives_the_same_file(model: Model, lessons: list[Lesson], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        teach(model, lessons).taught.write(tmp_path / f"{name}.whichdance")
+    assert (tmp_path / "a.whichdance").read_bytes() == (tmp_path / "b.whichdance").read_bytes()
+
+
+def test_labels_by_chance_teach_nothing(model: Model) -> None:
+    rng = np.random.default_rng(0)
+    kept = 0
+    for trial in range(5):
+        some = [
+            lesson(DANCE_KEYS[rng.integers(10)], int(rng.integers(200)), seed=100 * trial + i)
+            for i in range(12)
+        ]
+        kept += teach(model, some).better
+    assert kept <= 1
+
+
+def test_what_is_right_already_is_left(model: Model) -> None:
+    right = [lesson(key, DANCE_KEYS.index(key) * 22 + 11, seed=s) for key in DANCE_KEYS[:4] for s in range(3)]
+    teaching = teach(model, right)
+    before, n = teaching.right(teaching.before)
+    assert before == n
+    assert teaching.right(teaching.after)[0] == n
+
+
+def test_few_recordings_cannot_show_a_gain(model: Model, lessons: list[Lesson]) -> None:
+    assert not teach(model, lessons[:3]).better
+    assert not teach(model, lessons[:1]).better
+    one_song = [replace(x, group="the same song") for x in lessons]
+    assert not teach(model, one_song).better
+
+
+def test_a_wrong_label_is_suspected(model: Model, lessons: list[Lesson]) -> None:
+    jives = [lesson("jive", DANCE_KEYS.index("jive") * 22 + 11, seed=s) for s in range(6)]
+    wrong = replace(jives[0], dance="samba", name="wrong.mp3")
+    teaching = teach(model, [*lessons, *jives[1:], wrong])
+    assert [(s.name, s.filed, s.sounds) for s in teaching.suspects] == [("wrong.mp3", "samba", "jive")]
+
+
+def test_none_of_these_can_be_taught(model: Model, lessons: list[Lesson]) -> None:
+    noise = [lesson("other", DANCE_KEYS.index("samba") * 22 + 2, seed=s) for s in range(6)]
+    teaching = teach(model, [*lessons, *noise])
+    assert teaching.taught.labels[-1] == "other"
+    assert teaching.right(teaching.after, "other")[0] >= 5
+
+
+def test_folds_keep_groups_together_and_ignore_the_order(lessons: list[Lesson]) -> None:
+    grouped = [replace(x, group=f"artist {i % 7}") for i, x in enumerate(lessons)]
+    folds = folds_of(grouped)
+    assert set(folds) == set(range(5))
+    of_group = {x.group: fold for x, fold in zip(grouped, folds, strict=True)}
+    assert [of_group[x.group] for x in grouped] == folds
+    backwards = folds_of(grouped[::-1])
+    assert {x.group: f for x, f in zip(grouped[::-1], backwards, strict=True)} == of_group
+
+
+def test_bad_input_is_refused(model: Model, tiny_model: Path, lessons: list[Lesson]) -> None:
+    with pytest.raises(ParameterError, match="no recordings to learn from"):
+        teach(model, [])
+    with pytest.raises(ParameterError, match="is no label"):
+        teach(model, [replace(lessons[0], dance="../x")])
+    with pytest.raises(ModelError, match="cannot be taught"):
+        teach(Model.load(tiny_model), lessons)
+
+
+@pytest.mark.parametrize(("right", "total"), [(0, 5), (3, 7), (70, 70), (1, 1)])
+def test_intervals_are_scipys(right: int, total: int) -> None:
+    expected = binomtest(right, total).proportion_ci(0.95, method="wilson")
+    assert np.allclose(wilson(right, total), (expected.low, expected.high), atol=1e-6)
