@@ -138,7 +138,7 @@ def test_players_that_only_rest_are_an_error(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_generators_are_independent_of_each_other() -> None:
     draws = [g.random() for g in generators(CorpusSettings(), "jive", 0)]
-    assert len(set(draws)) == 3
+    assert len(set(draws)) == 4
 
 
 def test_arrangement_does_not_depend_on_the_mix() -> None:
