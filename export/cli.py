@@ -133,7 +133,7 @@ def _run_beats(args: argparse.Namespace) -> int:
 
     refused = {
         "temperature": args.temperature, "reject-threshold": args.reject_threshold, "float16": args.float16,
-        "embedding": args.embedding, "ort": args.ort, "waveform": args.waveform,
+        "ort": args.ort, "waveform": args.waveform,
     }  # fmt: skip
     for option, value in refused.items():
         if value not in (None, False):

@@ -49,7 +49,7 @@ def chosen(recordings: Sequence[Stored], segment_frames: int, n: int, rng: np.ra
     parts = []
     for i in order:
         every = windows(recordings[i].codes(), segment_frames, 1)
-        starts = rng.integers(len(every), size=min(each, len(every))) if len(every) else []
+        starts = rng.integers(max(1, len(every)), size=min(each, len(every)))
         parts += [STORED.decode(np.asarray(every[start])) for start in starts]
     return np.stack(parts[:n]) if parts else np.empty((0, 1, 224, segment_frames), np.float32)
 
@@ -122,7 +122,9 @@ def statistics(
             "model's classes: give a manifest that has them, as the one that it was trained on"
         )
     rng = np.random.default_rng(0)
-    means, within, n_recordings = [], [], 0
+    means: list[NDArray[np.float64]] = []
+    within: list[NDArray[np.float64]] = []
+    n_recordings = 0
     for label, recordings in by_class.items():
         progress(f"features of {label}")
         segments = chosen(recordings, model.info.segment_frames, per_class, rng)

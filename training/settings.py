@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import ParameterError
 from runtime.segments import SEGMENT_FRAMES
 
@@ -167,6 +168,14 @@ class Data:
         return self.store or manifest.parent / "features"
 
 
+def classes_of(dances: Sequence[str]) -> int | tuple[str, ...]:
+    """What a network tells apart unless told otherwise: 10, or the labels where some are not of the ten."""
+    found = set(dances)
+    if found <= {*DANCE_KEYS, OTHER}:
+        return 10
+    return (*(key for key in DANCE_KEYS if key in found), *sorted(found - {*DANCE_KEYS}))
+
+
 @dataclass(frozen=True)
 class Network:
     """Which network; `training.networks.models.build` has the meanings.
@@ -174,7 +183,8 @@ class Network:
     Attributes
     ----------
     architecture : str
-    classes : int or tuple of str
+    classes : int, tuple of str or None
+        None: the ten, unless `classes_of` the data are others.
     weights : str, sequence of str or None
         See `weights_of`.
     channels, bands : int
@@ -186,7 +196,7 @@ class Network:
     """
 
     architecture: str = Settings.architecture
-    classes: int | tuple[str, ...] = 10
+    classes: int | tuple[str, ...] | None = None
     weights: str | Sequence[str] | None = None
     channels: int = 3
     normalisation: str = "db"
@@ -198,7 +208,8 @@ class Network:
 
     def options(self, architecture: str, frames: Sequence[int]) -> dict[str, Any]:
         """What `build` takes for an architecture, which experiments vary, and lengths of segments."""
-        options: dict[str, Any] = {"classes": self.classes, "weights": weights_of(self.weights, architecture)}
+        weights = weights_of(self.weights, architecture)
+        options: dict[str, Any] = {"classes": self.classes or 10, "weights": weights}
         if self.dropout is not None:
             options["dropout"] = self.dropout
         member = architecture.removeprefix(TEMPO)

@@ -1,7 +1,10 @@
 """`corpus`: generate labelled recordings with the orchestra."""
 
 import argparse
+import math
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from training.synthesis.mixing import MIXES
 from training.synthesis.rendering import SOUNDFONTS
 from training.synthesis.styles import LABELS, REGIMES
 
+FEWEST = {"validation": 19, "test": 20}  # recordings of a class before one is in the split
 LISTEN_FOLDER = Path("listen")
 
 
@@ -110,6 +114,24 @@ def _chosen(
     return tuple(n for n in only or known if n not in without)
 
 
+def _warn_of_splits(recordings: Sequence[tuple[str, int]], hours: float) -> None:
+    """Say it before the work where classes would get no recording to validate or test with."""
+    lacking = {
+        split: [dance for dance, n in Counter(dance for dance, _ in recordings).items() if n < wanted]
+        for split, wanted in FEWEST.items()
+    }
+    if not lacking["test"]:
+        return
+    least = min(Counter(dance for dance, _ in recordings).values())
+    print(
+        f"warning: no recordings for validation of {len(lacking['validation'])} classes, and for the test of "
+        f"{len(lacking['test'])}, since of each class every {FEWEST['validation']}th and {FEWEST['test']}th "
+        f"recording is: ask for --hours {math.ceil(10 * hours * FEWEST['test'] / least) / 10:g}, for shorter "
+        "--seconds, or divide the corpus by `python -m training manifest split`",
+        file=sys.stderr,
+    )
+
+
 def _run(args: argparse.Namespace) -> int:
     settings = CorpusSettings(
         seed=args.seed,
@@ -131,6 +153,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.folder is None:
         raise ParameterError("name the folder that the corpus goes to")
     recordings = plan(args.hours, args.seconds, args.dances, args.other_share, args.prior)
+    _warn_of_splits(recordings, args.hours)
 
     from rich.progress import (
         BarColumn,

@@ -1,9 +1,12 @@
 """`label`: manifests from names of files, from folders, and from public data sets."""
 
 import argparse
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.errors import WhichdanceError
 from training.commands.features import progress
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ def add_splits(command: argparse.ArgumentParser) -> None:
             type=float,
             default=0,
             metavar="N",
-            help="to set apart: recordings per dance (6), or a share of all groups (0.1)",
+            help="to set apart: recordings per dance (6), or a share (0.1)",
         )
     group.add_argument("--seed", type=int, default=0, help="of the choice of those")
     group.add_argument(
@@ -57,8 +60,16 @@ def add_splits(command: argparse.ArgumentParser) -> None:
     )
 
 
-def with_splits(args: argparse.Namespace, recordings: "list[Recording]") -> "list[Recording]":
-    """Groups and splits as the arguments say; a manifest that is replaced keeps its splits."""
+def with_splits(
+    args: argparse.Namespace, recordings: "list[Recording]", *, stratified: bool = False
+) -> "list[Recording]":
+    """Groups and splits as the arguments say; a manifest that is replaced keeps its splits.
+
+    Raises
+    ------
+    WhichdanceError
+        If they would leave nothing to train on.
+    """
     from training.data.manifest import read_manifest
     from training.data.splits import assign_splits, group_by, splits_of
 
@@ -70,14 +81,30 @@ def with_splits(args: argparse.Namespace, recordings: "list[Recording]") -> "lis
     kept = splits_of(read_manifest(args.output)) if args.output.exists() else {}
     if kept:
         print(f"{args.output} is there: what it has keeps its split")
-    result = assign_splits(recordings, validation=args.validation, test=args.test, seed=args.seed, kept=kept)
-    for dance in sorted({r.dance for r in result} - {r.dance for r in result if r.split == "train"}):
-        print(f"{dance}: no recordings left to train on")
+    result = assign_splits(
+        recordings,
+        validation=args.validation,
+        test=args.test,
+        seed=args.seed,
+        kept=kept,
+        stratified=stratified,
+    )
+    every = Counter(r.dance for r in result)
+    bare = sorted(every.keys() - {r.dance for r in result if r.split == "train"})
+    if len(bare) == len(every):
+        numbers = ", ".join(f"{dance}: {n}" for dance, n in every.items())
+        raise WhichdanceError(
+            f"--validation {args.validation:g} and --test {args.test:g} would leave nothing to train on of "
+            f"any dance ({numbers}); nothing is written. Shares, as --validation 0.1 --test 0.1, are taken "
+            "of each dance"
+        )
+    for dance in bare:
+        print(f"{dance}: no recordings left to train on, of {every[dance]}", file=sys.stderr)
     return result
 
 
 def _run(args: argparse.Namespace) -> int:
-    from runtime.errors import ParameterError, WhichdanceError
+    from runtime.errors import ParameterError
     from training.data import imports
     from training.data.manifest import counts, write_manifest
 
@@ -89,8 +116,9 @@ def _run(args: argparse.Namespace) -> int:
     elif args.how == "folders":
         aliases = imports.read_aliases(args.alias) if args.alias else {}
         recordings, unknown = imports.folder_per_class(args.folder, aliases)
-        for name in unknown:
-            print(f"left out: {name} is named after no dance; --alias FILE can tell which it is")
+        for name, label in unknown.items():
+            what = f"a class of its own, {label}" if label else "left out, since no label can be made of it"
+            print(f"{name} is named after no dance that we know: {what}; --alias FILE can tell which it is")
     elif args.how == "extended-ballroom":
         recordings, differences = imports.extended_ballroom(args.folder)
         for line in differences:
@@ -99,7 +127,7 @@ def _run(args: argparse.Namespace) -> int:
         recordings = _by_names(args)
     if not recordings:
         raise WhichdanceError(f"{args.folder}: no recording got a label; nothing is written")
-    recordings = with_splits(args, recordings)
+    recordings = with_splits(args, recordings, stratified=True)
     write_manifest(args.output, recordings)
     if args.how != "names":
         for dance, n in counts(recordings).items():

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from runtime.segments import SEGMENT_FRAMES
 from training.commands.features import add_store, collect
 from training.commands.given import given
 from training.commands.machine import ACCELERATORS
-from training.settings import SCHEDULES, SETTINGS_OF_METHOD, Data, Machine, Network, Settings
+from training.settings import SCHEDULES, SETTINGS_OF_METHOD, Data, Machine, Network, Settings, classes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,8 @@ def add_network(
         type=_classes,
         metavar="A,B,C",
         help="the dances that the network tells apart, by their labels in the manifest; `other` among them "
-        "is all the rest. 10: the thesis's ten (default), 11: these and `other`",
+        "is all the rest. 10: the thesis's ten, 11: these and `other` (default: 10; those of the manifest "
+        "where it has others)",
     )
     group.add_argument(
         "--weights",
@@ -176,8 +178,9 @@ def _run(args: argparse.Namespace) -> int:
 
     arguments, output = _with_settings_file(vars(args))
     data, network, machine = given(Data, arguments), given(Network, arguments), given(Machine, arguments)
-    settings = settings_of(network, arguments, network.architecture, {})
     recordings = [r for manifest in data.manifests for r in read_manifest(manifest)]
+    network = replace(network, classes=network.classes or classes_of([r.dance for r in recordings]))
+    settings = settings_of(network, arguments, network.architecture, {})
     check_splits(" and ".join(map(str, data.manifests)), recordings, "train")
     fabric = loop.launch(machine.accelerator, machine.devices, machine.precision)
     for group, splits in leaks(recordings).items() if fabric.is_global_zero else ():

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
-from runtime.aliases import FOLDER_NAMES, plain
+from runtime.aliases import FOLDER_NAMES, label_of, plain
 from runtime.dances import DANCE_KEYS
 from runtime.errors import WhichdanceError
 from runtime.formats import SUFFIXES
@@ -70,43 +70,53 @@ def read_aliases(path: str | Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise WhichdanceError(f"{path} cannot be read ({error})") from error
     for name, dance in content.items():
-        if fault := label_fault(str(dance)):
+        if dance != "" and (fault := label_fault(str(dance))):
             raise WhichdanceError(f"{path}: {name!r} is {dance!r}; {fault}")
     return {plain(name): dance for name, dance in content.items()}
 
 
 def folder_per_class(
     folder: str | Path, aliases: Mapping[str, str] | None = None
-) -> tuple[list[Recording], list[str]]:
-    """Recordings below folders that are named after dances.
+) -> tuple[list[Recording], dict[str, str]]:
+    """Recordings below folders, each of which is a class.
 
     Parameters
     ----------
     folder : str or Path
-        Holds a folder per dance, as 'Cha Cha', 'viennese_waltz' or 'Slow Foxtrot'.
+        Holds a folder per dance, as 'Cha Cha', 'viennese_waltz' or 'Slow Foxtrot'. Of other names the
+        label is the name itself, as 'lindy_swing' of 'Lindy Swing'.
     aliases : mapping of str to str, optional
-        Further names, as `read_aliases` gives them; they win over `FOLDER_NAMES`.
+        Further names, as `read_aliases` gives them; they win over `FOLDER_NAMES`, and '' leaves one out.
 
     Returns
     -------
     recordings : list of Recording
-    unknown : list of str
-        Folders whose name is no dance's; what they hold is left out.
+    unknown : dict of str to str
+        Folders of other names, and the label that was made of each; '' where none can be, and what it holds
+        is left out.
 
     Raises
     ------
     WhichdanceError
-        If no folder is named after a dance.
+        If there are no folders that a label can be made of.
     """
     dances = FOLDER_NAMES | dict(aliases or {})
     names = {child.name: dances.get(plain(child.name)) for child in _folders(folder)}
-    known = {name: dance for name, dance in names.items() if dance}
+    strange = sorted(name for name, dance in names.items() if dance is None)
+    unknown = {name: _label_of(name) for name in strange if audio_files(Path(folder) / name)}
+    known = {name: dance for name, dance in (names | unknown).items() if dance}
     if not known:
         raise WhichdanceError(
             f"{folder} holds no folder named after a dance, as {', '.join(DANCE_KEYS[:3])}; other names are "
             "told by --alias FILE"
         )
-    return _recordings(folder, known, "folder"), sorted(set(names) - set(known))
+    return _recordings(folder, known, "folder"), unknown
+
+
+def _label_of(name: str) -> str:
+    """'Lindy Swing!' to 'lindy_swing'; '' of names that no label can be made of, or nearly known ones."""
+    label = label_of(name)
+    return "" if label_fault(label) else label
 
 
 def extended_ballroom(folder: str | Path) -> tuple[list[Recording], list[str]]:

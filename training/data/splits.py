@@ -37,6 +37,7 @@ def assign_splits(
     test: float = 6,
     seed: int = 0,
     kept: Mapping[str, str] | None = None,
+    stratified: bool = False,
 ) -> list[Recording]:
     """Put groups into the test, validation and train splits.
 
@@ -51,6 +52,9 @@ def assign_splits(
         Of the hashes.
     kept : mapping of str to str, optional
         Splits of groups that are not to move, as `splits_of` gives them.
+    stratified : bool
+        Shares are of the recordings of each dance, at least one of those that have three: the same shares of
+        rare and common dances, and a new recording may take the place of one.
 
     Raises
     ------
@@ -61,6 +65,14 @@ def assign_splits(
             raise ParameterError(f"{name} must be a share from 0 to below 1 or a whole number, got {value}")
     if 0 < validation < 1 and 0 < test < 1 and validation + test >= 1:
         raise ParameterError(f"validation {validation} and test {test} leave nothing to train on")
+    every = Counter(r.dance for r in recordings)
+
+    def goal(dance: str, amount: float) -> float:
+        """How many recordings of a dance are wanted."""
+        if amount >= 1 or amount == 0:
+            return amount
+        return max(1, round(amount * every[dance])) if every[dance] >= 3 else 0
+
     members: defaultdict[str, list[Recording]] = defaultdict(list)
     for recording in recordings:
         members[group_of(recording)].append(recording)
@@ -72,9 +84,9 @@ def assign_splits(
         dances = {r.dance for r in members[group]}
 
         def wanted(split: str, amount: float, start: float, group: str = group, dances: Any = dances) -> bool:
-            if amount < 1:
+            if amount < 1 and not stratified:
                 return start <= place(group, seed) < start + amount
-            return any(taken[split][dance] < amount for dance in dances)
+            return any(taken[split][dance] < goal(dance, amount) for dance in dances)
 
         if wanted("test", test, 0.0):
             split = "test"

@@ -95,7 +95,7 @@ def build(
             INITIAL_FEATURES,
             configuration.kernel,
             stride=2,
-            padding=(height // 2, width // 2),
+            padding=((height - 1) // 2, (width - 1) // 2),  # half the input, even kernels too
             bias=False,
         )
         nn.init.kaiming_normal_(features.conv0.weight)

@@ -25,9 +25,10 @@ def test_folder_per_class_knows_usual_spellings(tmp_path: Path) -> None:
         "Slow-Foxtrot": "slow_foxtrot",
         "WALTZ": "slow_waltz",
         "Other": "other",
+        "Photos": "photos",
     }
-    assert len(recordings) == 5
-    assert unknown == ["Photos"]
+    assert len(recordings) == 6
+    assert unknown == {"Photos": "photos"}
 
 
 def test_folder_without_dances(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_folder_names_of_other_collections(tmp_path: Path) -> None:
         touch(tmp_path / name / "a.wav")
     recordings, unknown = imports.folder_per_class(tmp_path)
     assert {r.path.parent.name: r.dance for r in recordings} == names
-    assert unknown == []
+    assert unknown == {}
 
 
 def test_aliases(tmp_path: Path) -> None:
@@ -96,8 +97,15 @@ def test_aliases(tmp_path: Path) -> None:
     assert {r.path.parent.name: r.dance for r in recordings} == {
         "ST – Langsam": "slow_foxtrot",
         "Waltz": "viennese_waltz",
+        "Misc": "misc",
     }
-    assert unknown == ["Misc"]
+    assert unknown == {"Misc": "misc"}
+    file.write_text('"st langsam" = "slow_foxtrot"\nMisc = ""\n')
+    recordings, unknown = imports.folder_per_class(tmp_path, imports.read_aliases(file))
+    assert {r.dance for r in recordings} == {"slow_foxtrot", "slow_waltz"}
+    assert unknown == {}
+    touch(tmp_path / "Rumbaa" / "a.wav")  # rather a slip of the pen than a class
+    assert imports.folder_per_class(tmp_path)[1]["Rumbaa"] == ""
     file.write_text('Walzer = "slow_walz"\n')
     with pytest.raises(WhichdanceError, match=r"aliases\.toml: 'Walzer' is 'slow_walz'; is slow_waltz meant"):
         imports.read_aliases(file)

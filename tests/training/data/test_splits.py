@@ -9,8 +9,10 @@ import soundfile
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
-from training.data.manifest import Recording
+from training.cli import main
+from training.data.manifest import Recording, read_manifest
 from training.data.splits import assign_splits, folds, group_by, group_of, leaks, place, splits_of, tags_of
+from training.settings import classes_of
 
 
 def collection(n: int = 20, groups: int = 0) -> list[Recording]:
@@ -146,3 +148,37 @@ def test_groups_from_columns_and_folders(tmp_path: Path) -> None:
     assert {group_of(r) for r in group_by(recordings, "file")} == {"CD 1/a.wav", f"{tmp_path.name}/b.mp3"}
     with pytest.raises(WhichdanceError, match="no recording has a column 'lable'"):
         group_by(recordings, "lable")
+
+
+def test_stratified_shares_are_of_each_dance() -> None:
+    numbers = {"rumba": 100, "tango": 10, "lindy_hop": 3, "polka": 2}
+    recordings = [Recording(Path(f"{d}/{i}.wav"), d) for d, n in numbers.items() for i in range(n)]
+    found = Counter(
+        (r.dance, r.split) for r in assign_splits(recordings, validation=0.1, test=0.2, stratified=True)
+    )
+    assert [found["rumba", split] for split in ("train", "validation", "test")] == [70, 10, 20]
+    assert [found["tango", split] for split in ("train", "validation", "test")] == [7, 1, 2]
+    assert [found["lindy_hop", split] for split in ("train", "validation", "test")] == [1, 1, 1]
+    assert found["polka", "train"] == 2
+
+
+def test_splits_that_leave_nothing_are_no_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dance in ("rumba", "Lindy Swing"):
+        for number in range(9):
+            (tmp_path / "songs" / dance).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "songs" / dance / f"{number}.wav").touch()
+    manifest = tmp_path / "songs.csv"
+    command = ["label", "folders", str(tmp_path / "songs"), "-o", str(manifest)]
+    assert main([*command, "--validation", "6", "--test", "6"]) == 1
+    error = capsys.readouterr().err
+    assert "leave nothing to train on of any dance" in error
+    assert "lindy_swing: 9" in error
+    assert not manifest.exists()
+    assert main([*command, "--validation", "0.1", "--test", "0.1"]) == 0
+    assert "a class of its own, lindy_swing" in capsys.readouterr().out
+    rows = read_manifest(manifest)
+    assert Counter(r.split for r in rows) == {"train": 14, "validation": 2, "test": 2}
+    assert classes_of([r.dance for r in rows]) == ("rumba", "lindy_swing")
+    assert classes_of(["rumba", "other"]) == 10

@@ -92,6 +92,8 @@ def test_one_channel_kernels(name: str, kernel: tuple[int, int]) -> None:
     network = configuration(name)
     assert network.features.conv0.weight.shape == (96, 1, *kernel)  # bands × frames
     assert sum(trained(network).values()) == FULL - 14_112 + 96 * kernel[0] * kernel[1]
+    halved = network.features.conv0(torch.zeros(1, 1, 224, 224))
+    assert halved.shape == (1, 96, 112, 112)  # as 7x7 has it, even where a side is even
 
 
 def test_parameter_counts_add_up() -> None:

@@ -1,5 +1,6 @@
 """Writing a corpus: files and manifest, resuming, independence of the number of workers, refusals."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import soundfile
 
 from runtime.errors import ParameterError
 from training.cli import main
+from training.commands.corpus import _warn_of_splits
 from training.data.manifest import read_manifest
 from training.data.store import Store, spectrogram
 from training.synthesis.corpus import (
@@ -186,3 +188,15 @@ def test_listen(tmp_path: Path) -> None:
     names = {p.name for p in tmp_path.iterdir()}
     assert {"paso_doble_march.flac", "paso_doble_march.png"} <= names
     assert len(names) == 2 * len({n.split(".")[0] for n in names})
+
+
+def test_a_corpus_too_small_for_its_splits_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    def warned(hours: float) -> str:
+        _warn_of_splits(plan(hours, 10, ("rumba", "tango"), 0.0), hours)
+        return capsys.readouterr().err
+
+    text = warned(0.05)  # 18 recordings
+    assert "no recordings for validation of 2 classes, and for the test of 2" in text
+    hours = re.search(r"--hours ([\d.]+)", text)
+    assert hours
+    assert warned(float(hours[1])) == ""
