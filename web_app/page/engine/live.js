@@ -91,6 +91,7 @@ export class LiveGuard {
 
 /**
  * @typedef {object} Level
+ * @property {number} db dBFS of the newest block
  * @property {number} fraction of the meter, 0 to 1
  * @property {'wait' | 'good' | 'quiet' | 'clipping' | 'silent'} advice
  */
@@ -117,7 +118,7 @@ export class LevelMeter {
    */
   push(samples) {
     if (!samples.length) {
-      return { fraction: 0, advice: this._advice() };
+      return { db: this._settings.floor_db, fraction: 0, advice: this._advice() };
     }
     let [energy, clipped] = [0, 0];
     for (const sample of samples) {
@@ -130,8 +131,9 @@ export class LevelMeter {
       this._held -= this._blocks[0].length;
       this._blocks.shift();
     }
-    const fraction = 1 - this._decibels(energy / samples.length) / this._settings.floor_db;
-    return { fraction: Math.min(1, Math.max(0, fraction)), advice: this._advice() };
+    const db = this._decibels(energy / samples.length);
+    const fraction = 1 - db / this._settings.floor_db;
+    return { db, fraction: Math.min(1, Math.max(0, fraction)), advice: this._advice() };
   }
 
   /** @returns {Level['advice']} */
