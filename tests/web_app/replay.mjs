@@ -68,7 +68,7 @@ function evidence(seed) {
   const values = fast ? all[all.length - 1] : all[random.below(all.length - 1)];
   const nUpdates = fast ? 2600 : seed % 10 === 0 ? 300 : 30;
   const settings = { ...definition.evidence, ...values };
-  const heard = observations(random, nStates, nUpdates, fast ? 2 : 20);
+  const heard = observations(random, nStates, nUpdates, fast ? 1 : 20);
   const follower = new Follower(settings, nStates);
   const certainty = new Certainty(definition.answer);
   let choice = null;
