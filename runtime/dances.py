@@ -137,6 +137,8 @@ def danced(dances: str | Sequence[str], known: Sequence[str]) -> tuple[str, ...]
     for name in names:
         key = "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
         group = tuple(known) if key == ALL else GROUPS.get(key)
+        if key != ALL and name in known:  # also where a model of one's own has a dance of a group's name
+            group = (name,)
         mine = [k for k in known if key in (k.replace("-", "_").lower(), _as_key(dance(k).name))]
         found = mine if group is None else [k for k in known if k in group]
         if not found:

@@ -44,6 +44,14 @@ def test_an_unknown_name_lists_the_known_ones(dances):
         assert name in message
 
 
+def test_labels_of_ones_own_may_be_called_as_groups_are():
+    known = ("latin", "social", "tango", "Tango")
+    assert danced("all", known) == danced(known, known) == known
+    assert danced("latin", known) == ("latin",)
+    assert danced(["Tango"], known) == ("Tango",)
+    assert danced("standard", known) == ("tango",)
+
+
 @pytest.mark.parametrize("dances", [[], [1, 2], [None]])
 def test_no_names_at_all(dances):
     with pytest.raises(ParameterError, match="dances"):
