@@ -10,13 +10,14 @@ from typing import Any
 from export.deployed import Deployable, versions
 from export.report import ExportReport, ModelFile
 from runtime.errors import ModelError
+from runtime.evidence import EvidenceSettings
 from training.evaluation.metrics import Accuracy, percent
 from training.markdown import table
 
 PURPOSE = """\
 Tells which of {n} dances a piece of music is for, from segments of {seconds:.1f} s, on a phone or a
-laptop, without a network: {dances}. The mean over the segments of a recording is the answer; a few bars
-more make it surer. For dancers, teachers and DJs who sort music, and for research.
+laptop, without a network: {dances}. Evidence from the segments heard so far is
+the answer; a few bars more make it surer. For dancers, teachers and DJs who sort music, and for research.
 
 Not for: deciding what may be danced (many pieces suit several dances), any judgement about people,
 speech, or copyright; recognising a particular recording; music that is none of these dances, where the
@@ -104,6 +105,7 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
                 ("classes", f"{len(report.classes)}: {', '.join(report.classes)}"),
                 ("temperature", f"{report.temperature:g}"),
                 ("abstains below", f"score {float(threshold):g}" if threshold else "never: not calibrated"),
+                *_answer(fields.get("evidence", "")),
                 ("training data", fields["training_data"]),
                 ("licence", fields["licence"]),
                 ("made by", fields["created_by"]),
@@ -139,6 +141,16 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
             "None given (`--evaluation`, from `python -m training evaluate -o FOLDER`).",
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _answer(evidence: str) -> list[tuple[str, str]]:
+    """From which probability on a dance, or two, are named by default."""
+    settings = EvidenceSettings.from_json(evidence) if evidence else EvidenceSettings()
+    return [
+        ("the answer", "evidence (docs/following.md); the threshold above is that of `--aggregation mean`"),
+        ("names a dance", f"from {settings.name_at:g}, lets it go below {settings.release_at:g}"),
+        ("shows two", f"from {settings.two_at:g} together, lets them go below {settings.two_release_at:g}"),
+    ]
 
 
 def _files(files: Sequence[ModelFile]) -> str:

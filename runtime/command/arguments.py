@@ -176,8 +176,7 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         "--min-confidence",
         type=fraction,
         metavar="X",
-        help="say 'not sure' below this confidence, 0 to 1 (default: what the model was calibrated for; "
-        f"{TAG_CONFIDENCE:g} for --write-tags)",
+        help="name no dance below this confidence, 0 to 1 (default: what the model was calibrated for)",
     )
     group.add_argument(
         "--aggregation",
