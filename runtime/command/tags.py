@@ -294,6 +294,7 @@ def _write(file: Any, values: Mapping[str, str], path: Path) -> None:
             chunk.seek(start)
             return id3.parsed(chunk.read(size)).with_values(values).encoded()
 
+        _pad(path)
         tags._prepare_data = content  # type: ignore[method-assign]
         file.save()
     elif isinstance(tags, MP4Tags):
@@ -375,6 +376,17 @@ def _kept(path: Path, fields: Mapping[str, str]) -> _Kept:
     pairs = file.tags if isinstance(file.tags, list) else file.tags.items()
     others = sorted((key, repr(value)) for key, value in pairs if key.upper() not in ours and key not in ours)
     return _Kept(_samples_hash(path), others)
+
+
+def _pad(path: Path) -> None:
+    """The byte behind a last chunk of odd length, which some programs leave out: the next one needs it."""
+    with path.open("r+b") as file:
+        order = ">" if file.read(4) in (b"FORM", b"RIFX") else "<"
+        (size,) = struct.unpack(f"{order}I", file.read(4))
+        if size % 2 and 8 + size == file.seek(0, os.SEEK_END):
+            file.write(b"\0")
+            file.seek(4)
+            file.write(struct.pack(f"{order}I", size + 1))
 
 
 def _chunk(file: IO[bytes]) -> int | None:
