@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from runtime import mel
+from runtime import mel, parameters
 from runtime.answer import clock
 from runtime.audio import between, open_audio, prefetched
 from runtime.dances import ALL, danced
@@ -68,13 +68,14 @@ class Classifier:
         nothing_else: bool = False,
         excerpt: tuple[float, float | None] = (0.0, None),
     ) -> None:
-        start, end = excerpt
+        start, end = (None if time is None else parameters.real("excerpt", time) for time in excerpt)
+        start = 0.0 if start is None else start
         if not (0 <= start < math.inf and (end is None or start + MIN_SECONDS <= end < math.inf)):
             raise ParameterError(
                 f"excerpt must begin at 0 s or later and end at least {MIN_SECONDS:g} s behind that, "
                 f"got {start!r} to {end!r}"
             )
-        self.excerpt = excerpt
+        self.excerpt = start, end
         self.judging = judging_for(
             model, threads, stride, min_confidence, aggregation, dances, nothing_else=nothing_else
         )
@@ -124,14 +125,14 @@ class Classifier:
 
     def classify_samples(self, samples: ArrayLike, sample_rate: int) -> Prediction:
         """Classify mono samples, shape (n_samples,), nominally -1 to 1, at `sample_rate` Hz."""
-        samples = mono(samples)
+        samples, sample_rate = mono(samples), parameters.rate(sample_rate)
         session = WholeRecording(self.judging)
         session.push(mel.melspectrogram(samples, sample_rate=sample_rate))
         return session.prediction(len(samples) / sample_rate)
 
     def classify_spectrogram(self, frames: Float32) -> Prediction:
         """Classify mel power as `mel.melspectrogram` gives it, shape (n_frames, 224)."""
-        frames = np.asarray(frames, dtype=np.float32)
+        frames = parameters.numbers("frames", frames)
         if frames.ndim != 2 or frames.shape[1] != mel.N_MELS:
             raise ParameterError(f"frames must have shape (n_frames, {mel.N_MELS}), got {frames.shape}")
         session = WholeRecording(self.judging)
@@ -166,11 +167,7 @@ def classify(
 
 def mono(samples: ArrayLike) -> Float32:
     """Samples as float32 (n_samples,); ParameterError for more axes, AudioError for absurd values."""
-    try:
-        with np.errstate(over="ignore"):  # too large for float32 is infinite, which is absurd too
-            array = np.asarray(samples, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"samples must be numbers, of shape (n_samples,) ({error})") from error
+    array = parameters.numbers("samples", samples)
     if array.ndim == 2:
         axis = int(np.argmin(array.shape))
         raise ParameterError(
@@ -196,8 +193,12 @@ def judging_for(
     nothing_else: bool = False,
 ) -> Judging:
     """Check what a classifier was asked for, and load its model."""
-    if min_confidence is not None and not 0 <= min_confidence <= 1:  # nan is not, either
-        raise ParameterError(f"min_confidence must be from 0 to 1, got {min_confidence!r}")
+    if min_confidence is not None:
+        min_confidence = parameters.real("min_confidence", min_confidence)
+        if not 0 <= min_confidence <= 1:  # nan is not, either
+            raise ParameterError(f"min_confidence must be from 0 to 1, got {min_confidence!r}")
+    threads = None if threads is None else parameters.integer("threads", threads, 1)
+    stride = parameters.integer("stride", stride, 1)
     if aggregation not in get_args(Aggregation):
         known = ", ".join(get_args(Aggregation))
         raise ParameterError(f"aggregation must be one of {known}, got {aggregation!r}")

@@ -1,8 +1,8 @@
 """CUE sheets: players show the parts of a recording as tracks, and jump to them.
 
-The format is that of the CDRWIN User's Guide, appendix A, with the habits of today's players: UTF-8 behind
-a byte order mark, minutes beyond 99 (which libcue, unlike most, leaves out), and the type WAVE for all files
-that are neither MP3 nor AIFF.
+The format is that of the CDRWIN User's Guide, appendix A, with the habits of today's players: UTF-8, behind
+a byte order mark where a name is not ASCII, minutes beyond 99 (which libcue, unlike most, leaves out), and the
+type WAVE for all files that are neither MP3 nor AIFF.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ FILE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}
 def sheet(
     file: str, title: str, tracks: Sequence[tuple[float, str]], *, year: int | None = None, begin: float = 0.0
 ) -> str:
-    """The text of a sheet, its byte order mark and line ends included; to be written as UTF-8.
+    """The text of a sheet, its line ends and, if need be, a byte order mark included; to be written as UTF-8.
 
     Parameters
     ----------
@@ -44,19 +44,22 @@ def sheet(
         raise ParameterError(f"a CUE sheet cannot hold the name {file}; rename the file")
     kind = FILE_TYPES.get(PurePath(file).suffix.lower(), "WAVE")
     lines = [] if year is None else [f"REM DATE {year}"]
-    lines += [f"TITLE {_quoted(title)}", f"FILE {_quoted(file)} {kind}"]
+    lines += [f"TITLE {_quoted(title)}", f'FILE "{file}" {kind}']
     for number, (start, name) in enumerate(tracks, 1):
         lines += [
             f"  TRACK {number:02d} AUDIO",
             f"    TITLE {_quoted(name)}",
             f"    INDEX 01 {_disc_time(start if number > 1 else begin)}",
         ]
-    return "\ufeff" + "\r\n".join([*lines, ""])
+    text = "\r\n".join([*lines, ""])
+    # the mark says that it is UTF-8, where that matters; old players take it for the name of a command
+    return text if text.isascii() else f"\ufeff{text}"
 
 
 def _quoted(text: str) -> str:
     """In one line and in quotation marks; a sheet has no way to write one inside."""
-    return '"{}"'.format(" ".join(text.replace('"', "'").splitlines()))
+    line = " ".join(text.replace('"', "'").splitlines())
+    return f'"{line} "' if line.endswith("\\") else f'"{line}"'  # some players take \" for a mark inside
 
 
 def _disc_time(seconds: float) -> str:

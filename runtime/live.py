@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from runtime import parameters
 from runtime.classifier import judging_for, mono
 from runtime.dances import ALL
 from runtime.errors import AudioError, ParameterError
@@ -219,8 +220,8 @@ class LiveClassifier:
         dances: Dances = ALL,
         nothing_else: bool = False,
     ) -> None:
-        self.sample_rate = sample_rate
-        self._stream = MelStream(sample_rate)
+        self.sample_rate = parameters.rate(sample_rate)
+        self._stream = MelStream(self.sample_rate)
         self.judging = judging_for(
             model, threads, stride, min_confidence, aggregation, dances, nothing_else=nothing_else
         )
@@ -267,9 +268,13 @@ class LiveClassifier:
         sample_rate : int, optional
             Hz, of the samples that follow, where another microphone takes over.
         """
+        seconds = parameters.real("seconds", seconds)
+        if not 0 <= seconds < math.inf:
+            raise ParameterError(f"seconds must be at least 0, and finite, got {seconds!r}")
         seconds += self._guard.held
-        self.sample_rate, rate = self.sample_rate if sample_rate is None else sample_rate, self.sample_rate
-        self._seconds_before += self._n_samples / rate
+        before, after = self.sample_rate, sample_rate
+        self.sample_rate = before if after is None else parameters.rate(after)
+        self._seconds_before += self._n_samples / before
         self._n_samples = 0
         self._stream = MelStream(self.sample_rate)
         self._skip(seconds)

@@ -79,6 +79,8 @@ def located(
         stream: Any = stack.enter_context(_opened(name))
     else:
         stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+        if isinstance(stream, io.TextIOBase):
+            raise AudioError("a recording is read as bytes: open its file in binary mode ('rb'), not as text")
         if not hasattr(stream, "read"):
             raise AudioError(f"a recording is a path, bytes or a binary file, got {type(source).__name__}")
         given = getattr(stream, "name", None)

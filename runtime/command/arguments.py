@@ -15,7 +15,7 @@ from runtime.mel import FRAME_RATE
 from runtime.segments import DEFAULT_STRIDE, MIN_SECONDS
 
 PROGRAM = "whichdance"
-TAG_CONFIDENCE = 0.5  # below, no tags are written, unless --min-confidence says otherwise
+TAG_CONFIDENCE = 0.5  # of an answer by the mean, which may name a dance at any: below it no tags are written
 
 DESCRIPTION = f"""\
 Tell which ballroom dance music is for: {", ".join(dance.name for dance in DANCES[:5])},
@@ -73,7 +73,7 @@ Results go to standard output, everything else to standard error."""
 
 # Destinations of the options that make something of recordings in files; --live has none.
 FOR_FILES = (
-    *("paths", "parts", "timeline", "json", "csv", "csv_excel", "output", "plot", "cue", "from", "to"),
+    *("paths", "parts", "timeline", "json", "csv", "output", "plot", "cue", "from", "to"),
     *("jobs", "resume", "playlists", "rekordbox", "write_tags", "overwrite", "dry_run"),
 )
 FOR_MICROPHONE = ("device", "log")
@@ -101,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_listening(parser.add_argument_group("how to listen"))
     _add_sorting(parser.add_argument_group("sort a collection"))
     _add_microphone(parser.add_argument_group("microphone"))
+    _add_expert(parser.add_argument_group("for experts"))
     other = parser.add_argument_group("other")
     other.add_argument("-h", "--help", action="help", help="show this help")
     other.add_argument("--version", action=_Version, help="show the version")
@@ -108,9 +109,6 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--top", type=whole(1), metavar="N", help="how many dances to show (default: 3; 2 in tables)"
-    )
     details = group.add_mutually_exclusive_group()
     details.add_argument(
         "--parts", action="store_true", help="a set list: the parts of a medley or a DJ's mix, with times"
@@ -122,11 +120,24 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     formats.add_argument(
         "--csv",
-        action="store_true",
+        action="store_const",
+        const="plain",
         help="one row per recording; with --parts one per part, with --timeline one per segment",
     )
     formats.add_argument(
-        "--csv-excel", action="store_true", help="the same for Excel: it opens by a double click"
+        "--csv=excel",
+        dest="csv",
+        action="store_const",
+        const="excel",
+        help="the same for Excel: it opens by a double click; --csv=excel-semicolon where lists are "
+        "separated by ';' and decimals by ','",
+    )
+    formats.add_argument(
+        "--csv=excel-semicolon",
+        dest="csv",
+        action="store_const",
+        const="excel-semicolon",
+        help=argparse.SUPPRESS,
     )
     group.add_argument("-o", "--output", metavar="FILE", help="write the results to FILE instead")
     group.add_argument(
@@ -166,6 +177,20 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         "--ballroom-only", action="store_const", const="ten", dest="dances", help="the same as --dances ten"
     )
     group.add_argument(
+        "--jobs", type=whole(1), metavar="N", help="processes that listen, one per core at most (default: 1)"
+    )
+    group.add_argument(
+        "--resume",
+        metavar="FILE",
+        help="keep every answer in FILE at once, and go on from there where an earlier run was broken off",
+    )
+
+
+def _add_expert(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--top", type=whole(1), metavar="N", help="how many dances to show (default: 3; 2 in tables)"
+    )
+    group.add_argument(
         "--stride",
         type=whole(1),
         metavar="N",
@@ -184,14 +209,6 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         default="evidence",
         help="from segments to answers: evidence, which follows the music from dance to dance, or the "
         "plain mean over all of it (default: evidence)",
-    )
-    group.add_argument(
-        "--jobs", type=whole(1), metavar="N", help="processes that listen, one per core at most (default: 1)"
-    )
-    group.add_argument(
-        "--resume",
-        metavar="FILE",
-        help="keep every answer in FILE at once, and go on from there where an earlier run was broken off",
     )
     group.add_argument(
         "--threads",

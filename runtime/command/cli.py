@@ -115,7 +115,11 @@ def _classify(args: argparse.Namespace) -> int:
                     failed |= not well
                     out.flush()
                     if answered:  # last: tags, too, have been written now
-                        answered.add(outcome)
+                        try:
+                            answered.add(outcome)
+                        except WhichdanceError as error:
+                            _say(f"{error}; the answers from here on are not kept there")
+                            answered, failed = None, True
         except KeyboardInterrupt:
             if args.output is None:  # a file would hold half of the answers; here is what was found so far
                 shown.finish()
@@ -176,13 +180,13 @@ def _shown(args: argparse.Namespace, out: TextIO, labels: Sequence[str], n_outco
     """The format asked for."""
     if args.json:
         return report.JsonList(out)
-    if args.csv or args.csv_excel:
+    if args.csv:
         kind: type[report.CsvTable] = report.CsvRecordings
         if args.parts:
             kind = report.CsvParts
         elif args.timeline:
             kind = report.CsvSegments
-        return kind(out, labels, excel=args.csv_excel)
+        return kind(out, labels, dialect=args.csv)
     if args.parts:
         return report.SetLists(out, labels)
     if args.timeline:
@@ -235,7 +239,7 @@ def _results(output: str | None) -> Iterator[TextIO]:
 
 def _has_room_for_bar(args: argparse.Namespace) -> bool:
     """Lines that appear on the terminal one by one are progress enough, and a bar would tear them."""
-    streaming = args.json or args.csv or args.csv_excel or args.timeline or args.parts
+    streaming = args.json or args.csv or args.timeline or args.parts
     return sys.stderr.isatty() and not (streaming and args.output is None and sys.stdout.isatty())
 
 

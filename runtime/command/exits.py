@@ -16,6 +16,7 @@ from types import FrameType
 from typing import NoReturn
 from unicodedata import category
 
+from runtime.atomic import STORAGE_ERRORS
 from runtime.errors import ParameterError, WhichdanceError
 
 OURS = ("runtime", "whichdance", "training", "export", "benchmarks")
@@ -28,6 +29,7 @@ class Exit(IntEnum):
     OK = 0
     FAILED = 1  # data, or something else outside the command line; the reason stands on standard error
     USAGE = 2  # the command line is wrong, as argparse has it
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
@@ -78,7 +80,12 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> i
         return Exit.BROKEN_PIPE
     except OSError as error:
         _discard_output()
-        say(parser.prog, f"cannot go on: {error}")
+        if (
+            error.filename is None and error.errno in STORAGE_ERRORS
+        ):  # files are named; this is standard output
+            say(parser.prog, f"the results cannot be written ({error.strerror})")
+        else:
+            say(parser.prog, f"cannot go on: {error}")
         return Exit.FAILED
 
 
@@ -196,16 +203,24 @@ def _discard_output() -> None:
 
 @contextmanager
 def _terminated_cleanly() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C: temporary files go, the cursor comes back."""
+    """Let SIGTERM, and a terminal that is closed, unwind the stack like Ctrl-C.
+
+    Temporary files go, the cursor comes back. Who ignores a signal (nohup) goes on to do so.
+    """
 
     def unwind(number: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(Exit.TERMINATED)
+        sys.exit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread handles signals
         return
-    before = signal.signal(signal.SIGTERM, unwind)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in numbers}
+    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, unwind)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in caught:
+            signal.signal(number, before[number])

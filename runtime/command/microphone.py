@@ -5,7 +5,7 @@ import queue
 import select
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
@@ -76,6 +76,9 @@ def _log(path: str | None) -> Iterator[TextIO | None]:
         except OSError as error:
             raise WhichdanceError(f"{path}: cannot be written ({error.strerror})") from error
         yield file
+        stack.pop_all()
+        with suppress(OSError):  # what did not fit on the disk has been said
+            file.close()
 
 
 @contextmanager
@@ -157,15 +160,25 @@ def show(
                     continue
                 if update := classifier.push(block):
                     prediction = update
-                    if line := evening.change(update, datetime.now()):
+                    if line := evening.change(update, datetime.now().astimezone()):
                         console.print(line.text)
                         if log:
-                            print(line.dated, file=log, flush=True)
+                            log = _logged(line, log, console)
                 if console.is_terminal:
                     display.update(_screen(prediction, classifier, top, console), refresh=True)
         except KeyboardInterrupt:
             pass  # the ordinary end of listening; Live puts the cursor back
     return prediction
+
+
+def _logged(line: "Line", log: TextIO, console: "Console") -> TextIO | None:
+    """Add a line; where the log takes it no more, say so once, and listen on without."""
+    try:
+        print(line.dated, file=log, flush=True)
+    except OSError as error:
+        console.print(f"{log.name}: cannot be written ({error.strerror}); listening goes on without it")
+        return None
+    return log
 
 
 @dataclass(frozen=True)
@@ -190,8 +203,8 @@ class Line:
 
     @property
     def dated(self) -> str:
-        """With the date, too."""
-        return f"{self.began:%Y-%m-%d} {self.text}"
+        """With the date, and how far the clock is from UTC: of the hour that comes twice, which one."""
+        return f"{self.began.isoformat(' ', 'seconds')}  {self.what}"
 
 
 class SetList:

@@ -7,6 +7,7 @@ can be read before the last recording has been heard.
 import csv
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LEAST_SHOWN = 0.005  # score from which 'none of these' has a row of its own
 BAR_WIDTH = 24  # characters
+DECIMAL = re.compile(r"^(-?\d+)\.(\d+)$")
 NAME_WIDTH = 24  # columns that the name of a recording gets at least, in a table
 PIPE_WIDTH = 160  # columns of a table that goes to a file or another program
 
@@ -73,13 +75,15 @@ class CsvTable:
     out : text stream
     labels : sequence of str
         Keys of the dances that may be answered.
-    excel : bool
-        Whether Excel is to open it by a double click: with a byte order mark, and no cell a formula.
+    dialect : 'plain', 'excel' or 'excel-semicolon'
+        The latter two open in Excel by a double click: with a byte order mark, and no cell a formula; the
+        last one where lists are separated by semicolons, and decimals by commas.
     """
 
-    def __init__(self, out: TextIO, labels: Sequence[str], *, excel: bool = False) -> None:
-        self._writer = csv.writer(out, lineterminator="\n")
-        self._excel = excel
+    def __init__(self, out: TextIO, labels: Sequence[str], *, dialect: str = "plain") -> None:
+        self._semicolons = dialect == "excel-semicolon"
+        self._writer = csv.writer(out, lineterminator="\n", delimiter=";" if self._semicolons else ",")
+        self._excel = excel = dialect != "plain"
         if excel:  # which takes a file for one in the encoding of the country without this mark
             out.write("\ufeff")
         self._labels = labels
@@ -100,6 +104,8 @@ class CsvTable:
     def _write(self, row: Sequence[str]) -> None:
         if self._excel:  # and what begins so for a formula; the quotation mark makes it text
             row = [guarded(cell) for cell in row]
+        if self._semicolons:
+            row = [row[0], *(DECIMAL.sub(r"\1,\2", cell) for cell in row[1:-1]), row[-1]]
         self._writer.writerow(row)
 
     def _columns(self) -> tuple[str, ...]:

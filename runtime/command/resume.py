@@ -71,6 +71,8 @@ class Answered:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise WhichdanceError(f"{self.path}: another run is writing it") from None
+            except OSError:  # a disk in a network that has no locks
+                return
 
     def _read(self, header: dict[str, Any]) -> dict[str, tuple[int, Any]]:
         """Where each recording's answer begins, and its state then; a line that a kill cut off is removed."""

@@ -35,7 +35,7 @@ def peak_memory() -> int:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
 
-def recording(path: Path, classifier: Classifier) -> None:
+def recording(path: Path, classifier: Classifier) -> str:
     prediction = classifier.classify(path)
     numbers = [prediction.confidence, prediction.duration, *prediction.scores.values()]
     if not all(math.isfinite(number) for number in numbers):
@@ -43,6 +43,7 @@ def recording(path: Path, classifier: Classifier) -> None:
     if abs(sum(prediction.scores.values()) - 1) > 1e-3:
         raise Wrong(f"probabilities that sum to {sum(prediction.scores.values())}")
     json.dumps(prediction.to_dict(), allow_nan=False)
+    return f"{prediction.best}, {prediction.duration:.2f} s"
 
 
 def tags(path: Path, _: Classifier) -> None:
@@ -104,7 +105,7 @@ def store(path: Path, _: Classifier) -> None:
         shutil.rmtree(folder)
 
 
-KINDS: dict[str, Callable[[Path, Classifier], None]] = {
+KINDS: dict[str, Callable[[Path, Classifier], str | None]] = {
     "recording": recording,
     "tags": tags,
     "model": model,
@@ -116,7 +117,7 @@ KINDS: dict[str, Callable[[Path, Classifier], None]] = {
 def judged(kind: str, path: Path, classifier: Classifier) -> tuple[str, str]:
     """What became of an input."""
     try:
-        KINDS[kind](path, classifier)
+        answer = KINDS[kind](path, classifier)
     except WhichdanceError as error:
         text = str(error)
         if str(path) not in text or "\n" in text:
@@ -124,7 +125,7 @@ def judged(kind: str, path: Path, classifier: Classifier) -> tuple[str, str]:
         return "refused", text
     except Exception as error:
         return "wrong", f"{type(error).__name__}: {error}"
-    return "answered", ""
+    return "answered", answer or ""
 
 
 def main() -> None:

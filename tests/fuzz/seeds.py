@@ -27,6 +27,17 @@ LIBSNDFILE = {  # name of a file: rate, further arguments
     "a.w64": (8_000, {}),
 }
 FFMPEG = ("a.m4a", "a.aac", "a.wma", "a.mka", "a.wv", "a.mp2", "a.avi", "a.tta")
+MORE_BY_FFMPEG = {  # what decoders differ about: rates, channels, tracks, links
+    "8.opus": "-c:a libopus -ar 8000",
+    "16.opus": "-c:a libopus -ar 16000",
+    "six.opus": "-c:a libopus -ar 24000 -ac 6 -mapping_family 255",
+    "vorbis.webm": "-c:a libvorbis -ar 32000",
+    "a.ts": "-c:a aac -ar 48000",
+    "tracks.mkv": "-map 0:a -map 0:a -c:a aac -disposition:a:0 comment",
+    "vbr.mp3": "-q:a 2 -write_xing 0",
+}
+MUSIC = {*LIBSNDFILE, *FFMPEG, *MORE_BY_FFMPEG}
+HEARD = {f"answered rumba, {hundredths / 100:.2f} s" for hundredths in range(240, 281)}  # encoders pad
 TAGGED = ("a.flac", "a.ogg", "a.opus", "a.mp3", "a.wav", "a.aiff", "a.m4a", "a.wma", "a.wv")
 
 # Files that hung or broke the program, or its output, once.
@@ -53,6 +64,11 @@ def recordings(folder: Path, tone: Callable[..., NDArray[np.float32]]) -> dict[s
         for name in FFMPEG:
             command = ["ffmpeg", "-v", "error", "-y", "-i", folder / "a.wav", folder / name]
             subprocess.run(command, check=True)
+        for name, options in MORE_BY_FFMPEG.items():
+            command = ["ffmpeg", "-v", "error", "-y", "-i", folder / "a.wav", *options.split(), folder / name]
+            subprocess.run(command, check=True)
+        chain = [folder / "16.opus", folder / "a.ogg"]
+        (folder / "chain.ogg").write_bytes(b"".join(link.read_bytes() for link in chain))
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 

@@ -5,6 +5,7 @@ import os
 import pylibcue
 import pytest
 
+from runtime import cue
 from runtime.command.cue import CueSheet
 from runtime.errors import WhichdanceError
 from runtime.prediction import Outcome, Part
@@ -96,3 +97,10 @@ def test_silence_has_no_sheet(make_prediction, tmp_path):
     silent = Outcome("a.mp3", make_prediction(parts=(), verdict="silence", dance=None))
     with pytest.raises(WhichdanceError, match=r"a\.mp3 has no music to divide"):
         CueSheet(tmp_path / "a.cue").add(silent)
+
+
+def test_the_mark_and_the_backslash():
+    """The byte order mark only where a name needs it; no title that ends in what escapes its quotation mark."""
+    plain = cue.sheet("a.wav", "AC\\", [(0.0, "Tango")])
+    assert plain.startswith('TITLE "AC\\ "\r\n')
+    assert cue.sheet("a.wav", "Käthe", [(0.0, "Tango")]).startswith('\ufeffTITLE "Käthe"')

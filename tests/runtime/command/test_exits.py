@@ -1,8 +1,11 @@
 """How a command ends: its status, and one line on standard error."""
 
 import argparse
+import errno
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -32,7 +35,7 @@ def test_a_full_disk_is_one_clear_error(program, sound):
         arguments = [*program, "--json", sound("a.wav", "jive")]
         result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True)
     assert result.returncode == 1
-    assert result.stderr == "whichdance: cannot go on: [Errno 28] No space left on device\n"
+    assert result.stderr == "whichdance: the results cannot be written (No space left on device)\n"
 
 
 def test_a_terminated_run_leaves_nothing_half_written(program, sound, tmp_path):
@@ -119,7 +122,7 @@ def test_the_numbers_of_the_command_line_are_checked_in_one_place():
         path.relative_to(root).as_posix()
         for folder in folders
         for path in (root / folder).rglob("*.py")
-        if re.search(r"^\s*def (_?whole|_fraction)\b", path.read_text(), re.MULTILINE)
+        if re.search(r"^\s*def (whole|_fraction)\b", path.read_text(), re.MULTILINE)
     ]
     assert found == ["runtime/command/exits.py"]
 
@@ -178,7 +181,7 @@ def test_an_answer_that_cannot_be_written_at_the_end_is_said(program, sound):
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (
         1,
-        "whichdance: cannot go on: [Errno 28] No space left on device\n",
+        "whichdance: the results cannot be written (No space left on device)\n",
     )
 
 
@@ -193,3 +196,58 @@ def test_times(text, seconds):
 def test_what_is_no_time(text):
     with pytest.raises(argparse.ArgumentTypeError, match="must be a time as 1:30 or 90, got"):
         moment(text)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
+@pytest.mark.parametrize(
+    ("number", "ignored", "status"), [("HUP", "", 129), ("HUP", "trap '' HUP;", 0), ("TERM", "", 143)]
+)
+def test_signals_unwind_the_stack(number, ignored, status):
+    program = (
+        "import argparse, os, signal, sys\nfrom runtime.command.exits import run\n"
+        "def work(args):\n    try:\n        os.kill(os.getpid(), signal.SIG" + number + ")\n"
+        "    finally:\n        print('cleaned up')\n"
+        "parser = argparse.ArgumentParser()\nparser.set_defaults(func=work)\nsys.exit(run(parser, []))"
+    )
+    command = ["bash", "-c", f'{ignored} exec "$@"', "bash", sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "cleaned up\n", "")
+
+
+@pytest.mark.parametrize("module", ["numpy", "onnxruntime", "runtime.command.arguments", "argparse"])
+def test_ctrl_c_while_libraries_load(module):
+    """An interrupt at the moment that a library is looked for."""
+    program = (
+        "import sys\nclass Interrupted:\n    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\nfrom whichdance.command import main\n"
+        "sys.modules.pop('argparse', None)\nsys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", program, "x.wav"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "whichdance: interrupted\n")
+
+
+def test_a_disk_that_is_full_of_answers_does_not_hide_them(whichdance, sound, tmp_path, monkeypatch):
+    songs = [sound(f"{i}.wav", key) for i, key in enumerate(("tango", "rumba", "jive"))]
+    real, calls = os.fsync, []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr("runtime.command.resume.os.fsync", full)
+    status, out, err = whichdance("--resume", tmp_path / "answers", *songs)
+    assert status == 1
+    assert [name for name in ("Tango", "Rumba", "Jive") if name in out] == ["Tango", "Rumba", "Jive"]
+    assert f"{tmp_path / 'answers'}: cannot be read or written (No space left on device)" in err
+
+
+def test_answers_are_kept_where_there_are_no_locks(whichdance, sound, tmp_path, monkeypatch):
+    def without(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", without)
+    assert whichdance("--resume", tmp_path / "answers", sound("a.wav", "tango"))[0] == 0
+    assert len((tmp_path / "answers").read_text().splitlines()) == 2

@@ -93,7 +93,9 @@ def test_the_log_keeps_the_lines_with_the_date_and_grows(classifier, tone, tmp_p
     before, line = log.read_text().splitlines()
     assert before == "last year"
     assert line.split()[2] == "Samba"
-    assert abs(datetime.fromisoformat(" ".join(line.split()[:2])) - datetime.now()) < timedelta(minutes=5)
+    assert abs(datetime.fromisoformat(" ".join(line.split()[:2])) - datetime.now().astimezone()) < timedelta(
+        minutes=5
+    )
 
 
 def test_a_log_that_cannot_be_written_is_found_before_listening(tiny_model, tmp_path, capsys):

@@ -347,12 +347,27 @@ def test_csv_for_excel(whichdance, sound, tmp_path, monkeypatch):
         sound(name, "tango")
     monkeypatch.chdir(tmp_path)
     names = ["./=2.wav", "=1+1.wav", "@here.wav", "plain.wav", "-.wav"]
-    plain, excel = (whichdance(option, "--", *names)[1] for option in ("--csv", "--csv-excel"))
+    (_, plain, said), (_, excel, said_too) = (
+        whichdance(option, "--", *names) for option in ("--csv", "--csv=excel")
+    )
+    assert said == said_too == "whichdance: -.wav: no such file\n"
     assert excel.startswith("\ufeffpath,")
     cells = [row[0] for row in csv.reader(io.StringIO(excel))]
     assert cells == ["\ufeffpath", "./=2.wav", "'=1+1.wav", "'@here.wav", "plain.wav", "'-.wav"]
     assert not plain.startswith("\ufeff")
     assert "\n=1+1.wav," in plain
-    assert whichdance("--csv-excel", "-o", "answers.csv", "plain.wav")[0] == 0
+    assert whichdance("--csv=excel", "-o", "answers.csv", "plain.wav")[0] == 0
     assert (tmp_path / "answers.csv").read_bytes().startswith(b"\xef\xbb\xbfpath,dance,")
-    assert whichdance("--csv-excel", "--parts", "plain.wav")[1].startswith("\ufeffpath,start,")
+    assert whichdance("--csv=excel", "--parts", "plain.wav")[1].startswith("\ufeffpath,start,")
+
+
+def test_csv_for_where_lists_have_semicolons(whichdance, sound):
+    path = sound("2.5.wav", "jive")
+    plain, other = (
+        list(csv.reader(io.StringIO(whichdance(option, path)[1].lstrip("\ufeff")), delimiter=sign))
+        for option, sign in (("--csv", ","), ("--csv=excel-semicolon", ";"))
+    )
+    assert other[0] == plain[0]
+    assert other[1][0] == str(path)  # a name is no number
+    assert [cell.replace(",", ".") for cell in other[1][1:]] == plain[1][1:]
+    assert other[1][other[0].index("duration")] == "6,00"
