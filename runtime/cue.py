@@ -1,8 +1,8 @@
 """CUE sheets: players show the parts of a recording as tracks, and jump to them.
 
 The format is that of the CDRWIN User's Guide, appendix A, with the habits of today's players: UTF-8, behind
-a byte order mark where a name is not ASCII, minutes beyond 99 (which libcue, unlike most, leaves out), and the
-type WAVE for all files that are neither MP3 nor AIFF.
+a byte order mark where a name is not ASCII, minutes beyond 99 (which libcue, unlike most, leaves out), and
+the type WAVE for all files that are neither MP3 nor AIFF.
 """
 
 from collections.abc import Sequence

@@ -100,7 +100,7 @@ def test_silence_has_no_sheet(make_prediction, tmp_path):
 
 
 def test_the_mark_and_the_backslash():
-    """The byte order mark only where a name needs it; no title that ends in what escapes its quotation mark."""
+    """The byte order mark only where a name needs it; no title ends in what escapes its quotation mark."""
     plain = cue.sheet("a.wav", "AC\\", [(0.0, "Tango")])
     assert plain.startswith('TITLE "AC\\ "\r\n')
     assert cue.sheet("a.wav", "Käthe", [(0.0, "Tango")]).startswith('\ufeffTITLE "Käthe"')
