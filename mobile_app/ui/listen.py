@@ -49,6 +49,7 @@ class Named(BoxLayout):
 
     text = StringProperty()
     closest = StringProperty()
+    closest_size = NumericProperty(19)  # px
     largest = NumericProperty(40)
     percent = StringProperty()
     confidence = NumericProperty(0)
