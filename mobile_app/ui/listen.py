@@ -50,6 +50,7 @@ class Named(BoxLayout):
     text = StringProperty()
     closest = StringProperty()
     closest_size = NumericProperty(19)  # px
+    wraps = BooleanProperty(False)
     largest = NumericProperty(40)
     percent = StringProperty()
     confidence = NumericProperty(0)
