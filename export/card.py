@@ -11,6 +11,7 @@ from export.deployed import Deployable, versions
 from export.report import ExportReport, ModelFile
 from runtime.errors import ModelError
 from runtime.evidence import EvidenceSettings
+from training.data.croissant import front_matter, licence_entries
 from training.evaluation.metrics import Accuracy, percent
 from training.markdown import table
 
@@ -92,6 +93,14 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
     longer = fields.get("context_frames", "")
     context = [("windows that grow", f"{longer} frames, while the same music plays")] if longer else []
     parts = [
+        "\n".join(
+            front_matter(
+                **licence_entries(fields["licence"]),
+                library_name="onnx",
+                pipeline_tag="audio-classification",
+                tags=["music", "dance", "ballroom"],
+            )
+        ),
         f"# {report.name}",
         "Written by `python -m export`; do not edit.",
         "## What it is for, and what not",

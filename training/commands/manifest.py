@@ -47,7 +47,9 @@ def add_parser(commands: Any) -> None:
     split.set_defaults(func=_split)
 
     card = kinds.add_parser(
-        "card", help="a dataset card in Markdown: what is in a manifest, for a repository"
+        "card",
+        help="a dataset card in Markdown, as Hugging Face reads it, and FILE.croissant.json beside it: what "
+        "is in a manifest, for a repository",
     )
     card.add_argument("manifest", type=Path)
     card.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.md")
@@ -114,20 +116,24 @@ def _split(args: argparse.Namespace) -> int:
 
 def _card(args: argparse.Namespace) -> int:
     from runtime.atomic import replacing
+    from training.data.croissant import metadata
     from training.data.manifest import read_manifest
     from training.data.summary import card
     from training.synthesis.humans import attributions
 
-    recordings = read_manifest(args.manifest)
+    recordings, name = read_manifest(args.manifest), args.name or args.manifest.stem
+    rights = {
+        "licence": args.licence,
+        "description": args.description,
+        "attributions": attributions((r.column("drummer"), r.column("tune")) for r in recordings),
+    }
     with progress("recordings"):
-        text = card(
-            args.name or args.manifest.stem,
-            recordings,
-            licence=args.licence,
-            description=args.description,
-            attributions=attributions((r.column("drummer"), r.column("tune")) for r in recordings),
-        )
-    with replacing(args.output) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    print(f"written: {args.output}")
+        texts = {
+            args.output: card(name, recordings, **rights),
+            args.output.with_suffix(".croissant.json"): metadata(name, args.manifest, **rights),
+        }
+    for path, text in texts.items():
+        with replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        print(f"written: {path}")
     return 0

@@ -99,6 +99,12 @@ def read_manifest(path: str | Path) -> list[Recording]:
     return recordings
 
 
+def manifest_columns(path: str | Path) -> list[str]:
+    """The names in the first line of a manifest that `read_manifest` has read."""
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file).fieldnames or ())
+
+
 def label_fault(label: str) -> str:
     """What is wrong with a label, '' if nothing: any dance may be one, but hardly one that is nearly spelt
     as a dance that is known."""

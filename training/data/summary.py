@@ -11,6 +11,7 @@ import soundfile
 
 from runtime import audio
 from runtime.errors import WhichdanceError
+from training.data.croissant import of_data_set
 from training.data.manifest import (
     SPLITS,
     ManifestError,
@@ -145,12 +146,12 @@ def card(
     description: str = "",
     attributions: Sequence[str] = (),
 ) -> str:
-    """A dataset card in Markdown: composition, splits, sources, rights, faults.
+    """A dataset card in Markdown, as Hugging Face has them: composition, splits, sources, rights, faults.
 
     `attributions` say in a line each whose work is heard in the recordings.
     """
     summary = summarise(recordings)
-    lines = [f"# {name}", ""]
+    lines = [*of_data_set(name, recordings, licence), "", f"# {name}", ""]
     if description:
         lines += [description, ""]
     lines += [

@@ -1,10 +1,13 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from training.cli import main
+from training.data.croissant import licence_entries
 from training.data.manifest import Recording, read_manifest, write_manifest
 
 
@@ -97,11 +100,53 @@ def test_split_and_folds(manifest: Path, tmp_path: Path) -> None:
 
 def test_card(manifest: Path, tmp_path: Path) -> None:
     output = tmp_path / "CARD.md"
-    command = ["manifest", "card", str(manifest), "-o", str(output), "--licence", "CC0", "--name", "Clicks"]
+    command = [
+        "manifest",
+        "card",
+        str(manifest),
+        "-o",
+        str(output),
+        "--licence",
+        "CC0-1.0",
+        "--name",
+        "Clicks",
+    ]
     assert main(command) == 0
     text = output.read_text()
-    assert text.startswith("# Clicks\n")
+    front, _, rest = text.removeprefix("---\n").partition("\n---\n")
+    assert yaml.safe_load(front) == {
+        "pretty_name": "Clicks",
+        "license": "cc0-1.0",
+        "task_categories": ["audio-classification"],
+        "tags": ["music", "dance", "ballroom"],
+        "size_categories": ["n<1K"],
+    }
+    assert rest.startswith("\n# Clicks\n")
     assert "| rumba | 3 | 1 | 1 | 5 | 0.01 | 5 |" in text
     assert "CC0" in text
     assert "none found" in text
     assert str(manifest.parent) not in text
+
+
+@pytest.mark.filterwarnings("ignore")  # of mlcroissant's libraries
+def test_croissant_is_what_its_makers_read(manifest: Path, tmp_path: Path) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    here = tmp_path / "songs.csv"
+    rows = read_manifest(manifest)
+    people = {"drummer": "drummer1/session1/5", "tune": ""}
+    write_manifest(here, [replace(r, more=tuple(people.items())) for r in rows])
+    command = ["manifest", "card", str(here), "-o", str(tmp_path / "CARD.md"), "--licence", "CC-BY-4.0"]
+    assert main([*command, "--name", "Clicks", "--description", "Clicks at the pace of dances."]) == 0
+    described = mlcroissant.Dataset(jsonld=str(tmp_path / "CARD.croissant.json"))
+    assert not described.metadata.ctx.issues.errors
+    assert described.metadata.name == "Clicks"
+    assert "Groove MIDI Dataset" in described.metadata.description
+    records = list(described.records("recordings"))
+    assert len(records) == len(rows)
+    assert {r["recordings/dance"].decode() for r in records} == {r.dance for r in rows}
+
+
+def test_licences_that_hugging_face_has_no_name_for() -> None:
+    assert licence_entries("CC BY 4.0") == {"license": "cc-by-4.0"}
+    named = licence_entries("all rights reserved: ask me")
+    assert named == {"license": "other", "license_name": "all rights reserved: ask me"}
