@@ -93,7 +93,11 @@ def test_every_text_exists_in_every_language_and_is_used() -> None:
         for key, text in texts.items():
             assert fields(text) == fields(spoken["en"][key]), (language, key)
     own = {key for key in spoken["en"] if not key.startswith("dance.")}
-    unused = {key for key in own if not re.search(rf"['\"]{key}['\"]", page) and not key.startswith("level_")}
+    unused = {
+        key
+        for key in own
+        if not re.search(rf"['\"]{key}['\"]", page) and not key.startswith(("level_", "group_"))
+    }
     assert unused == set()
     for key in re.findall(r"\btr\('(\w+)'", page) + re.findall(r'data-word(?:-label)?="(\w+)"', page):
         assert key in own, key

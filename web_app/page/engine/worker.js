@@ -1,5 +1,6 @@
 // Front end and network, away from the screen's thread. Listens to one microphone and reads one file at a time.
 
+import { danced } from './danced.js';
 import { loadDefinition, loadFrontEnd } from './definition.js';
 import { LevelMeter, LiveGuard } from './live.js';
 import { MelStream } from './mel.js';
@@ -31,6 +32,8 @@ function load() {
   return loading;
 }
 
+/** @typedef {{dances: string[], nothingElse: boolean}} Danced */
+
 /** Lets messages that have arrived be handled before the work goes on. */
 function breathe() {
   return new Promise((resolve) => {
@@ -47,7 +50,9 @@ function breathe() {
 
 /** Follows what a microphone hears, or several, one after the other. */
 class Listener {
-  constructor() {
+  /** @param {Danced} wanted what is danced here */
+  constructor(wanted) {
+    this._wanted = wanted;
     /** @type {MessagePort | null} */
     this._port = null;
     /** @type {Chunk[]} */
@@ -77,7 +82,9 @@ class Listener {
   }
 
   async run() {
-    const { definition, network } = await load();
+    const loaded = await load();
+    const { dances, nothingElse } = this._wanted;
+    const [definition, network] = danced(loaded.definition, loaded.network, dances, nothingElse);
     this._definition = definition;
     this._session = new PlayingMusic(definition, network);
     this._frameRate = definition.front_end.frame_rate;
@@ -194,9 +201,11 @@ class Reader {
   /**
    * @param {number} id
    * @param {number} sampleRate Hz
+   * @param {Danced} wanted what is danced here
    */
-  constructor(id, sampleRate) {
+  constructor(id, sampleRate, wanted) {
     this.id = id;
+    this._wanted = wanted;
     this._rate = sampleRate;
     this._samples = 0;
     /** @type {Promise<void>} */
@@ -204,7 +213,9 @@ class Reader {
   }
 
   async _open() {
-    const { definition, network } = await load();
+    const loaded = await load();
+    const { dances, nothingElse } = this._wanted;
+    const [definition, network] = danced(loaded.definition, loaded.network, dances, nothingElse);
     this._stream = new MelStream(await loadFrontEnd(definition, this._rate));
     this._session = new WholeRecording(definition, network);
   }
@@ -270,7 +281,7 @@ page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
       break;
     case 'listen':
       listener?.stop();
-      listener = new Listener();
+      listener = new Listener(data.danced);
       listener.attach(data.port, data.sampleRate);
       listener.run().catch((error) => page.postMessage({ type: 'broken', detail: String(error) }));
       break;
@@ -282,7 +293,7 @@ page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
       listener = null;
       break;
     case 'open':
-      reader = new Reader(data.id, data.sampleRate);
+      reader = new Reader(data.id, data.sampleRate, data.danced);
       break;
     case 'block':
       if (reader?.id === data.id) {

@@ -33,6 +33,7 @@ async function translate() {
   files.show();
   await evening.show();
   about();
+  danced();
 }
 
 function about() {
@@ -42,6 +43,28 @@ function about() {
     const model = `${name} ${version}${precision ? ` (${precision})` : ''}`;
     get('about').textContent = tr('about_text', { version: definition.version, model, count: labels.length });
   }
+}
+
+/** The groups of dances that this model can be held to, and which of them is. */
+function prepareDanced() {
+  const select = /** @type {HTMLSelectElement} */ (get('danced'));
+  const all = make('option', { value: '', 'data-word': 'group_all' }, tr('group_all'));
+  const groups = engine.groups.map((name) =>
+    make('option', { value: name, 'data-word': `group_${name}` }, tr(`group_${name}`)),
+  );
+  select.replaceChildren(all, ...groups);
+  select.value = engine.group;
+  danced();
+}
+
+/** What is danced here, where it isn't everything, on the first screen too. */
+function danced() {
+  const only = /** @type {HTMLInputElement} */ (get('nothing-else'));
+  only.checked = settings.nothingElse;
+  get('danced-now').hidden = !engine.group && !settings.nothingElse;
+  const name = tr(`group_${engine.group || 'all'}`);
+  const text = settings.nothingElse ? `${name} (${tr('nothing_else')})` : name;
+  get('danced-now').textContent = tr('danced_now', { dances: text });
 }
 
 /** Show the section that the address names; returns it. */
@@ -83,6 +106,16 @@ function prepareSettings() {
       radio.addEventListener('change', () => change({ [name]: radio.value }));
     }
   }
+  const group = /** @type {HTMLSelectElement} */ (get('danced'));
+  group.addEventListener('change', () => {
+    change({ danced: group.value });
+    danced();
+  });
+  const only = /** @type {HTMLInputElement} */ (get('nothing-else'));
+  only.addEventListener('change', () => {
+    change({ nothingElse: only.checked });
+    danced();
+  });
   const awake = /** @type {HTMLInputElement} */ (get('awake'));
   awake.checked = settings.awake;
   awake.addEventListener('change', () => change({ awake: awake.checked }));
@@ -125,6 +158,7 @@ async function load() {
     get('download').hidden = true;
     document.documentElement.dataset.ready = 'yes';
     about();
+    prepareDanced();
     await evening.show();
     if (offline) {
       get('offline').hidden = false;

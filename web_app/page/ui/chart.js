@@ -14,9 +14,13 @@ const LETTER = 0.6; // width of an average letter, of the type size
 
 /** Scores segment by segment. */
 export class Timeline {
-  /** @param {number} segmentSeconds length of a segment */
-  constructor(segmentSeconds) {
+  /**
+   * @param {number} segmentSeconds length of a segment
+   * @param {string[]} labels of the scores; the last: none of these
+   */
+  constructor(segmentSeconds, labels) {
     this._half = segmentSeconds / 2;
+    this.labels = labels;
     /** @type {number[]} middle of each segment, s */
     this.times = [];
     /** @type {number[][]} */
@@ -103,7 +107,7 @@ export function draw(place, definition, timeline, { span = null, summary }) {
     const end = times[times.length - 1];
     const x = (/** @type {number} */ time) => ((time - start) / Math.max(1e-6, end - start)) * width;
     const y = (/** @type {number} */ share) => (1 - share) * (height - AXIS);
-    areas(svg, definition, times.map(x), scores, y, width);
+    areas(svg, definition, timeline.labels.slice(0, -1), times.map(x), scores, y, width);
     axis(svg, start, end, x, height, width);
   }
   place.replaceChildren(svg);
@@ -112,13 +116,13 @@ export function draw(place, definition, timeline, { span = null, summary }) {
 /**
  * @param {SVGElement} svg
  * @param {Definition} definition
+ * @param {string[]} labels
  * @param {number[]} xs
  * @param {number[][]} scores
  * @param {(share: number) => number} y
  * @param {number} width
  */
-function areas(svg, definition, xs, scores, y, width) {
-  const labels = definition.model.labels;
+function areas(svg, definition, labels, xs, scores, y, width) {
   const total = labels.map((_, state) => scores.reduce((sum, row) => sum + row[state], 0));
   // The largest area at the bottom; none of the dances on top.
   const order = labels.map((_, state) => state).sort((a, b) => total[b] - total[a]);

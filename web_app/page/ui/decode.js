@@ -1,5 +1,5 @@
 // Any recording that the browser can decode, as blocks of mono samples. WAV and MP3 are decoded piece by
-// piece, so that their length does not matter; whatever else is decoded at once, up to an hour.
+// piece, so that their length does not matter; whatever else is decoded at once, as far as the memory goes.
 
 import { supportedRate } from '../engine/definition.js';
 import { Downmix } from '../engine/downmix.js';
@@ -38,8 +38,9 @@ const PIECE_SECONDS = 30; // of WAV decoded at a time
 const PIECE_BYTES = 1 << 20; // of MP3 decoded at a time: a minute or so
 const LEAD_FRAMES = 12; // of MP3 decoded before a piece and dropped: a frame leans on the ones before it
 const BLOCK_SECONDS = 15; // handed over at a time
-const HALF_RATE_MINUTES = 10; // from here on at 22.05 kHz, all that the front end hears, for the memory's sake
-const MOST_MINUTES = 60;
+const MEMORY_SHARE = 1 / 8; // of the device's, that a recording may take which must be decoded at once
+const USUAL_MEMORY = 4; // GiB, where the browser doesn't say
+const CHANNELS = 2;
 const LOOK_BYTES = 4 << 20; // files below this are decoded without asking for their length first
 
 /**
@@ -65,17 +66,26 @@ export async function open(file, definition) {
     const sampleRate = supportedRate(definition, mp3.sampleRate);
     return { sampleRate, blocks: mp3Blocks(file, mp3, sampleRate, downmix) };
   }
-  let sampleRate = supportedRate(definition, rateOf(head));
+  const sampleRate = supportedRate(definition, rateOf(head));
   if (file.size > LOOK_BYTES) {
     const minutes = (await length(file)) / 60;
-    if (minutes > MOST_MINUTES) {
-      throw new Unreadable('too_long', { minutes: Math.round(minutes), most: MOST_MINUTES });
-    }
-    if (minutes > HALF_RATE_MINUTES) {
-      sampleRate = definition.front_end.sample_rate;
+    const most = mostMinutes(sampleRate);
+    if (minutes > most) {
+      throw new Unreadable('too_long', { minutes: Math.round(minutes), most });
     }
   }
   return { sampleRate, blocks: wholeBlocks(file, sampleRate, downmix) };
+}
+
+/**
+ * Minutes that this device has the memory to decode at once: beyond that its browser would end the page.
+ *
+ * @param {number} sampleRate Hz
+ */
+function mostMinutes(sampleRate) {
+  const { deviceMemory = USUAL_MEMORY } = /** @type {{deviceMemory?: number}} */ (navigator);
+  const perMinute = 60 * sampleRate * CHANNELS * Float32Array.BYTES_PER_ELEMENT;
+  return Math.floor((MEMORY_SHARE * deviceMemory * 2 ** 30) / perMinute);
 }
 
 /**

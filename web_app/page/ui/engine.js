@@ -1,5 +1,7 @@
 // The page's side of the worker that computes.
 
+import { settings } from './settings.js';
+
 /** @typedef {import('../engine/definition.js').Definition} Definition */
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
 
@@ -55,6 +57,24 @@ export class Engine extends EventTarget {
     });
   }
 
+  /** Names of the groups of dances that the model can be held to: those that leave some out, and not all. */
+  get groups() {
+    const { groups = {}, model } = this.definition ?? {};
+    const some = (/** @type {string[]} */ keys) => keys.length && keys.length < (model?.labels.length ?? 0);
+    return Object.keys(groups).filter((name) => some(groups[name]));
+  }
+
+  /** The group that is danced here; '' where it is everything that the model knows. */
+  get group() {
+    return this.groups.includes(settings.danced) ? settings.danced : '';
+  }
+
+  /** What is danced here, for the worker. */
+  get _danced() {
+    const { groups = {}, model } = this.definition ?? {};
+    return { dances: groups[this.group] ?? model?.labels ?? [], nothingElse: settings.nothingElse };
+  }
+
   /**
    * Follow a microphone; 'heard' events tell what it hears. To be called once it is `ready`.
    *
@@ -63,7 +83,7 @@ export class Engine extends EventTarget {
    * @param {boolean} goesOn whether it takes over from the one before, in the same evening
    */
   listen(port, sampleRate, goesOn = false) {
-    this._worker?.postMessage({ type: goesOn ? 'go on' : 'listen', port, sampleRate }, [port]);
+    this._worker?.postMessage({ type: goesOn ? 'go on' : 'listen', port, sampleRate, danced: this._danced }, [port]);
   }
 
   stop() {
@@ -104,7 +124,7 @@ export class Engine extends EventTarget {
       }
       return message;
     };
-    worker?.postMessage({ type: 'open', id, sampleRate });
+    worker?.postMessage({ type: 'open', id, sampleRate, danced: this._danced });
     try {
       for await (const block of blocks) {
         signal.throwIfAborted();

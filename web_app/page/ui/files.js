@@ -248,7 +248,7 @@ export class FilesScreen {
     const definition = this._engine.definition;
     if (p?.segments.length && definition) {
       const [first] = p.segments;
-      const timeline = new Timeline(first.end - first.start);
+      const timeline = new Timeline(first.end - first.start, Object.keys(p.scores));
       timeline.extend(p.segments);
       draw(get('file-chart'), definition, timeline, { summary: summary(definition, p.parts) });
     }

@@ -7,11 +7,13 @@ const KEY = 'whichdance.settings';
  * @property {string} language code; '' as the device
  * @property {'' | 'light' | 'dark'} look '' as the device
  * @property {'small' | 'normal' | 'large' | 'huge'} size of texts
+ * @property {string} danced group of dances that are danced here; '' for all
+ * @property {boolean} nothingElse whether only those are played
  * @property {boolean} awake keep the screen on while listening
  */
 
 /** @type {Settings} */
-const DEFAULTS = { language: '', look: '', size: 'normal', awake: true };
+const DEFAULTS = { language: '', look: '', size: 'normal', danced: '', nothingElse: false, awake: true };
 
 /** @type {Settings} */
 export const settings = { ...DEFAULTS, ...stored() };

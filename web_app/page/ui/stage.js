@@ -61,7 +61,7 @@ export class Stage {
     this._started = started;
     if (isNew && prediction.segments.length) {
       const [first] = prediction.segments;
-      this._timeline ??= new Timeline(first.end - first.start);
+      this._timeline ??= new Timeline(first.end - first.start, Object.keys(prediction.scores));
       this._timeline.extend(prediction.segments);
       this._timeline.trim(KEPT_SEGMENTS);
     }
