@@ -1,8 +1,8 @@
-"""What each ingredient of the shipped model gives: the same short training without one of them at a time.
+"""What each ingredient of the one model gives: the same short training without one of them at a time.
 
     python examples/ablate_ingredients.py FOLDER CLEAN.npz HALL.npz BALLROOM.npz [--epochs N]
 
-FOLDER is that of `train_shipped_model.py`, with its corpora. Every row is a network from nothing after
+FOLDER is that of `train_one_model.py`, with its corpora. Every row is a network from nothing after
 `--epochs` · 3 200 segments (the default: 96 000) in half an hour of two cores. An interrupted run goes on.
 """
 
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("folder", type=Path, help="of train_shipped_model.py")
+    result.add_argument("folder", type=Path, help="of train_one_model.py")
     for name in ("clean", "hall_songs", "ballroom"):
         result.add_argument(name, type=Path, metavar=f"{name.upper()}.npz", help="real songs to evaluate on")
     result.add_argument("--epochs", type=int, default=30, help="of 3 200 segments (default: 30)")
