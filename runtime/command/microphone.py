@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 QUEUE_BLOCKS = 600  # a minute of sound that waits for a slow machine; what comes then is left out
+LEAST_TWO_SECONDS = 30.0  # that two dances are shown before they make a line
 PATIENCE_SECONDS = 5.0  # without a block from the sound card before giving up
 
 
@@ -208,10 +209,14 @@ class Line:
 
 
 class SetList:
-    """Notices when the dance changes. While the answer is not sure nothing is said to have changed."""
+    """Notices when the dance changes. While the answer is not sure nothing is said to have changed.
+
+    Two dances are a line, too, where they were shown for as long as music is played without a name.
+    """
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last: object = None
+        self._two: tuple[object, float] | None = None  # shown without a break, since when
 
     def change(self, prediction: Prediction, now: datetime) -> Line | None:
         """The line to be said at this update, if the dance is another one than before.
@@ -223,15 +228,28 @@ class SetList:
         now : datetime
             When its last sample was heard.
         """
-        if prediction.since is None:  # nothing is named
+        key: object = prediction.dance or prediction.verdict
+        since = prediction.since
+        if since is None:  # nothing is named
+            since = self._since_two(prediction)
+            key = frozenset((prediction.best, *prediction.also))
+        if since is None or key == self._last:
             return None
-        named = words.answer(prediction)
-        if named == self._last:
-            return None
-        self._last = named
+        self._last = key
         bars = words.bars(prediction.tempo_mpm)
-        began = now - timedelta(seconds=prediction.duration - prediction.since)
-        return Line(began, named + (f"  {bars}" if bars else ""))
+        began = now - timedelta(seconds=prediction.duration - since)
+        return Line(began, words.answer(prediction) + (f"  {bars}" if bars else ""))
+
+    def _since_two(self, prediction: Prediction) -> float | None:
+        """When two dances began to be shown, s, if that is long enough ago."""
+        if prediction.verdict != "two":
+            self._two = None
+            return None
+        both = frozenset((prediction.best, *prediction.also))
+        if self._two is None or self._two[0] != both:
+            self._two = both, prediction.duration
+        begun = self._two[1]
+        return begun if prediction.duration - begun >= LEAST_TWO_SECONDS else None
 
 
 def _screen(

@@ -123,7 +123,14 @@ def test_an_evening_line_by_line(make_prediction):
     assert line(**none) == "2026-05-01 20:14:40  none of these"
     assert line(**none) is None
     two = {"dance": None, "verdict": "two", "also": ("rumba",), "tempo_mpm": None}
-    assert line(duration=140.0, **two) is None  # nothing is named
+    assert line(duration=140.0, **two) is None
+    assert line(duration=165.0, **two) is None
+    swapped = two | {"best": "rumba", "also": ("tango",)}
+    assert line(duration=170.0, **swapped) == "2026-05-01 20:14:30  Rumba or Tango"  # for half a minute
+    assert line(duration=180.0, **two) is None
+    assert line(duration=190.0, **unsure) is None
+    assert line(duration=200.0, **two) is None
+    assert line(duration=240.0, **two) is None  # the same two again
 
 
 def test_enter_starts_anew(classifier, tone, monkeypatch):
