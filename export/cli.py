@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runtime.command.exits import Exit, run
 from runtime.mel import SAMPLE_RATE
+from runtime.taught import SUFFIX as TAUGHT
 
 if TYPE_CHECKING:
     from export.report import ExportReport
@@ -23,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="Example: python -m export run/best.pt -o models --licence CC-BY-4.0 --int8 "
         "--calibrate a/manifest.csv@all --verify b/manifest.csv@all",
     )
-    result.add_argument("checkpoint", type=Path)
+    result.add_argument(
+        "checkpoint", type=Path, help="of `python -m training train`, or a file of `whichdance teach`"
+    )
     result.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of models")
     papers = result.add_argument_group("what the file says of itself")
     papers.add_argument("--name", help="the model's name (default: its architecture)")
@@ -118,9 +121,25 @@ def written_command(module: str, argv: Sequence[str]) -> str:
 def _run(args: argparse.Namespace) -> int:
     from export.beats import is_beat_checkpoint
 
+    if args.checkpoint.suffix == TAUGHT:
+        return _run_taught(args)
     if is_beat_checkpoint(args.checkpoint):
         return _run_beats(args)
     _print(_export(args), args.output)
+    return Exit.OK
+
+
+def _run_taught(args: argparse.Namespace) -> int:
+    """A file of `whichdance teach`: it becomes one file, in single precision."""
+    from export.bake import bake
+    from runtime.errors import ParameterError
+
+    files = ("float16", "int8", "ort", "waveform", "rehearse", "calibrate", "verify", "evaluation")
+    for option in ("temperature", "reject_threshold", "training_data", "default", *files):
+        if getattr(args, option) not in (None, False, []):
+            said = option.replace("_", "-")
+            raise ParameterError(f"{args.checkpoint}: a taught head takes no --{said}; leave it out")
+    print(bake(args.checkpoint, args.output, name=args.name, version=args.version, licence=args.licence))
     return Exit.OK
 
 
@@ -133,7 +152,7 @@ def _run_beats(args: argparse.Namespace) -> int:
 
     refused = {
         "temperature": args.temperature, "reject-threshold": args.reject_threshold, "float16": args.float16,
-        "ort": args.ort, "waveform": args.waveform,
+        "rehearse": args.rehearse or None, "ort": args.ort, "waveform": args.waveform,
     }  # fmt: skip
     for option, value in refused.items():
         if value not in (None, False):

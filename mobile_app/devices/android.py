@@ -22,6 +22,7 @@ from mobile_app.devices.threaded import ThreadedSource
 from runtime.errors import ModelError
 from runtime.mel import Float32
 from runtime.model import INPUT, Model, ModelInfo, resolve
+from runtime.rehearsal import features_size
 
 log = logging.getLogger(__name__)
 
@@ -373,7 +374,16 @@ class OrtEngine:
         self.metadata: dict[str, str] = {key: found.get(key) for key in found.keySet().toArray()}
 
     def run(self, batch: Float32) -> Float32:
-        """Scores (n, 10) of segments (n, 1, 224, segment_frames) of mel power."""
+        """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
+        return self._output(batch, 0)
+
+    def embed(self, batch: Float32) -> Float32:
+        """Features (n, size) of segments, the model's second output; ModelError where it has none."""
+        if features_size(self.path, self.metadata) is None:
+            raise ModelError(f"{self.path}: gives no features, so that it cannot be taught")
+        return self._output(batch, 1)
+
+    def _output(self, batch: Float32, number: int) -> Float32:
         from jnius import cast
 
         data = np.ascontiguousarray(batch, np.float32).tobytes()
@@ -389,13 +399,13 @@ class OrtEngine:
             inputs.put(INPUT, tensor)
             result = self._session.run(inputs)
             try:
-                output = cast("ai.onnxruntime.OnnxTensor", result.get(0)).getByteBuffer()
-                scores = np.frombuffer(_read(output, output.remaining()), np.float32)
+                output = cast("ai.onnxruntime.OnnxTensor", result.get(number)).getByteBuffer()
+                values = np.frombuffer(_read(output, output.remaining()), np.float32)
             finally:
                 result.close()
         finally:
             tensor.close()
-        return scores.astype(np.float32).reshape(len(batch), -1)
+        return values.astype(np.float32).reshape(len(batch), -1)
 
 
 def load_model(name: str) -> Model:

@@ -62,6 +62,8 @@ NOT_HERE = {  # what does not run in this test, and why
     r"^(pytest|ruff|\.ci/run|mypy)": "CI does",
     r"^python (-m )?examples[./]": "have tests of their own, or take days",
     r"label ballroom": "mirdata's download",
+    r"whichdance teach|my\.whichdance": "tests/runtime/command/test_teach.py runs the section",
+    r"--rehearse": "tests/export/test_rehearsal.py",
     r"whichdance --live|whichdance-app|--microphone": "need a microphone or a window",
     r"benchmarks|corpus CORPUS": "tests/benchmarks",
     r"mobile_app": "tests/mobile_app",

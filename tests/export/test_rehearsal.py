@@ -12,9 +12,11 @@ from onnx import helper
 from export.cli import main
 from export.rehearsal import Moments, statistics
 from runtime.errors import ModelError
+from runtime.evidence import EvidenceSettings
 from runtime.model import Model
 from runtime.rehearsal import FIELD, Rehearsal, softmax
 from runtime.segments import windows
+from runtime.taught import Taught, sha256_of
 from training.data.codec import STORED
 from training.data.manifest import Recording, write_manifest
 from training.data.store import Store, spectrogram_file
@@ -190,3 +192,29 @@ def test_softmax_is_scipys() -> None:
 
     logits = np.random.default_rng(0).normal(0, 30, (5, 7)).astype(np.float32)
     assert np.allclose(softmax(logits), reference(logits, axis=1), atol=1e-6)
+
+
+def test_a_taught_head_is_baked_into_a_file_of_its_own(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Independently of the taught model: the softmax of the head on the base's features."""
+    base = Model.load(folder / "mine.onnx")
+    rng = np.random.default_rng(0)
+    head = rng.normal(0, 0.3, (4, base.rehearsal.n_features + 1)).astype(np.float16).astype(np.float32)
+    labels = ("jive", "tango", "hully_gully", "other")
+    evidence = EvidenceSettings(temperature=1.3)
+    taught = Taught("mine", "1", sha256_of(folder / "mine.onnx"), labels, head, evidence, {"tango": 3}, 1.0)
+    taught.write(folder / "my.whichdance")
+    arguments = [str(folder / "my.whichdance"), "-o", str(tmp_path), "--licence", "CC0-1.0"]
+    assert main([*arguments, "--int8"]) == 2
+    assert "takes no --int8" in capsys.readouterr().err
+    assert main(arguments) == 0
+    baked = Model.load(tmp_path / "my.onnx")
+    assert baked.info.labels == ("jive", "tango", "hully_gully")
+    assert baked.info.evidence == evidence
+    batch = batch_of(3)
+    features = base.embed(batch).astype(np.float64)
+    logits = features @ head[:, :-1].T + head[:, -1]
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.allclose(baked.run(batch), expected, atol=1e-5)
+    assert "hully_gully" in (tmp_path / "models.toml").read_text()

@@ -109,7 +109,10 @@ def _run(args: argparse.Namespace) -> int:
         **kept,
     )
     for name, value in calibration.to_dict().items():
-        print(f"{name}: {value:.4g}")
+        if isinstance(value, int | float):
+            print(f"{name}: {value:.4g}")
+    if calibration.unproved:
+        print(f"no reject threshold, temperature and evidence all the same: {calibration.unproved}")
     if args.sequences:
         print(f"evidence: {fit.settings.to_json()}")
         print(

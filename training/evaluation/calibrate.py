@@ -42,8 +42,9 @@ class Calibration:
     ----------
     temperature : float
         Divides the logits of each segment.
-    reject_threshold : float
-        The network abstains where the recording's highest mean score is below it.
+    reject_threshold : float or None
+        None where no threshold can be shown to keep the bound, as from few recordings; else the network
+        abstains where the recording's highest mean score is below it.
     max_error : float
         Share of errors among accepted recordings that the threshold was chosen for.
     confidence : float
@@ -54,16 +55,19 @@ class Calibration:
         Expected calibration error of recordings, at temperature 1 and at `temperature`.
     recordings : int
         Calibration recordings.
+    unproved : str
+        Why there is no threshold, in words; '' where there is one.
     """
 
     temperature: float
-    reject_threshold: float
+    reject_threshold: float | None
     max_error: float
     confidence: float
     coverage: float
     calibration_error_before: float
     calibration_error: float
     recordings: int
+    unproved: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers, for `torch.load(weights_only=True)`."""
@@ -94,7 +98,7 @@ def calibrate(
     Raises
     ------
     WhichdanceError
-        If there are too few recordings, or too many wrong answers, for any threshold to keep the bound.
+        If there are no recordings of the model's dances.
     """
     if not 0 < max_error < 1:
         raise ParameterError(f"max_error must be between 0 and 1, got {max_error}")
@@ -125,17 +129,22 @@ def calibrate(
         return scores.max(axis=1), scores.argmax(axis=1) == target
 
     confidence, right = best(temperature)
-    threshold = threshold_for(confidence, right, max_error)
+    threshold: float | None
+    try:
+        threshold, unproved = threshold_for(confidence, right, max_error), ""
+    except WhichdanceError as error:  # the temperature is fitted all the same
+        threshold, unproved = None, str(error)
     dances = target < n_dances
     return Calibration(
         temperature=temperature,
         reject_threshold=threshold,
         max_error=max_error,
         confidence=CONFIDENCE,
-        coverage=float((confidence[dances] >= threshold).mean()),
+        coverage=float((confidence[dances] >= (threshold or 0.0)).mean()),
         calibration_error_before=expected_calibration_error(*best(1.0)),
         calibration_error=expected_calibration_error(confidence, right),
         recordings=len(target),
+        unproved=unproved,
     )
 
 
@@ -226,9 +235,14 @@ def threshold_for(
     kept = [chain[: int(np.append(limit[chain] > max_error, True).argmax())] for chain in chains]
     lowest = max((int(chain[-1]) for chain in kept if len(chain)), default=None)
     if lowest is None:
+        enough = (
+            "are too often wrong; give more, several hundred, or a larger max_error"
+            if len(order) >= needed
+            else f"are too few or too often wrong; give at least {needed}, better several hundred, or a "
+            "larger max_error"
+        )
         raise WhichdanceError(
             f"no threshold keeps errors among accepted recordings below {max_error:.0%} with a probability "
-            f"of {sure:.0%}: {len(order)} recordings, {int(right.sum())} of them right, are too few or too "
-            f"often wrong; give at least {needed}, better several hundred, or a larger max_error"
+            f"of {sure:.0%}: {len(order)} recordings, {int(right.sum())} of them right, {enough}"
         )
     return float(falling[lowest])

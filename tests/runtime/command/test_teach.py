@@ -1,6 +1,8 @@
 """`whichdance teach` from folders, tables, arrays and corrections, to answers with what was taught."""
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +15,10 @@ import runtime.command.teach
 import runtime.model
 from runtime.codec import ARRAYS
 from runtime.command.cli import main
+from runtime.errors import ModelError
 from runtime.mel import SAMPLE_RATE, melspectrogram
-from runtime.taught import Taught
+from runtime.model import Model
+from runtime.taught import Taught, sha256_of
 
 Tone = Callable[..., np.ndarray]
 
@@ -169,6 +173,67 @@ def test_bad_sources_get_one_line(
     assert problem in err
     assert err.count("\n") == 1
     assert not list(tmp_path.rglob("*.whichdance"))
+
+
+def section() -> list[str]:
+    """The commands of the user guide's section, those in its text too, in their order."""
+    text = (Path(__file__).parents[3] / "docs" / "user_guide.md").read_text("utf-8")
+    part = text.split("## Teach it your music")[1].split("\n## ")[0]
+    found = re.findall(r"^(whichdance .*)$|`(whichdance [^`]+)`", part, re.MULTILINE)
+    return [" ".join((block or inline).split()) for block, inline in found]
+
+
+def test_the_guides_section_runs(
+    base: Path,
+    collection: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From its beginning to its end, on folders of tones, with a small model as the shipped one."""
+    shipped = tmp_path / "shipped"
+    shipped.mkdir()
+    shutil.copy(base, shipped / "tiny.onnx")
+    digest = sha256_of(base)
+    (shipped / runtime.model.REGISTRY).write_text(
+        f'[[models]]\nname = "tiny"\nfile = "tiny.onnx"\nsha256 = "{digest}"\n'
+    )
+    monkeypatch.setattr(runtime.model, "FOLDER", shipped)
+    base.unlink()
+    monkeypatch.chdir(tmp_path)
+    collection.rename("sorted")
+    shutil.copy("sorted/tango/0.flac", "new.mp3")
+    shutil.copy("sorted/tango/0.flac", "a.whichdance")  # made anew below
+    ran = section()
+    assert len(ran) == 5
+    for line in ran:
+        if "--merge" in line:
+            for name in ("a", "b"):
+                shutil.copy("my.whichdance", f"{name}.whichdance")
+        assert main(shlex.split(line)[1:]) == 0, f"{line}\n{capsys.readouterr()}"
+    assert "Tango" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_shipped_model_learns_from_players_that_it_has_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Recordings of the orchestra by a soundfont that no shipped model was trained with, in wide tempi."""
+    from training.cli import main as training
+
+    try:
+        _ = Model.load().rehearsal
+    except ModelError as error:
+        pytest.skip(str(error))
+    monkeypatch.chdir(tmp_path)
+    wanted = "--dances rumba,tango,slow_waltz --soundfonts gmbank --tempo wide --seconds 20 --hours 0.15"
+    assert training(["corpus", "sorted", "--seed", "9", *shlex.split(wanted)]) == 0
+    Path("sorted/tango").rename("sorted/My Milonga")
+    assert main(["teach", "sorted", "-o", "my.whichdance", "--anyway"]) == 0
+    assert "My Milonga" in capsys.readouterr().out
+    gains = Taught.read("my.whichdance").gains
+    assert gains["my_milonga"][1] > gains["my_milonga"][2] / 2
+    assert sum(after - before for before, after, _ in gains.values()) > 0
 
 
 def test_a_model_that_cannot_be_taught(

@@ -68,7 +68,9 @@ def test_equal_confidences_are_accepted_together():
     confidence = np.repeat([0.9, 0.8], [40, 40])
     right = np.repeat([True, False], [40, 40])
     assert threshold_for(confidence, right, 0.1) == 0.9
-    with pytest.raises(WhichdanceError, match="too few or too often wrong"):
+    with pytest.raises(
+        WhichdanceError, match="80 recordings, 40 of them right, are too often wrong; give more"
+    ):
         threshold_for(np.full(80, 0.9), right, 0.1)
 
 
@@ -93,6 +95,17 @@ def test_bound_holds_with_the_stated_probability():
         broken += (1 - threshold) / 2 > 0.15  # mean error above the threshold, confidence being even
     assert broken / 300 <= 0.1
     assert chosen > 50
+
+
+def test_few_recordings_have_a_temperature_but_no_threshold():
+    """The temperature is that of the same scores where a threshold can be proved."""
+    scores, truth = overconfident(n=30)
+    found = calibrate(scores, truth)
+    assert found.reject_threshold is None
+    assert "30 recordings" in found.unproved
+    assert found.coverage == 1.0
+    assert found.temperature == calibrate(scores, truth, max_error=0.9).temperature
+    assert calibrate(*overconfident()).unproved == ""
 
 
 def test_other_classes_than_the_ten():
