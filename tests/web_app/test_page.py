@@ -475,6 +475,11 @@ def test_speaks_the_devices_language(browser: Browser, server: Server, locale: s
 
 IN_PRIVATE = [{"errorId": "in-incognito", "errorArguments": []}]  # what a test's browser is
 
+EVENING = """() => import(new URL('ui/store.js', location.href)).then(({ keep }) => keep({
+  id: 'one', started: '2026-05-01T20:00:00.000Z', duration: 60, model: 'mine 1',
+  parts: [{ start: 0, end: 60, dance: 'rumba', verdict: 'dance', confidence: 0.9, best: 'rumba', also: [] }],
+}))"""
+
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 
 
@@ -484,10 +489,13 @@ def test_axe_finds_nothing(browser: Browser, server: Server, look: str) -> None:
     context = browser.new_context(color_scheme=look, viewport={"width": 360, "height": 720})  # type: ignore[arg-type]
     page = ready(context, server.url)
     classified(page, FILES[0], Path(__file__))
+    page.evaluate(EVENING)
     page.evaluate(AXE.read_text("utf-8"))
     for section in SECTIONS:
         page.click(f"#to-{section}")
         page.wait_for_timeout(250)  # colours fade
+        if section == "evening":
+            expect(page.locator("#evening-list article")).to_have_count(1)
         found = page.evaluate("axe.run().then(({ violations }) => violations)")
         problems = [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
         assert problems == [], section
@@ -566,8 +574,10 @@ def test_the_small_model_is_chosen_only_where_it_agrees(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """By what was measured at its export: one recording of other opinion, or no measure: float."""
-    name, small = list(runtime.model.shipped())[:2]
-    assert small == f"{name}-int8"
+    name = next(iter(runtime.model.shipped()))
+    small = f"{name}-int8"
+    if small not in runtime.model.shipped():
+        pytest.skip("the default model is shipped in float alone")
     file = runtime.model.shipped()[small]["file"]
 
     def measured(right: int, total: int) -> str:
