@@ -14,6 +14,7 @@ import onnx
 
 from export import card, graph, ort_format, quantise, registry, rehearsal, segments, verify, waveform
 from export.deployed import Deployable
+from export.kept import Kept, kept_in
 from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
 from runtime.atomic import locked
@@ -84,7 +85,8 @@ def publish(
 ) -> ExportReport:
     """Make, verify and write the model files, the card, the report and the entry in models.toml.
 
-    Everything is made in a temporary folder beside the targets and moved when all of it is there.
+    Everything is made in a temporary folder beside the targets and moved when all of it is there. Where it is
+    interrupted, the same export goes on from the scores that it had (`export.kept`).
 
     Parameters
     ----------
@@ -115,7 +117,7 @@ def publish(
         card.check_model(path, evaluation, deployable)
     name, width = deployable.name, deployable.segment_frames
     dances = deployable.fields["labels"].split(",")
-    with workshop_in(folder) as workshop:
+    with workshop_in(folder) as workshop, kept_in(folder) as kept:
         listed = registry.read(folder)
         progress("reading segments")
         sets = [
@@ -160,7 +162,7 @@ def publish(
             )
             if item.file.endswith(".onnx")
             else item
-            for item in _verified(deployable, made, sets, progress)
+            for item in _verified(deployable, made, sets, progress, kept)
         ]
         if plan.waveform:
             progress("samples to scores")
@@ -260,15 +262,29 @@ def _verified(
     made: Sequence[tuple[str, Path]],
     sets: Sequence[Segments],
     progress: Callable[[str], None],
+    kept: Kept,
 ) -> list[ModelFile]:
-    references = [verify.torch_scores(deployable.network, part.mel) for part in sets]
+
+    def counted(what: str) -> verify.Progress:
+        return lambda done, total: progress(f"{what}: {done} of {total} segments")
+
+    references = [
+        kept.scores(
+            f"{deployable.sha256} {deployable.network.temperature:g} {deployable.fields}",
+            part.mel,
+            lambda part=part: verify.torch_scores(deployable.network, part.mel, counted("PyTorch's scores")),  # type: ignore[misc]
+        )
+        for part in sets
+    ]
     compared: list[tuple[verify.Comparison, ...]] = []
     for precision, path in made:
-        progress(f"verifying {path.name}")
-        comparisons = tuple(
-            verify.compare(part, reference, verify.file_scores(path, part.mel))
-            for part, reference in zip(sets, references, strict=True)
-        )
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        shown = counted(f"verifying {path.name}")
+        scores = [
+            kept.scores(digest, part.mel, lambda p=path, m=part.mel, s=shown: verify.file_scores(p, m, s))  # type: ignore[misc]
+            for part in sets
+        ]
+        comparisons = tuple(map(verify.compare, sets, references, scores))
         broken = [
             f"on {comparison.source} {violation}"
             for comparison in comparisons

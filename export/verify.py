@@ -91,20 +91,31 @@ class Comparison:
         }
 
 
-def torch_scores(network: Scores, segments: Float32) -> Float32:
-    """Scores (n, 10) of the network in PyTorch."""
+Progress = Callable[[int, int], None]
+
+
+def torch_scores(
+    network: Scores, segments: Float32, progress: Progress = lambda done, total: None
+) -> Float32:
+    """Scores (n, 10) of the network in PyTorch; `progress` gets segments done and in all."""
     with torch.inference_mode():
-        parts = [
-            network(torch.from_numpy(np.ascontiguousarray(segments[i : i + BATCH]))).numpy()
-            for i in range(0, len(segments), BATCH)
-        ]
-    return np.concatenate(parts)
+        return _batch_by_batch(
+            lambda batch: network(torch.from_numpy(np.ascontiguousarray(batch))).numpy(), segments, progress
+        )
 
 
-def file_scores(path: Path, segments: Float32) -> Float32:
+def file_scores(path: Path, segments: Float32, progress: Progress = lambda done, total: None) -> Float32:
     """Scores (n, 10) of a model file in the runtime, whose checks of the file it must pass."""
     model = Model.load(path, threads=torch.get_num_threads())
-    return np.concatenate([model.engine.run(segments[i : i + BATCH]) for i in range(0, len(segments), BATCH)])
+    return _batch_by_batch(model.engine.run, segments, progress)
+
+
+def _batch_by_batch(run: Callable[[Float32], Float32], segments: Float32, progress: Progress) -> Float32:
+    parts = []
+    for start in range(0, len(segments), BATCH):
+        progress(start, len(segments))
+        parts.append(run(segments[start : start + BATCH]))
+    return np.concatenate(parts)
 
 
 def compare(segments: Segments, reference: Float32, scores: Float32) -> Comparison:

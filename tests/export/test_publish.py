@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import pytest
 import runtime.model
 from export import verify
 from export.cli import main
+from export.kept import FOLDER
 from export.segments import Segments
+from runtime.command.exits import Exit
 from runtime.errors import ModelError
 from runtime.model import Model
 
@@ -85,12 +88,47 @@ def test_an_evaluation_of_the_exported_file_is_taken_and_of_another_file_refused
 def test_failed_verification_writes_nothing(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(verify, "torch_scores", lambda network, mel: np.full((len(mel), 10), 0.1, np.float32))
+    monkeypatch.setattr(verify, "torch_scores", lambda network, mel, *_: np.full((len(mel), 10), 0.1))
     folder = tmp_path / "new" / "models"
     assert main([str(checkpoint), "-o", str(folder), *LICENCE]) == 1
     assert "is not the checkpoint's model" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.onnx"))
     assert not folder.exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_export_that_was_cut_off_goes_on_from_its_scores(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [str(checkpoint), "-o", str(tmp_path / "models"), *LICENCE, "--float16"]
+    calls: list[str] = []
+    torch_scores, file_scores = verify.torch_scores, verify.file_scores
+
+    def counted_torch(*arguments: Any) -> Any:
+        if len(arguments[1]) > 1:  # not those that are timed
+            calls.append("torch")
+        return torch_scores(*arguments)
+
+    def cut_off(path: Path, *arguments: Any) -> Any:
+        if "float16" in path.name:
+            raise KeyboardInterrupt
+        calls.append(path.name)
+        return file_scores(path, *arguments)
+
+    monkeypatch.setattr(verify, "torch_scores", counted_torch)
+    monkeypatch.setattr(verify, "file_scores", cut_off)
+    assert main(command) == Exit.INTERRUPTED
+    assert set(calls) == {"torch", next(c for c in calls if c.endswith(".onnx"))}
+    assert [path.name for path in (tmp_path / "models").iterdir()] == [FOLDER]  # no half-made model
+
+    calls.clear()
+    monkeypatch.setattr(
+        verify, "file_scores", lambda path, *a: calls.append(path.name) or file_scores(path, *a)
+    )
+    assert main(command) == 0
+    assert len(calls) == 1, calls
+    assert "float16" in calls[0]
+    assert not (tmp_path / "models" / FOLDER).exists()
 
 
 def test_folder_that_cannot_be_written_to(
