@@ -318,7 +318,7 @@ class BarFilter:
         heard = upsampled(activations, self._previous)
         seen = observations(heard).astype(np.float32)
         if self._told:
-            seen[:, 1:] = seen[:, 1:].max(axis=1, keepdims=True)
+            seen[:, 1:] = np.clip(heard[:, :1], LOWEST, 1 - LOWEST)
         for row, activation in zip(seen, heard[:, 0], strict=True):
             self._step(row)
             beat = float(self.belief @ self._is_beat)

@@ -171,7 +171,7 @@ class BeatActivations:
         self._features = BeatFeatures()
         self._state = np.zeros((1, self.model.state_size), np.float32)
         self._early = LOOK_AHEAD  # outputs still to come that are of no frame
-        self._last = np.zeros((0, N_MELS), np.float32)
+        self._last = np.zeros((0, FEATURE_BANDS), np.float32)
 
     def push(self, frames: Float32) -> Float32:
         """Take the next frames of mel power, (n_frames, 224).
@@ -181,16 +181,20 @@ class BeatActivations:
         ndarray, shape (n, 2), float32
             Probability of a beat and of a downbeat, of the frames up to `LOOK_AHEAD` before the newest.
         """
+        return self.push_features(self._features.push(frames))
+
+    def push_features(self, features: Float32) -> Float32:
+        """The same from what `BeatFeatures` made of the frames, (n_frames, 56)."""
         found = []
-        for start in range(0, len(frames), CHUNK_FRAMES):
-            features = self._features.push(frames[start : start + CHUNK_FRAMES])
+        for start in range(0, len(features), CHUNK_FRAMES):
+            part = features[start : start + CHUNK_FRAMES]
             activations, self._state = self.model.engine.compute(
-                [ACTIVATIONS, NEW_STATE], {FEATURES: features.T[None], DANCES: self._told, STATE: self._state}
+                [ACTIVATIONS, NEW_STATE], {FEATURES: part.T[None], DANCES: self._told, STATE: self._state}
             )
             found.append(activations[0].T)
         if not found:
             return np.zeros((0, 2), np.float32)
-        self._last = frames[-1:]
+        self._last = features[-1:]
         together = np.concatenate(found)
         if not np.isfinite(together).all():
             raise ModelError(f"the model {self.model.name!r} gave activations that are not finite numbers")
@@ -200,7 +204,7 @@ class BeatActivations:
 
     def flush(self) -> Float32:
         """The last frames' activations, as if the last sound went on; and reset."""
-        rest = self.push(np.repeat(self._last, LOOK_AHEAD, axis=0)) if len(self._last) else self._last[:, :2]
+        rest = self.push_features(np.repeat(self._last, LOOK_AHEAD, axis=0))
         self.reset()
         return rest
 

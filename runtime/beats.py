@@ -19,7 +19,7 @@ far, plus whatever passed since, plus a screen's or minus a microphone's latency
 tapping. `tracker.this_is_the_one(time)` takes a dancer's word for it until the music changes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,15 +28,18 @@ from numpy.typing import NDArray
 
 from runtime import bar_pointer
 from runtime.bar_pointer import BarFilter
-from runtime.beat_activations import BeatActivations, BeatModel, activations
+from runtime.beat_activations import BeatActivations, BeatFeatures, BeatModel, activations
 from runtime.errors import ParameterError
 from runtime.mel import FRAME_RATE, Float32
 
-BEAT_AT = 0.6  # probability from which a beat is shown
+BEAT_AT = 0.7  # probability from which a beat is shown
 COUNT_AT = 0.5  # probability from which its number is
 CHUNK_SECONDS = 300.0  # of a long recording that is searched at once: memory stays bounded
+STEADY_SECONDS = 0.025  # by which beats may be off an even grid
+SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice
 CLEAR_SECONDS = 8.0  # stretches in which there must be a beat, or none is told there
-CLEAR_AT = 0.25  # mean activation at the beats of a stretch from which they are some
+CLEAR_LIVE = 0.3  # the same live, where beats are less surely found
+CLEAR_AT = 0.55  # mean activation at the beats of a stretch from which they are some
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,57 @@ class Beats:
         """Times of the ones."""
         return tuple(t for t, p in zip(self.times, self.positions, strict=True) if p == 1)
 
+    def moved(self, seconds: float) -> "Beats":
+        """The same so much later."""
+        return Beats(tuple(time + seconds for time in self.times), self.positions)
+
     @classmethod
     def of(cls, times: Iterable[float], positions: Iterable[int]) -> "Beats":
         """From arrays."""
         return cls(tuple(float(t) for t in times), tuple(int(p) for p in positions))
+
+
+@dataclass(frozen=True)
+class Steady:
+    """A stretch of constant tempo: what beat grids are made of.
+
+    Attributes
+    ----------
+    start : float
+        Seconds, of its first beat.
+    bpm : float
+        Beats per minute.
+    position, beats_per_bar : int
+        Of its first beat in the bar.
+    """
+
+    start: float
+    bpm: float
+    position: int
+    beats_per_bar: int
+
+
+def steady(beats: Beats) -> list[Steady]:
+    """Stretches, from the first beat on, on whose grids all their beats lie within 25 ms."""
+    times, positions = np.array(beats.times), np.array(beats.positions)
+    found: list[Steady] = []
+    first = 0
+    while first < len(times) - 1:
+        low, high = first + 1, len(times) - 1  # the last beat that fits, by bisection
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if _on_grid(times[first : middle + 1]) else (low, middle - 1)
+        period, start = np.polyfit(np.arange(low - first + 1), times[first : low + 1], 1)
+        bar = int(positions[first : low + 1].max())
+        found.append(Steady(float(max(0.0, start)), float(60 / period), int(positions[first]), bar))
+        first = low
+    return found
+
+
+def _on_grid(times: NDArray[np.float64]) -> bool:
+    """Whether times are evenly spaced, within `STEADY_SECONDS`."""
+    number = np.arange(len(times))
+    return bool(np.abs(np.polyval(np.polyfit(number, times, 1), number) - times).max() <= STEADY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -142,7 +192,7 @@ def beats_of(heard: Float32, evidence: Mapping[str, float], start: float = 0.0) 
         clear = _clear(frames, part)
         for frame, number in zip(frames[clear] + first, numbers[clear], strict=True):
             time = start + float(frame) / FRAME_RATE
-            if not times or time > times[-1] + 0.1:  # a beat on the seam of two parts is found twice
+            if not times or time > times[-1] + SEAM_SECONDS:
                 times.append(time)
                 positions.append(int(number))
     return Beats(tuple(times), tuple(positions))
@@ -166,6 +216,50 @@ def _clear(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.bool_]:
     near = np.abs(frames[:, None] - frames[None]) <= CLEAR_SECONDS / 2 * FRAME_RATE
     means: NDArray[np.floating] = near @ strength / near.sum(axis=1)
     return means >= CLEAR_AT
+
+
+class BeatHistory:
+    """The sound of a whole recording, kept until its dances are known: 5 kB a second.
+
+    Parameters
+    ----------
+    model : BeatModel
+    """
+
+    def __init__(self, model: BeatModel) -> None:
+        self._model = model
+        self._features = BeatFeatures()
+        self._kept: list[NDArray[np.float16]] = []
+
+    def push(self, frames: Float32) -> None:
+        """Take the next frames of mel power, shape (n_frames, 224)."""
+        self._kept.append(self._features.push(frames).astype(np.float16))
+
+    def beats(self, parts: Sequence[tuple[float, float, Mapping[str, float]]]) -> Beats:
+        """Beats of all parts.
+
+        Parameters
+        ----------
+        parts : sequence of (float, float, mapping)
+            From where to where, s, and how likely each dance is there.
+        """
+        if not self._kept:
+            return Beats()
+        whole = np.concatenate(self._kept)
+        times: list[float] = []
+        positions: list[int] = []
+        for start, end, evidence in parts:
+            first, last = round(start * FRAME_RATE), round(end * FRAME_RATE)
+            stream = BeatActivations(self._model)
+            stream.believe(evidence)
+            part = whole[first:last].astype(np.float32)
+            heard = np.concatenate([stream.push_features(part), stream.flush()])
+            found = beats_of(heard, evidence, first / FRAME_RATE)
+            for time, position in zip(found.times, found.positions, strict=True):
+                if not times or time > times[-1] + SEAM_SECONDS:
+                    times.append(time)
+                    positions.append(position)
+        return Beats(tuple(times), tuple(positions))
 
 
 class BeatTracker:
@@ -218,7 +312,7 @@ class BeatTracker:
             return None
         newest = (self._next - 1) / FRAME_RATE
         seen = self._filter.forecast(max(0.0, now - newest))
-        if seen.beat < BEAT_AT or self._filter.clarity < CLEAR_AT:
+        if seen.beat < BEAT_AT or self._filter.clarity < CLEAR_LIVE:
             return None
         return NextBeat(
             newest + seen.delay,

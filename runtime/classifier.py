@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from runtime import mel, parameters
 from runtime.answer import clock
 from runtime.audio import between, open_audio, prefetched
+from runtime.beat_activations import BeatModel
 from runtime.dances import ALL, danced
 from runtime.downmix import first_absurd
 from runtime.errors import AudioError, ParameterError
@@ -44,6 +45,8 @@ class Classifier:
     nothing_else : bool
         Nothing else than `dances` is played here: 'none of these' is never the answer, and what the model
         gives to anything else is shared out among them.
+    beats : bool
+        Also tell when the beats are, and which are the ones: `Prediction.beats`.
     excerpt : (float, float or None)
         From where to where recordings in files are heard, s; to their ends if None. Times in a `Prediction`
         count from the beginning of the recording all the same.
@@ -66,6 +69,7 @@ class Classifier:
         aggregation: Aggregation = "evidence",
         dances: Dances = ALL,
         nothing_else: bool = False,
+        beats: bool = False,
         excerpt: tuple[float, float | None] = (0.0, None),
     ) -> None:
         start, end = (None if time is None else parameters.real("excerpt", time) for time in excerpt)
@@ -77,7 +81,14 @@ class Classifier:
             )
         self.excerpt = start, end
         self.judging = judging_for(
-            model, threads, stride, min_confidence, aggregation, dances, nothing_else=nothing_else
+            model,
+            threads,
+            stride,
+            min_confidence,
+            aggregation,
+            dances,
+            nothing_else=nothing_else,
+            beats=beats,
         )
 
     @property
@@ -191,6 +202,7 @@ def judging_for(
     dances: Dances,
     *,
     nothing_else: bool = False,
+    beats: bool = False,
 ) -> Judging:
     """Check what a classifier was asked for, and load its model."""
     if min_confidence is not None:
@@ -204,4 +216,5 @@ def judging_for(
         raise ParameterError(f"aggregation must be one of {known}, got {aggregation!r}")
     loaded = model if isinstance(model, Model) else Model.load(model, threads=threads)
     chosen = danced(dances, loaded.info.labels)
-    return Judging(loaded, check_stride(stride), min_confidence, aggregation, chosen, nothing_else)
+    of_beats = BeatModel.load() if beats else None
+    return Judging(loaded, check_stride(stride), min_confidence, aggregation, chosen, nothing_else, of_beats)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime import parameters
+from runtime.beats import NextBeat
 from runtime.classifier import judging_for, mono
 from runtime.dances import ALL
 from runtime.errors import AudioError, ParameterError
@@ -199,6 +200,8 @@ class LiveClassifier:
         Frames from one segment to the next; 43 gives an update every second.
     aggregation : {'evidence', 'mean'}
         Evidence that follows the music, or the thesis's incremental mean (3.4), which never lets go.
+    beats : bool
+        Also follow the beats: `beat`.
 
     Attributes
     ----------
@@ -219,11 +222,19 @@ class LiveClassifier:
         aggregation: Aggregation = "evidence",
         dances: Dances = ALL,
         nothing_else: bool = False,
+        beats: bool = False,
     ) -> None:
         self.sample_rate = parameters.rate(sample_rate)
         self._stream = MelStream(self.sample_rate)
         self.judging = judging_for(
-            model, threads, stride, min_confidence, aggregation, dances, nothing_else=nothing_else
+            model,
+            threads,
+            stride,
+            min_confidence,
+            aggregation,
+            dances,
+            nothing_else=nothing_else,
+            beats=beats,
         )
         self.reset()
 
@@ -244,6 +255,23 @@ class LiveClassifier:
     @property
     def seconds(self) -> float:
         return self._seconds_before + self._n_samples / self.sample_rate + self._guard.held
+
+    def beat(self, now: float | None = None) -> NextBeat | None:
+        """The first beat after `now`; None where none is sure enough, or beats were not asked for.
+
+        Parameters
+        ----------
+        now : float, optional
+            Second of the recording that is heard at this moment, as `seconds` counts; its newest if None.
+            Whoever shows the beat adds what passed since the last samples came, and the screen's latency.
+        """
+        tracker = self._session.beats
+        return tracker.beat(self.seconds if now is None else now) if tracker else None
+
+    def this_is_the_one(self, time: float) -> None:
+        """A dancer says that the beat next to `time`, s, is the one: bars go on from there in this dance."""
+        if self._session.beats:
+            self._session.beats.this_is_the_one(time)
 
     def reset(self) -> None:
         """Forget the music so far: a new recording begins."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from runtime.atomic import FileState
+from runtime.beats import Beats
 from runtime.mel import Float32
 
 Verdict = Literal["dance", "two", "none", "not sure", "silence"]
@@ -99,6 +100,8 @@ class Prediction:
         Time signature of `dance`.
     warnings : tuple of str
         What of the recording could not be heard, in words.
+    beats : Beats or None
+        Of a whole recording, where they were asked for; empty where no beat is to be heard.
     """
 
     dance: str | None
@@ -122,6 +125,7 @@ class Prediction:
     tempo_mpm: float | None = None
     metre: str | None = None
     warnings: tuple[str, ...] = field(default=())
+    beats: Beats | None = None
 
     def within(self, begin: float, length: float | None) -> "Prediction":
         """The same with times that count from the beginning of a recording that was heard from `begin` on."""
@@ -131,6 +135,7 @@ class Prediction:
             length=length,
             segment_times=tuple(time + begin for time in self.segment_times),
             parts=tuple(replace(part, start=part.start + begin, end=part.end + begin) for part in self.parts),
+            beats=self.beats and self.beats.moved(begin),
         )
 
     def ranked(self, top: int | None = None) -> list[tuple[str, float]]:
@@ -144,6 +149,8 @@ class Prediction:
         content["scores"] = dict(self.scores)
         content["also"] = list(self.also)
         content["warnings"] = list(self.warnings)
+        if content.pop("beats") is not None and self.beats is not None:
+            content["beats"] = {"times": list(self.beats.times), "positions": list(self.beats.positions)}
         content["parts"] = [vars(part) | {"also": list(part.also)} for part in self.parts]
         content["segments"] = [
             {"start": t, "end": t + self.segment_seconds, "scores": dict(zip(self.scores, row, strict=True))}
@@ -162,12 +169,14 @@ class Prediction:
         """
         values = dict(content)
         segments = values.pop("segments")
+        beats = values.pop("beats", None)
         names = {field.name for field in fields(cls)}
         return cls(
             **{name: value for name, value in values.items() if name in names}
             | {
                 "also": tuple(values["also"]),
                 "warnings": tuple(values["warnings"]),
+                "beats": None if beats is None else Beats.of(beats["times"], beats["positions"]),
                 "parts": tuple(Part(**part | {"also": tuple(part["also"])}) for part in values["parts"]),
                 "segment_times": tuple(segment["start"] for segment in segments),
                 "segment_scores": np.array(

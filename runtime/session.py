@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from runtime.aggregate import RunningMean
 from runtime.answer import GRADES, Certainty, Choice, choose, grade
+from runtime.beat_activations import BeatModel
+from runtime.beats import BeatHistory, Beats, BeatTracker
 from runtime.context import GrowingContext
 from runtime.dances import ALL, OTHER, dance, danced, group_of
 from runtime.errors import AudioError, ModelError
@@ -52,6 +54,8 @@ class Judging:
     nothing_else : bool
         Nothing else is played here: the scores of the rest, of 'none of these' too, are shared out among
         the dances, in proportion to theirs. Otherwise they all count as 'none of these'.
+    beats : BeatModel or None
+        What tells beats, where they are wanted.
     """
 
     model: Model
@@ -60,6 +64,7 @@ class Judging:
     aggregation: Aggregation = "evidence"
     dances: Dances = ALL
     nothing_else: bool = False
+    beats: BeatModel | None = None
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -204,6 +209,7 @@ class _Session:
         certainty: Grade | None = None,
         since: float | None = None,
         padded: bool = False,
+        beats: Beats | None = None,
     ) -> Prediction:
         """Put together what is answered: what was chosen, or silence where there is no choice.
 
@@ -234,10 +240,16 @@ class _Session:
             tempo_mpm=tempo.mpm if tempo else None,
             metre=answer.metre if answer else None,
             warnings=self.warnings,
+            beats=beats,
         )
 
     def _by_mean(
-        self, duration: float, segments: tuple[Sequence[float], Float32], *, padded: bool
+        self,
+        duration: float,
+        segments: tuple[Sequence[float], Float32],
+        *,
+        padded: bool,
+        beats: Beats | None = None,
     ) -> Prediction:
         """The thesis's answer (3.3, 3.4): the mean of all segments' scores, and one dance."""
         scores = self.mean.mean
@@ -253,6 +265,7 @@ class _Session:
             segments=segments,
             certainty=grade(confidence, duration) if named else None,
             padded=padded,
+            beats=beats,
         )
 
     def _part(self, span: Span, tempo: Tempo | None, shown: Choice | None = None) -> Part:
@@ -284,6 +297,7 @@ class WholeRecording(_Session):
 
     def __init__(self, judging: Judging) -> None:
         super().__init__(judging, forgets=False)
+        self._beats = BeatHistory(judging.beats) if judging.beats else None
         self._times: list[float] = []
         self._scores: list[Float32] = []
         self._quiet: list[float] = []
@@ -293,6 +307,20 @@ class WholeRecording(_Session):
         self._scores += list(new.scores)
         self._quiet += new.quiet.tolist()
         self.mean.update(new.scores)
+
+    def push(self, frames: Float32) -> int:
+        if self._beats:
+            self._beats.push(frames)
+        return super().push(frames)
+
+    def _beats_of(self, parts: Sequence[tuple[float, float, NDArray[np.floating]]]) -> Beats | None:
+        """Beats of parts, each with how likely the states are."""
+        if self._beats is None:
+            return None
+        labels = (*self.judging.labels, OTHER)
+        return self._beats.beats(
+            [(start, end, dict(zip(labels, p.tolist(), strict=True))) for start, end, p in parts]
+        )
 
     def prediction(self, duration: float) -> Prediction:
         """The answer; a recording shorter than one segment is classified from one padded segment."""
@@ -317,22 +345,25 @@ class WholeRecording(_Session):
         n = len(self.judging.labels)
         if not observations:
             nothing = np.append(np.zeros(n), 1.0)
+            beats = None if self._beats is None else Beats()
             return self._prediction(
-                nothing, None, duration=duration, parts=(), segments=segments, padded=short
+                nothing, None, duration=duration, parts=(), segments=segments, padded=short, beats=beats
             )
         if self.judging.aggregation == "mean":
-            return self._by_mean(duration, segments, padded=short)
+            beats = self._beats_of([(0.0, duration, self.mean.mean)])
+            return self._by_mean(duration, segments, padded=short, beats=beats)
         posterior, spans = divide(self.judging.evidence, observations)
         if observations[-1].start == self._times[-1]:  # the music goes on to the end
             spans[-1] = replace(spans[-1], end=duration)
         weights = np.array([observation.seconds for observation in observations])
         centres = np.array([observation.centre for observation in observations])
         parts = []
+        likely = []
         for span in spans:
             within = (span.start <= centres) & (centres <= span.end)
-            shown = choose(
-                self.judging.evidence, np.average(posterior[within], axis=0, weights=weights[within]), None
-            )
+            states = np.average(posterior[within], axis=0, weights=weights[within])
+            likely.append((span.start, span.end, states))
+            shown = choose(self.judging.evidence, states, None)
             parts.append(self._part(span, self._tempo(span.state, span.start, span.end), shown))
         scores = np.average(posterior, axis=0, weights=weights)
         lengths = np.bincount([s.state for s in spans], [s.end - s.start for s in spans], n + 1)
@@ -356,6 +387,7 @@ class WholeRecording(_Session):
             segments=segments,
             certainty=grade(confidence, float(lengths[main])) if named else certainty,
             padded=short,
+            beats=self._beats_of(likely),
         )
 
 
@@ -366,6 +398,7 @@ class PlayingMusic(_Session):
 
     def __init__(self, judging: Judging) -> None:
         super().__init__(judging, forgets=True)
+        self.beats = BeatTracker(judging.beats) if judging.beats else None
         self._follower = Follower(judging.evidence, len(judging.labels) + 1)
         self._parts: deque[Part] = deque(maxlen=MAX_PARTS)
         self._begun = 0  # parts, those forgotten included
@@ -379,7 +412,14 @@ class PlayingMusic(_Session):
         self.segments.reset(frame)
         self.context.reset(frame)
         self.tempo.gap(frame)
+        if self.beats:
+            self.beats.gap(frame)
         self.n_frames = frame
+
+    def push(self, frames: Float32) -> int:
+        if self.beats:
+            self.beats.push(frames)
+        return super().push(frames)
 
     def _add(self, new: _Segments) -> None:
         self._newest = (new.times, new.scores)
@@ -387,6 +427,9 @@ class PlayingMusic(_Session):
         for time, row, low, high in zip(*new, strict=True):
             if not is_silent(low, high):
                 self._follower.update(self._observed(time, row, self.segment_seconds))
+                if self.beats:
+                    labels = (*self.judging.labels, OTHER)
+                    self.beats.believe(dict(zip(labels, self._follower.posterior.tolist(), strict=True)))
                 self._note_parts()
                 self._choose()
 

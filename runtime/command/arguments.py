@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from runtime.beat_files import check_suffix
 from runtime.command.batch import STDIN
 from runtime.command.exits import fraction, moment, whole
 from runtime.dances import ALL, DANCES, GROUPS
@@ -74,10 +75,11 @@ Results go to standard output, everything else to standard error."""
 # Destinations of the options that make something of recordings in files; --live has none.
 FOR_FILES = (
     *("paths", "parts", "timeline", "json", "csv", "output", "plot", "cue", "from", "to"),
+    *("beats", "click"),
     *("jobs", "resume", "playlists", "rekordbox", "write_tags", "overwrite", "dry_run"),
 )
 FOR_MICROPHONE = ("device", "log")
-FOR_NAMED_FILES = ("cue", "playlists", "rekordbox", "write_tags")
+FOR_NAMED_FILES = ("cue", "click", "playlists", "rekordbox", "write_tags")
 FOR_TAGS = ("overwrite", "dry_run")
 
 
@@ -147,6 +149,17 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--cue", metavar="FILE", help="write the parts of one recording as a CUE sheet, which players read"
+    )
+    group.add_argument(
+        "--beats",
+        metavar="FILE",
+        help="write when the beats of one recording are, and which are the ones (.beats, .csv, .json, "
+        "or .txt for Audacity's labels)",
+    )
+    group.add_argument(
+        "--click",
+        metavar="FILE.wav",
+        help="write one recording with clicks at its beats, to check by ear",
     )
 
 
@@ -285,7 +298,8 @@ def check(args: argparse.Namespace) -> None:
     targets = [target for target in _targets(args) if target is not None]
     if len({os.path.realpath(target) for target in targets}) < len(targets):
         raise ParameterError(
-            "-o, --plot, --cue, --resume and --rekordbox would write the same file; name one for each"
+            "-o, --plot, --cue, --beats, --click, --resume and --rekordbox would write the same file; "
+            "name one for each"
         )
     for target in targets:
         if not Path(target).absolute().parent.is_dir():
@@ -296,6 +310,12 @@ def check(args: argparse.Namespace) -> None:
         from runtime.command.plot import check_plot_path
 
         check_plot_path(args.plot)
+    if args.beats:
+        check_suffix(args.beats)
+    if args.click:
+        from runtime.command.beats import check_click_path
+
+        check_click_path(args.click)
     if args.write_tags:
         from runtime.command.tags import check_mutagen
 
@@ -304,7 +324,7 @@ def check(args: argparse.Namespace) -> None:
 
 def _targets(args: argparse.Namespace) -> tuple[str | None, ...]:
     """Files to be written."""
-    return args.output, args.plot, args.cue, args.resume, args.rekordbox
+    return args.output, args.plot, args.cue, args.beats, args.click, args.resume, args.rekordbox
 
 
 def _given(args: argparse.Namespace, names: Sequence[str]) -> str | None:
@@ -322,6 +342,6 @@ def check_recordings(args: argparse.Namespace, recordings: Sequence[str]) -> Non
             continue
         if any(os.path.exists(path) and os.path.samefile(target, path) for path in recordings):
             raise ParameterError(f"{target}: is a recording to listen to; it would be overwritten")
-    for option in ("plot", "cue"):
+    for option in ("plot", "cue", "beats", "click"):
         if getattr(args, option) and len(recordings) != 1:
             raise ParameterError(f"--{option} takes one recording, these are {len(recordings)}")

@@ -91,6 +91,7 @@ def _classify(args: argparse.Namespace) -> int:
         aggregation=args.aggregation,
         dances=args.dances,
         nothing_else=args.nothing_else,
+        beats=_wants_beats(args),
         excerpt=(getattr(args, "from") or 0.0, args.to),
     )
     n_outcomes = len(recordings) + len(failures)
@@ -142,11 +143,16 @@ def _bounded(option: str, number: int | None) -> int | None:
     return cores()
 
 
+def _wants_beats(args: argparse.Namespace) -> bool:
+    return bool(args.beats or args.click or args.rekordbox)
+
+
 def _settings(args: argparse.Namespace) -> dict[str, object]:
     """What answers depend on."""
     names = ("stride", "min_confidence", "aggregation", "dances", "nothing_else", "from", "to")
     model = sha256(resolve(args.model).read_bytes()).hexdigest()
-    return {"version": __version__, "model": model} | {name: getattr(args, name) for name in names}
+    answers = {"version": __version__, "model": model} | {name: getattr(args, name) for name in names}
+    return answers | ({"beats": True} if _wants_beats(args) else {})
 
 
 def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -> tuple[Outcome, bool]:
@@ -205,6 +211,14 @@ def _keepers(args: argparse.Namespace, labels: Sequence[str]) -> list[Renderer]:
         from runtime.command.cue import CueSheet
 
         keepers.append(CueSheet(args.cue))
+    if args.beats:
+        from runtime.command.beats import BeatFile
+
+        keepers.append(BeatFile(args.beats))
+    if args.click:
+        from runtime.command.beats import ClickTrack
+
+        keepers.append(ClickTrack(args.click, (getattr(args, "from") or 0.0, args.to)))
     if args.write_tags:
         from runtime.command.tags import TagWriter
 

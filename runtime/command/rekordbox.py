@@ -1,7 +1,8 @@
 """A library for rekordbox: its documented exchange format, 'rekordbox xml', which others read too.
 
 rekordbox shows it under Preferences, Advanced, rekordbox xml; nothing is changed in the collection until the
-DJ takes tracks over. Tracks carry the dance as genre, the tempo, and a memory cue where a part begins.
+DJ takes tracks over. Tracks carry the dance as genre, the tempo, the beat grid with a hot cue on the first
+one, and a memory cue where a part begins.
 """
 
 import os
@@ -12,12 +13,14 @@ from xml.etree import ElementTree
 
 from runtime import __version__
 from runtime.atomic import replacing
+from runtime.beats import Beats, steady
 from runtime.command import words
 from runtime.prediction import Outcome, Prediction
 
 # XML 1.0, production 2: what a document cannot hold, not even escaped
 ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 MEMORY_CUE = "-1"  # the number of a cue that is no hot cue
+HOT_CUE = "0"  # the first of them
 
 
 class RekordboxLibrary:
@@ -46,6 +49,8 @@ class RekordboxLibrary:
         identity = str(len(self._collection) + 1)
         track = ElementTree.SubElement(self._collection, "TRACK", _attributes(outcome.path, prediction))
         track.set("TrackID", identity)
+        if prediction.beats is not None:
+            _add_grid(track, prediction.beats)
         for part in prediction.parts[1:]:
             name = words.part_name(part)
             mark = {"Name": name, "Type": "0", "Start": f"{part.start:.3f}", "Num": MEMORY_CUE}
@@ -71,6 +76,22 @@ class RekordboxLibrary:
         ElementTree.indent(root)
         with replacing(self.path) as temporary:
             ElementTree.ElementTree(root).write(temporary, encoding="UTF-8", xml_declaration=True)
+
+
+def _add_grid(track: ElementTree.Element, beats: Beats) -> None:
+    """Stretches of constant tempo, each from the beat where it begins, and a hot cue on the first one."""
+    for stretch in steady(beats):
+        ElementTree.SubElement(
+            track,
+            "TEMPO",
+            Inizio=f"{stretch.start:.3f}",
+            Bpm=f"{stretch.bpm:.2f}",
+            Metro=f"{stretch.beats_per_bar}/4",
+            Battito=str(stretch.position),
+        )
+    if beats.downbeats:
+        mark = {"Name": "1", "Type": "0", "Start": f"{beats.downbeats[0]:.3f}", "Num": HOT_CUE}
+        ElementTree.SubElement(track, "POSITION_MARK", mark)
 
 
 def _attributes(path: str, prediction: Prediction) -> dict[str, str]:

@@ -127,7 +127,7 @@ def test_files_and_forecasts_find_the_beats(dance: str, bpm: float, beats: int) 
             right += seen.position == nearest % beats + 1
             assert seen.delay >= 0.139
     assert np.percentile(errors, 90) < 0.05  # the count falls on the beat
-    assert right >= 0.95 * len(errors)
+    assert right >= 0.9 * len(errors)
 
 
 def test_a_forecast_is_not_before_its_lag() -> None:
