@@ -28,7 +28,7 @@ TEMPO_RIGIDITY = (
     60.0  # of a change of tempo by a ratio r at a beat: its probability falls as exp(-60 |r - 1|)
 )
 BEAT_SECONDS = 0.03  # on both sides of a beat in which it is heard
-NO_BEAT = 12.0  # how many times as likely a state without a beat is as one with it
+NO_BEAT = 20.0  # how many times as likely a state without a beat is as one with it
 LEAK = 2e-4  # probability a state that the music starts anew: another piece, another dance
 TEMPO_OCTAVES = 0.16  # standard deviation of log2(tempo) around a dance's usual tempo
 UNUSUAL = 0.2  # share of music evenly between a dance's slowest and quickest tempo
@@ -267,6 +267,7 @@ class BarFilter:
     def reset(self) -> None:
         """Nothing is known but that it may be any dance."""
         self._weights = weights({})
+        self._kept = np.ones(self.space.n_states, np.float32)
         self._restart = self._spread()
         self._previous: Float32 | None = None
         self.restart()
@@ -303,14 +304,20 @@ class BarFilter:
     def believe(self, evidence: Mapping[str, float]) -> None:
         """Take what is known now of which dance it is, in place of what was known before."""
         new = weights(evidence)
-        self.belief *= (new / self._weights)[self.space.bar].astype(np.float32)
+        new[new < NEGLIGIBLE * new.max()] = 0  # as files are not searched for them
+        new /= new.sum()
+        ratio = np.divide(new, self._weights, out=np.zeros_like(new), where=self._weights > 0)
         self._weights = new
         self._restart = self._spread()
+        self._kept = (new > 0)[self.space.bar].astype(np.float32)
+        self.belief *= ratio[self.space.bar].astype(np.float32)
+        self.belief += UNLIKELY * max(float(self.belief.sum()), 1e-12) * self._restart
         self._normalise()
 
     def likelihoods(self, keys: Sequence[str]) -> NDArray[np.float64]:
         """How well each dance's bars explain what was heard, up to a common factor, shape (len(keys),)."""
-        bars = np.bincount(self.space.bar, self.belief, self.space.n_bars) / self._weights
+        mass = np.bincount(self.space.bar, self.belief, self.space.n_bars)
+        bars = np.divide(mass, self._weights, out=np.zeros_like(mass), where=self._weights > 0)
         return np.array([float(bars @ _of_dance(key)) for key in keys])
 
     def push(self, activations: Float32) -> None:
@@ -340,7 +347,7 @@ class BarFilter:
             new[bars.first] = np.roll(ended, 1, axis=1)
         new *= 1 - LEAK
         new += LEAK * self._restart
-        new *= seen[self.space.kind]
+        new *= seen[self.space.kind] * self._kept
         self.belief = new
         self._normalise()
 

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from pyrekordbox import rbxml as rekordbox
 
+from runtime.beats import Beats
 from runtime.command.rekordbox import RekordboxLibrary
 from runtime.dances import DANCE_KEYS
 from runtime.prediction import Outcome, Part
@@ -70,3 +71,16 @@ def test_the_command_writes_it(whichdance, music, tmp_path):
 
 def test_an_empty_collection_is_one(write):
     assert ElementTree.parse(write({})).getroot().find("COLLECTION").get("Entries") == "0"
+
+
+def test_the_beat_grid_is_read_by_others(write):
+    times = [0.31 + 0.46875 * i for i in range(60)]
+    beats = Beats.of(times, [i % 4 + 1 for i in range(2, 62)])
+    path = write({"a.mp3": {"beats": beats}, "b.mp3": {"beats": Beats()}, "c.mp3": {}})
+    track, silent, unasked = (rekordbox.RekordboxXml(path).get_track(i) for i in range(3))
+    (tempo,) = track.tempos
+    assert (tempo["Inizio"], tempo["Bpm"], tempo["Metro"], tempo["Battito"]) == (0.31, 128.0, "4/4", 3)
+    (mark,) = track.marks
+    assert (mark["Num"], mark["Start"]) == (0, round(times[2], 3))  # a hot cue on the first one
+    assert not silent.tempos
+    assert not unasked.tempos
