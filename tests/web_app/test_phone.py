@@ -333,3 +333,25 @@ def test_a_hint_where_safari_forgets(browser: Browser, server: Server, standalon
     page.click("#to-evening")
     expect(page.locator("#ios-hint")).to_be_visible(visible=shown)
     context.close()
+
+
+def test_what_is_deleted_while_it_goes_on_stays_deleted(hall: BrowserContext, server: Server) -> None:
+    """The evening that goes on begins anew: what was before does not come back with the next save."""
+    page = ready(hall, server.url)
+    page.click("#listen-button")
+    expect(page.locator("#set-list .part-name")).to_have_text(["Quickstep"], timeout=PATIENCE)
+    page.click("#to-evening")
+    expect(page.locator("#evening-list article")).to_have_count(1)
+    before = page.inner_text("#evening-list .part-details")
+    page.click("#delete-all")
+    page.click("#confirm [value=delete]")
+    expect(page.locator("#evening-list article")).to_have_count(0)
+    page.click("#to-listen")
+    expect(page.locator("#set-list .part-name")).to_have_text(
+        ["Viennese Waltz", "Quickstep"], timeout=2 * PATIENCE
+    )
+    page.click("#listen-button")
+    page.click("#to-evening")
+    parts = page.locator("#evening-list .part-details").all_inner_texts()
+    assert len(parts) == 2
+    assert parts[0] != before

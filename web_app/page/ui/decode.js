@@ -38,7 +38,8 @@ const PIECE_SECONDS = 30; // of WAV decoded at a time
 const PIECE_BYTES = 1 << 20; // of MP3 decoded at a time: a minute or so
 const LEAD_FRAMES = 12; // of MP3 decoded before a piece and dropped: a frame leans on the ones before it
 const BLOCK_SECONDS = 15; // handed over at a time
-const MEMORY_SHARE = 1 / 8; // of the device's, that a recording may take which must be decoded at once
+const MEMORY_SHARE = 1 / 4; // of the device's, that a recording may take which must be decoded at once
+const COPIES = 3; // of its samples that browsers hold meanwhile, by `python -m benchmarks phone`
 const USUAL_MEMORY = 4; // GiB, where the browser doesn't say
 const CHANNELS = 2;
 const LOOK_BYTES = 4 << 20; // files below this are decoded without asking for their length first
@@ -84,7 +85,7 @@ export async function open(file, definition) {
  */
 function mostMinutes(sampleRate) {
   const { deviceMemory = USUAL_MEMORY } = /** @type {{deviceMemory?: number}} */ (navigator);
-  const perMinute = 60 * sampleRate * CHANNELS * Float32Array.BYTES_PER_ELEMENT;
+  const perMinute = 60 * sampleRate * CHANNELS * COPIES * Float32Array.BYTES_PER_ELEMENT;
   return Math.floor((MEMORY_SHARE * deviceMemory * 2 ** 30) / perMinute);
 }
 
