@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobile_app.core.translations import DEFAULT_LANGUAGE, DOMAIN, LANGUAGES, LOCALE_DIR
-from runtime.dances import REGISTRY
+from runtime.dances import DANCES
 
 if TYPE_CHECKING:
     from babel.messages import Catalog
@@ -35,7 +35,7 @@ def texts() -> dict[Text, set[str]]:
             inside = _in_python(source) if path.suffix == ".py" else IN_KV.findall(source)
             for text in inside:
                 found.setdefault(text, set()).add(path.relative_to(FOLDER).as_posix())
-    for dance in REGISTRY.values():
+    for dance in DANCES.values():
         found.setdefault(dance.name, set()).add("runtime/dances.py")
     return found
 

@@ -9,7 +9,7 @@ Examples
 
 from runtime.answer import Answer
 from runtime.classifier import Classifier, classify
-from runtime.dances import DANCE_KEYS, DANCES, OTHER, REGISTRY, Dance, dance
+from runtime.dances import DANCE_KEYS, DANCES, OTHER, TEN, Dance, dance
 from runtime.errors import AudioError, ModelError, ParameterError, WhichdanceError
 from runtime.live import LiveClassifier
 from runtime.model import Model
@@ -21,7 +21,7 @@ __all__ = [
     "DANCES",
     "DANCE_KEYS",
     "OTHER",
-    "REGISTRY",
+    "TEN",
     "Answer",
     "AudioError",
     "Classifier",

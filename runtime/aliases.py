@@ -4,12 +4,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from runtime.dances import OTHER, REGISTRY
+from runtime.dances import DANCES, OTHER
 
 # As folders are called in English, German, French, Italian, Spanish, Czech;
 # compared without case, accents, blanks, punctuation and what stands in brackets.
 FOLDER_NAMES: dict[str, str] = {
-    **{key.replace("_", ""): key for key in REGISTRY},
+    **{key.replace("_", ""): key for key in DANCES},
     "chacha": "cha_cha_cha",
     "paso": "paso_doble",
     "rhumba": "rumba",

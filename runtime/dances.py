@@ -57,7 +57,7 @@ class Dance:
     thesis: bool = False
 
 
-DANCES: tuple[Dance, ...] = (
+TEN: tuple[Dance, ...] = (
     Dance("cha_cha_cha", "Cha Cha Cha", "Latin", "4/4", 4, 30, 32, 23, 34, WDSF, "#CC6677", True),
     Dance("jive", "Jive", "Latin", "4/4", 4, 42, 44, 31, 50, WDSF, "#332288", True),
     Dance("paso_doble", "Paso Doble", "Latin", "2/4", 2, 60, 62, 48, 68, WDSF, "#DDCC77", True),
@@ -71,7 +71,7 @@ DANCES: tuple[Dance, ...] = (
 )
 """The thesis's ten, in the order of its models' classes."""
 
-DANCE_KEYS: tuple[str, ...] = tuple(d.key for d in DANCES)
+DANCE_KEYS: tuple[str, ...] = tuple(d.key for d in TEN)
 
 _SOCIAL: tuple[Dance, ...] = (
     Dance("bachata", "Bachata", "Caribbean", "4/4", 4, 30, 36, 26, 40, SOCIAL, "#B5651D"),
@@ -93,11 +93,12 @@ _SOCIAL: tuple[Dance, ...] = (
     Dance("vals", "Tango Vals", "Social", "3/4", 3, 62, 72, 55, 78, SOCIAL, "#C51B8A"),
     Dance("milonga", "Milonga", "Social", "2/4", 2, 46, 56, 40, 62, SOCIAL, "#DE77AE"),
 )
-REGISTRY: dict[str, Dance] = {d.key: d for d in (*DANCES, *_SOCIAL)}
+DANCES: dict[str, Dance] = {d.key: d for d in (*TEN, *_SOCIAL)}
+"""All that we know facts of, by their keys."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "standard": tuple(d.key for d in DANCES if d.family == "Standard"),
-    "latin": tuple(d.key for d in DANCES if d.family == "Latin"),
+    "standard": tuple(d.key for d in TEN if d.family == "Standard"),
+    "latin": tuple(d.key for d in TEN if d.family == "Latin"),
     "ten": DANCE_KEYS,
     "social": tuple(d.key for d in _SOCIAL),
 }
@@ -106,7 +107,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def dance(key: str) -> Dance:
     """The dance with this class label; of one that we know nothing of, only its name."""
-    return REGISTRY.get(key) or Dance(key, key.replace("_", " ").title())
+    return DANCES.get(key) or Dance(key, key.replace("_", " ").title())
 
 
 def danced(dances: str | Sequence[str], known: Sequence[str]) -> tuple[str, ...]:

@@ -227,7 +227,7 @@ class Chain:
         best: Float64 = log - log.max(axis=-1, keepdims=True)
         return best
 
-    def said(self, posterior: Float64) -> Float64:
+    def tempered(self, posterior: Float64) -> Float64:
         """Probabilities, shape (…, n_states), at the temperature."""
         softened = posterior ** (1 / self.settings.temperature)
         result: Float64 = softened / softened.sum(axis=-1, keepdims=True)
@@ -262,7 +262,7 @@ def divide(settings: EvidenceSettings, observations: Sequence[Observation]) -> t
     for likelihood, gap in zip(reversed(likelihoods[1:]), reversed(gaps), strict=True):
         backward.append(_normalised(chain.before(backward[-1] * likelihood, gap)))
     together = np.stack([(f * b).sum(axis=0) for f, b in zip(forward, reversed(backward), strict=True)])
-    posterior = chain.said(together / together.sum(axis=1, keepdims=True))
+    posterior = chain.tempered(together / together.sum(axis=1, keepdims=True))
 
     path = _best_path(chain, logs, gaps)
     weights = [observation.seconds for observation in observations]
@@ -359,7 +359,7 @@ class Follower:
         if self._recent:
             self._p = self._chain.after(self._p, observation.end - self._recent[-1][0].end)
         self._p = _normalised(self._p * np.exp(log))
-        self.posterior = self._chain.said(self._p.sum(axis=0))
+        self.posterior = self._chain.tempered(self._p.sum(axis=0))
         self._recent.append((observation, log))
         self._name(observation)
 

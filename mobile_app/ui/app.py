@@ -44,7 +44,7 @@ from mobile_app.ui.settings import SettingsScreen
 from mobile_app.ui.shown import Shown
 from mobile_app.ui.widgets import DanceSheet, NavItem, Sheet
 from runtime import WhichdanceError
-from runtime.dances import OTHER, REGISTRY
+from runtime.dances import DANCES, OTHER
 
 Builder.load_file(str(Path(__file__).with_name("shell.kv")))
 
@@ -379,7 +379,7 @@ class WhichDanceApp(App):
     ) -> None:
         """Let the user pick the dance that it really is: the likeliest first, then those no model knows."""
         likely = sorted(scores, key=lambda key: -scores[key])
-        others = sorted(REGISTRY.keys() - set(likely), key=lambda key: fold(self.look.dance_name(key)))
+        others = sorted(DANCES.keys() - set(likely), key=lambda key: fold(self.look.dance_name(key)))
         if OTHER not in scores:
             others.append(OTHER)
         title = title or self.tr("Which dance was it?")

@@ -13,7 +13,7 @@ from mobile_app.ui import drawings  # noqa: F401  (dances.kv uses its widgets)
 from mobile_app.ui.host import host
 from mobile_app.ui.shown import facts
 from mobile_app.ui.widgets import DanceRow, Words
-from runtime.dances import REGISTRY, dance
+from runtime.dances import DANCES, dance
 
 Builder.load_file(str(Path(__file__).with_name("dances.kv")))
 
@@ -52,7 +52,7 @@ class DancesScreen(Screen):
         }
         for family, title in titles.items():
             rows.add_widget(Section(text=title))
-            for key, each in REGISTRY.items():
+            for key, each in DANCES.items():
                 if each.family == family:
                     rows.add_widget(self._row(key))
 

@@ -15,7 +15,7 @@ from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
 from mobile_app.ui.widgets import ConfirmSheet
 from runtime.answer import clock
-from runtime.dances import OTHER, REGISTRY
+from runtime.dances import DANCES, OTHER
 
 Builder.load_file(str(Path(__file__).with_name("line.kv")))
 
@@ -87,7 +87,7 @@ class LineScreen(SessionScreen):
         self.percent = tr.percent(line.confidence) if sure else ""
         self.confidence = line.confidence if sure else 0
         self.can_confirm = line.dance is not None and line.truth is None
-        self.known = line.result in REGISTRY
+        self.known = line.result in DANCES
         facts = [when(line.at, tr), clock(line.end - line.start)]
         if self.alone:
             named = [drawable(entry.name) if entry.name else "", drawable(entry.source) if from_file else ""]
@@ -126,7 +126,7 @@ class LineScreen(SessionScreen):
 
     def about(self) -> None:
         """The page of the dance."""
-        if self.line and self.line.result in REGISTRY:
+        if self.line and self.line.result in DANCES:
             self.app.show_dance(self.line.result)
 
     def evening(self) -> None:

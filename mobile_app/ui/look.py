@@ -9,7 +9,7 @@ from mobile_app.core.interfaces import System
 from mobile_app.core.settings import TEXT_SCALE, Preferences
 from mobile_app.core.translations import Translator, mark, supported
 from mobile_app.ui.theme import Theme, dance_colour
-from runtime.dances import OTHER, REGISTRY, dance
+from runtime.dances import DANCES, OTHER, dance
 
 MOST_NAMES = 2  # of dances, where a choice of them is told in words
 NO_DANCE = "#8a7f85"
@@ -50,7 +50,7 @@ class Look(EventDispatcher):
         """Take over the language."""
         system = supported(self._system.language())
         self.tr = Translator(system if settings.language == "system" else settings.language)
-        names = {key: self.tr(facts.name) for key, facts in REGISTRY.items()}
+        names = {key: self.tr(facts.name) for key, facts in DANCES.items()}
         self.dance_names = names | {OTHER: self.tr(NONE_OF_THESE)}
 
     def dance_name(self, key: str | None) -> str:

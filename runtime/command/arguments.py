@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from runtime.beat_files import check_suffix
 from runtime.command.batch import STDIN
 from runtime.command.exits import fraction, moment, whole
-from runtime.dances import ALL, DANCES, GROUPS
+from runtime.dances import ALL, GROUPS, TEN
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.live import LIVE_STRIDE
 from runtime.mel import FRAME_RATE
@@ -19,8 +19,8 @@ PROGRAM = "whichdance"
 TAG_CONFIDENCE = 0.5  # of an answer by the mean, which may name a dance at any: below it no tags are written
 
 DESCRIPTION = f"""\
-Tell which ballroom dance music is for: {", ".join(dance.name for dance in DANCES[:5])},
-{", ".join(dance.name for dance in DANCES[5:-1])} or {DANCES[-1].name}.
+Tell which ballroom dance music is for: {", ".join(dance.name for dance in TEN[:5])},
+{", ".join(dance.name for dance in TEN[5:-1])} or {TEN[-1].name}.
 Everything happens on this computer."""
 
 SHORT_HELP = """\

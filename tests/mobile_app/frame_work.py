@@ -16,7 +16,7 @@ import numpy as np
 
 from mobile_app.core.timeline import Timeline
 from mobile_app.ui.drawings import TimelineView
-from runtime.dances import DANCE_KEYS, DANCES, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, TEN
 from tests.mobile_app.driver import EventLoop, Window  # a window: textures need one
 
 PHONE = (391, 170)  # dp, of the timeline on a phone of 411 × 866
@@ -46,7 +46,7 @@ def main() -> int:
             view = TimelineView(
                 size=PHONE,
                 timeline=timeline,
-                names={d.key: d.name for d in DANCES},
+                names={d.key: d.name for d in TEN},
                 now=float(n),
                 whole=whole,
             )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.dances import DANCE_KEYS, GROUPS, REGISTRY, danced
+from runtime.dances import DANCE_KEYS, DANCES, GROUPS, danced
 from runtime.errors import ParameterError
 
 KNOWN = (*DANCE_KEYS, "salsa", "west_coast_swing", "my-own")
@@ -11,7 +11,7 @@ KNOWN = (*DANCE_KEYS, "salsa", "west_coast_swing", "my-own")
 def test_groups_share_out_what_is_known():
     assert {*GROUPS["standard"], *GROUPS["latin"]} == set(GROUPS["ten"]) == set(DANCE_KEYS)
     assert not set(GROUPS["standard"]) & set(GROUPS["latin"])
-    assert {*GROUPS["ten"], *GROUPS["social"]} == set(REGISTRY)
+    assert {*GROUPS["ten"], *GROUPS["social"]} == set(DANCES)
     assert "quickstep" in GROUPS["standard"]
     assert "paso_doble" in GROUPS["latin"]
 

@@ -22,7 +22,7 @@ def _run(args: argparse.Namespace) -> int:
     from rich.table import Table
 
     from runtime import Classifier
-    from runtime.dances import DANCES
+    from runtime.dances import TEN
     from runtime.errors import WhichdanceError
     from training.data.manifest import read_selection
     from training.evaluation import tempo
@@ -35,7 +35,7 @@ def _run(args: argparse.Namespace) -> int:
     if not answers:
         raise WhichdanceError(f"{args.manifest} has no recording of the ten dances with a tempo_bpm")
     table = Table("", *tempo.accuracy(answers), title="Tempo within 4 % of the truth")
-    parts = [(d.name, [a for a in answers if a.dance == d.key]) for d in DANCES]
+    parts = [(d.name, [a for a in answers if a.dance == d.key]) for d in TEN]
     for name, part in [*parts, ("all", answers)]:
         shares = tempo.accuracy(part).values()
         table.add_row(name, *(f"{share} of {share.total}" if share.total else "" for share in shares))

@@ -26,7 +26,7 @@ SHORT_NAMES = {
     "two_step": "country_two_step",
     "triple_two": "country_triple_two",
 }
-"""What collections call social dances, to the keys of `runtime.dances.REGISTRY`."""
+"""What collections call social dances, to the keys of `runtime.dances.DANCES`."""
 
 
 def dance_of(label: str, known: Collection[str] = ()) -> str:

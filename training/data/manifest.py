@@ -20,7 +20,7 @@ from pathlib import Path
 
 from runtime import audio
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS, OTHER, REGISTRY
+from runtime.dances import DANCE_KEYS, DANCES, OTHER
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32
 
@@ -113,7 +113,7 @@ def label_fault(label: str) -> str:
             f"write a label, lower-case words joined by '_', such as {', '.join(DANCE_KEYS)}, bachata, "
             f"or {OTHER}"
         )
-    known = (*REGISTRY, OTHER)
+    known = (*DANCES, OTHER)
     near = [] if label in known else get_close_matches(label, known, n=1, cutoff=0.8)
     return f"is {near[0]} meant?" if near else ""
 

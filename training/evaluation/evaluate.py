@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.dances import DANCE_KEYS, DANCES, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, TEN
 from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
 from runtime.segments import DEFAULT_STRIDE, SEGMENT_FRAMES, windows
@@ -510,9 +510,9 @@ def confusion_table(report: Report) -> "Table":
 
     table = Table(title=f"{report.name}: confusion with aggregation, % of each row", header_style="bold")
     table.add_column("true \\ predicted")
-    for dance in DANCES:
+    for dance in TEN:
         table.add_column(initials(dance.name), justify="right")
-    for dance, row in zip(DANCES, report.confusion, strict=True):
+    for dance, row in zip(TEN, report.confusion, strict=True):
         if not np.isnan(row).any():
             cells = [f"{100 * share:.0f}" if share else "·" for share in row]
             table.add_row(f"{dance.name} ({initials(dance.name)})", *cells)

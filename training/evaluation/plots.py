@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.atomic import replacing
-from runtime.dances import DANCES, OTHER, REGISTRY, dance
+from runtime.dances import DANCES, OTHER, TEN, dance
 from runtime.mel import (
     FMAX,
     FMIN,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from training.evaluation.evaluate import Report
 
 SPLIT_COLOURS = {"training": "#999999", "validation": "#0072B2", "test": "#D55E00"}  # Okabe and Ito
-NAMES = [dance.name for dance in DANCES]
+NAMES = [dance.name for dance in TEN]
 
 
 def save(figure: "Figure", path: str | Path) -> None:
@@ -106,7 +106,7 @@ def confusion_of_all(report: "Report") -> "Figure":
 
     from training.evaluation.evaluate import all_classes
 
-    names = [dance(key).name if key in REGISTRY else key for key in (*report.dances, OTHER)]
+    names = [dance(key).name if key in DANCES else key for key in (*report.dances, OTHER)]
     side = max(8.0, 0.5 * len(names))
     figure = Figure(figsize=(side, side), layout="constrained")
     _confusion(figure.subplots(), all_classes(report), f"{report.name}, all dances of the model", names)
@@ -183,7 +183,7 @@ def accuracy_against_noise(curves: Mapping[str, Sequence[Mapping[str, Any]]]) ->
         ):
             values = [point[quantity].value for point in points]
             axes.plot(alpha, values, style, color=f"C{i}", label=f"{name}: {label}" if name else label)
-    axes.axhline(1 / len(DANCES), color="#999999", linewidth=0.8)
+    axes.axhline(1 / len(TEN), color="#999999", linewidth=0.8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("noise intensity α")

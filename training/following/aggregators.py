@@ -97,7 +97,7 @@ def compare(sequences: Sequence[Scored], *, unnamed: float, seed: int = 0) -> di
     network = _trained(sequences[::2], seed)
     ways: dict[str, tuple[Callable[[Batch], NDArray[np.float64]], int]] = {
         "mean (thesis 3.4)": (_means, 0),
-        "evidence": (lambda batch: chain.said(posteriors(evidence, batch)), 5),
+        "evidence": (lambda batch: chain.tempered(posteriors(evidence, batch)), 5),
         "recurrent network": (
             lambda batch: _recurrent(network, batch),
             sum(p.numel() for p in network.parameters()),

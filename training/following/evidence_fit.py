@@ -343,7 +343,7 @@ def fit_curve(
         settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
         probabilities = posteriors(settings, fitted)
         settings = replace(settings, temperature=_temperature(probabilities, fitted))
-        said = Chain(settings, n_dances + 1).said(probabilities)
+        said = Chain(settings, n_dances + 1).tempered(probabilities)
         for name_at, share in product(NAME_AT, RELEASE_SHARES):
             candidate = replace(settings, name_at=name_at, release_at=share * name_at)
             names = named(said, name_at, share * name_at)
@@ -353,7 +353,7 @@ def fit_curve(
                     best[i] = reached, candidate
     fits = []
     for (_, settings), price in zip(best, unnamed, strict=True):
-        said = Chain(settings, n_dances + 1).said(posteriors(settings, fitted))
+        said = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
         fits.append(measure(fit_two(settings, fitted, price, said), held_out, price))
     return fits
 
@@ -361,7 +361,7 @@ def fit_curve(
 def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> EvidenceFit:
     """How parameters do on sequences that they were not fitted on."""
     n_dances = batch.scores.shape[2] - 1
-    said = Chain(settings, n_dances + 1).said(posteriors(settings, batch))
+    said = Chain(settings, n_dances + 1).tempered(posteriors(settings, batch))
     names = named(said, settings.name_at, settings.release_at)
     dance = np.where(names < n_dances, names, -1)
     counts, known = batch.counts, batch.counts & (batch.truth < n_dances)

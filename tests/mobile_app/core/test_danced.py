@@ -6,12 +6,12 @@ from mobile_app.core import danced, settings
 from mobile_app.core.history import History
 from mobile_app.core.settings import Preferences
 from runtime import Model
-from runtime.dances import DANCE_KEYS, GROUPS, OTHER, REGISTRY
+from runtime.dances import DANCE_KEYS, DANCES, GROUPS, OTHER
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import Screen
 from tests.mobile_app.core.test_session import Bench
 
-ALL = tuple(REGISTRY)
+ALL = tuple(DANCES)
 
 
 def test_groups_on_offer_are_those_that_a_model_knows() -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from mobile_app.core import export
 from mobile_app.core.history import History
-from runtime.dances import DANCES, OTHER
+from runtime.dances import OTHER, TEN
 from runtime.errors import ParameterError
 from tests.mobile_app.core.test_history import START, draft
 
-NAMES = {dance.key: dance.name for dance in DANCES}
+NAMES = {dance.key: dance.name for dance in TEN}
 
 
 def evenings(history: History) -> list[export.Evening]:

@@ -12,7 +12,7 @@ from mobile_app.core.problems import Notice, Problem
 from mobile_app.core.spoken import ADVICE, GRADES, KINDS
 from mobile_app.core.translations import LANGUAGES, Translator, supported
 from mobile_app.devices.desktop import DesktopSystem
-from runtime.dances import DANCE_KEYS, DANCES
+from runtime.dances import DANCE_KEYS, TEN
 
 babel = pytest.importorskip("babel")
 
@@ -65,7 +65,7 @@ def test_everything_that_can_be_said_is_in_the_catalogues() -> None:
     known = set(catalogues.texts())
     said = {problem.sentence for problem in Problem} | {notice.sentence for notice in Notice}
     said |= {*ADVICE.values(), *GRADES.values(), *KINDS.values()}
-    said |= {dance.name for dance in DANCES}
+    said |= {dance.name for dance in TEN}
     for lesson in LESSONS.values():
         said |= {lesson.listen, lesson.feel}
     assert said <= known
@@ -78,7 +78,7 @@ def test_every_problem_says_what_to_do() -> None:
 
 def test_every_dance_has_a_lesson_that_fills_whole_bars() -> None:
     assert set(LESSONS) == set(DANCE_KEYS)
-    for dance in DANCES:
+    for dance in TEN:
         assert LESSONS[dance.key].beats % (dance.beats_per_bar / 2) == 0
 
 

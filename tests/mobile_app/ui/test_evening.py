@@ -41,13 +41,13 @@ from mobile_app.ui.widgets import (
 )
 from runtime import Model
 from runtime.answer import Answer
-from runtime.dances import OTHER, REGISTRY
+from runtime.dances import DANCES, OTHER
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE
 from tests.mobile_app.core.test_history import draft
 from tests.mobile_app.hand import Hand
 
-DANCES = ("samba", "viennese_waltz", "jive")
+PLAYED = ("samba", "viennese_waltz", "jive")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def evening(hand: Hand, tone: ToneMaker) -> Hand:
     """Three dances of twenty seconds each have been heard, and it goes on."""
     hand.app.change_settings(speak=True, update_rate="lively")
     hand.press()
-    for key in DANCES:
+    for key in PLAYED:
         hand.hear(tone(key, 20.0))
     return hand
 
@@ -63,7 +63,7 @@ def evening(hand: Hand, tone: ToneMaker) -> Hand:
 def test_the_screen_says_at_once_when_the_dance_changes(evening: Hand) -> None:
     assert evening.app.shown.answer == "Jive"
     lines = evening.app.listening.session.snapshot.lines  # type: ignore[union-attr]
-    assert [line.dance for line in lines] == list(DANCES)
+    assert [line.dance for line in lines] == list(PLAYED)
     assert [line.start for line in lines] == pytest.approx([0, 20, 40], abs=4)
     assert evening.phone.buzzed == [PATTERNS["Latin"], PATTERNS["waltz"], PATTERNS["Latin"]]
     assert evening.phone.spoken == [("Samba", "en"), ("Viennese Waltz", "en"), ("Jive", "en")]
@@ -131,9 +131,9 @@ def test_name_search_filter_share_and_export_an_evening(evening: Hand, tmp_path:
         [path] = tmp_path.glob(f"whichdance-Ball*.{suffix}")
         text = path.read_text()
         if suffix == "csv":
-            assert [row["dance"] for row in csv.DictReader(io.StringIO(text))] == list(DANCES)
+            assert [row["dance"] for row in csv.DictReader(io.StringIO(text))] == list(PLAYED)
         elif suffix == "json":
-            assert [dance["dance"] for dance in json.loads(text)[0]["dances"]] == list(DANCES)
+            assert [dance["dance"] for dance in json.loads(text)[0]["dances"]] == list(PLAYED)
         else:
             assert text.count("TRACK") == 3
     other = draft(2, "tango", "rumba", name="Course")
@@ -199,7 +199,7 @@ def test_one_tap_while_it_plays_says_what_it_is(hand: Hand, tone: ToneMaker) -> 
     hand.tap(hand.find(kind=TextButton, text="It is …"))
     rows = hand.widgets(DanceRow)[::-1]  # Kivy's children are in the order of drawing
     assert rows[0].key == "rumba"
-    assert len(rows) == 1 + len(REGISTRY)
+    assert len(rows) == 1 + len(DANCES)
     hand.find(kind=DanceRow, key="bachata").dispatch("on_release")
     hand.frames(3)
     assert "Noted: Bachata." in hand.texts()

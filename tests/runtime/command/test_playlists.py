@@ -8,7 +8,7 @@ import pytest
 
 from runtime.command import cli
 from runtime.command.playlists import Playlists
-from runtime.dances import DANCES
+from runtime.dances import TEN
 from runtime.prediction import Outcome
 
 
@@ -26,7 +26,7 @@ def lists(tiny_model, music, tmp_path, capsys) -> Path:
 
 def test_one_playlist_per_dance_and_two_for_the_rest(lists):
     assert {path.stem for path in lists.iterdir()} == {
-        *(one.name for one in DANCES),
+        *(one.name for one in TEN),
         "Not sure",
         "None of these",
     }

@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from runtime.command import cli, plot
-from runtime.dances import DANCE_KEYS, DANCES, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, TEN
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE
 from runtime.prediction import Part, Prediction
@@ -60,7 +60,7 @@ def _areas(prediction: Prediction) -> dict[str, float]:
 def test_areas_are_the_mean_scores(n_segments):
     prediction = _prediction(n_segments)
     shares = _areas(prediction)
-    for dance in DANCES:
+    for dance in TEN:
         assert shares[dance.colour.lower()] == pytest.approx(prediction.scores[dance.key], abs=1e-3)
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -103,7 +103,7 @@ def test_a_long_recording_is_drawn_with_as_many_corners_as_pixels():
     axes = plot.figure(prediction).axes[0]
     assert max(len(area.get_paths()[0].vertices) for area in axes.collections) < 2 * plot.MAX_CORNERS + 10
     means = dict(zip(prediction.scores, prediction.segment_scores.mean(axis=0), strict=True))
-    for dance in DANCES:
+    for dance in TEN:
         assert shares[dance.colour.lower()] == pytest.approx(means[dance.key], abs=1e-3)
     figure = plot.figure(prediction)
     figure.draw_without_rendering()
@@ -129,7 +129,7 @@ def test_dances_are_told_apart_without_colour():
     assert "Slow Waltz" in names
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(legend) == 10
-    assert all(any(label.startswith(dance.name) for label in legend) for dance in DANCES)
+    assert all(any(label.startswith(dance.name) for label in legend) for dance in TEN)
 
 
 def test_labels_lie_inside_their_areas():
@@ -137,7 +137,7 @@ def test_labels_lie_inside_their_areas():
     figure.draw_without_rendering()
     axes = figure.axes[0]
     by_colour = {to_hex(area.get_facecolor()[0]): area.get_paths()[0] for area in axes.collections}
-    colours = {dance.name: dance.colour.lower() for dance in DANCES}
+    colours = {dance.name: dance.colour.lower() for dance in TEN}
     assert len(axes.texts) >= 2
     for text in axes.texts:
         box = text.get_window_extent().transformed(axes.transData.inverted())
@@ -151,7 +151,7 @@ def test_the_same_prediction_gives_a_picture_with_its_colours(tmp_path):
     pixels = (image.imread(tmp_path / "figure.png")[:, :, :3] * 255).round().astype(np.uint8)
     assert pixels.shape == (704, 1600, 3)
     found = {"#" + bytes(pixel).hex() for pixel in pixels.reshape(-1, 3)[::3]}
-    assert {dance.colour.lower() for dance in DANCES} <= found
+    assert {dance.colour.lower() for dance in TEN} <= found
 
 
 @pytest.mark.parametrize("suffix", plot.SUFFIXES)
@@ -225,9 +225,9 @@ def _lab(linear: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("vision", VISION)
 def test_colour_blind_people_can_tell_the_colours_apart(vision):
-    seen = np.clip(np.stack([_linear(dance.colour) for dance in DANCES]) @ np.transpose(VISION[vision]), 0, 1)
+    seen = np.clip(np.stack([_linear(dance.colour) for dance in TEN]) @ np.transpose(VISION[vision]), 0, 1)
     lab = _lab(seen)
-    distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1) + np.diag([np.inf] * len(DANCES))
+    distance = np.linalg.norm(lab[:, None] - lab[None], axis=-1) + np.diag([np.inf] * len(TEN))
     # About 2.3 is the smallest difference of adjacent areas that is seen at all (CIE76).
     assert distance.min() > 5 * 2.3
 

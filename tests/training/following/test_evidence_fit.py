@@ -10,6 +10,7 @@ from runtime.dances import GROUPS, OTHER
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
 from runtime.mel import FRAME_RATE
+from training.following import evidence_fit
 from training.following.evidence_fit import (
     Batch,
     cost,
@@ -92,7 +93,8 @@ def fits(sequences):
     """A careful dancer, one between, and a hasty one."""
     told = []
     found = fit_curve(sequences, [0.1, 0.5, 1.0], progress=lambda *counts: told.append(counts))
-    assert told == [(n, 120) for n in range(120)]
+    total = len(evidence_fit.WEIGHTS) * len(evidence_fit.MEAN_SECONDS) * len(evidence_fit.NONE_BIASES)
+    assert told == [(n, total) for n in range(total)]
     return found
 
 
@@ -100,7 +102,7 @@ def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
     two = {"two_at": 0.6, "two_release_at": 0.45}
     settings = EvidenceSettings(name_at=0.7, release_at=0.4, temperature=1.5, none_bias=0.4, **two)
     batch = Batch.of(sequences[:3])
-    said = Chain(settings, N_STATES).said(posteriors(settings, batch))
+    said = Chain(settings, N_STATES).tempered(posteriors(settings, batch))
     names = named(said, settings.name_at, settings.release_at)
     screen = shown(said, names, settings.two_at, settings.two_release_at)
     assert {int((row >= 0).sum()) for row in screen.reshape(-1, 2)} == {0, 1, 2}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runtime.dances import DANCES, OTHER
+from runtime.dances import OTHER, TEN
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, melspectrogram
 from training.synthesis import ambience, arrangement, mixing, rendering
 from training.synthesis.audition import onset_curve
@@ -11,7 +11,7 @@ from training.synthesis.corpus import CorpusSettings, generators, record
 from training.synthesis.instruments import PERCUSSION
 from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, StyleError, load_all
 
-SOCIAL_METRES = dict.fromkeys(set(LABELS[:-1]) - {d.key for d in DANCES}, "4/4") | {
+SOCIAL_METRES = dict.fromkeys(set(LABELS[:-1]) - {d.key for d in TEN}, "4/4") | {
     "polka": "2/4",
     "cumbia": "2/4",
     "milonga": "2/4",
@@ -33,7 +33,7 @@ def strength_at(curve: np.ndarray, cycles_per_second: float) -> float:
 def test_tempo_and_metre_measured_back(label: str) -> None:
     """The onset curve repeats at the stated beat and bar, more than at neighbouring tempi."""
     settings = CorpusSettings(seed=5, seconds=20, tempo="strict")
-    metre = ({d.key: d.metre for d in DANCES} | SOCIAL_METRES)[label]
+    metre = ({d.key: d.metre for d in TEN} | SOCIAL_METRES)[label]
     hits = []
     for index in range(6):
         samples, row, _ = record(settings, label, index)
