@@ -121,6 +121,11 @@ def written_command(module: str, argv: Sequence[str]) -> str:
 def _run(args: argparse.Namespace) -> int:
     from export.beats import is_beat_checkpoint
 
+    if args.checkpoint.suffix == ".onnx" and args.rehearse:
+        from export.teachable import make_teachable
+
+        print(make_teachable(args.checkpoint, args.output, args.rehearse))
+        return Exit.OK
     if args.checkpoint.suffix == TAUGHT:
         return _run_taught(args)
     if is_beat_checkpoint(args.checkpoint):

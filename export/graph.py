@@ -136,6 +136,9 @@ def with_features(model: onnx.ModelProto, fields: Mapping[str, str]) -> onnx.Mod
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    if any(output.name == FEATURES for output in copy.graph.output):  # it has them already
+        helper.set_model_props(copy, dict(sorted(fields.items())))
+        return copy
     linear = [node for node in copy.graph.node if node.op_type in ("Gemm", "MatMul")]
     shapes = {v.name: v.type for v in shape_inference.infer_shapes(copy).graph.value_info}
     last = linear[-1].input[0] if linear else ""

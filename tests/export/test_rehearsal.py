@@ -218,3 +218,20 @@ def test_a_taught_head_is_baked_into_a_file_of_its_own(
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.allclose(baked.run(batch), expected, atol=1e-5)
     assert "hully_gully" in (tmp_path / "models.toml").read_text()
+
+
+def test_a_file_without_features_becomes_the_one_with_them(folder: Path, tmp_path: Path) -> None:
+    """A model that was exported before them, against the export of its checkpoint."""
+    old = onnx.load(folder / "mine.onnx")
+    fields = {p.key: p.value for p in old.metadata_props if p.key not in (FIELD, "features")}
+    old.graph.node.remove(next(node for node in old.graph.node if "features" in node.output))
+    old.graph.output.remove(next(output for output in old.graph.output if output.name == "features"))
+    helper.set_model_props(old, fields)
+    onnx.save(old, tmp_path / "mine.onnx")
+    arguments = [str(tmp_path / "mine.onnx"), "-o", str(tmp_path), "--licence", "CC0-1.0"]
+    assert main([*arguments, "--rehearse", str(folder / "manifest.csv")]) == 0
+    made, expected = Model.load(tmp_path / "mine.onnx"), Model.load(folder / "mine.onnx")
+    assert made.rehearsal.labels == expected.rehearsal.labels
+    assert np.allclose(made.rehearsal.head, expected.rehearsal.head, atol=1e-6)
+    assert np.array_equal(made.rehearsal.means, expected.rehearsal.means)
+    assert np.array_equal(made.run(batch_of(2)), expected.run(batch_of(2)))
