@@ -1,0 +1,82 @@
+"""What `whichdance teach` gains: taught by one half of a collection, judged on the other, and in turn.
+
+    python examples/measure_teaching.py ARRAYS.npz|FOLDER|TABLE.csv --model MODEL
+
+prints a row per number of recordings that it was taught with: of the other half's recordings of the ten
+dances those that are right, of the others those that are taken for one of the ten, and own names.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from runtime.dances import DANCE_KEYS
+from runtime.lessons import filed_in, learn_from
+from runtime.mel import Float32
+from runtime.model import Model
+from runtime.teach import LEAST, Lesson, teach
+from training.markdown import table
+
+NUMBERS = (10, 20, 40, None)  # recordings to teach with; None: all of the half
+
+
+def halves(lessons: Sequence[Lesson], seed: int = 0) -> tuple[list[Lesson], list[Lesson]]:
+    """Whole groups, the recordings of each dance spread over both."""
+    rng = np.random.default_rng(seed)
+    groups = sorted({x.group: x.dance for x in lessons}.items(), key=lambda item: (item[1], rng.random()))
+    first = {group for group, _ in groups[::2]}
+    return [x for x in lessons if x.group in first], [x for x in lessons if x.group not in first]
+
+
+def judged(scores: Sequence[Float32], labels: Sequence[str], lessons: Sequence[Lesson]) -> list[int]:
+    """Right of the ten, all of the ten, others taken for one of the ten, own names, all others."""
+    counts = [0] * 5
+    for own, lesson in zip(scores, lessons, strict=True):
+        answer = labels[int(np.log(np.maximum(own, LEAST)).mean(axis=0).argmax())]
+        if lesson.dance in DANCE_KEYS:
+            counts[0] += answer == lesson.dance
+            counts[1] += 1
+        else:
+            counts[2] += answer in DANCE_KEYS
+            counts[3] += answer == lesson.dance
+            counts[4] += 1
+    return counts
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("--model")
+    args = parser.parse_args(argv)
+    model = Model.load(args.model)
+    shipped = model.rehearsal
+    parts = halves(learn_from(model, filed_in(args.source, shipped.labels), say=print))
+    totals = {"shipped": [0] * 5} | {f"{n or 'all'}": [0] * 5 for n in NUMBERS}
+    kept = dict.fromkeys(totals, 0)
+    for own, other in (parts, parts[::-1]):
+        before = judged([shipped.scores(x.features) for x in other], shipped.labels, other)
+        totals["shipped"] = [a + b for a, b in zip(totals["shipped"], before, strict=True)]
+        for n in NUMBERS:
+            order = np.random.default_rng(n).permutation(len(own))[:n]
+            teaching = teach(model, [own[i] for i in order])
+            taught = teaching.taught
+            after = judged([taught.scores(x.features) for x in other], taught.labels, other)
+            name = f"{n or 'all'}"
+            totals[name] = [
+                a + b for a, b in zip(totals[name], after if teaching.better else before, strict=True)
+            ]
+            kept[name] += teaching.better
+    rows = [
+        (name, str(kept[name]), f"{t[0]} of {t[1]}", f"{t[2]} of {t[4]}", f"{t[3]} of {t[4]}")
+        for name, t in totals.items()
+    ]
+    print(table(("taught with", "kept, of 2", "the ten right", "others for the ten", "own names"), rows))
+
+
+if __name__ == "__main__":
+    main()
