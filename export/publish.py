@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -120,18 +121,7 @@ def publish(
     with workshop_in(folder) as workshop, kept_in(folder) as kept:
         listed = registry.read(folder)
         progress("reading segments")
-        sets = [
-            segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=frames, dances=dances)
-            for given in plan.verification
-            for frames in sorted({width, deployable.context_frames[-1]})
-        ] or [segments.made_up(N_MADE_UP, segment_frames=frames) for frames in deployable.context_frames]
-
-        n_labelled = sum(int(part.labelled.sum()) for part in sets)
-        if "int8" in plan.precisions and n_labelled < MIN_LABELLED:
-            raise ModelError(
-                f"{', '.join(plan.verification)}: {n_labelled} labelled segments; verifying int8 takes at "
-                f"least {MIN_LABELLED}. Make a longer corpus"
-            )
+        sets = _verification(deployable, plan, dances)
 
         progress("PyTorch to ONNX")
         fields = deployable.fields
@@ -166,39 +156,73 @@ def publish(
         ]
         if plan.waveform:
             progress("samples to scores")
-            path = workshop / f"{name}.waveform.onnx"
-            fixed = graph.to_onnx(deployable.network, frames=(width,), fields=fields)
-            from_samples = waveform.with_front_end(fixed, plan.waveform)
-            path.write_bytes(graph.to_bytes(from_samples))
-            verified = _verified_waveform(deployable, path, plan)
-            operators = _operators(from_samples)
-            files.append(replace(verified, opset=graph.OPSET, operators=operators))
-        report = ExportReport(
-            name=name,
-            architecture=deployable.architecture,
-            options=deployable.options,
-            classes=tuple(deployable.labels),
-            temperature=deployable.network.temperature,
-            metadata=fields,
-            command=command,
-            machine=card.machine(),
-            confident_from=verify.CONFIDENT,
-            files=tuple(files),
-        )
-        (workshop / f"{name}.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
-        (workshop / f"{name}.md").write_text(card.markdown(report, card_evaluations), "utf-8")
+            files.append(_from_samples(deployable, plan, workshop))
+        report = _written(workshop, deployable, files, command, card_evaluations)
         entries = [
             registry.entry(
                 paths[precision],
                 name=name if precision == "float" else f"{name}-{precision}",
                 precision=precision,
                 architecture=deployable.architecture,
-                classes=fields["labels"].split(","),
+                classes=dances,
             )
             for precision in paths
         ]
         registry.write(workshop, registry.merged(listed, entries, default=plan.default))
         move(workshop, folder)
+    return report
+
+
+def _verification(deployable: Deployable, plan: Plan, dances: Sequence[str]) -> list[Segments]:
+    """Segments of all the lengths that the network takes, recorded or made up."""
+    widths = sorted({deployable.segment_frames, deployable.context_frames[-1]})
+    sets = [
+        segments.read(given, split="test", n_wanted=N_VERIFICATION, segment_frames=frames, dances=dances)
+        for given in plan.verification
+        for frames in widths
+    ] or [segments.made_up(N_MADE_UP, segment_frames=frames) for frames in deployable.context_frames]
+    n_labelled = sum(int(part.labelled.sum()) for part in sets)
+    if "int8" in plan.precisions and n_labelled < MIN_LABELLED:
+        raise ModelError(
+            f"{', '.join(plan.verification)}: {n_labelled} labelled segments; verifying int8 takes at "
+            f"least {MIN_LABELLED}. Make a longer corpus"
+        )
+    return sets
+
+
+def _from_samples(deployable: Deployable, plan: Plan, workshop: Path) -> ModelFile:
+    """The file that takes samples, verified."""
+    assert plan.waveform
+    path = workshop / f"{deployable.name}.waveform.onnx"
+    fixed = graph.to_onnx(deployable.network, frames=(deployable.segment_frames,), fields=deployable.fields)
+    model = waveform.with_front_end(fixed, plan.waveform)
+    path.write_bytes(graph.to_bytes(model))
+    verified = _verified_waveform(deployable, path, plan)
+    return replace(verified, opset=graph.OPSET, operators=_operators(model))
+
+
+def _written(
+    workshop: Path,
+    deployable: Deployable,
+    files: Sequence[ModelFile],
+    command: str,
+    evaluations: Sequence[Mapping[str, Any]],
+) -> ExportReport:
+    """The report, as NAME.json, and the card, in the workshop."""
+    report = ExportReport(
+        name=deployable.name,
+        architecture=deployable.architecture,
+        options=deployable.options,
+        classes=tuple(deployable.labels),
+        temperature=deployable.network.temperature,
+        metadata=deployable.fields,
+        command=command,
+        machine=card.machine(),
+        confident_from=verify.CONFIDENT,
+        files=tuple(files),
+    )
+    (workshop / f"{report.name}.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", "utf-8")
+    (workshop / f"{report.name}.md").write_text(card.markdown(report, evaluations), "utf-8")
     return report
 
 
