@@ -39,7 +39,7 @@ STEADY_SECONDS = 0.025  # by which beats may be off an even grid
 SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice
 CLEAR_SECONDS = 8.0  # stretches in which there must be a beat, or none is told there
 CLEAR_LIVE = 0.3  # the same live, where beats are less surely found
-CLEAR_AT = 0.6  # mean activation at the beats of a stretch from which they are some
+CLEAR_AT = 0.45  # mean activation at the beats of a stretch from which they are some
 
 
 @dataclass(frozen=True)

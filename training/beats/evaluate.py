@@ -28,6 +28,7 @@ from training.data.codec import ARRAYS
 from training.learning.hall import CONTEXT, in_a_hall
 
 LONG = 15.0  # s
+HALL_FRAMES = 689  # 16 s: the hall's sounds of people last 20 s
 TRIMMED = 5.0  # s of long recordings
 LIVE_FROM = 4.0  # s
 LIVE_FIRST, LIVE_STRIDE = SEGMENT_FRAMES, 86  # frames after which, and how often, the dance is asked for
@@ -242,11 +243,15 @@ def mean(scores: Sequence[Score]) -> Score:
 
 
 def in_hall(excerpts: Sequence[Excerpt], decibels: float = 5.0, seed: int = 0) -> list[Excerpt]:
-    """The same excerpts, each in a hall with people, the music so many dB above them."""
+    """Their first 16 s, each in a hall with people, the music so many dB above them."""
     torch.manual_seed(seed)
     result = []
     for excerpt in excerpts:
-        power = torch.from_numpy(np.concatenate([excerpt.frames[:CONTEXT][::-1], excerpt.frames]))
+        frames = excerpt.frames[:HALL_FRAMES]
+        power = torch.from_numpy(np.concatenate([frames[:CONTEXT][::-1], frames]))
         heard = in_a_hall(power[None], (decibels, decibels), 1.0)[0].numpy()
-        result.append(replace(excerpt, frames=heard))
+        pairs = zip(excerpt.beats.times, excerpt.beats.positions, strict=True)
+        kept = [(t, p) for t, p in pairs if t < len(frames) / FRAME_RATE]
+        beats = Beats.of([t for t, _ in kept], [p for _, p in kept])
+        result.append(replace(excerpt, frames=heard, beats=beats))
     return result
