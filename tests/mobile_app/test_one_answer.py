@@ -149,7 +149,7 @@ def test_cells_and_columns(history: History) -> None:
     evenings = [(entry, history.lines(entry.id)) for entry in history.entries()]
     [theirs] = csv.DictReader(io.StringIO(export.as_csv(evenings)))
     text = io.StringIO()
-    CsvRecordings(text, DANCE_KEYS, excel=True).add(Outcome("=1+1", rumba()))
+    CsvRecordings(text, DANCE_KEYS, dialect="excel").add(Outcome("=1+1", rumba()))
     [ours] = csv.DictReader(io.StringIO(text.getvalue().removeprefix("\ufeff")))
     assert theirs["name"] == ours["path"] == "'=1+1"
     assert "score_rumba" in theirs
