@@ -103,7 +103,7 @@ def _classify(args: argparse.Namespace) -> int:
         if args.resume:
             answered = stack.enter_context(Answered(args.resume, _settings(args)))
             classify = partial(resumed, answered, classify=batch.classify)
-        out = stack.enter_context(_results(args.output))
+        out = stack.enter_context(_results(args.output, for_programs=bool(args.csv)))
         shown = _shown(args, out, batch.labels, n_outcomes)
         try:
             with (
@@ -236,10 +236,12 @@ def _keepers(args: argparse.Namespace, labels: Sequence[str]) -> list[Renderer]:
 
 
 @contextmanager
-def _results(output: str | None) -> Iterator[TextIO]:
+def _results(output: str | None, *, for_programs: bool) -> Iterator[TextIO]:
     """Where the answers go: standard output, or a file that is whole or not there at all."""
     if output is None:
         if hasattr(sys.stdout, "reconfigure"):  # names of files may be in any encoding
+            if for_programs and not sys.stdout.isatty():  # a table is UTF-8 wherever it goes, as in a file
+                sys.stdout.reconfigure(encoding="utf-8")
             unicode = report.takes_unicode(sys.stdout)
             sys.stdout.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
         yield sys.stdout

@@ -126,7 +126,8 @@ def test_damaged_files_harm_nothing(kind, child, corpus, tmp_path, pytestconfig)
         path.write_bytes(content)
         result, why = child.ask(kind, path)
         counts[result] += 1
-        if content is contents[name] and name in seeds.MUSIC and f"{result} {why}" not in seeds.HEARD:
+        undamaged = kind == "recording" and content is contents[name] and name in seeds.MUSIC
+        if undamaged and f"{result} {why}" not in seeds.HEARD:
             result, why = "wrong", f"the undamaged file was {result}: {why}"
         if result not in ("answered", "refused"):
             kept = tmp_path / f"{len(found)}-{name}"

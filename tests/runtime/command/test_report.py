@@ -371,3 +371,12 @@ def test_csv_for_where_lists_have_semicolons(whichdance, sound):
     assert other[1][0] == str(path)  # a name is no number
     assert [cell.replace(",", ".") for cell in other[1][1:]] == plain[1][1:]
     assert other[1][other[0].index("duration")] == "6,00"
+
+
+def test_csv_is_utf_8_whatever_the_terminal_has(program, sound):
+    path = sound("Käthe 東京.wav", "jive")
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run([*program, "--csv", path], capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    rows = list(csv.reader(io.StringIO(done.stdout.decode("utf-8"))))
+    assert rows[1][0] == str(path)
