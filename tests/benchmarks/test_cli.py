@@ -19,6 +19,7 @@ TINY: dict[str, list[str]] = {
     "memory": ["--minutes", "0.1", "0.2", "--runs", "1"],
     "training": ["--architectures", "mobilenet_v3_small", "--batches", "1", "--batch-size", "2"],
     "stress": [],
+    "speedup": ["--against", "HEAD", "--batches", "1", "--runs", "1"],
     "web": ["--seconds", "12", "--runs", "1"],
     "phone": ["--seconds", "6", "--runs", "1", "--minutes", "0.2"],
 }
@@ -44,7 +45,11 @@ def test_every_sub_command_is_tested() -> None:
 
 # librosa.load looks for decoders in modules that Python 3.11 already calls old.
 @pytest.mark.filterwarnings("ignore:.*slated for removal:DeprecationWarning")
-@pytest.mark.parametrize("command", cli.BENCHMARKS)
+@pytest.mark.parametrize(
+    "command",
+    # two dozen processes that train
+    [pytest.param(name, marks=pytest.mark.slow) if name == "speedup" else name for name in cli.BENCHMARKS],
+)
 def test_sub_command(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path
 ) -> None:

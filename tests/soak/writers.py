@@ -114,7 +114,7 @@ def _write_output(folder: Path) -> None:
     from runtime.command import report
     from runtime.command.cli import _results
 
-    with _results(str(folder / "answers.json")) as out:
+    with _results(str(folder / "answers.json"), for_programs=False) as out:
         shown = report.JsonList(out)
         for outcome in _predictions("jive"):
             shown.add(outcome)
@@ -130,6 +130,7 @@ def _check_output(folder: Path) -> None:
 
 
 def _write_answers(folder: Path) -> None:
+    from runtime.atomic import file_state
     from runtime.command.resume import Answered
 
     (folder / "music").mkdir(exist_ok=True)
@@ -140,7 +141,7 @@ def _write_answers(folder: Path) -> None:
             path.touch()
         with Answered(folder / "answers", {}) as answered:
             if answered.prediction(str(path)) is None:
-                answered.add(type(outcome)(str(path), outcome.prediction))
+                answered.add(type(outcome)(str(path), outcome.prediction, state=file_state(path)))
                 (folder / "committed").write_text(str(number))
                 return
 
@@ -159,13 +160,13 @@ def _check_answers(folder: Path) -> None:
 
 def _write_export(folder: Path) -> None:
     from export import registry
-    from export.publish import _move, _workshop
+    from export.publish import move, workshop_in
 
     models = folder / "models"
-    with _workshop(models) as workshop:
+    with workshop_in(models) as workshop:
         (workshop / "tiny.onnx").write_bytes(bytes(200_000))
         registry.write(workshop, [{"name": "tiny", "file": "tiny.onnx", "sha256": "0"}])
-        _move(workshop, models)
+        move(workshop, models)
 
 
 def _check_export(folder: Path) -> None:

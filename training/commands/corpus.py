@@ -152,6 +152,10 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     if args.folder is None:
         raise ParameterError("name the folder that the corpus goes to")
+    if settings.humans:
+        from training.synthesis import humans
+
+        humans.load(Path(settings.humans))  # what is wrong with the archives comes before any warning
     recordings = plan(args.hours, args.seconds, args.dances, args.other_share, args.prior)
     _warn_of_splits(recordings, args.hours)
 

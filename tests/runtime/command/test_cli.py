@@ -13,7 +13,7 @@ import soundfile
 
 from runtime import audio
 from runtime.classifier import Classifier
-from runtime.command import cli
+from runtime.command import cli, teach
 from runtime.command.arguments import make_parser
 
 ROOT = Path(__file__).parents[3]
@@ -147,7 +147,8 @@ def test_the_user_guide_names_every_field_and_every_option_and_no_other(whichdan
     assert [field for field in answer if f"`{field}`" not in GUIDE] == []
     header = whichdance("--csv", sound("a.wav", "jive"))[1].splitlines()[0].split(",")
     assert [name for name in header if f"`{name}`" not in GUIDE] == []
-    known = make_parser().format_help()
+    known = make_parser().format_help() + teach.parser().format_help()
+    known += (ROOT / "examples" / "classify_on_dask.py").read_text(encoding="utf-8")
     assert [option for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", GUIDE) if option not in known] == []
     options = {
         option for action in make_parser()._actions for option in action.option_strings if option[:2] == "--"
