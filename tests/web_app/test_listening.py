@@ -151,7 +151,7 @@ def test_keeps_the_screen_on_while_listening(hall: BrowserContext, server: Serve
 
 
 def settled(page: Page, expression: str, wanted: object) -> bool:
-    """Whether an expression comes to a value soon: the button says 'Stop' before all that it began is there."""
+    """Whether an expression comes to a value soon: the button says 'Stop' before all has begun."""
     for _ in range(50):
         if page.evaluate(expression) == wanted:
             return True
