@@ -103,7 +103,7 @@ def test_a_recovered_network_is_the_exported_one(
     with torch.no_grad():
         logits = network(power).numpy()
     session = onnxruntime.InferenceSession(path)
-    (scores,) = session.run(None, {session.get_inputs()[0].name: power.numpy()})
+    (scores,) = session.run(["scores"], {session.get_inputs()[0].name: power.numpy()})
     scores = np.asarray(scores, np.float64)
     n = scores.shape[1]  # all but `other`
     ours = np.diff((logits + np.array(log_prior(prior, options["classes"])))[:, :n])
