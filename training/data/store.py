@@ -6,7 +6,7 @@ quiet copy of a recording has the same spectrogram, 127 dB from its loudest poin
 hash of the audio file's content and of the front end's parameters, so a changed file or a changed front end
 never meets an old spectrogram, and a copied or renamed file never costs twice.
 Files appear by renaming: a crash half-way leaves nothing that counts, and of two processes that compute
-the same spectrogram the later one replaces it by its equal.
+the same spectrogram the file of either stays, which is its equal.
 """
 
 import hashlib
@@ -340,15 +340,26 @@ def add_to_store(folder: Path, path: Path, device: str = "") -> tuple[str, str]:
         digest = digest_of(path)
         target = spectrogram_file(folder, digest)
         if not _length(target):
-            codes = spectrogram(path, device)
-            target.parent.mkdir(exist_ok=True)
-            if not _length(target):
-                target.unlink(missing_ok=True)  # a damaged one is no other program's work
-            with replacing(target) as temporary, temporary.open("wb") as file:
-                np.save(file, codes)
+            _put(spectrogram(path, device), target)
     except (WhichdanceError, OSError) as error:
         return "", str(error)
     return digest, ""
+
+
+def _put(codes: Codes, target: Path) -> None:
+    """Write a spectrogram, missing or damaged, unless another process was faster: its file is the same.
+
+    Nothing is removed at any moment, for that other process may be reading what it has just written.
+    """
+    target.parent.mkdir(exist_ok=True)
+    if _length(target):
+        return
+    try:
+        with replacing(target) as temporary, temporary.open("wb") as file:
+            np.save(file, codes)
+    except (WhichdanceError, OSError):
+        if not _length(target):
+            raise
 
 
 def spectrogram(path: Path, device: str = "") -> Codes:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import joblib
 import numpy as np
@@ -126,6 +127,91 @@ def test_two_processes_at_once(manifest: Path, tmp_path: Path) -> None:
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [p.wait() for p in processes] == [0, 0]
     assert len(list(tmp_path.rglob("*.npy"))) == 15
+    assert not list(tmp_path.rglob("*.tmp*"))
+
+
+@pytest.mark.parametrize("damaged", [b"", b"damaged"])
+@pytest.mark.parametrize("checks", [1, 2])
+def test_another_process_was_faster(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes, checks: int
+) -> None:
+    """It puts its file in place right after our last look: from then on that must never be missing."""
+    path = read_manifest(manifest)[0].path
+    (tmp_path / "other").mkdir()
+    digest, _ = add_to_store(tmp_path / "other", path)
+    whole = spectrogram_file(tmp_path / "other", digest)
+    target = spectrogram_file(tmp_path / "here", digest)
+    target.parent.mkdir(parents=True)
+    if damaged:
+        target.write_bytes(damaged)
+    looked: list[int] = []
+    length, save = store_module._length, np.save
+
+    def looks(file: Path) -> int:
+        looked.append(length(file))
+        if len(looked) == checks:
+            assert looked[-1] == 0
+            shutil.copy(whole, tmp_path / "whole")
+            (tmp_path / "whole").replace(target)
+        return looked[-1]
+
+    def saves(file: BinaryIO, codes: np.ndarray) -> None:
+        assert target.read_bytes() == whole.read_bytes()
+        save(file, codes)
+
+    monkeypatch.setattr(store_module, "_length", looks)
+    monkeypatch.setattr(store_module.np, "save", saves)
+    assert add_to_store(tmp_path / "here", path) == (digest, "")
+    assert len(looked) >= checks
+    assert target.read_bytes() == whole.read_bytes()
+
+
+def test_another_process_is_faster_while_ours_writes(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found the same damaged file: what the faster one wrote stays, and no error of the slower."""
+    path = read_manifest(manifest)[0].path
+    digest, _ = add_to_store(tmp_path, path)
+    target = spectrogram_file(tmp_path, digest)
+    whole = target.read_bytes()
+    for others, reason in ((whole, ""), (b"damaged too", "another program changed it")):
+        target.write_bytes(b"damaged")
+
+        def saves(file: BinaryIO, codes: np.ndarray, others: bytes = others) -> None:
+            file.write(whole)
+            (tmp_path / "others").write_bytes(others)
+            (tmp_path / "others").replace(target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store_module.np, "save", saves)
+            found = add_to_store(tmp_path, path)
+        assert reason in found[1]
+        assert bool(found[0]) is not bool(reason)
+        assert target.read_bytes() == others
+    assert not list(tmp_path.rglob("*.tmp*"))
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_damaged_file_is_replaced_by_two_processes(manifest: Path, tmp_path: Path, damaged: bool) -> None:
+    path = read_manifest(manifest)[0].path
+    digest, _ = add_to_store(tmp_path, path)
+    target = spectrogram_file(tmp_path, digest)
+    whole = target.read_bytes()
+    code = (
+        "import sys; from pathlib import Path; from training.data.store import add_to_store;"
+        "sys.stdin.read(1); print(add_to_store(Path(sys.argv[1]), Path(sys.argv[2])))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(path)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    target.write_bytes(whole[: len(whole) // 2]) if damaged else target.unlink()
+    for process in processes:  # both have imported what they need, or will in a moment
+        assert process.stdin
+        process.stdin.write("x")
+        process.stdin.flush()
+    assert [p.communicate()[0].strip() for p in processes] == [str((digest, ""))] * 2
+    assert target.read_bytes() == whole
     assert not list(tmp_path.rglob("*.tmp*"))
 
 
