@@ -43,6 +43,9 @@ class Settings:
         See `training.learning.hall.Hall`.
     frames : tuple of int
         Lengths of segments, of which each batch has one; a length given twice comes twice as often.
+    shares : str
+        How often classes are drawn, as 'ten=0.5,other=0.2', the others sharing the rest alike; '' draws all
+        alike (thesis). See `training.learning.sampler.Batches`.
     apart : bool
         Each branch of a 'rhythmogram' learns by a loss of its own, on the same batches.
     head_only : bool
@@ -72,6 +75,7 @@ class Settings:
     mask: float = 0.0
     hall: float = 0.0
     frames: tuple[int, ...] = (SEGMENT_FRAMES,)
+    shares: str = ""
     apart: bool = False
     head_only: bool = False
     teacher: str = ""
@@ -90,6 +94,8 @@ class Settings:
             raise ParameterError(
                 f"frames must be lengths of segments, each at least {SHORTEST_SEGMENT}, got {self.frames}"
             )
+        if self.shares and self.teacher:
+            raise ParameterError("shares and teacher: one or the other; a teacher speaks for equal shares")
         if self.schedule not in SCHEDULES:
             raise ParameterError(f"schedule must be one of {tuple(SCHEDULES)}, got {self.schedule!r}")
 

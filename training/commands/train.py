@@ -127,6 +127,12 @@ def add_method(command: argparse.ArgumentParser) -> None:
         help=f"lengths of segments, of which each batch has one (default: {SEGMENT_FRAMES})",
     )
     method.add_argument(
+        "--shares",
+        metavar="A=P,B=P",
+        help="how often a class, or a group as `ten`, is drawn: ten=0.5,other=0.2; the others share the rest "
+        "(default: all alike)",
+    )
+    method.add_argument(
         "--apart",
         action="store_true",
         default=None,

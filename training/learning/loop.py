@@ -46,7 +46,7 @@ from training.settings import SCHEDULES, WAVEFORM, Settings
 
 LOG = "log.csv"
 PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
-OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "teacher")
+OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "shares", "teacher")
 SOFTENING = 2.0  # temperature of distillation
 
 
@@ -147,6 +147,8 @@ def train(
         prefetch_factor=8 if workers else None,
         generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
     )
+    # What is drawn more often is not to be expected more often (`Batches.log_shares`).
+    drawn = getattr(batches.batches, "log_shares", torch.zeros(len(labels))).to(fabric.device)
     incoming: Any = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
     # The faster layout for convolutions, most of all on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -164,7 +166,7 @@ def train(
             waited += time.perf_counter() - started
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            log_probabilities = functional.log_softmax(wrapped(*batch.pictures).float(), dim=1)
+            log_probabilities = functional.log_softmax(wrapped(*batch.pictures).float() + drawn, dim=1)
             branches = len(log_probabilities) // len(batch.targets)
             targets = batch.targets.repeat(branches)
             if teacher and batch.taught is not None:
@@ -368,6 +370,7 @@ def _batches(
             stretch=settings.stretch,
             context=hall.context,
             segment_frames=settings.frames,
+            shares=settings.shares,
         )
     augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
     return Prepared(batches, hall, augment, pictures_of(network), teacher.network if teacher else None)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from runtime.dances import GROUPS
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.mel import N_MELS
 from runtime.segments import SEGMENT_FRAMES
@@ -41,6 +42,15 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
     segment_frames : int or sequence of int
         Of several lengths each batch has one, drawn for it. Recordings that are shorter than a segment
         begin with silence.
+    shares : str
+        How often classes are drawn, see `shares_of`; '' draws all alike (thesis).
+
+    Attributes
+    ----------
+    log_shares : Tensor, shape (n_classes,)
+        Logarithm of how often each class is drawn, in units of equal shares. Added to a network's logits in
+        the loss, it leaves logits for equal shares (logit adjustment, Menon et al. 2021): a network that
+        hears more of some classes learns more about them without expecting them more often.
     """
 
     def __init__(
@@ -54,6 +64,7 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         stretch: float = 0.0,
         context: int = 0,
         segment_frames: int | Sequence[int] = SEGMENT_FRAMES,
+        shares: str = "",
     ) -> None:
         if batch_size < 1:
             raise ParameterError(f"batch_size must be at least 1, got {batch_size}")
@@ -65,6 +76,11 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         self.classes = [(i, by_label[label]) for i, label in enumerate(labels) if by_label[label]]
         if not self.classes:
             raise WhichdanceError("no recording of the train split has a label that the network knows")
+        drawn = [labels[i] for i, _ in self.classes]
+        share = shares_of(shares, drawn)
+        self._upper = np.cumsum(share)[:-1] if shares else None
+        self.log_shares = torch.zeros(len(labels))
+        self.log_shares[[i for i, _ in self.classes]] = torch.tensor(np.log(share * len(drawn))).float()
         self.batch_size = batch_size
         self.seed = seed
         self.rank = rank
@@ -79,11 +95,16 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         segments = np.zeros((self.batch_size, self.context + length, N_MELS), np.uint8)
         targets = np.empty(self.batch_size, np.int64)
         for i in range(self.batch_size):
-            label, recordings = self.classes[rng.integers(len(self.classes))]
+            label, recordings = self.classes[self._class(rng)]
             targets[i] = label
             segment = self._audible_segment(recordings, rng, segments.shape[1])
             segments[i, -len(segment) :] = segment
         return torch.from_numpy(segments), torch.from_numpy(targets)
+
+    def _class(self, rng: np.random.Generator) -> int:
+        if self._upper is None:
+            return int(rng.integers(len(self.classes)))
+        return int(np.searchsorted(self._upper, rng.random(), side="right"))
 
     def _audible_segment(
         self, recordings: Sequence[Stored], rng: np.random.Generator, n_frames: int
@@ -111,6 +132,54 @@ class Batches(Dataset[tuple[Tensor, Tensor]]):
         if recording.n_frames < least:
             return segment  # too short for all of it: as it is, unstretched
         return segment if length == wanted else resample(segment, wanted)
+
+
+def shares_of(text: str, labels: Sequence[str]) -> NDArray[np.float64]:
+    """How often each class is drawn.
+
+    Parameters
+    ----------
+    text : str
+        'NAME=SHARE,…': a class, or a group of `runtime.dances.GROUPS`, whose classes divide its share alike,
+        as all that are not named divide the rest; '' for all alike.
+    labels : sequence of str
+        The classes.
+
+    Returns
+    -------
+    ndarray, shape (n_classes,)
+        Sums to 1.
+
+    Raises
+    ------
+    ParameterError
+    """
+    share: dict[str, float] = {}
+    for part in text.split(",") if text else ():
+        name, _, value = (word.strip() for word in part.partition("="))
+        members = [name] if name in labels else [label for label in GROUPS.get(name, ()) if label in labels]
+        if not members or set(members) & set(share):
+            problem = "given twice" if members else f"none of the classes {', '.join(labels)}, nor a group"
+            raise ParameterError(f"shares: {name!r} is {problem}")
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number <= 1:
+            raise ParameterError(
+                f"shares: the share of {name!r} must be above 0 and at most 1, got {value!r}"
+            )
+        share |= dict.fromkeys(members, number / len(members))
+    rest = [label for label in labels if label not in share]
+    left = 1 - sum(share.values())
+    if (left <= 1e-9) if rest else abs(left) > 1e-9:
+        raise ParameterError(
+            f"shares: {text!r} leaves {left:.3g} for {', '.join(rest)}"
+            if rest
+            else f"shares: {text!r} does not sum to 1"
+        )
+    share |= dict.fromkeys(rest, left / max(1, len(rest)))
+    return np.array([share[label] for label in labels])
 
 
 def resample(codes: Codes, n_frames: int) -> Codes:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.manifest import Recording
 from training.data.store import Store, Stored
-from training.learning.sampler import Batches, resample
+from training.learning.sampler import Batches, resample, shares_of
 
 LABELS = ("rumba", "quickstep", "viennese_waltz")
 
@@ -23,6 +23,35 @@ def test_classes_are_uniform_whatever_their_size(splits: dict[str, list[Stored]]
     counts = np.bincount(torch.cat([batches[i][1] for i in range(6)]).numpy())
     assert counts.sum() == 600
     assert np.abs(counts - 200).max() < 5 * np.sqrt(600 * 2 / 9)
+
+
+def test_shares_are_kept_and_told(splits: dict[str, list[Stored]]) -> None:
+    batches = Batches(splits["train"], ("tango", *LABELS), batch_size=100, shares="quickstep=0.7")
+    counts = np.bincount(torch.cat([batches[i][1] for i in range(10)]).numpy(), minlength=4)
+    share = np.array([0, 0.15, 0.7, 0.15])  # of tango there is no recording
+    assert np.abs(counts - 1000 * share).max() < 5 * np.sqrt(1000 * 0.7 * 0.3)
+    # Bayes: what the posterior of equal shares times these is in proportion to
+    np.testing.assert_allclose(batches.log_shares[1:].exp() / 3, share[1:], rtol=1e-6)
+    assert not Batches(splits["train"], LABELS).log_shares.any()
+
+
+def test_shares_of_groups_and_of_what_is_left() -> None:
+    labels = ("rumba", "tango", "salsa", "bachata", "other")
+    share = shares_of("standard=0.3, latin=0.2,other=0.4", labels)
+    np.testing.assert_allclose(share, [0.2, 0.3, 0.05, 0.05, 0.4])
+    np.testing.assert_allclose(shares_of("social=0.3,ten=0.4,other=.3", labels), [0.2, 0.2, 0.15, 0.15, 0.3])
+    np.testing.assert_allclose(shares_of("", labels), 0.2)
+    for text, problem in {
+        "ten=0.5,rumba=0.1": "'rumba' is given twice",
+        "waltz=0.5": "'waltz' is none of the classes rumba",
+        "other=1.5": "at most 1",
+        "other=": "above 0",
+        "other=nan": "above 0",
+        "ten=0.6,other=0.4": "leaves 0 for salsa, bachata",
+        "ten=0.5,social=0.2,other=0.2": "does not sum to 1",
+    }.items():
+        with pytest.raises(ParameterError, match=problem):
+            shares_of(text, labels)
 
 
 def test_segments_come_from_recordings_of_the_class(splits: dict[str, list[Stored]]) -> None:
