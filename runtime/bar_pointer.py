@@ -282,8 +282,8 @@ class BarFilter:
     def tell_the_one(self, frames: float) -> None:
         """Somebody says that a bar begins `frames` behind the newest frame (negative: before it).
 
-        From then on the downbeats that are heard count as any beats, until another dance is likely or the
-        music starts anew: a listener knows better.
+        From then on the downbeats that are heard count as any beats, until the music starts anew, or
+        `forget_the_one`: a dancer knows better.
         """
         space = self.space
         lengths = space.lengths[space.bar]
@@ -294,6 +294,10 @@ class BarFilter:
         self.belief = self.belief * np.where(number == 0, 1, UNLIKELY).astype(np.float32)
         self._told = True
         self._normalise()
+
+    def forget_the_one(self) -> None:
+        """Other music begins: what is heard of downbeats counts again."""
+        self._told = False
 
     def _spread(self) -> Probabilities:
         """Belief that knows the weights of the bars alone."""

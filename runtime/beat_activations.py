@@ -101,11 +101,15 @@ class BeatModel:
         ModelError
             If the file is missing, no ONNX, or made for something else.
         """
-        file = _shipped() if path is None else Path(path)
+        file = shipped_beats() if path is None else Path(path)
         if not file.is_file():
             raise ModelError(f"{file}: no such model file")
         engine = OnnxEngine(file, threads=1)
-        fields = engine.metadata
+        return cls.of(file, engine.metadata, engine)
+
+    @classmethod
+    def of(cls, file: Path, fields: Mapping[str, str], engine: BeatEngine) -> "BeatModel":
+        """A file that another engine has loaded, checked by its metadata; ModelError as `load`."""
         expected: dict[str, str | float] = {
             "format_version": FORMAT_VERSION,
             "sample_rate": mel.SAMPLE_RATE,
@@ -130,7 +134,7 @@ class BeatModel:
         return cls(fields.get("name", ""), fields.get("version", ""), dances, int(size), engine)
 
 
-def _shipped() -> Path:
+def shipped_beats() -> Path:
     """The file that beats.toml names first, checked against its hash."""
     listing = FOLDER / REGISTRY
     try:

@@ -306,6 +306,10 @@ class BeatTracker:
         """A dancer says that the beat next to `time`, s, is the one: so the bars go on from there."""
         self._filter.tell_the_one((time * FRAME_RATE) - (self._next - 1))
 
+    def forget_the_one(self) -> None:
+        """Other music begins, for which that word does not hold."""
+        self._filter.forget_the_one()
+
     def beat(self, now: float) -> NextBeat | None:
         """The first beat after `now`, seconds of the recording; None where no beat is sure enough."""
         if not self._known:

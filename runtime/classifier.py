@@ -202,7 +202,7 @@ def judging_for(
     dances: Dances,
     *,
     nothing_else: bool = False,
-    beats: bool = False,
+    beats: bool | BeatModel = False,
 ) -> Judging:
     """Check what a classifier was asked for, and load its model."""
     if min_confidence is not None:
@@ -216,5 +216,5 @@ def judging_for(
         raise ParameterError(f"aggregation must be one of {known}, got {aggregation!r}")
     loaded = model if isinstance(model, Model) else Model.load(model, threads=threads)
     chosen = danced(dances, loaded.info.labels)
-    of_beats = BeatModel.load() if beats else None
+    of_beats = beats if isinstance(beats, BeatModel) else BeatModel.load() if beats else None
     return Judging(loaded, check_stride(stride), min_confidence, aggregation, chosen, nothing_else, of_beats)

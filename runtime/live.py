@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from runtime import parameters
+from runtime.beat_activations import BeatModel
 from runtime.beats import NextBeat
 from runtime.classifier import judging_for, mono
 from runtime.dances import ALL
@@ -200,8 +201,8 @@ class LiveClassifier:
         Frames from one segment to the next; 43 gives an update every second.
     aggregation : {'evidence', 'mean'}
         Evidence that follows the music, or the thesis's incremental mean (3.4), which never lets go.
-    beats : bool
-        Also follow the beats: `beat`.
+    beats : bool or BeatModel
+        Also follow the beats: `beat`; a model in place of the shipped one.
 
     Attributes
     ----------
@@ -222,7 +223,7 @@ class LiveClassifier:
         aggregation: Aggregation = "evidence",
         dances: Dances = ALL,
         nothing_else: bool = False,
-        beats: bool = False,
+        beats: bool | BeatModel = False,
     ) -> None:
         self.sample_rate = parameters.rate(sample_rate)
         self._stream = MelStream(self.sample_rate)
@@ -272,6 +273,11 @@ class LiveClassifier:
         """A dancer says that the beat next to `time`, s, is the one: bars go on from there in this dance."""
         if self._session.beats:
             self._session.beats.this_is_the_one(time)
+
+    def forget_the_one(self) -> None:
+        """Another song begins, for which the dancer's word does not hold."""
+        if self._session.beats:
+            self._session.beats.forget_the_one()
 
     def reset(self) -> None:
         """Forget the music so far: a new recording begins."""

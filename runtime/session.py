@@ -447,6 +447,8 @@ class PlayingMusic(_Session):
             if self._parts:
                 last = self._parts[-1]
                 self._parts[-1] = replace(last, end=follower.spans[-2].end)
+                if self.beats:
+                    self.beats.forget_the_one()
             self._parts.append(self._part(follower.spans[-1], None))
             self._begun = follower.begun
         if not follower.spans:

@@ -9,6 +9,7 @@ import soundfile
 
 import runtime
 from runtime import beat_files
+from runtime.bar_pointer import BarFilter
 from runtime.beat_activations import BeatActivations, BeatFeatures, BeatModel, activations
 from runtime.beats import Beats, BeatTracker, beats_of, find_beats, steady
 from runtime.errors import ModelError, ParameterError, WhichdanceError
@@ -158,6 +159,27 @@ def test_classifiers_tell_beats_where_they_are_asked_to() -> None:
     assert one is not None
     assert one.position == 1
     assert runtime.LiveClassifier(rate, threads=1).beat() is None
+
+
+def test_a_dancers_word_holds_until_another_song() -> None:
+    """Beats in threes with ones that are plain to hear; a dancer says that the two is the one."""
+    heard = np.full((990, 2), 0.01, np.float32)
+    heard[10::30, 0], heard[10::90, 1] = 0.95, 0.9
+    bars = BarFilter()
+    bars.believe({"slow_waltz": 1.0})
+
+    def next_one(frames: range) -> int:
+        """Of these frames the one that the last of them takes for the next one."""
+        bars.push(heard[frames.start : frames.stop])
+        beat = bars.forecast(0.0)
+        first = frames.stop - 1 + beat.delay * FRAME_RATE
+        return round(first + (1 - beat.position) % 3 * beat.period * FRAME_RATE)
+
+    assert next_one(range(450)) % 90 == pytest.approx(10, abs=2)
+    bars.tell_the_one(490 - 449)  # frame 490 sounds like a two
+    assert next_one(range(450, 720)) % 90 == pytest.approx(40, abs=2)
+    bars.forget_the_one()
+    assert next_one(range(720, 990)) % 90 == pytest.approx(10, abs=2)
 
 
 def test_grids_are_as_few_as_the_tempo_is_steady() -> None:
