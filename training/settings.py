@@ -41,6 +41,10 @@ class Settings:
         See `training.learning.augment.Augmentation`.
     hall : float
         See `training.learning.hall.Hall`.
+    consistency, contrast : float
+        Weight in the loss of what `training.learning.consistency` says of pairs: whether the outputs are the
+        same in a hall, whether features of one class are near. With either, half of each batch is the other
+        half in a hall, whatever `hall` is.
     frames : tuple of int
         Lengths of segments, of which each batch has one; a length given twice comes twice as often.
     shares : str
@@ -74,6 +78,8 @@ class Settings:
     noise: float = 0.0
     mask: float = 0.0
     hall: float = 0.0
+    consistency: float = 0.0
+    contrast: float = 0.0
     frames: tuple[int, ...] = (SEGMENT_FRAMES,)
     shares: str = ""
     apart: bool = False
@@ -94,10 +100,20 @@ class Settings:
             raise ParameterError(
                 f"frames must be lengths of segments, each at least {SHORTEST_SEGMENT}, got {self.frames}"
             )
+        for name in ("consistency", "contrast"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ParameterError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        if self.paired and self.batch_size % 2:
+            raise ParameterError(f"consistency takes pairs: batch_size must be even, got {self.batch_size}")
         if self.shares and self.teacher:
             raise ParameterError("shares and teacher: one or the other; a teacher speaks for equal shares")
         if self.schedule not in SCHEDULES:
             raise ParameterError(f"schedule must be one of {tuple(SCHEDULES)}, got {self.schedule!r}")
+
+    @property
+    def paired(self) -> bool:
+        """Whether half of each batch is the other half in a hall."""
+        return bool(self.consistency or self.contrast)
 
 
 SCHEDULES: dict[str, Callable[[float], float]] = {  # progress 0…1 -> share of the learning rate

@@ -151,6 +151,18 @@ def add_method(command: argparse.ArgumentParser) -> None:
         help="share of segments put into a hall with people",
     )
     method.add_argument(
+        "--consistency",
+        type=float,
+        metavar="WEIGHT",
+        help="half of each batch is the other half in a hall, and is to be answered alike",
+    )
+    method.add_argument(
+        "--contrast",
+        type=float,
+        metavar="WEIGHT",
+        help="likewise, and features of a class are to be near (Khosla et al. 2020)",
+    )
+    method.add_argument(
         "--teacher",
         metavar="CHECKPOINT",
         help="a larger network, or several merged, to learn from",

@@ -35,10 +35,12 @@ from training.data.store import Stored
 from training.evaluation.metrics import aggregate, top_k
 from training.evaluation.scoring import network_runner, score_recordings
 from training.learning.augment import Augmentation
+from training.learning.consistency import contrastive_loss, output_loss
 from training.learning.hall import Hall
 from training.learning.prepared import Batch, Prepared, pictures_of
 from training.learning.sampler import Batches
 from training.networks import models
+from training.networks.rhythmogram import RhythmNet
 from training.networks.samples import SampleBatches
 from training.networks.waveform import check_method
 from training.networks.weights import is_checkpoint, read_checkpoint
@@ -46,7 +48,7 @@ from training.settings import SCHEDULES, WAVEFORM, Settings
 
 LOG = "log.csv"
 PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
-OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "shares", "teacher")
+OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "consistency", "contrast", "shares", "teacher")
 SOFTENING = 2.0  # temperature of distillation
 
 
@@ -152,7 +154,9 @@ def train(
     incoming: Any = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
     # The faster layout for convolutions, most of all on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    wrapped, optimizer = fabric.setup(_Learner(network, apart=settings.apart), optimizer)
+    wrapped, optimizer = fabric.setup(
+        _Learner(network, apart=settings.apart, features=bool(settings.contrast)), optimizer
+    )
 
     done = 0
     busy = waited = 0.0
@@ -166,7 +170,8 @@ def train(
             waited += time.perf_counter() - started
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            log_probabilities = functional.log_softmax(wrapped(*batch.pictures).float() + drawn, dim=1)
+            logits, features = wrapped(*batch.pictures)
+            log_probabilities = functional.log_softmax(logits.float() + drawn, dim=1)
             branches = len(log_probabilities) // len(batch.targets)
             targets = batch.targets.repeat(branches)
             if teacher and batch.taught is not None:
@@ -174,6 +179,11 @@ def train(
                 loss = teacher.loss(log_probabilities, targets, taught, settings)
             else:
                 loss = _losses(log_probabilities, targets, settings.label_smoothing).mean()
+            if settings.consistency:
+                of_branches = log_probabilities.unflatten(0, (branches, -1))
+                loss = loss + settings.consistency * output_loss(of_branches)
+            if settings.contrast:
+                loss = loss + settings.contrast * contrastive_loss(features, batch.targets)
             fabric.backward(loss)
             optimizer.step()
             optimizer.zero_grad()
@@ -210,16 +220,31 @@ def train(
 
 
 class _Learner(nn.Module):
-    """A network behind its images, which come ready; apart: a loss for each of its branches."""
+    """A network behind its images, which come ready: logits, and features where they are asked for.
 
-    def __init__(self, network: nn.Module, *, apart: bool) -> None:
+    Parameters
+    ----------
+    apart : bool
+        Logits of each branch.
+    features : bool
+    """
+
+    def __init__(self, network: nn.Module, *, apart: bool, features: bool) -> None:
         super().__init__()
+        if (apart or features) and not isinstance(network, RhythmNet):
+            name = "apart" if apart else "contrast"
+            raise ParameterError(f"{name} is for architecture 'rhythmogram', got another")
         self.network = network
-        self._logits: Any = network.apart if apart else getattr(network, "of_pictures", network)
+        self.apart = apart
+        self.features = features
 
-    def forward(self, *pictures: Tensor) -> Tensor:
-        logits: Tensor = self._logits(*pictures)
-        return logits
+    def forward(self, *pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        if not (self.apart or self.features):
+            logits: Any = getattr(self.network, "of_pictures", self.network)
+            return logits(*pictures), None
+        network: Any = self.network
+        features = network.features(*pictures)
+        return (network.apart if self.apart else network.head)(features), features
 
 
 def launch(accelerator: str = "auto", devices: int | str = "auto", precision: Any = "32-true") -> Fabric:
@@ -354,7 +379,8 @@ def _batches(
     rank: int,
 ) -> Prepared:
     """The batches of a run by their numbers, ready for the network."""
-    hall = Hall(settings.hall)
+    hall = Hall(1.0 if settings.paired else settings.hall)
+    batch_size = settings.batch_size // 2 if settings.paired else settings.batch_size
     batches: Batches | SampleBatches
     if settings.architecture == WAVEFORM:
         batches = SampleBatches(
@@ -364,7 +390,7 @@ def _batches(
         batches = Batches(
             training,
             labels,
-            batch_size=settings.batch_size,
+            batch_size=batch_size,
             seed=settings.seed,
             rank=rank,
             stretch=settings.stretch,
@@ -373,7 +399,8 @@ def _batches(
             shares=settings.shares,
         )
     augment = Augmentation(tilt=settings.tilt, noise=settings.noise, mask=settings.mask)
-    return Prepared(batches, hall, augment, pictures_of(network), teacher.network if teacher else None)
+    taught = teacher.network if teacher else None
+    return Prepared(batches, hall, augment, pictures_of(network), taught, paired=settings.paired)
 
 
 def statement(recordings: Sequence[Stored]) -> str:

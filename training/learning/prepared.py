@@ -66,6 +66,8 @@ class Prepared(Dataset[Batch]):
     augment : Augmentation
     pictures : callable
         Mel power (n, 1, 224, T) to what the network sees, as its own `images`.
+    paired : bool
+        Behind the segments as they are, the same in a hall, all of them: twice as many come.
     teacher : callable, optional
         Clean mel power (n, 1, 224, T) to logits.
     """
@@ -77,7 +79,10 @@ class Prepared(Dataset[Batch]):
         augment: Augmentation,
         pictures: Callable[[Tensor], tuple[Tensor, ...]],
         teacher: Callable[[Tensor], Tensor] | None = None,
+        *,
+        paired: bool = False,
     ) -> None:
+        self.paired = paired
         self.batches = batches
         self.hall = hall
         self.augment = augment
@@ -92,7 +97,13 @@ class Prepared(Dataset[Batch]):
         with torch.random.fork_rng(devices=()), torch.no_grad():
             torch.manual_seed(int(seeds.generate_state(1)[0]))
             clean = decoded(codes)
-            heard = self.augment(self.hall(clean))
+            if self.paired:
+                clean, targets = clean.repeat(2, 1, 1), targets.repeat(2)
+                as_they_are, in_hall = clean.chunk(2)
+                sound = torch.cat([as_they_are[:, self.hall.context :], self.hall(in_hall)])
+            else:
+                sound = self.hall(clean)
+            heard = self.augment(sound)
             pictures = self.pictures(as_input(heard))
             taught = self.teacher(as_input(clean[:, self.hall.context :])) if self.teacher else None
         return Batch(pictures, targets, taught)

@@ -164,7 +164,7 @@ class RhythmNet(nn.Module):
         """Logits, shape (n, classes)."""
         return self.head(self.features(*pictures))
 
-    def apart(self, *pictures: Tensor) -> Tensor:
+    def apart(self, features: Tensor) -> Tensor:
         """Logits of each branch alone, shape (branches · n, classes); `of_pictures` is their mean.
 
         Branches that learn by these do not lean on whichever learns faster, as if each were trained by
@@ -173,7 +173,7 @@ class RhythmNet(nn.Module):
         last = self.head[1]
         assert isinstance(last, nn.Linear)
         n = len(self.n_features)
-        parts = self.head[0](self.features(*pictures)).split(self.n_features, dim=1)
+        parts = self.head[0](features).split(self.n_features, dim=1)
         weights = last.weight.split(self.n_features, dim=1)
         logits = [functional.linear(x, n * w, last.bias) for x, w in zip(parts, weights, strict=True)]
         return torch.cat(logits)

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -84,6 +85,23 @@ def test_what_is_drawn_more_often_is_not_expected_more_often(splits: Splits, tmp
     entry = run(settings, {"train": two, "validation": two}, tmp_path)["history"][-1]
     assert entry["loss"] < 0.5  # that of a coin that falls nine times of ten to one side is .33
     assert entry["validation"]["loss"] < 0.8  # that of a fair coin .69; told 9 : 1 it would be 1.2
+
+
+def test_pairs_draw_halls_towards_what_is_heard_without_them(splits: Splits, tmp_path: Path) -> None:
+    one = {"train": splits["train"], "validation": []}
+    options = {"width": 0.25, "branches": ("acf", "mel"), "trunk": "dense"}
+    paired = replace(TINY, options=options, apart=True, consistency=1.0, contrast=0.5, epochs=1)
+    assert math.isfinite(run(paired, one, tmp_path / "paired")["history"][-1]["loss"])
+    with pytest.raises(ParameterError, match="batch_size must be even"):
+        replace(paired, batch_size=5)
+    with pytest.raises(ParameterError, match="contrast must be 0 or more"):
+        replace(paired, contrast=float("nan"))
+    with pytest.raises(ParameterError, match="contrast is for architecture 'rhythmogram'"):
+        run(
+            replace(paired, architecture="mobilenet_v3_small", options={}, apart=False),
+            one,
+            tmp_path / "other",
+        )
 
 
 def test_checkpoints_and_history(uninterrupted: Path) -> None:

@@ -80,3 +80,19 @@ def test_a_network_without_images_of_its_own_gets_power() -> None:
     assert pictures_of(torch.nn.Linear(1, 1))(power)[0] is power
     assert pictures_of(build("mobilenet_v3_small"))(power)[0].shape == (1, 1, 224, 224)
     assert isinstance(build("mobilenet_v3_small").images["image"].decibels, Decibels)
+
+
+def test_pairs_are_the_same_segments_as_they_are_and_in_a_hall(
+    stored: tuple[Stored, ...], network: torch.nn.Module
+) -> None:
+    hall = Hall(1.0)
+    batches = Batches(stored, LABELS, batch_size=6, context=hall.context)
+    batch = Prepared(batches, hall, CALM, pictures_of(network), paired=True)[2]
+    codes, targets = batches[2]
+    assert torch.equal(batch.targets, targets.repeat(2))
+    with torch.no_grad():
+        as_they_are = pictures_of(network)(as_input(decoded(codes)[:, hall.context :]))
+    for both, clean in zip(batch.pictures, as_they_are, strict=True):
+        torch.testing.assert_close(both[:6], clean)
+        difference = (both[6:] - clean).abs().flatten(1).mean(dim=1)
+        assert (difference > 0.01 * clean.abs().mean()).all()

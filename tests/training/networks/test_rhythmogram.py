@@ -95,13 +95,13 @@ def test_logits_are_the_mean_of_the_branches_apart() -> None:
     network = RhythmNet(classes=5, branches=("acf", "mel"), trunk="dense", width=0.5).eval()
     power = torch.rand(3, 1, 224, 224)
     with torch.no_grad():
-        apart = network.apart(*network.images(power))
+        apart = network.apart(network.features(*network.images(power)))
         assert apart.shape == (6, 5)
         torch.testing.assert_close(apart.reshape(2, 3, 5).mean(dim=0), network(power))
 
 
 def test_a_branch_apart_learns_from_its_own_loss_alone() -> None:
     network = RhythmNet(classes=5, branches=("acf", "mel"), trunk="dense", width=0.25)
-    network.apart(*network.images(torch.rand(4, 1, 224, 224)))[:4].sum().backward()
+    network.apart(network.features(*network.images(torch.rand(4, 1, 224, 224))))[:4].sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.trunks["acf"].parameters())
     assert all(p.grad is None or not p.grad.any() for p in network.trunks["mel"].parameters())
