@@ -16,7 +16,8 @@ from runtime.dances import DANCE_KEYS
 from runtime.lessons import filed_in, learn_from
 from runtime.mel import Float32
 from runtime.model import Model
-from runtime.teach import LEAST, Lesson, teach
+from runtime.recalibrate import LEAST
+from runtime.teach import Lesson, teach
 from training.markdown import table
 
 NUMBERS = (10, 20, 40, None)  # recordings to teach with; None: all of the half

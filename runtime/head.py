@@ -17,7 +17,7 @@ Array = NDArray[np.floating]
 
 MEMORY = 12  # pairs of steps and changes of the gradient
 MAX_ITERATIONS = 200
-TOLERANCE = 1e-5  # of the gradient, relative to the number of recordings
+TOLERANCE = 1e-6  # of the gradient, relative to the number of recordings
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
 
 
@@ -48,15 +48,17 @@ class Whitening:
     """Features in units of their spread within classes, and heads that take them there and back.
 
     The prior of a head is of weights in these units, so that what varies within a dance anyway is not
-    relied on. The covariance is shrunk towards its mean variance (Ledoit and Wolf 2004), by half.
+    relied on. The covariance is shrunk towards its mean variance (Ledoit and Wolf 2004), by half. Its
+    Cholesky factor takes features there and back: any square root of it gives the same heads, since the
+    prior is the same in all directions.
     """
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         directions = rehearsal.directions.astype(np.float64)
         covariance = directions.T @ directions + np.diag(rehearsal.spread.astype(np.float64) ** 2)
-        values, vectors = np.linalg.eigh(covariance)
-        deviations = np.sqrt(np.maximum(values, 0) + max(float(values.mean()), 1e-12))
-        self._to, self._from = vectors / deviations, vectors * deviations
+        variance = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+        self._from = np.linalg.cholesky(covariance + variance * np.eye(len(covariance)))
+        self._to = np.linalg.inv(self._from).T
         self._centre = rehearsal.means.astype(np.float64).mean(axis=0)
 
     def features(self, features: Array) -> NDArray[np.float64]:

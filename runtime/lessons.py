@@ -15,9 +15,10 @@ from runtime.codec import ARRAYS
 from runtime.dances import label_problem
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.formats import SUFFIXES
+from runtime.keeping import MIN_GROUPS
 from runtime.mel import N_MELS, Float32, MelStream
 from runtime.model import Model
-from runtime.teach import MIN_GROUPS, Lesson, features_of
+from runtime.teach import Lesson, features_of
 
 LONGEST = 600.0  # s of a recording that are heard
 GROUPED_BY = ("artist", "album", "title")

@@ -53,6 +53,22 @@ def array_of(text: object, shape: Sequence[int], dtype: str) -> Float32:
     return array
 
 
+def uniform(seed: int, n: int) -> NDArray[np.float64]:
+    """The first `n` numbers, from 0 to below 1, of the generator mulberry32, which JavaScript has as well."""
+    t = np.uint32(seed) + np.arange(1, n + 1, dtype=np.uint32) * np.uint32(0x6D2B79F5)
+    t = (t ^ t >> np.uint32(15)) * (t | np.uint32(1))
+    t ^= t + (t ^ t >> np.uint32(7)) * (t | np.uint32(61))
+    return (t ^ t >> np.uint32(14)) / 4294967296
+
+
+def normals(seed: int, n: int) -> NDArray[np.float64]:
+    """`n` standard normal numbers: of each two of `uniform` cosine and sine (Box and Muller 1958)."""
+    pairs = uniform(seed, n + n % 2).reshape(-1, 2)
+    radius = np.sqrt(-2 * np.log(1 - pairs[:, 0]))
+    angle = 2 * np.pi * pairs[:, 1]
+    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]).ravel()[:n]
+
+
 @dataclass(frozen=True)
 class Rehearsal:
     """The last layer, and the statistics of the features before it.
@@ -88,14 +104,16 @@ class Rehearsal:
         """How many features a segment has."""
         return self.head.shape[1] - 1
 
-    def draws(self, label: str, n: int, rng: np.random.Generator) -> Float32:
-        """Features of `n` made-up segments of a class, shape (n, n_features)."""
-        common = rng.standard_normal((n, len(self.directions)), np.float32) @ self.directions
-        own = rng.standard_normal((n, self.n_features), np.float32) * self.spread
-        drawn: Float32 = self.means[self.classes.index(label)] + common + own
-        return drawn
+    def draws(self, label: str, n: int) -> NDArray[np.float64]:
+        """Features of `n` made-up segments of a class, shape (n, n_features); always the same."""
+        place = self.classes.index(label)
+        rank = len(self.directions)
+        drawn = normals(place, n * (rank + self.n_features)).reshape(n, -1)
+        common = drawn[:, :rank] @ self.directions.astype(np.float64)
+        found: NDArray[np.float64] = self.means[place] + common + drawn[:, rank:] * self.spread
+        return found
 
-    def scores(self, features: Float32) -> Float32:
+    def scores(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
         """The shipped layer's scores (n, n_labels) of features (n, n_features)."""
         return softmax(features @ self.head[:, :-1].T + self.head[:, -1])
 

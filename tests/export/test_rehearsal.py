@@ -147,7 +147,7 @@ def test_low_rank_and_diagonal_make_the_covariance() -> None:
     drawn = Rehearsal(
         ("a", "b"), np.zeros((2, 13), np.float32), ("a",), np.full((1, 12), 5, np.float32),
         directions.astype(np.float32), spread.astype(np.float32), 1,
-    ).draws("a", 20_000, rng)  # fmt: skip
+    ).draws("a", 20_000)  # fmt: skip
     assert np.allclose(drawn.mean(axis=0), 5, atol=0.2)
     assert np.abs(np.cov(drawn, rowvar=False) - expected).max() < 0.08 * np.abs(expected).max()
 

@@ -72,5 +72,5 @@ def test_whitened_heads_give_the_same_logits() -> None:
     logits = features @ head[:, :-1].T + head[:, -1]
     assert np.allclose(whitening.features(features) @ whitening.head(head).T, logits)
     assert np.allclose(whitening.plain(whitening.head(head)), head)
-    drawn = whitening.features(statistics.draws("a", 20_000, rng))[:, :-1]
+    drawn = whitening.features(statistics.draws("a", 20_000))[:, :-1]
     assert np.cov(drawn, rowvar=False).diagonal().max() < 1.1  # at most one: shrunk by half

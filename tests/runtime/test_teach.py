@@ -9,8 +9,9 @@ from scipy.stats import binomtest
 
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
+from runtime.keeping import folds_of
 from runtime.model import Model
-from runtime.teach import Lesson, folds_of, teach, wilson
+from runtime.teach import Lesson, teach, wilson
 
 RUMBA = DANCE_KEYS.index("rumba") * 22
 
@@ -102,11 +103,11 @@ def test_none_of_these_can_be_taught(model: Model, lessons: list[Lesson]) -> Non
 
 def test_folds_keep_groups_together_and_ignore_the_order(lessons: list[Lesson]) -> None:
     grouped = [replace(x, group=f"artist {i % 7}") for i, x in enumerate(lessons)]
-    folds = folds_of(grouped)
+    folds = folds_of([x.group for x in grouped], [x.dance for x in grouped])
     assert set(folds) == set(range(5))
     of_group = {x.group: fold for x, fold in zip(grouped, folds, strict=True)}
     assert [of_group[x.group] for x in grouped] == folds
-    backwards = folds_of(grouped[::-1])
+    backwards = folds_of([x.group for x in grouped[::-1]], [x.dance for x in grouped[::-1]])
     assert {x.group: f for x, f in zip(grouped[::-1], backwards, strict=True)} == of_group
 
 

@@ -1,0 +1,125 @@
+"""Whether what was taught is kept, and how firmly the shipped head is held: by cross-validation."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.recalibrate import LEAST, TEMPERATURES, Logs, log_softmax
+
+FOLDS = 5
+MIN_GROUPS = 4  # fewer cannot show that anything is gained
+BALANCE = 0.5  # a dance of n recordings counts as n to this power of them are worth
+SIGNIFICANT = 0.05
+SURELY = 1.96  # standard errors
+
+
+def hashed(text: str) -> int:
+    """32 bits of a text's UTF-8 (FNV-1a; Fowler, Noll and Vo)."""
+    value = 2166136261
+    for byte in text.encode():
+        value = (value ^ byte) * 16777619 & 0xFFFFFFFF
+    return value
+
+
+def folds_of(groups: Sequence[str], filed: Sequence[str], n: int = FOLDS) -> list[int]:
+    """Fold of each lesson: whole groups, the recordings of each dance spread over the folds.
+
+    The order of the lessons does not matter: groups are taken by the hash of their names.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        What belongs together, of each lesson.
+    filed : sequence of str
+        Its label.
+    n : int
+        At most so many folds.
+    """
+    members: dict[str, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    n = min(n, len(members))
+    taken = [dict[str, int]() for _ in range(n)]
+    folds = [0] * len(groups)
+    for group in sorted(members, key=lambda g: (hashed(g), g)):
+        dances = [filed[i] for i in members[group]]
+
+        def filled(fold: int, dances: Sequence[str] = dances) -> tuple[int, int, int]:
+            return sum(taken[fold].get(d, 0) for d in dances), sum(taken[fold].values()), fold
+
+        fold = min(range(n), key=filled)
+        for i in members[group]:
+            folds[i] = fold
+            taken[fold][filed[i]] = taken[fold].get(filed[i], 0) + 1
+    return folds
+
+
+def answer(logs: Logs) -> int:
+    """What a whole recording is taken for: segments multiply, none with less than `LEAST`."""
+    return int(np.maximum(logs, math.log(LEAST)).mean(axis=0).argmax())
+
+
+def chosen(
+    truth: Sequence[int],
+    n_groups: int,
+    shipped: Sequence[Logs],
+    held_out: Mapping[float, Sequence[Logs]],
+) -> tuple[float, bool]:
+    """The strength with the least loss on held-out recordings, and whether it beats the shipped head.
+
+    It does where the loss falls by more than its standard error, by 1.96 of them where no more answers are
+    right than before, where no fewer are, and where no dance is significantly worse.
+    Each head has the temperature that suits it best: to sound more or less sure is no gain.
+
+    Parameters
+    ----------
+    truth : sequence of int
+        Column of each recording's label.
+    n_groups : int
+        How many groups of recordings there are.
+    shipped : sequence of ndarray, shape (n, n_labels)
+        Logarithms of each recording's scores by the shipped head.
+    held_out : mapping of float to such a sequence
+        By heads of each strength, the strongest first, which were taught without the recording's group.
+    """
+    counts = np.bincount(truth)
+    weights = np.array([counts[t] ** -BALANCE for t in truth])
+    weights /= weights.sum()
+
+    def losses(logs: Sequence[Logs]) -> NDArray[np.float64]:
+        found = []
+        for temperature in TEMPERATURES[::2]:
+            likely = [log_softmax(z / temperature)[:, t] for z, t in zip(logs, truth, strict=True)]
+            found.append(np.array([-np.maximum(own, math.log(LEAST)).mean() for own in likely]))
+        return min(found, key=lambda loss: float(weights @ loss))
+
+    before = losses(shipped)
+    answers = [answer(z) for z in shipped]
+    right = sum(a == t for a, t in zip(answers, truth, strict=True))
+    gains = {strength: before - losses(logs) for strength, logs in held_out.items()}
+    for strength in sorted(gains, key=lambda s: (-float(weights @ gains[s]), -s)):
+        if n_groups < MIN_GROUPS or right == len(truth):
+            break
+        mean = float(weights @ gains[strength])
+        error = math.sqrt(float((weights**2) @ (gains[strength] - mean) ** 2))
+        after = [answer(z) for z in held_out[strength]]
+        more = sum(a == t for a, t in zip(after, truth, strict=True))
+        enough = error if more > right else SURELY * error
+        if mean > enough and more >= right and not worse(truth, answers, after):
+            return strength, True
+    return max(held_out), False
+
+
+def worse(truth: Sequence[int], before: Sequence[int], after: Sequence[int]) -> bool:
+    """Whether any dance lost significantly more right answers than it won (sign test, one-sided)."""
+    changes: dict[int, list[int]] = {}
+    for t, old, new in zip(truth, before, after, strict=True):
+        changes.setdefault(t, []).append((new == t) - (old == t))
+    for own in changes.values():
+        lost, won = own.count(-1), own.count(1)
+        n = lost + won
+        if n and sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n < SIGNIFICANT:
+            return True
+    return False
