@@ -113,7 +113,7 @@ class Rehearsal:
         found: NDArray[np.float64] = self.means[place] + common + drawn[:, rank:] * self.spread
         return found
 
-    def scores(self, features: NDArray[np.floating]) -> NDArray[np.floating]:
+    def scores(self, features: NDArray[np.floating]) -> Float32:
         """The shipped layer's scores (n, n_labels) of features (n, n_features)."""
         return softmax(features @ self.head[:, :-1].T + self.head[:, -1])
 
@@ -182,7 +182,7 @@ class Rehearsal:
         return found
 
 
-def softmax(logits: Float32) -> Float32:
+def softmax(logits: NDArray[np.floating]) -> Float32:
     """Along the last axis."""
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
     shares: Float32 = p / p.sum(axis=-1, keepdims=True)
