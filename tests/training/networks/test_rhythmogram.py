@@ -6,7 +6,7 @@ import torch
 
 from runtime.errors import ParameterError
 from training.data.store import Stored
-from training.networks.rhythmogram import LONGEST_LAG, RhythmNet, Rhythmogram, log_spaced_lags
+from training.networks.rhythmogram import LONGEST_LAG, RhythmNet, Rhythmogram, _Residual, log_spaced_lags
 
 
 def direct_rhythmogram(power: np.ndarray) -> np.ndarray:
@@ -105,3 +105,18 @@ def test_a_branch_apart_learns_from_its_own_loss_alone() -> None:
     network.apart(network.features(*network.images(torch.rand(4, 1, 224, 224))))[:4].sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.trunks["acf"].parameters())
     assert all(p.grad is None or not p.grad.any() for p in network.trunks["mel"].parameters())
+
+
+def test_narrow_trunks_learn_in_the_memory_format_of_training() -> None:
+    network = RhythmNet(trunk="dense", width=0.25).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network(torch.rand(4, 1, 224, 224)).sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_a_shortcut_is_a_convolution_with_a_stride() -> None:
+    block = _Residual(3, 5).eval()
+    conv, normalise = block.shortcut
+    x = torch.rand(2, 3, 7, 9)
+    strided = torch.nn.functional.conv2d(x, conv.weight, stride=2)
+    expected = (block.body(x) + normalise(strided)).relu()
+    torch.testing.assert_close(block(x), expected)
