@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, report
+from benchmarks.against import compare
 from benchmarks.catalogue import BENCHMARKS, REQUIRED
 from benchmarks.report import Section
 from runtime.command.exits import run, whole
 
 RESULTS = Path(__file__).with_name("results")
 PIPE_WIDTH = 120
+AGAINST = ("against", "rounds")  # of every benchmark
 
 
 def _length(minimum: float) -> Callable[[str], float]:
@@ -45,6 +47,7 @@ OPTIONS: dict[str, tuple[Callable[[str], Any], bool, str]] = {
     "page": (str, False, "folder of a built page, instead of this checkout's"),
     "pyodide": (str, False, "folder of the npm package of that name, to be measured as well"),
     "recording": (str, False, "the recording (default: the first example)"),
+    "rounds": (whole(1), False, "with --against: times that each commit measures (default: 6)"),
     "runs": (whole(1), False, "measurements that the median is of"),
     "sample-rates": (whole(8000), True, "Hz"),
     "seconds": (_length(6), False, "length of the recording, s"),
@@ -67,8 +70,8 @@ def parser() -> argparse.ArgumentParser:
     commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (what, options) in BENCHMARKS.items():
         command = commands.add_parser(name, help=what, description=f"Measure: {what}.")
-        for option in options:
-            _add_option(command, option, required=option in REQUIRED)
+        for option in (*options, *(() if "against" in options else AGAINST)):
+            _add_option(command, option, required=option in options and option in REQUIRED)
         _add_output(command)
         command.set_defaults(func=_measure)
     everything = commands.add_parser("all", help="all of them, with their defaults")
@@ -136,12 +139,21 @@ def _measure(args: argparse.Namespace) -> int:
 
 
 def _section(name: str, args: argparse.Namespace) -> Section:
-    """Run a benchmark with those of its options that were given."""
+    """Run a benchmark with those of its options that were given, by this commit or by two."""
     _, options = BENCHMARKS[name]
     names = [option.replace("-", "_") for option in options]
     given = {option: getattr(args, option) for option in names if hasattr(args, option)}
+    if hasattr(args, "against") and "against" not in options and args.command != "all":
+        words = [word for option, value in given.items() for word in _words(option, value)]
+        rounds = {"rounds": args.rounds} if hasattr(args, "rounds") else {}
+        return compare(name, words, against=args.against, **rounds)
     section: Section = import_module(f"benchmarks.{name}").run(**given)
     return section
+
+
+def _words(option: str, value: Any) -> list[str]:
+    """An option as it is typed."""
+    return [f"--{option.replace('_', '-')}", *map(str, value if isinstance(value, list) else [value])]
 
 
 def _readme(args: argparse.Namespace) -> int:

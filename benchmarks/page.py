@@ -22,6 +22,7 @@ pip install -c constraints.txt '.[bench]'
 python -m benchmarks frontend                         # one of the benchmarks below
 python -m benchmarks frontend --json > frontend.json
 python -m benchmarks endtoend --figures figures --save
+python -m benchmarks live --against HEAD~20           # two commits of ours, in turn
 python -m benchmarks readme                           # this page anew
 ```
 
@@ -66,8 +67,8 @@ def _machine(data: Mapping[str, Any], file: str) -> str:
         "",
     ]
     sections = data["sections"]
-    for name in BENCHMARKS:
-        if name in sections:
+    for benchmark in BENCHMARKS:
+        for name in (n for n in sections if n.split()[0] == benchmark):  # also '… --against COMMIT'
             lines.append(markdown(Section.from_dict(sections[name])))
             measured = f"Measured on {sections[name]['date']}"
             if (load := sections[name].get("load_average")) is not None:

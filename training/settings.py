@@ -143,27 +143,28 @@ TORCHVISION = (
 )
 RANDOM, IMAGENET = "random", "imagenet"
 WAVEFORM = "waveform"  # the network that takes samples
+PRETRAINED = ("densenet-tl", "densenet-ft")  # configurations of DenseNet-161, by how their names begin
 TEMPO = "tempo+"  # before a network's name: its ensemble with the tempo
 
 
 def default_weights(architecture: str) -> str:
     """What a network starts from unless told otherwise: ImageNet weights where there are any (thesis 4.4)."""
     architecture = architecture.removeprefix(TEMPO)
-    pretrained = architecture in TORCHVISION or architecture.startswith(("densenet-tl", "densenet-ft"))
+    pretrained = architecture in TORCHVISION or architecture.startswith(PRETRAINED)
     return IMAGENET if pretrained else RANDOM
 
 
 def weights_of(given: str | Sequence[str] | None, architecture: str) -> str:
     """What a network starts from: 'ARCHITECTURE=WEIGHTS' for it, else 'WEIGHTS', else the default.
 
-    The configurations of DenseNet start from densenet161's.
+    The configurations of DenseNet that are pre-trained start from densenet161's.
     """
-    general, own = "", ""
+    general, own, member = "", "", architecture.removeprefix(TEMPO)
     for text in [given] if isinstance(given, str) else given or ():
         name, equals, weights = text.partition("=")
         if not equals or name not in TORCHVISION:
             general = text
-        elif name == architecture or (name == "densenet161" and architecture.startswith("densenet-")):
+        elif name == member or (name == "densenet161" and member.startswith(PRETRAINED)):
             own = weights
     return own or general or default_weights(architecture)
 
@@ -213,8 +214,9 @@ class Network:
     normalisation : str
     dropout : float or None
     branches, trunk : str
+        These two are those of 'rhythmogram'.
     width : float
-        These three are those of 'rhythmogram'.
+        Not of 'waveform'.
     """
 
     architecture: str = Settings.architecture
@@ -246,6 +248,8 @@ class Network:
                 "normalisation": self.normalisation,
                 "bands": self.bands,
             }
+            if self.width != 1:
+                options["width"] = self.width
         return options
 
 

@@ -66,6 +66,7 @@ NOT_HERE = {  # what does not run in this test, and why
     r"--rehearse": "tests/export/test_rehearsal.py",
     r"whichdance --live|whichdance-app|--microphone": "need a microphone or a window",
     r"benchmarks|corpus CORPUS": "tests/benchmarks",
+    r"experiment all": "tests/training/experiments/test_small.py",
     r"mobile_app": "tests/mobile_app",
     r"export\.(table|arm)": "rewrite a page, need a Debian for ARM; tests/export",
     r"^python -m web_app|http\.server": "serves until it is stopped; tests/web_app",

@@ -1,12 +1,14 @@
 """`experiment`: a comparison of the thesis, end to end, on any manifest."""
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.atomic import replacing
+from training.commands import small
 from training.commands.evaluate import check_datasets, dataset_of
 from training.commands.features import add_store, collect, progress
 from training.commands.given import given
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 
 ARCHITECTURE = "densenet-ft"  # the thesis's fine-tuned one
+ALL = "all"
 
 
 class _List(argparse.Action):
@@ -49,12 +52,22 @@ def add_parser(commands: Any) -> None:
         "experiment",
         help="a table or figure of the thesis, end to end, on any manifest",
         description="Trains on the split `train`, chooses the epoch on `validation`, evaluates on `test`, "
-        "and writes the thesis's table with its own numbers beside ours. An interrupted experiment goes on.",
+        "and writes the thesis's table with its own numbers beside ours. `all` makes every table and figure "
+        "for which the inputs are given, and a page of them. An interrupted experiment goes on.",
     )
     command.add_argument("--list", action=_List, nargs=0, help="list the experiments and end")
-    command.add_argument("name", help="as `--list` shows")
-    command.add_argument("manifest", type=Path)
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    command.add_argument("name", help="as `--list` shows, or all")
+    command.add_argument("manifest", type=Path, nargs="?")
+    command.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="required but for --small")
+    command.add_argument(
+        "--small",
+        type=float,
+        nargs="?",
+        const=1.0,
+        metavar="SHARE",
+        help=f"with `all`: generated music, thin networks and few epochs instead of a manifest and days, in "
+        f"{small.FOLDER} unless told otherwise; 0.5 for half the music and half the epochs",
+    )
     command.add_argument(
         "--dataset",
         action="append",
@@ -86,19 +99,36 @@ def add_parser(commands: Any) -> None:
     command.set_defaults(architecture=ARCHITECTURE, seed=Settings.seed)
     add_method(command)
     add_machine(command)
+    command.add_argument(
+        "--tensorboard", action="store_true", help="as of `train`, in the folder of each run"
+    )
     command.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     from runtime.errors import ParameterError
+
+    if args.small is not None:
+        if args.name != ALL or args.manifest:
+            raise ParameterError("--small makes its own music, and all tables: `experiment all --small`")
+        return small.run(args, add_parser)
+    if args.manifest is None or args.output is None:
+        raise ParameterError("the following arguments are required: manifest, -o/--output")
+    return run(args)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the experiments that the arguments name; returns the exit status."""
+    from runtime.errors import ParameterError
     from training.data.manifest import check_splits, read_manifest
     from training.data.splits import folds
     from training.evaluation.degrade import read_noise
     from training.experiments import EXPERIMENTS
-    from training.experiments.setup import repeated
 
-    if args.name not in EXPERIMENTS:
-        raise ParameterError(f"no experiment {args.name!r}; there are {', '.join(EXPERIMENTS)}")
+    if args.name not in (*EXPERIMENTS, ALL):
+        raise ParameterError(f"no experiment {args.name!r}; there are {', '.join(EXPERIMENTS)} and {ALL}")
+    if args.name == ALL and args.only:
+        raise ParameterError("--only chooses rows of one table; name it instead of all")
     if args.seeds < 1 or (args.seeds > 1 and args.folds):
         raise ParameterError("--seeds must be at least 1, and --folds goes without it")
     if args.output.exists() and not args.output.is_dir():
@@ -131,27 +161,58 @@ def _run(args: argparse.Namespace) -> int:
         runs = {f"seed {args.seed + i}": (args.seed + i, stored) for i in range(args.seeds)}
     else:
         runs = {"": (args.seed, stored)}
+    for name in EXPERIMENTS if args.name == ALL else (args.name,):
+        _experiment(args, name, runs, datasets, extension)
+    if args.name == ALL:
+        from training.experiments.page import write_page
+
+        for run in runs:
+            print(f"written: {write_page(_folder(args, run))}")
+    return 0
+
+
+def _experiment(
+    args: argparse.Namespace,
+    name: str,
+    runs: "Mapping[str, tuple[int, Sequence[Stored]]]",
+    datasets: "Sequence[Dataset]",
+    extension: "Sequence[Stored]",
+) -> None:
+    """One experiment in each of its runs; of several, a table of all as well."""
+    from training.experiments import EXPERIMENTS
+    from training.experiments.setup import Lacking, repeated
 
     tables = {}
     for run, (seed, items) in runs.items():
-        folder = args.output / run.replace(" ", "-") if run else args.output
-        table = EXPERIMENTS[args.name].run(_setup(args, folder, seed, items, datasets, extension))
+        folder = _folder(args, run)
+        try:
+            table = EXPERIMENTS[name].run(_setup(args, name, folder, seed, items, datasets, extension))
+        except Lacking as lacking:
+            if args.name != ALL:
+                raise
+            print(f"left out: {lacking}", file=sys.stderr)
+            return
         table.made_with = _made_with(args, items, extension)
         path = table.write(folder)
         print(table.markdown())
         tables[run] = table
     if len(tables) > 1:
-        path = args.output / f"{args.name}-{'folds' if args.folds else 'seeds'}.md"
+        path = args.output / f"{name}-{'folds' if args.folds else 'seeds'}.md"
         text = repeated(tables)
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         print(text)
     print(f"written: {path}")
-    return 0
+
+
+def _folder(args: argparse.Namespace, run: str) -> Path:
+    output: Path = args.output
+    return output / run.replace(" ", "-") if run else output
 
 
 def _setup(
     args: argparse.Namespace,
+    experiment: str,
     folder: Path,
     seed: int,
     stored: "Sequence[Stored]",
@@ -166,10 +227,11 @@ def _setup(
     data, machine = given(Data, args, manifests=(args.manifest,)), given(Machine, args)
 
     def train(name: str, architecture: str, learnt: "Sequence[Stored]", options: Mapping[str, Any]) -> Path:
-        print(f"{args.name}: {name}")
+        print(f"{experiment}: {name}")
         settings = settings_of(given(Network, args), {**vars(args), "seed": seed}, architecture, options)
         run_dir: Path = folder / "runs" / name
-        return run_training(data, settings, machine, {**split, "train": learnt}, run_dir)
+        split_of_run = {**split, "train": learnt}
+        return run_training(data, settings, machine, split_of_run, run_dir, tensorboard=args.tensorboard)
 
     return Setup(
         folder=folder,

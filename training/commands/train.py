@@ -91,7 +91,9 @@ def add_network(
         choices=("mobilenet", "dense"),
         help="of `rhythmogram`: MobileNetV3's depthwise convolutions, or plain ones, which train faster",
     )
-    group.add_argument("--width", type=float, help="of `rhythmogram`: width of its trunks")
+    group.add_argument(
+        "--width", type=float, help="share of its channels that each layer has, as 0.25 (default: 1)"
+    )
 
 
 def _classes(text: str) -> "int | tuple[str, ...]":

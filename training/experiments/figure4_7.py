@@ -4,7 +4,7 @@ import sys
 
 from runtime.errors import ParameterError
 from training.evaluation import noise, plots
-from training.experiments.setup import COLUMNS, Setup, Table
+from training.experiments.setup import COLUMNS, Lacking, Setup, Table
 from training.settings import WAVEFORM
 
 TITLE = "accuracy of our method against noise intensity"
@@ -18,7 +18,7 @@ def run(setup: Setup) -> Table:
 def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
     """The curve of our method, as a figure and as a table over α."""
     if setup.noise is None:
-        raise ParameterError(f"{name} needs --crowd FILE, a recording of a crowd")
+        raise Lacking(f"{name} needs --crowd FILE, a recording of a crowd")
     if setup.architecture == WAVEFORM:
         raise ParameterError(f"{name} mixes noise in before the spectrogram, which '{WAVEFORM}' has none of")
     recordings = noise.readable(setup.recordings())  # before hours of training

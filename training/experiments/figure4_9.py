@@ -1,8 +1,7 @@
 """Figure 4.9: as figure 4.7, with low-quality recordings added to the training data."""
 
-from runtime.errors import ParameterError
 from training.experiments.figure4_7 import curve
-from training.experiments.setup import Setup, Table
+from training.experiments.setup import Lacking, Setup, Table
 
 TITLE = "accuracy against noise intensity, trained with low-quality recordings added"
 
@@ -10,5 +9,5 @@ TITLE = "accuracy against noise intensity, trained with low-quality recordings a
 def run(setup: Setup) -> Table:
     """Train our method on the extended data and draw the curve."""
     if not setup.extension:
-        raise ParameterError("figure4.9 needs --extend MANIFEST.csv of low-quality recordings")
+        raise Lacking("figure4.9 needs --extend MANIFEST.csv of low-quality recordings")
     return curve(setup, "figure4.9", TITLE, extended=True)

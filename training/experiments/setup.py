@@ -29,6 +29,12 @@ from training.markdown import table
 from training.networks.weights import read_checkpoint
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
+OURS = "our-method"  # name of its run
+SAME_AS_OURS = {"densenet161": OUR_METHOD}  # by another name, in table 4.6
+
+
+class Lacking(ParameterError):
+    """An input that this experiment needs and others do not."""
 
 
 @contextmanager
@@ -100,7 +106,10 @@ class Setup:
     noise: Path | None = None
 
     def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Trained:
-        """Train a network (or find it trained)."""
+        """Train a network, or find it trained: what is our method by another name is trained once."""
+        ours = SAME_AS_OURS.get(self.architecture, self.architecture)
+        if not (extended or options) and SAME_AS_OURS.get(architecture, architecture) == ours:
+            name, architecture = OURS, self.architecture
         data = [*self.training, *self.extension] if extended else list(self.training)
         path = self.train(name, architecture, data, options)
         run, _, labels = load_labelled_runner(path, self.device)
@@ -108,7 +117,7 @@ class Setup:
 
     def our_method(self, *, extended: bool = False) -> Trained:
         """The thesis's proposed configuration, trained on the training data or on the extended ones."""
-        name = "our-method-extended" if extended else "our-method"
+        name = OURS + "-extended" if extended else OURS
         return self.trained(name, self.architecture, extended=extended)
 
     def on_test(self, network: Trained) -> Report:

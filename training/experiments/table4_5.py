@@ -1,8 +1,7 @@
 """Table 4.5: our method on another dataset, Extended Ballroom in the thesis. Also figure 4.5."""
 
-from runtime.errors import ParameterError
 from training.evaluation import plots
-from training.experiments.setup import Setup, Table
+from training.experiments.setup import Lacking, Setup, Table
 
 TITLE = "our method on Extended Ballroom"
 THESIS = {
@@ -15,7 +14,7 @@ MASSS = (94.9, None)  # Marchand and Peeters 2016; 9 classes instead of 10, and 
 def run(setup: Setup) -> Table:
     """Train our method and evaluate it on the first further dataset."""
     if not setup.datasets:
-        raise ParameterError("table4.5 needs --dataset NAME=MANIFEST.csv, in the thesis Extended Ballroom")
+        raise Lacking("table4.5 needs --dataset NAME=MANIFEST.csv, in the thesis Extended Ballroom")
     report = setup.on(setup.our_method(), setup.datasets[0])
     plots.save(plots.confusion_matrices(report), setup.folder / "figure4.5.png")
     table = Table(

@@ -1,7 +1,6 @@
 """Table 4.9: as table 4.8, with low-quality recordings added to the training data."""
 
-from runtime.errors import ParameterError
-from training.experiments.setup import Setup, Table, table_of_datasets
+from training.experiments.setup import Lacking, Setup, Table, table_of_datasets
 
 TITLE = "our method, trained with low-quality recordings added"
 THESIS = {  # name for --dataset: row of the table, its numbers
@@ -16,7 +15,7 @@ THESIS = {  # name for --dataset: row of the table, its numbers
 def run(setup: Setup) -> Table:
     """Train our method on the extended data; evaluate it on the test split and every further dataset."""
     if not setup.extension:
-        raise ParameterError(
+        raise Lacking(
             "table4.9 needs --extend MANIFEST.csv of low-quality recordings; "
             "`python -m training degrade` makes some"
         )

@@ -1,10 +1,11 @@
 """The eleven DenseNet-161 configurations of thesis section 4.5.2 (table 4.7), by name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from torch import nn
+from torch import Tensor, nn
 
 from training.networks.weights import load_pretrained
 from training.torchvision_import import models
@@ -121,6 +122,13 @@ def _dense_block(layers: int, dropout: float) -> nn.Module:
         num_classes=1,
     )
     return cast(nn.Module, donor.features.denseblock1)
+
+
+def with_new_block(pretrained: Mapping[str, Tensor], new: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a trained DenseNet-161, with those of a new block 4 and of what stands behind it."""
+    behind = (".denseblock4.", ".norm5.", ".classifier.")
+    old = {key: value for key, value in pretrained.items() if not any(part in key for part in behind)}
+    return {**new, **old}
 
 
 def _freeze_all_but(network: Any, trained_layers: int, *, whole_block: bool) -> None:

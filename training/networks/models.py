@@ -21,6 +21,7 @@ from training.networks import densenet
 from training.networks.ensemble import TempoEnsemble
 from training.networks.inputs import Pictures, input_image
 from training.networks.rhythmogram import RhythmNet
+from training.networks.thin import thin
 from training.networks.waveform import WaveformNet
 from training.networks.weights import (
     CHECKPOINT_FORMAT,
@@ -29,7 +30,7 @@ from training.networks.weights import (
     load_state,
     read_checkpoint,
 )
-from training.settings import RANDOM, TEMPO, TORCHVISION, WAVEFORM
+from training.settings import IMAGENET, RANDOM, TEMPO, TORCHVISION, WAVEFORM
 from training.torchvision_import import models as torchvision_models
 
 Classes = int | str | Sequence[str]
@@ -123,6 +124,7 @@ def build(
     normalisation: str = "db",
     bands: int = N_MELS,
     dropout: float | None = None,
+    width: float = 1.0,
     **rhythmogram: Any,
 ) -> nn.Module:
     """A network by name.
@@ -150,8 +152,11 @@ def build(
     dropout : float, optional
         The network's own by default: 0.2 after each 3×3 convolution of DenseNet (thesis 3.2.1 with the
         rate of Huang et al. 2017), torchvision's value for the others.
+    width : float
+        Share of its channels that each layer has. For torchvision's networks and DenseNet's configurations
+        0.5, 0.25 or 0.125, without ImageNet weights (`training.networks.thin`).
     **rhythmogram
-        `branches`, `trunk`, `width` and `segment_frames` of 'rhythmogram', see
+        `branches`, `trunk` and `segment_frames` of 'rhythmogram', see
         `training.networks.rhythmogram.RhythmNet`.
 
     Raises
@@ -164,7 +169,7 @@ def build(
     if architecture.startswith(TEMPO):
         return _ensemble(
             architecture, classes=classes, weights=weights, channels=channels, normalisation=normalisation,
-            bands=bands, dropout=dropout, **rhythmogram,
+            bands=bands, dropout=dropout, width=width, **rhythmogram,
         )  # fmt: skip
     configuration = densenet.CONFIGURATIONS.get(architecture)
     if configuration and configuration.pretrained and weights == RANDOM:
@@ -181,15 +186,22 @@ def build(
         raise ParameterError(f"architecture {architecture!r} has no ImageNet weights; use weights='random'")
     network: nn.Module
     if architecture == WAVEFORM:
+        if width != 1:
+            raise ParameterError(f"architecture {WAVEFORM!r} has no option width")
         network = WaveformNet(n_classes, dropout or 0.0)
     elif architecture == RHYTHMOGRAM:
         if dropout is not None:
             rhythmogram["dropout"] = dropout
-        network = RhythmNet(classes=n_classes, **rhythmogram)
+        network = RhythmNet(classes=n_classes, width=width, **rhythmogram)
     else:
         if rhythmogram:
             raise ParameterError(f"architecture {architecture!r} has no option {', '.join(rhythmogram)}")
         image = input_image(normalisation, bands)
+        if width != 1 and weights != RANDOM and not (weights != IMAGENET and is_checkpoint(weights)):
+            raise ParameterError(
+                f"width={width:g}: pre-trained weights of {architecture!r} at this width are a checkpoint's "
+                "alone; torchvision's are of width 1"
+            )
         if configuration:
             backbone = densenet.build(
                 configuration,
@@ -205,12 +217,16 @@ def build(
                 f"unknown architecture {architecture!r}; the known ones are {', '.join(SPECTROGRAM)}, "
                 f"each of them after {TEMPO!r}, and {WAVEFORM}"
             )
+        if width != 1:
+            thin(backbone, width)
         network = SpectrogramClassifier(image, backbone, channels)
         if bands < ALWAYS_ENOUGH:
             _check_bands(network, architecture, bands)
     if weights not in ("random", "imagenet") and is_checkpoint(weights):
         checkpoint = read_checkpoint(weights)
         state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels(classes))
+        if configuration and configuration.new_block and checkpoint["architecture"] != architecture:
+            state = densenet.with_new_block(state, network.state_dict())
         load_state(network, state, weights)
     return network
 

@@ -166,7 +166,10 @@ def test_weights_that_do_not_fit(tmp_path: Path) -> None:
         ("lenet", {}, "unknown architecture 'lenet'"),
         ("resnet18", {"channels": 2}, "channels"),
         ("resnet18", {"classes": 12}, "classes"),
-        ("resnet18", {"width": 0.5}, "has no option width"),
+        ("resnet18", {"trunk": "dense"}, "has no option trunk"),
+        ("waveform", {"width": 0.5}, "has no option width"),
+        ("resnet18", {"width": 0.3}, "width=0.3 leaves 19.2 of 64 channels; take 0.5, 0.25 or 0.125"),
+        ("resnet18", {"width": 0.5, "weights": "imagenet"}, "torchvision's are of width 1"),
         ("rhythmogram", {"weights": "imagenet"}, "no ImageNet weights"),
     ],
 )

@@ -1,0 +1,166 @@
+"""The thesis's tables on a small generated corpus, by one command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from training.cli import main
+from training.evaluation.metrics import Accuracy
+from training.experiments import EXPERIMENTS
+from training.experiments.findings import FINDINGS, difference, findings, verdict
+from training.experiments.setup import Setup, Table
+from training.networks.densenet import CONFIGURATIONS
+
+MACHINE = ["--workers", "0", "--threads", "1", "--accelerator", "cpu"]
+
+
+def test_the_interval_of_a_difference_is_newcombes() -> None:
+    """The worked example of the paper: 56 of 70 and 48 of 80, method 10, table II (a)."""
+    d, low, high = difference(Accuracy(56, 70), Accuracy(48, 80))
+    assert (d, low, high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("alike", "low", "high", "said"),
+    [
+        (False, 0.01, 0.3, "the same"),
+        (False, -0.3, -0.01, "the opposite"),
+        (False, -0.1, 0.2, "not told"),
+        (True, -0.05, 0.08, "the same"),
+        (True, -0.2, 0.1, "not told"),
+        (True, 0.11, 0.4, "otherwise"),
+    ],
+)
+def test_what_an_interval_says(alike: bool, low: float, high: float, said: str) -> None:
+    finding = next(f for f in FINDINGS if f.alike == alike)
+    assert verdict(finding, low, high) == said
+
+
+def test_every_finding_is_of_cells_that_tables_have(tmp_path: Path) -> None:
+    """Tables of the rows that experiments write, whatever is in them, leave no finding out."""
+    for name in EXPERIMENTS:
+        rows = {cell[1] for f in FINDINGS for cell in (f.better, f.worse) if cell[0] == name}
+        known = {
+            "table4.4": ("Our method with aggregation", "Our method without aggregation"),
+            "table4.7": tuple(c.row for c in CONFIGURATIONS.values()),
+            "figure4.7": ("0.0", "0.5"),
+            "figure4.9": ("0.5",),
+        }.get(name) or _thesis_rows(name)
+        assert rows <= set(known), name
+        table = Table(name, name, "Row", ("Top-1",))
+        for row in known:
+            table.add(row, [Accuracy(9, 10)], None)
+        table.write(tmp_path)
+    assert findings(tmp_path).count("\n| 4.") == len(FINDINGS)
+    (tmp_path / "table4.6.json").unlink()
+    assert findings(tmp_path).count("\n| 4.") == len(FINDINGS) - 3
+    assert findings(tmp_path / "empty") == ""
+
+
+def _thesis_rows(name: str) -> tuple[str, ...]:
+    thesis = getattr(EXPERIMENTS[name], "THESIS", {})
+    return tuple(value[0] if isinstance(value[0], str) else row for row, value in thesis.items())
+
+
+def test_our_method_by_another_name_is_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def train(name: str, architecture: str, *_: object) -> Path:
+        asked.append((name, architecture))
+        raise LookupError
+
+    setup = Setup(tmp_path, train, [], [])
+    for architecture in ("densenet-ft", "densenet161", "densenet-rw", "tempo+densenet-ft"):
+        with pytest.raises(LookupError):
+            setup.trained(architecture, architecture)
+    with pytest.raises(LookupError):
+        setup.our_method()
+    with pytest.raises(LookupError):
+        setup.our_method(extended=True)
+    ours = ("our-method", "densenet-ft")
+    rest = [("densenet-rw", "densenet-rw"), ("tempo+densenet-ft", "tempo+densenet-ft")]
+    assert asked == [ours, ours, *rest, ours, ("our-method-extended", "densenet-ft")]
+
+
+def test_wrong_combinations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["-o", str(tmp_path / "out")]
+    for command, said in (
+        (["table4.4", "--small"], "experiment all --small"),
+        (["all", "music.csv", "--small", "1"], "experiment all --small"),
+        (["all", "--small", "0"], "--small 0: a share of the usual size"),
+        (["all", "--small", "--epochs", "3"], "--small chooses --epochs itself"),
+        (["all"], "the following arguments are required: manifest"),
+        (["all", "music.csv", "--only", "VGG 16"], "--only chooses rows of one table"),
+    ):
+        assert main(["experiment", *command, *out]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.filterwarnings("ignore")  # of dask and tornado
+def test_all_tables_of_a_small_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Killed in the middle it goes on; on a Dask cluster, with TensorBoard, folds, and by torchrun."""
+    distributed = pytest.importorskip("distributed")
+    out = tmp_path / "small"
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        backend = ["--backend", cluster.scheduler_address.replace("tcp://", "dask://"), "--jobs", "-1"]
+        words = ["experiment", "all", "--small", "0.01", "-o", str(out), "--tensorboard", *MACHINE, *backend]
+        process = subprocess.Popen([sys.executable, "-m", "training", *words], stdout=subprocess.DEVNULL)
+        log = out / "tables" / "runs" / "our-method" / "log.csv"
+        while not log.exists():
+            assert process.poll() is None
+            time.sleep(0.2)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        before = json.loads((out / "steps.json").read_text())["steps"]
+        assert not any(line.startswith("experiment") for line in before)
+        capsys.readouterr()
+        assert main(words) == 0
+    said = capsys.readouterr().out
+    assert said.count("$ python -m training") == 1  # the rest was done
+    steps = json.loads((out / "steps.json").read_text())["steps"]
+    assert {line: steps[line] for line in before} == before
+    page = (out / "tables" / "page.md").read_text()
+    for name in EXPERIMENTS:
+        assert (out / "tables" / f"{name}.md").read_text().strip() in page
+    assert page.count("| 4.") == len(FINDINGS)
+    assert "The baseline of 4.3 reaches" in page
+    for figure in ("figure4.4", "figure4.5", "figure4.6", "figure4.7", "figure4.9"):
+        assert f"![{figure}]({figure}.png)" in page
+        assert (out / "tables" / f"{figure}.png").exists()
+    runs = out / "tables" / "runs"
+    assert len(list(runs.iterdir())) == 17  # densenet161 and densenet-ft are our method
+    _has_curves(runs / "resnet18" / "tensorboard")
+    assert main(["experiment", "all", "--small", "0.02", "-o", str(out)]) == 2
+    assert "holds what --small 0.01 made" in capsys.readouterr().err
+
+    split = str(out / "split.csv")
+    network = ["--architecture", "resnet18", "--weights", "random", "--width", "0.125", "--bands", "56"]
+    tiny = ["--epochs", "1", "--batches-per-epoch", "2", *MACHINE]
+    folds = ["experiment", "table4.4", split, "--store", str(out / "music" / "features"), "--folds", "3"]
+    assert main([*folds, "-o", str(tmp_path / "folds"), *network, *tiny]) == 0
+    assert "fold 1 | fold 2 | fold 3" in (tmp_path / "folds" / "table4.4-folds.md").read_text()
+
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "training", "train"]
+    settings = str(runs / "resnet18" / "settings.toml")
+    done = subprocess.run(
+        [*launcher, settings, "-o", str(tmp_path / "shared")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("best epoch") == 1
+
+
+def _has_curves(folder: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder))
+    events.Reload()
+    assert {"loss/train", "accuracy/validation"} <= set(events.Tags()["scalars"])

@@ -1,0 +1,231 @@
+"""`experiment all --small`: the thesis's tables in minutes, on generated music and with thin networks.
+
+As in the thesis: a collection of ballroom music to train on; sets of other origin to test on, played by
+another soundfont, in a hall, as pop, and recorded by a phone; networks pre-trained on something else. What
+ImageNet is there, the music of ten social dances is here.
+"""
+
+import argparse
+import json
+import resource
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runtime.atomic import replacing
+from runtime.errors import ParameterError
+from training.commands import baseline, corpus, degrade, manifest, train
+from training.commands.given import given
+from training.markdown import table
+from training.recipe import commands
+from training.settings import Machine
+
+FOLDER = Path("thesis-small")
+STEPS = "steps.json"  # what is done, and what it took
+TABLES = "tables"
+PRETRAINED = ("densenet161", "vgg16", "resnet18", "resnext50_32x4d")  # architectures of table 4.6
+CROWD_SECONDS, CROWD_RATE = 30, 22_050
+SECONDS = 12  # of a recording: two or three segments
+BATCH_SIZE = 16
+
+PHRASES = {
+    "ten": "cha_cha_cha,jive,paso_doble,quickstep,rumba,samba,slow_foxtrot,slow_waltz,tango,viennese_waltz",
+    "social": "bachata,country_two_step,cumbia,discofox,merengue,nightclub_two_step,polka,salsa,"
+    "west_coast_swing,zouk",
+    "played": f"--seconds {SECONDS} --other-share 0 {{spread}}",
+    "studio": "--mixes studio,loud --without-soundfonts gmbank",
+    "method": f"--bands 56 --width 0.125 --batch-size {BATCH_SIZE} "
+    "--batches-per-epoch {batches} --lr 0.003 --schedule onecycle {machine}",
+}
+
+RECIPE = """
+corpus {o}/music --dances {ten} --hours {music} --seed 5 --tempo strict {studio} {played}
+manifest split {o}/music/manifest.csv -o {o}/split.csv --validation {validation} --test {test}
+baseline {o}/split.csv -o {o}/baseline {spread}
+corpus {o}/elsewhere --dances {ten} --hours {tested} --seed 6 --tempo strict --mixes studio,loud
+    --soundfonts gmbank {played}
+corpus {o}/hall --dances {ten} --hours {tested} --seed 7 --tempo strict --mixes hall
+    --without-soundfonts gmbank {played}
+corpus {o}/pop --dances {ten} --hours {tested} --seed 8 --tempo wide {studio} {played}
+degrade {o}/split.csv@test -o {o}/phones --share 1 --seed 1
+degrade {o}/split.csv -o {o}/low --share 0.05 --seed 2
+corpus {o}/social --dances {social} --hours {pretraining} --seed 9 {studio} {played}
+manifest split {o}/social/manifest.csv -o {o}/social.csv --validation {validation}
+train {o}/social.csv --store {o}/social/features -o {o}/pretrained/densenet161 --architecture densenet161
+    --weights random --epochs {long} --evaluate-every {long} {method}
+train {o}/social.csv --store {o}/social/features -o {o}/pretrained/vgg16 --architecture vgg16
+    --weights random --epochs {long} --evaluate-every {long} {method}
+train {o}/social.csv --store {o}/social/features -o {o}/pretrained/resnet18 --architecture resnet18
+    --weights random --epochs {long} --evaluate-every {long} {method}
+train {o}/social.csv --store {o}/social/features -o {o}/pretrained/resnext50_32x4d
+    --architecture resnext50_32x4d --weights random --evaluate-every {epochs} {method}
+experiment all {o}/split.csv --store {o}/music/features -o {o}/tables --crowd {o}/crowd.wav
+    --dataset elsewhere={o}/elsewhere/manifest.csv@all --dataset competitions={o}/hall/manifest.csv@all
+    --dataset stardance={o}/pop/manifest.csv@all --dataset low-quality={o}/phones/manifest.csv@all
+    --extend {o}/low/manifest.csv --epochs {epochs} --evaluate-every {half} {weights} {method} {more} {spread}
+"""
+
+
+def run(args: argparse.Namespace, add_experiment: Callable[[Any], None]) -> int:
+    """Follow the recipe in the folder, from where it was left, and write the page; returns the exit status.
+
+    Parameters
+    ----------
+    args : Namespace
+        Of `experiment`.
+    add_experiment : callable
+        Adds the parser of `experiment`.
+    """
+    share = args.small
+    if not 0 < share <= 100:
+        raise ParameterError(f"--small {share:g}: a share of the usual size, above 0, as 0.5")
+    chosen = ("dataset", "extend", "crowd", "only", "weights", "epochs", "batch_size", "lr", "store")
+    for name in chosen:
+        if getattr(args, name, None):
+            raise ParameterError(f"--small chooses --{name.replace('_', '-')} itself; leave it out")
+    folder = (args.output or FOLDER).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    steps = _Steps(folder / STEPS, share)
+    _write_crowd(folder / "crowd.wav")
+    parser = argparse.ArgumentParser(prog="python -m training")
+    actions = parser.add_subparsers(required=True)
+    for module in (corpus, manifest, degrade, baseline, train):
+        module.add_parser(actions)
+    add_experiment(actions)
+    for words in commands(RECIPE, PHRASES | _phrases(args), **_sizes(share), o=folder):
+        line = shlex.join(words).replace(f"{folder}/", "")
+        if line in steps:
+            continue
+        print(f"\n$ python -m training {line}", flush=True)
+        with steps.timed(line):
+            parsed = parser.parse_args(words)
+            if status := parsed.func(parsed):
+                return int(status)
+    from training.experiments.page import write_page
+
+    before = f"{steps.described()}\n\n{_of_baseline(folder / 'baseline' / 'report.json')}"
+    print(f"written: {write_page(folder / TABLES, before)}")
+    return 0
+
+
+def _phrases(args: argparse.Namespace) -> dict[str, str]:
+    """What the commands share and the arguments say: where the work is done, and how often."""
+    machine = given(Machine, args)
+    spread = f"--jobs {machine.jobs} --backend {machine.backend}"
+    threads = f" --threads {machine.threads}" if machine.threads else ""
+    where = f"--workers {machine.workers} --accelerator {machine.accelerator} --devices 1"
+    more = f" --folds {args.folds}" if args.folds else f" --seeds {args.seeds}"
+    return {
+        "spread": spread,
+        "machine": f"{where} --precision {machine.precision}{threads}",
+        "weights": " ".join(f"--weights {name}={{o}}/pretrained/{name}/best.pt" for name in PRETRAINED),
+        "more": f"--seed {args.seed}{more}{' --tensorboard' if args.tensorboard else ''}",
+    }
+
+
+def _sizes(share: float) -> dict[str, Any]:
+    """How much music, at least three recordings of each of ten dances, and how many epochs."""
+
+    def hours(of_each: int) -> str:
+        return f"{10 * SECONDS * max(3, round(of_each * share)) / 3600:.5f}"
+
+    epochs = max(2, round(12 * share))
+    batches = min(20, max(2, round(200 * share)))
+    return {
+        "music": hours(52),
+        "tested": hours(12),
+        "pretraining": hours(44),
+        "validation": max(1, round(4 * share)),
+        "test": max(1, round(12 * share)),
+        "epochs": epochs,
+        "long": max(2, round(20 * share)),
+        "batches": batches,
+        "half": max(1, epochs // 2),
+    }
+
+
+class _Steps:
+    """The steps that are done, in a file, each with the seconds that it took."""
+
+    def __init__(self, path: Path, share: float) -> None:
+        self.path = path
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            content = {"share": share, "steps": {}}
+        if content["share"] != share:
+            raise ParameterError(
+                f"{path.parent} holds what --small {content['share']:g} made; go on with that, or name "
+                "another folder by -o"
+            )
+        self.share = share
+        self.done: dict[str, dict[str, float]] = content["steps"]
+
+    def __contains__(self, line: str) -> bool:
+        return line in self.done
+
+    @contextmanager
+    def timed(self, line: str) -> Iterator[None]:
+        """What is done within, without an error, is done."""
+        started, used = time.perf_counter(), _cpu_seconds()
+        yield
+        self.done[line] = {"wall": time.perf_counter() - started, "cpu": _cpu_seconds() - used}
+        with replacing(self.path) as temporary:
+            content = {"share": self.share, "steps": self.done}
+            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+    def described(self) -> str:
+        """In Markdown: what was made and learnt from, and how long it took."""
+        sizes = _sizes(self.share)
+        images = [sizes[epochs] * sizes["batches"] * BATCH_SIZE for epochs in ("long", "epochs")]
+        rows = [
+            [f"`{_short(line)}`", f"{step['wall'] / 60:.1f}", f"{step['cpu'] / 60:.1f}"]
+            for line, step in self.done.items()
+        ]
+        total = [sum(step[kind] for step in self.done.values()) / 60 for kind in ("wall", "cpu")]
+        rows.append(["together", *(f"{minutes:.1f}" for minutes in total)])
+        return (
+            f"By `python -m training experiment all --small {self.share:g}`: generated music of {SECONDS} s "
+            "a recording, networks with an eighth of their channels on images of 56 bands, pre-trained on "
+            f"{images[0]} segments of ten social dances, and {images[1]} segments for each row. "
+            f"`../{STEPS}` has the commands. Of a step that was interrupted, what it took after that counts "
+            "here.\n\n" + table(["step", "minutes", "of a CPU"], rows, right=(False, True))
+        )
+
+
+def _of_baseline(report: Path) -> str:
+    """What 72 features and a support vector machine reach (thesis 4.3)."""
+    from training.experiments.setup import accuracy_from
+
+    found = json.loads(report.read_text(encoding="utf-8"))["datasets"][0]
+    top1, top2 = (accuracy_from(found[name]) for name in ("top1", "top2"))
+    return f"The baseline of 4.3 reaches {top1} on the test split (thesis: 40 %), {top2} among its best two."
+
+
+def _short(line: str) -> str:
+    """The beginning of a command, and the network that it trains."""
+    first, _, network = line.partition("--architecture ")
+    return " ".join([*first.split()[:2], *network.split()[:1]])
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of those that it has started and that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
+def _write_crowd(path: Path) -> None:
+    """A recording of a crowd, which the noise figures mix in."""
+    import numpy as np
+    import soundfile
+
+    from training.synthesis.ambience import crowd
+
+    if path.exists():
+        return
+    y = crowd(np.random.default_rng(3), CROWD_SECONDS * CROWD_RATE, CROWD_RATE)
+    with replacing(path) as temporary:
+        soundfile.write(temporary, 0.9 * y / np.abs(y).max(), CROWD_RATE, format="WAV")
