@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "coldstart": ("the command in a fresh process, against bare imports", ("recording", "model", "runs")),
     "live": ("latency, CPU share and memory of listening", ("seconds", "model", "threads")),
+    "beats": ("share of a core that following beats takes", ("seconds",)),
     "memory": ("peak memory for short and long recordings", ("minutes", "model", "runs")),
     "web": (
         "the page in a browser against the runtime in Python: start, work, memory",

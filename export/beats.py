@@ -42,12 +42,10 @@ from runtime.beat_activations import (
 from runtime.beats import Beats, find_beats
 from runtime.errors import ModelError
 from runtime.mel import FRAME_RATE, Float32
-from training.beats.evaluate import Excerpt, score
-from training.beats.examples import annotated
+from training.beats.evaluate import Excerpt, generated_excerpts, score
 from training.beats.learn import load
 from training.beats.network import DANCES_TOLD, BeatNetwork
-from training.data.codec import STORED
-from training.data.manifest import manifest_path, read_selection
+from training.data.manifest import manifest_path
 from training.markdown import table
 
 MAX_BYTES = 2_000_000
@@ -105,10 +103,7 @@ def excerpts(given: str, split: str) -> list[Excerpt]:
     """Recordings of a manifest with `.beats` beside them; of `split` where none is named."""
     path = manifest_path(given)
     selection = given if path != Path(given) else f"{given}@{split}"
-    return [
-        Excerpt(one.stored.recording.dance, STORED.decode(np.asarray(one.stored.codes())), one.beats)
-        for one in annotated(read_selection(selection), path.parent / "features")
-    ]
+    return generated_excerpts(selection, path.parent / "features")
 
 
 def made_up(n: int = 8, seconds: float = 12.0) -> list[Excerpt]:

@@ -189,7 +189,7 @@ def beats_of(heard: Float32, evidence: Mapping[str, float], start: float = 0.0) 
         part = heard[first : first + n]
         frames, numbers, _ = bar_pointer.best_path(part, bars)
         frames = _refined(frames, part)
-        clear = _clear(frames, part)
+        clear = clearness(frames, part) >= CLEAR_AT
         for frame, number in zip(frames[clear] + first, numbers[clear], strict=True):
             time = start + float(frame) / FRAME_RATE
             if not times or time > times[-1] + SEAM_SECONDS:
@@ -207,15 +207,27 @@ def _refined(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]
     return np.maximum.accumulate(moved + 1e-6 * np.arange(len(moved)))
 
 
-def _clear(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.bool_]:
-    """Which beats lie in a stretch where activations are high at the beats: music with a beat."""
+def clearness(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]:
+    """Mean activation at the beats of the 8 s around each beat: high in music with a beat.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (n_beats,)
+        Where the beats are.
+    heard : ndarray, shape (n_frames, 2)
+        Activations.
+
+    Returns
+    -------
+    ndarray, shape (n_beats,)
+    """
     if not len(frames):
-        return np.zeros(0, bool)
+        return np.zeros(0)
     around = np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-1, 2), 0, len(heard) - 1)
     strength = heard[around, 0].max(axis=1)
     near = np.abs(frames[:, None] - frames[None]) <= CLEAR_SECONDS / 2 * FRAME_RATE
-    means: NDArray[np.floating] = near @ strength / near.sum(axis=1)
-    return means >= CLEAR_AT
+    means: NDArray[np.float64] = near @ strength.astype(np.float64) / near.sum(axis=1)
+    return means
 
 
 class BeatHistory:

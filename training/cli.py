@@ -14,6 +14,7 @@ from training.commands import (
     average,
     baseline,
     beats,
+    beats_choose,
     calibrate,
     compare,
     corpus,
@@ -37,7 +38,7 @@ GROUPS = {
     "data": (corpus, label, manifest, download, duplicates, degrade, features),
     "train": (train, average, merge, calibrate, embed),
     "judge": (evaluate, compare, follow, aggregation, tempo, plot),
-    "beats": (beats,),
+    "beats": (beats, beats_choose),
     "thesis": (experiment, baseline),
 }
 

@@ -16,6 +16,7 @@ TINY: dict[str, list[str]] = {
     "endtoend": ["--seconds", "6", "--formats", "mp3", "--files", "2", "--runs", "1"],
     "coldstart": ["--runs", "2"],
     "live": ["--seconds", "6"],
+    "beats": ["--seconds", "6"],
     "memory": ["--minutes", "0.1", "0.2", "--runs", "1"],
     "training": ["--architectures", "mobilenet_v3_small", "--batches", "1", "--batch-size", "2"],
     "stress": [],

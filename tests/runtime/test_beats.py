@@ -1,6 +1,8 @@
 """Beats of files and of music that plays, on made-up activations and on generated music."""
 
 import json
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,11 @@ def model() -> BeatModel:
 
 @pytest.fixture(scope="module")
 def waltz() -> np.ndarray:
-    samples, rate = soundfile.read(EXAMPLES / "viennese_waltz.ogg", dtype="float32")
+    return _example("viennese_waltz")
+
+
+def _example(name: str) -> np.ndarray:
+    samples, rate = soundfile.read(EXAMPLES / f"{name}.ogg", dtype="float32")
     return melspectrogram(samples, sample_rate=rate)
 
 
@@ -86,11 +92,11 @@ def test_live_foresees_what_the_file_says(model: BeatModel, waltz: np.ndarray) -
 @pytest.mark.parametrize("kind", ["noise", "hum", "silence"])
 def test_what_has_no_beat_has_none(model: BeatModel, kind: str) -> None:
     rng = np.random.default_rng(0)
-    time = np.arange(12 * 22050) / 22050
+    moments = np.arange(12 * 22050) / 22050
     samples = {
-        "noise": rng.normal(0, 0.1, len(time)),
-        "hum": 0.1 * np.sin(2 * np.pi * 100 * time),
-        "silence": np.zeros(len(time)),
+        "noise": rng.normal(0, 0.1, len(moments)),
+        "hum": 0.1 * np.sin(2 * np.pi * 100 * moments),
+        "silence": np.zeros(len(moments)),
     }[kind]
     frames = melspectrogram(samples.astype(np.float32))
     assert find_beats(frames, {}, model=model) == Beats()
@@ -103,12 +109,48 @@ def test_what_has_no_beat_has_none(model: BeatModel, kind: str) -> None:
 
 
 def test_work_and_memory_are_constant(model: BeatModel, waltz: np.ndarray) -> None:
+    """Of some minutes the last frames cost what the first did, and nothing that is kept has grown."""
     tracker = BeatTracker(model)
-    sizes = []
-    for _ in range(3):
-        tracker.push(waltz)
-        sizes.append(tracker._filter.belief.nbytes + tracker._activations._state.nbytes)
-    assert len(set(sizes)) == 1
+    tracker.believe({"viennese_waltz": 1.0})
+    seconds, held = [], []
+    tracemalloc.start()
+    for _ in range(8):
+        begun = time.process_time()
+        for first in range(0, len(waltz), 172):
+            tracker.push(waltz[first : first + 172])
+            tracker.beat(first / FRAME_RATE)
+        seconds.append(time.process_time() - begun)
+        held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert held[-1] - held[1] < 50_000
+    assert np.median(seconds[-3:]) < 1.5 * np.median(seconds[1:4])
+
+
+@pytest.mark.parametrize(("before", "after"), [("viennese_waltz", "rumba"), ("quickstep", "viennese_waltz")])
+def test_another_song_starts_the_bar_anew_within_four_seconds(
+    model: BeatModel, before: str, after: str
+) -> None:
+    """Songs of other dances, one after the other as a DJ plays them; the evidence changes 2 s later."""
+    first, second = (_example(name)[: round(14 * FRAME_RATE)] for name in (before, after))
+    truth = find_beats(second, {after: 1.0}, model=model)
+    tracker = BeatTracker(model)
+    tracker.believe({before: 0.95, "other": 0.05})
+    tracker.push(first)
+    right = []
+    start = len(first) / FRAME_RATE
+    for frame in range(len(second) - 43):
+        if frame == round(2 * FRAME_RATE):
+            tracker.believe({before: 0.5, after: 0.5})
+        if frame == round(3 * FRAME_RATE):
+            tracker.believe({after: 0.95, "other": 0.05})
+        tracker.push(second[frame : frame + 1])
+        beat = tracker.beat(start + frame / FRAME_RATE + 0.046)
+        if frame > 6 * FRAME_RATE and beat is not None:  # 4 s after the evidence began to change
+            nearest = int(np.abs(np.array(truth.times) - (beat.time - start)).argmin())
+            on_the_beat = abs(truth.times[nearest] - (beat.time - start)) < 0.07
+            right.append(on_the_beat and beat.position in (None, truth.positions[nearest]))
+    assert len(right) > 100
+    assert np.mean(right) > 0.9
 
 
 def test_a_gap_starts_anew(model: BeatModel, waltz: np.ndarray) -> None:
@@ -241,8 +283,8 @@ def test_clicks_are_heard_at_the_beats() -> None:
     beats = Beats((0.5, 1.0, 1.5, 3.99), (1, 2, 3, 1))
     clicked = beat_files.with_clicks(np.zeros_like(samples), 22050, beats)
     loud = np.flatnonzero(np.abs(clicked) > 0.05) / 22050
-    for time in beats.times:
-        assert np.abs(loud - time).min() < 0.005
+    for at in beats.times:
+        assert np.abs(loud - at).min() < 0.005
     assert not ((loud > 0.55) & (loud < 1.0)).any()
     assert np.abs(clicked[11025:11900]).max() > 1.5 * np.abs(clicked[22050:22900]).max()  # the one is louder
     assert np.abs(beat_files.with_clicks(samples * 1e5, 22050, beats)).max() <= 1

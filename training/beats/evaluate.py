@@ -24,7 +24,9 @@ from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, N_FFT, SAMPLE_RATE, Float32
 from runtime.segments import SEGMENT_FRAMES
 from training.beats import peers
-from training.data.codec import ARRAYS
+from training.beats.examples import annotated
+from training.data.codec import ARRAYS, STORED
+from training.data.manifest import read_selection
 from training.learning.hall import CONTEXT, in_a_hall
 
 LONG = 15.0  # s
@@ -93,6 +95,21 @@ def real_excerpts(annotations: Path, spectrograms: Path) -> list[Excerpt]:
     return found
 
 
+def generated_excerpts(selection: str, store: Path) -> list[Excerpt]:
+    """Recordings of MANIFEST.csv[@SPLIT] with `.beats` beside them; what has no beats has none in there."""
+    return [
+        Excerpt(one.stored.recording.dance, STORED.decode(np.asarray(one.stored.codes())), one.beats)
+        for one in annotated(read_selection(selection), store)
+    ]
+
+
+def thinned(excerpts: Sequence[Excerpt], limit: int | None) -> list[Excerpt]:
+    """At most so many, evenly from first to last; all of them where no limit is given."""
+    if limit is None or limit >= len(excerpts):
+        return list(excerpts)
+    return [excerpts[i] for i in np.linspace(0, len(excerpts) - 1, limit).round().astype(int)]
+
+
 def score(truth: Beats, told: Beats, *, after: float) -> Score:
     """Measures of one recording, of beats from `after` seconds on."""
     from mir_eval import beat
@@ -118,9 +135,8 @@ def after(excerpt: Excerpt, *, live: bool) -> float:
     return TRIMMED if excerpt.duration >= LONG else 0.0
 
 
-Evidence = Sequence[
-    tuple[int, Mapping[str, float]]
-]  # what is known of the dance once so many frames are heard
+# what is known of the dance once so many frames are heard
+Evidence = Sequence[tuple[int, Mapping[str, float]]]
 
 
 def live(frames: Float32, evidence: Evidence, model: BeatModel) -> Beats:
@@ -132,24 +148,32 @@ def live(frames: Float32, evidence: Evidence, model: BeatModel) -> Beats:
     evidence : sequence of (int, mapping)
     model : BeatModel
     """
-    stream, bars = BeatActivations(model), bar_pointer.BarFilter()
+    stream = BeatActivations(model)
+    changes = [(0, {}), *((max(0, n - 1), told) for n, told in evidence)]
+    parts = []
+    for (first, told), last in zip(changes, [*(n for n, _ in changes[1:]), len(frames)], strict=True):
+        stream.believe(told)
+        parts.append(stream.push(frames[first:last]))
+    return shown_live(np.concatenate([*parts, stream.flush()]), evidence)
+
+
+def shown_live(heard: Float32, evidence: Evidence) -> Beats:
+    """As `live`, of activations (n_frames, 2) that were made by the evidence of their time."""
+    bars = bar_pointer.BarFilter()
     coming = list(evidence)
     times: list[float] = []
     positions: list[int] = []
     due: tuple[float, int, float] | None = None
-    for newest in range(len(frames)):
+    for newest in range(len(heard)):
         while coming and coming[0][0] <= newest + 1:
-            told = coming.pop(0)[1]
-            stream.believe(told)
-            bars.believe(told)
+            bars.believe(coming.pop(0)[1])
         now = newest / FRAME_RATE + WINDOW
         if due is not None and due[0] <= now:
             times.append(due[0])
             positions.append(due[1])
-        heard = stream.push(frames[newest : newest + 1])
-        if not len(heard):
+        if newest < LOOK_AHEAD:
             continue
-        bars.push(heard)
+        bars.push(heard[newest - LOOK_AHEAD : newest - LOOK_AHEAD + 1])
         known = (newest - LOOK_AHEAD) / FRAME_RATE
         # not the beat that was shown, once more
         seen = bars.forecast(max(now, times[-1] + 0.5 * due[2] if times and due else 0.0) - known)

@@ -1,5 +1,6 @@
 """Random excerpts of generated recordings, with their beats: batches for the beat network."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,18 @@ from training.data.codec import STORED
 from training.data.manifest import Recording
 from training.data.store import Store, Stored
 from training.learning.augment import Augmentation
-from training.learning.hall import Hall
+from training.learning.hall import Hall, centres, people
 from training.learning.sampler import resample
 
-EXCERPT_FRAMES = 430  # 10 s: some bars of all but the slowest dances
+EXCERPT_FRAMES = 516  # 12 s: some bars of all but the slowest dances
 UNTOLD, UNSURE = 0.15, 0.3  # shares of excerpts of which no dance, and several dances, are told
 NOT_NAMED = 0.15  # share of social dances' excerpts that are told as other: so do models of ten dances
-STRETCH = 0.08
+STRETCH = 0.1
+SPLICED = 0.08  # share of excerpts in which other music begins
+PEOPLE, RUBATO = 0.04, 0.03  # shares without a beat: people without music, and music out of all time
+RUBATO_OCTAVES, RUBATO_FRAMES = 0.6, 30  # how far its tempo wanders, and between how many frames
+DULL = 0.3  # share of excerpts of narrow bandwidth, as of old records and streams
+DYNAMICS = (0.75, 1.25)  # exponent on power: compressed and expanded
 AUGMENTATION = Augmentation(tilt=3.0, noise=0.3, mask=0.2)
 
 
@@ -92,37 +98,87 @@ class Excerpts:
         targets = np.zeros((self.batch_size, 2, EXCERPT_FRAMES), np.float32)
         told = np.zeros((self.batch_size, len(DANCES_TOLD)), np.float32)
         for i in range(self.batch_size):
-            recordings = self.dances[rng.integers(len(self.dances))]
-            one = recordings[rng.integers(len(recordings))]
-            self._cut(one, rng, codes[i], targets[i])
+            dance = self._fill(rng, codes[i], targets[i])
             if self.told:
-                told[i] = _told(one.stored.recording.dance, rng)
+                told[i] = _told(dance, rng)
         torch.manual_seed(int(rng.integers(2**31)))
         with torch.no_grad():
-            power = AUGMENTATION(self.hall(torch.from_numpy(STORED.decode(codes))))
-            return features(power), torch.from_numpy(told), torch.from_numpy(targets)
+            power = torch.from_numpy(STORED.decode(codes))
+            for i in np.flatnonzero(rng.random(self.batch_size) < PEOPLE):
+                power[i] = people(length)
+                targets[i] = 0
+            power = AUGMENTATION(_narrowed(self.hall(power)))
+            return _compressed(features(power)), torch.from_numpy(told), torch.from_numpy(targets)
 
-    def _cut(
-        self,
-        one: Annotated,
-        rng: np.random.Generator,
-        codes: NDArray[np.uint8],
-        targets: NDArray[np.float32],
-    ) -> None:
-        """A random part, stretched, with what there is of its context."""
-        whole = one.stored.codes()
-        stretch = 1 + rng.uniform(-STRETCH, STRETCH)  # frames of the recording for one of the excerpt
-        wanted = min(round(EXCERPT_FRAMES * stretch), len(whole))
-        stretch = wanted / EXCERPT_FRAMES
-        start = int(rng.integers(len(whole) - wanted + 1))
-        before = min(round(self.hall.context * stretch), start)
-        part = resample(whole[start - before : start + wanted], EXCERPT_FRAMES + round(before / stretch))
-        codes[-len(part) :] = part[-len(codes) :]
-        times = np.array(one.beats.times) * FRAME_RATE
-        frames = np.rint((times - start) / stretch).astype(int)
-        inside = (frames >= 0) & (frames < EXCERPT_FRAMES)
-        targets[0, frames[inside]] = 1
-        targets[1, frames[inside & (np.array(one.beats.positions) == 1)]] = 1
+    def _fill(self, rng: np.random.Generator, codes: NDArray[np.uint8], targets: NDArray[np.float32]) -> str:
+        """An excerpt, at times one in which other music begins, or out of time; the dance of it."""
+        one = self._drawn(rng)
+        _cut(one, rng, codes, targets)
+        kind = rng.random()
+        if kind < SPLICED:
+            other = self._drawn(rng)
+            after = int(rng.integers(EXCERPT_FRAMES // 4, EXCERPT_FRAMES * 3 // 4))
+            new, its = np.zeros_like(codes), np.zeros_like(targets)
+            _cut(other, rng, new, its)
+            codes[-after:], targets[:, -after:] = new[-after:], its[:, -after:]
+            one = (one, other)[int(rng.random() < 0.7)]  # the evidence takes a while to change
+        elif kind < SPLICED + RUBATO:
+            codes[:] = out_of_time(codes, rng)
+            targets[:] = 0
+        return one.stored.recording.dance
+
+    def _drawn(self, rng: np.random.Generator) -> Annotated:
+        recordings = self.dances[rng.integers(len(self.dances))]
+        return recordings[rng.integers(len(recordings))]
+
+
+def _cut(
+    one: Annotated, rng: np.random.Generator, codes: NDArray[np.uint8], targets: NDArray[np.float32]
+) -> None:
+    """A random part, stretched, with what there is of its context."""
+    whole = one.stored.codes()
+    stretch = 1 + rng.uniform(-STRETCH, STRETCH)  # frames of the recording for one of the excerpt
+    wanted = min(round(EXCERPT_FRAMES * stretch), len(whole))
+    stretch = wanted / EXCERPT_FRAMES
+    start = int(rng.integers(len(whole) - wanted + 1))
+    before = min(round((len(codes) - EXCERPT_FRAMES) * stretch), start)
+    part = resample(whole[start - before : start + wanted], EXCERPT_FRAMES + round(before / stretch))
+    codes[-len(part) :] = part[-len(codes) :]
+    times = np.array(one.beats.times) * FRAME_RATE
+    frames = np.rint((times - start) / stretch).astype(int)
+    inside = (frames >= 0) & (frames < EXCERPT_FRAMES)
+    targets[0, frames[inside]] = 1
+    targets[1, frames[inside & (np.array(one.beats.positions) == 1)]] = 1
+
+
+def out_of_time(codes: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Rubato beyond any beat: a spectrogram (n_frames, 224) whose tempo wanders by octaves."""
+    knots = np.arange(0, len(codes) + RUBATO_FRAMES, RUBATO_FRAMES)
+    octaves = np.interp(np.arange(len(codes)), knots, rng.normal(0, RUBATO_OCTAVES, len(knots)))
+    position = np.cumsum(2.0**octaves)
+    position *= min(1.0, (len(codes) - 1) / position[-1])
+    below = np.minimum(position.astype(int), len(codes) - 2)
+    part = (position - below)[:, None].astype(np.float32)
+    return np.rint(codes[below] * (1 - part) + codes[below + 1] * part).astype(np.uint8)
+
+
+def _narrowed(power: Tensor) -> Tensor:
+    """Some excerpts of mel power (n, T, 224) without what is low and high, as old records and streams are."""
+    n = len(power)
+    octaves = torch.log2(centres(power.device))
+    low = torch.log2(40 * 5 ** torch.rand(n, 1))
+    high = torch.log2(2500 * 4 ** torch.rand(n, 1))
+    slopes = 6 + 30 * torch.rand(2, n, 1)  # dB an octave
+    fall = (low - octaves).clamp(min=0) * slopes[0] + (octaves - high).clamp(min=0) * slopes[1]
+    fall *= torch.rand(n, 1) < DULL
+    return power * 10 ** (-fall / 10)[:, None]
+
+
+def _compressed(features: Tensor) -> Tensor:
+    """Logarithms of power (n, 56, T), compressed or expanded."""
+    low, high = DYNAMICS
+    exponent = low + (high - low) * torch.rand(len(features), 1, 1)
+    return (features * exponent).clamp(min=math.log(DYNAMIC_RANGE))
 
 
 def _told(dance: str, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,10 +17,11 @@ from training.beats.examples import Annotated, Excerpts
 from training.beats.network import LOOK_AHEAD, BeatNetwork
 from training.learning.hall import Hall
 
-FORMAT = 1
+FORMAT = 2
 TOLERANCE = 1  # frames, 23 ms, by which a beat may be early or late at no cost
 POSITIVE_WEIGHT = (2.0, 3.0)  # of frames with a beat, and with a downbeat: they are rare
 WARM_UP = 43  # frames at the start of an excerpt that do not count
+REPORT_EVERY = 100  # steps, after which the checkpoint is written too
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def train(
     output: Path,
     *,
     start: BeatNetwork | None = None,
+    resume: bool = False,
     report: Callable[[str], None] = print,
 ) -> BeatNetwork:
     """Train a network and write its checkpoint.
@@ -112,6 +115,9 @@ def train(
         A .pt file.
     start : BeatNetwork, optional
         Of the same kind, whose weights are started from.
+    resume : bool
+        Whether to go on where a training with these settings that wrote to `output` was stopped. Their
+        number of steps may differ: the learning rate then falls towards the new end.
     report : callable
         Called with a line now and then.
     """
@@ -128,8 +134,9 @@ def train(
     checks = Excerpts(validation, batch_size=16, seed=settings.seed + 1, hall=hall, told=settings.told)
     checked = [checks(i) for i in range(4)] if validation else []
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-    started, recent = time.monotonic(), []
-    for step in range(settings.steps):
+    first = _resumed(output, network, optimiser, settings) if resume else 0
+    begun, recent = time.process_time(), []
+    for step in range(first, settings.steps):
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _rate(step, settings.steps)
         cost = _cost(network, *batches(step))
@@ -138,31 +145,52 @@ def train(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         recent.append(float(cost.detach()))
-        if (step + 1) % 100 == 0 or step + 1 == settings.steps:
+        if (step + 1) % REPORT_EVERY == 0 or step + 1 == settings.steps:
             network.eval()
             with torch.no_grad():
                 held = sum(float(_cost(network, *batch)) for batch in checked) / max(1, len(checked))
             network.train()
             report(
                 f"step {step + 1} of {settings.steps}: loss {sum(recent) / len(recent):.4f}, "
-                f"validation {held:.4f}, {time.monotonic() - started:.0f} s"
+                f"validation {held:.4f}, {time.process_time() - begun:.0f} s of a core"
             )
             recent.clear()
-            save(network, settings, output)
+            ended = step + 1 == settings.steps
+            save(network, settings, output, progress=None if ended else (step + 1, optimiser.state_dict()))
     return network.eval()
 
 
-def save(network: BeatNetwork, settings: BeatSettings, path: Path) -> None:
-    """Write a checkpoint."""
+def save(
+    network: BeatNetwork,
+    settings: BeatSettings,
+    path: Path,
+    *,
+    progress: tuple[int, dict[str, Any]] | None = None,
+) -> None:
+    """Write a checkpoint; with steps done and the state of the optimiser one that can be resumed."""
+    content = {"beats_format": FORMAT, "settings": asdict(settings), "state_dict": network.state_dict()}
+    if progress is not None:
+        content |= {"step": progress[0], "optimiser": progress[1]}
     with replacing(path) as temporary:
-        torch.save(
-            {"beats_format": FORMAT, "settings": asdict(settings), "state_dict": network.state_dict()},
-            temporary,
-        )
+        torch.save(content, temporary)
 
 
-def load(path: Path) -> tuple[BeatNetwork, BeatSettings]:
-    """Read a checkpoint; the network is in eval mode."""
+def _resumed(
+    path: Path, network: BeatNetwork, optimiser: torch.optim.Optimizer, settings: BeatSettings
+) -> int:
+    """Give network and optimiser the state that `path` has of them; steps that are done."""
+    checkpoint = _read(path)
+    if "step" not in checkpoint:
+        raise ModelError(f"{path} is a finished training; start from it with --weights")
+    before = BeatSettings(**checkpoint["settings"])
+    if replace(before, steps=settings.steps) != settings:
+        raise ParameterError(f"{path} was trained with other settings ({before}); resume with these")
+    network.load_state_dict(checkpoint["state_dict"])
+    optimiser.load_state_dict(checkpoint["optimiser"])
+    return int(checkpoint["step"])
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -171,6 +199,12 @@ def load(path: Path) -> tuple[BeatNetwork, BeatSettings]:
         raise ModelError(f"{path} cannot be read as PyTorch weights ({error})") from error
     if not isinstance(checkpoint, dict) or checkpoint.get("beats_format") != FORMAT:
         raise ModelError(f"{path} is no checkpoint of `python -m training beats-train` of this version")
+    return checkpoint
+
+
+def load(path: Path) -> tuple[BeatNetwork, BeatSettings]:
+    """Read a checkpoint; the network is in eval mode."""
+    checkpoint = _read(path)
     settings = BeatSettings(**checkpoint["settings"])
     network = BeatNetwork(settings.kind)
     try:

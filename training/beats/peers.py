@@ -1,6 +1,6 @@
 """Other ways to tell beats, for comparison: each told the dance, and none of them trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from runtime.beats import Beats
 from runtime.dances import dance
 from runtime.mel import FRAME_RATE, HOP_LENGTH, SAMPLE_RATE, Float32
+from runtime.tempo import TempoTracker
 
 PHASES = 64  # of a beat that the comb tries
 STEP = 1.004  # ratio of neighbouring tempi that it tries
@@ -29,8 +30,24 @@ def comb(frames: Float32, key: str) -> Beats:
     low, high = ((facts.mpm_low or 20) * beats, (facts.mpm_high or 50) * beats)
     curve = onset_curve(frames)
     curve = np.convolve(curve, [0.25, 0.5, 0.25], "same")
+    return _at_constant_tempo(curve, np.exp(np.arange(np.log(low), np.log(high), np.log(STEP))), beats)
+
+
+def at_the_tempo(frames: Float32, key: str) -> Beats:
+    """As `comb`, at the tempo of `runtime.tempo`: what whichdance told before it knew beats."""
+    facts = dance(key)
+    tracker = TempoTracker()
+    tracker.push(frames)
+    tempo = tracker.estimate(facts)
+    if tempo is None:
+        return Beats()
+    curve = np.convolve(onset_curve(frames), [0.25, 0.5, 0.25], "same")
+    return _at_constant_tempo(curve, [tempo.bpm], facts.beats_per_bar or 4)
+
+
+def _at_constant_tempo(curve: NDArray[np.float64], tempi: Iterable[float], beats: int) -> Beats:
     best = (-1.0, np.zeros(1))
-    for bpm in np.exp(np.arange(np.log(low), np.log(high), np.log(STEP))):
+    for bpm in tempi:
         period = 60 * FRAME_RATE / bpm
         for phase in np.arange(PHASES) / PHASES * period:
             at = np.arange(phase, len(curve) - 1, period)
@@ -62,4 +79,5 @@ def dynamic_programming(frames: Float32, key: str) -> Beats:
 ALL: dict[str, Callable[[Float32, str], Beats]] = {
     "librosa, told the tempo": dynamic_programming,
     "comb, told the dance": comb,
+    "comb at whichdance's tempo": at_the_tempo,
 }

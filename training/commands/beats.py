@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from runtime.command.exits import whole
 from training.commands.given import given
 from training.settings import Data
 
@@ -16,9 +17,9 @@ def add_parser(commands: Any) -> None:
         "beats-train",
         help="train the network for beats and downbeats",
         description="Learns from recordings beside which .beats files lie, as `corpus` writes them: of the "
-        "manifest's split train, watched on its split validation.",
+        "manifests' split train, watched on their split validation.",
     )
-    train.add_argument("manifest", type=Path)
+    train.add_argument("manifest", type=Path, nargs="+")
     train.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.pt")
     train.add_argument(
         "--kind", choices=("tcn", "gru"), default="tcn",
@@ -32,6 +33,7 @@ def add_parser(commands: Any) -> None:
     )
     train.add_argument("--untold", action="store_true", help="do not tell the network which dance it may be")
     train.add_argument("--weights", type=Path, metavar="FILE.pt", help="start from those of this checkpoint")
+    train.add_argument("--resume", action="store_true", help="go on where this command was stopped")
     train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     train.add_argument(
         "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
@@ -52,7 +54,7 @@ def add_parser(commands: Any) -> None:
         help="mel_db of the annotated excerpts (default: melspectrograms_… beside beats_…)",
     )  # fmt: skip
     measure.add_argument("--hall", type=float, metavar="DB", help="also in halls, DB above the people")
-    measure.add_argument("--limit", type=int, metavar="N", help="about so many recordings of each set")
+    measure.add_argument("--limit", type=whole(1), metavar="N", help="at most so many recordings of each set")
     measure.add_argument("-o", "--output", type=Path, metavar="FILE.json")
     measure.add_argument(
         "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
@@ -71,13 +73,16 @@ def _train(args: argparse.Namespace) -> int:
         args.kind, args.steps, args.batch_size, args.learning_rate, args.hall, not args.untold, args.seed
     )
     torch.set_num_threads(1)
-    recordings = read_manifest(args.manifest)
-    check_splits(args.manifest, recordings, "train", "validation")
-    store = given(Data, args).store_of(args.manifest)
-    learning, watched = (annotated(of_split(recordings, split), store) for split in ("train", "validation"))
+    learning, watched = [], []
+    for manifest in args.manifest:
+        recordings = read_manifest(manifest)
+        check_splits(manifest, recordings, "train", "validation")
+        store = given(Data, args).store_of(manifest)
+        learning += annotated(of_split(recordings, "train"), store)
+        watched += annotated(of_split(recordings, "validation"), store)
     start = load(args.weights)[0] if args.weights else None
     print(f"{len(learning)} recordings to learn from, {len(watched)} to watch")
-    train(learning, watched, settings, args.output, start=start)
+    train(learning, watched, settings, args.output, start=start, resume=args.resume)
     print(f"{args.output}: written")
     return 0
 
@@ -85,7 +90,6 @@ def _train(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     import json
 
-    import numpy as np
     import torch
     from rich.console import Console
     from rich.table import Table
@@ -94,10 +98,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     from runtime.atomic import replacing
     from runtime.beat_activations import BeatModel
     from training.beats import evaluate
-    from training.beats.examples import annotated
     from training.commands.features import progress
-    from training.data.codec import STORED
-    from training.data.manifest import manifest_path, read_selection
+    from training.data.manifest import manifest_path
 
     torch.set_num_threads(1)
     model = BeatModel.load(args.network)
@@ -112,16 +114,9 @@ def _evaluate(args: argparse.Namespace) -> int:
             excerpts = evaluate.real_excerpts(path, spectrograms)
         else:
             store = given(Data, args).store_of(manifest_path(text))
-            excerpts = [
-                evaluate.Excerpt(
-                    one.stored.recording.dance, STORED.decode(np.asarray(one.stored.codes())), one.beats
-                )
-                for one in annotated(read_selection(text), store)
-                if one.beats.times
-            ]
+            excerpts = [one for one in evaluate.generated_excerpts(text, store) if one.beats.times]
         name = Path(text).stem if text.endswith(".npz") else Path(text).parent.name
-        if args.limit:
-            excerpts = excerpts[:: max(1, len(excerpts) // args.limit)][: args.limit]
+        excerpts = evaluate.thinned(excerpts, args.limit)
         sets = [(name, excerpts)]
         if args.hall is not None:
             sets.append((f"{name}, hall {args.hall:g} dB", evaluate.in_hall(excerpts, args.hall)))

@@ -40,6 +40,15 @@ def add_parser(commands: Any) -> None:
     scores.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
     scores.set_defaults(func=_scores)
 
+    beats = kinds.add_parser("beats", help="a recording's activations of beats, and the bars they make")
+    beats.add_argument("recording", type=Path)
+    beats.add_argument("-o", "--output", type=Path, required=True, help=".png, .svg or .pdf")
+    beats.add_argument("--dance", help="which it is (default: asked of the shipped model)")
+    beats.add_argument("--network", type=Path, metavar="FILE.onnx", help="(default: the shipped one)")
+    beats.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
+    beats.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
+    beats.set_defaults(func=_beats)
+
     spectrogram = kinds.add_parser(
         "spectrogram", help="a recording's spectrogram above its mel spectrogram (thesis figure 3.1)"
     )
@@ -135,6 +144,28 @@ def checkpoint_model(path: str) -> "Model":
             return run(batch.copy())[:, known]  # PyTorch takes no views that cannot be written to
 
     return Model(info, Network())
+
+
+def _beats(args: argparse.Namespace) -> int:
+    from runtime import Classifier, mel
+    from runtime.beat_activations import BeatModel, activations
+    from runtime.beats import beats_of
+    from runtime.command.plot import check_plot_path
+    from runtime.dances import DANCES
+    from runtime.errors import ParameterError
+    from training.beats.pictures import bars
+    from training.evaluation import plots
+
+    check_plot_path(args.output)
+    if args.dance is not None and args.dance not in DANCES:
+        raise ParameterError(f"--dance: no dance {args.dance!r}; known are {', '.join(DANCES)}")
+    samples, sample_rate = _excerpt(args)
+    frames = mel.melspectrogram(samples, sample_rate=sample_rate)
+    evidence = {args.dance: 1.0} if args.dance else Classifier().classify_spectrogram(frames).scores
+    heard = activations(BeatModel.load(args.network), frames, evidence)
+    figure = bars(frames, heard, beats_of(heard, evidence), title=args.recording.stem)
+    plots.save(figure, args.output)
+    return 0
 
 
 def _spectrogram(args: argparse.Namespace) -> int:

@@ -214,7 +214,7 @@ def spectrogram_and_scores(frames: Float32, prediction: Prediction, *, title: st
     box = scores.get_position()
     scores.set_position((box.x0, 0.5 * box.y0, box.width, 0.5))
     spectrogram = figure.add_axes((box.x0, 0.65, box.width, 0.3), sharex=scores)
-    _spectrogram(spectrogram, frames)
+    mel_image(spectrogram, frames)
     scores.set_xlim(0, len(frames) / FRAME_RATE)  # all of the music, from before the first segment's middle
     spectrogram.tick_params(labelbottom=False)
     return figure
@@ -250,7 +250,7 @@ def spectrograms(samples: Float32, sample_rate: int) -> "Figure":
     top.set_ylim(FMIN, FMAX)
     top.set_ylabel("Hz")
     top.set_title("spectrogram", loc="left")
-    _spectrogram(bottom, melspectrogram(samples, sample_rate=sample_rate))
+    mel_image(bottom, melspectrogram(samples, sample_rate=sample_rate))
     bottom.set_title("mel spectrogram", loc="left")
     bottom.set_xlim(0, len(samples) / sample_rate)
     bottom.set_xlabel("seconds")
@@ -283,14 +283,15 @@ def mixing(signal: Float32, noise: Float32, alpha: float, sample_rate: int) -> "
         left.plot(time, samples, linewidth=0.3, color=SPLIT_COLOURS["validation"])
         left.set_ylim(-1, 1)
         left.set_title(name, loc="left")
-        _spectrogram(right, melspectrogram(samples, sample_rate=sample_rate))
+        mel_image(right, melspectrogram(samples, sample_rate=sample_rate))
     for axes in rows[-1]:
         axes.set_xlim(0, time[-1])
         axes.set_xlabel("seconds")
     return figure
 
 
-def _spectrogram(axes: "Axes", frames: Float32) -> None:
+def mel_image(axes: "Axes", frames: Float32) -> None:
+    """Draw mel power, (n_frames, 224), in dB over seconds and Hz."""
     db = 10 * np.log10(np.maximum(frames, 1e-10))
     top = float(db.max())
     axes.imshow(

@@ -167,13 +167,18 @@ class _Draw:
         return self.unit() < probability
 
 
+def people(length: int) -> Tensor:
+    """Mel power of people without music, (length, 224): voices, hands, clatter."""
+    return _crowd(_Draw(1, torch.device("cpu")), length)[0]
+
+
 class _Room:
     """Decay per band, one room for each of n segments."""
 
     def __init__(self, draw: _Draw) -> None:
         self.draw = draw
         # longer in the bass (walls), shorter in the treble (air, people), by a random amount
-        octaves = torch.log2(_centres(draw.device) / 1000)
+        octaves = torch.log2(centres(draw.device) / 1000)
         bass, treble = 0.15 * draw.unit(), 0.05 + 0.25 * draw.unit()
         seconds = draw.octaves(RT60) * 2 ** (-bass * octaves.clamp(max=0) - treble * octaves.clamp(min=0))
         keep = 10 ** (-6 / (FRAME_RATE * seconds.clamp(min=0.15)))
@@ -206,7 +211,7 @@ def _level(power: Tensor) -> Tensor:
 
 def _band_limits(draw: _Draw) -> Tensor:
     """Gains of a high-pass and a low-pass of random corners and slopes, shape (n, 1, 224)."""
-    octaves = torch.log2(_centres(draw.device))
+    octaves = torch.log2(centres(draw.device))
     below = (draw.octaves(HIGH_PASS).log2() - octaves).clamp(min=0) * draw.evenly(SLOPES)
     above = (octaves - draw.octaves(LOW_PASS).log2()).clamp(min=0) * draw.evenly(SLOPES)
     return 10 ** (-(below + above) / 10)
@@ -266,7 +271,7 @@ def _field(draw: _Draw, length: int) -> Tensor:
         grid = torch.randn(draw.n, 1, 2 + length // frames, 2 + N_MELS // _octave(2, 7), device=draw.device)
         wander = functional.interpolate(grid, (length, N_MELS), mode="bilinear", align_corners=True)
         db += wander[:, 0] * draw.evenly(deviation)
-    octaves = torch.log2(_centres(draw.device) / 500).clamp(min=0)
+    octaves = torch.log2(centres(draw.device) / 500).clamp(min=0)
     db -= draw.evenly((2.0, 12.0)) * octaves  # dB an octave, down from where speech is loudest
     power = torch.exp(db / DB)
     loud = _level(power)
@@ -303,7 +308,7 @@ def _clapping(draw: _Draw, length: int) -> Tensor:
     envelope = (levels * torch.exp(-after.clamp(min=0) / decay) * (after > -1)).sum(dim=2)[:, None]
     overlap = torch.tensor([[[0.1, 0.25, 0.3, 0.25, 0.1]]], device=draw.device)  # of the front end's frames
     envelope = functional.conv1d(envelope, overlap, padding="same").transpose(1, 2)
-    octaves = torch.log2(_centres(draw.device) / draw.evenly((800.0, 3000.0)))
+    octaves = torch.log2(centres(draw.device) / draw.evenly((800.0, 3000.0)))
     colour = 10 ** (-octaves.abs() * draw.evenly((4.0, 12.0)) / 10)
     return (colour / colour.mean(dim=2, keepdim=True)) * (envelope / envelope.mean(dim=1, keepdim=True))
 
@@ -332,7 +337,7 @@ def _excerpts(long: Tensor, n: int, length: int) -> Tensor:
 
 
 @lru_cache(maxsize=2)
-def _centres(device: torch.device) -> Tensor:
+def centres(device: torch.device) -> Tensor:
     """Centre frequencies of the mel bands in Hz."""
     mels = np.linspace(0, float(hz_to_mel(FMAX)), N_MELS + 2)[1:-1]
     return torch.from_numpy(mel_to_hz(mels).astype(np.float32)).clamp(min=20).to(device)
