@@ -110,6 +110,14 @@ def thinned(excerpts: Sequence[Excerpt], limit: int | None) -> list[Excerpt]:
     return [excerpts[i] for i in np.linspace(0, len(excerpts) - 1, limit).round().astype(int)]
 
 
+def cropped(excerpt: Excerpt, n_frames: int) -> Excerpt:
+    """Its first frames, at most so many, with the beats in them."""
+    frames = excerpt.frames[:n_frames]
+    pairs = zip(excerpt.beats.times, excerpt.beats.positions, strict=True)
+    kept = [(t, p) for t, p in pairs if t < len(frames) / FRAME_RATE]
+    return replace(excerpt, frames=frames, beats=Beats.of([t for t, _ in kept], [p for _, p in kept]))
+
+
 def score(truth: Beats, told: Beats, *, after: float) -> Score:
     """Measures of one recording, of beats from `after` seconds on."""
     from mir_eval import beat
@@ -270,12 +278,9 @@ def in_hall(excerpts: Sequence[Excerpt], decibels: float = 5.0, seed: int = 0) -
     """Their first 16 s, each in a hall with people, the music so many dB above them."""
     torch.manual_seed(seed)
     result = []
-    for excerpt in excerpts:
-        frames = excerpt.frames[:HALL_FRAMES]
+    for excerpt in (cropped(one, HALL_FRAMES) for one in excerpts):
+        frames = excerpt.frames
         power = torch.from_numpy(np.concatenate([frames[:CONTEXT][::-1], frames]))
         heard = in_a_hall(power[None], (decibels, decibels), 1.0)[0].numpy()
-        pairs = zip(excerpt.beats.times, excerpt.beats.positions, strict=True)
-        kept = [(t, p) for t, p in pairs if t < len(frames) / FRAME_RATE]
-        beats = Beats.of([t for t, _ in kept], [p for _, p in kept])
-        result.append(replace(excerpt, frames=heard, beats=beats))
+        result.append(replace(excerpt, frames=heard))
     return result

@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from runtime.command.exits import whole
+from runtime.mel import FRAME_RATE
 from training.commands.given import given
 from training.settings import Data
 
-NO_BEAT = (5.0, 10.0, 20.0, 40.0, 80.0)  # values of the constant that are tried
+TRIED = {  # constants of `runtime.bar_pointer`, of which one at a time is changed
+    "NO_BEAT": (5.0, 10.0, 40.0),
+    "LOWEST": (0.003, 0.03, 0.1),
+    "TEMPO_RIGIDITY": (30.0, 120.0),
+}
+SECONDS = 12  # of each recording: as much as dancers wait for
 
 
 def add_parser(commands: Any) -> None:
@@ -17,7 +23,7 @@ def add_parser(commands: Any) -> None:
         "beats-thresholds",
         help="the line between music with a beat and what has none, from generated recordings",
         description="How clear beats are in music, in halls, and in what has none: speech, applause, crowds, "
-        "streets, noise, hum, music out of time; the line between them; what NO_BEAT does to F-measures.",
+        "streets, noise, hum, music out of time; the line between them; what constants do to F-measures.",
     )
     feedback = commands.add_parser(
         "beats-feedback",
@@ -54,7 +60,8 @@ def _read(args: argparse.Namespace) -> Any:
 
     store = given(Data, args).store_of(manifest_path(args.set))
     excerpts = [one for one in evaluate.generated_excerpts(args.set, store) if one.beats.times]
-    excerpts = evaluate.thinned(excerpts, args.limit)
+    n_frames = round(SECONDS * FRAME_RATE)
+    excerpts = [evaluate.cropped(one, n_frames) for one in evaluate.thinned(excerpts, args.limit)]
     return excerpts, evaluate.in_hall(excerpts, args.hall)
 
 
@@ -94,14 +101,13 @@ def _thresholds(args: argparse.Namespace) -> int:
     console.print(table)
     for where, (line, now) in lines.items():
         console.print(f"{where}: most is right at {line:.2f} (set to {now:g})")
-    effect = Table(
-        "NO_BEAT", *(f"{s} {w} {m}" for s in sets for w in ("file", "live") for m in ("F", "down"))
-    )
-    tried = [{"NO_BEAT": value} for value in NO_BEAT]
+    effect = Table("", *(f"{s} {w} {m}" for s in sets for w in ("file", "live") for m in ("F", "down")))
+    tried: list[dict[str, float]] = [{}, *({name: v} for name, values in TRIED.items() for v in values)]
     measured = [thresholds.scores(some, model, tried) for some in sets.values()]
-    for value, pairs in zip(NO_BEAT, zip(*measured, strict=True), strict=True):
+    for change, pairs in zip(tried, zip(*measured, strict=True), strict=True):
+        name = ", ".join(f"{key} {value:g}" for key, value in change.items()) or "as it is"
         scores = [one for pair in pairs for one in pair]
-        effect.add_row(f"{value:g}", *(f"{s:.3f}" for one in scores for s in (one.f, one.downbeat_f)))
+        effect.add_row(name, *(f"{s:.3f}" for one in scores for s in (one.f, one.downbeat_f)))
     console.print(effect)
     return 0
 
