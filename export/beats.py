@@ -156,6 +156,11 @@ def publish(
         If the float file is not the same network, or too large.
     """
     network, settings = load(checkpoint)
+    if settings.kind == "gru":  # torch.export 2.13 unrolls its loop into one whose strides it then refuses
+        raise ModelError(
+            f"{checkpoint}: PyTorch cannot export recurrent units for any number of frames; "
+            "train with --kind tcn"
+        )
     measured = [_evaluation(path) for path in evaluations]
     fields = {
         "format_version": FORMAT_VERSION,

@@ -36,10 +36,10 @@ def make_checkpoint(path: Path, kind: str) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["tcn", "gru"])
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
-    checkpoint = make_checkpoint(folder / "beats.pt", request.param)
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("beats")
+    checkpoint = make_checkpoint(folder / "beats.pt", "tcn")
     assert main([str(checkpoint), "-o", str(folder / "models"), "--licence", "MIT", "--version", "9"]) == 0
     return folder
 
@@ -140,6 +140,15 @@ def test_another_network_is_noticed_and_nothing_is_written(
             command="",
         )
     assert not (tmp_path / "models/beats.onnx").exists()
+
+
+def test_recurrent_units_are_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = make_checkpoint(tmp_path / "beats.pt", "gru")
+    assert main([str(checkpoint), "-o", str(tmp_path / "models"), "--licence", "MIT", "--version", "9"]) != 0
+    assert "--kind tcn" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
 
 
 def test_what_is_no_evaluation_is_named(exported: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ class Excerpts:
         torch.manual_seed(int(rng.integers(2**31)))
         with torch.no_grad():
             power = torch.from_numpy(STORED.decode(codes))
-            for i in np.flatnonzero(rng.random(self.batch_size) < PEOPLE):
+            for i in np.flatnonzero(rng.random(self.batch_size) < PEOPLE).tolist():
                 power[i] = people(length)
                 targets[i] = 0
             power = AUGMENTATION(_narrowed(self.hall(power)))

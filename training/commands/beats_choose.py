@@ -1,6 +1,7 @@
 """`beats-thresholds`, `beats-feedback`: what `runtime.beats` is set to, from generated recordings alone."""
 
 import argparse
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,15 @@ def add_parser(commands: Any) -> None:
     feedback.set_defaults(func=_feedback)
 
 
-def _read(args: argparse.Namespace) -> Any:
-    """The recordings that have beats, and the same in halls."""
+def _read(args: argparse.Namespace, dances: Collection[str] | None = None) -> Any:
+    """The recordings that have beats, of these dances if any are given, and the same in halls."""
     from training.beats import evaluate
     from training.data.manifest import manifest_path
 
     store = given(Data, args).store_of(manifest_path(args.set))
     excerpts = [one for one in evaluate.generated_excerpts(args.set, store) if one.beats.times]
+    if dances is not None:
+        excerpts = [one for one in excerpts if one.dance in dances]
     n_frames = round(SECONDS * FRAME_RATE)
     excerpts = [evaluate.cropped(one, n_frames) for one in evaluate.thinned(excerpts, args.limit)]
     return excerpts, evaluate.in_hall(excerpts, args.hall)
@@ -124,11 +127,12 @@ def _feedback(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)
     model, classifier = BeatModel.load(args.network), Classifier(args.model, threads=1)
-    table = Table("", "power", "dances right", "metres right", "log loss", "beat F", "downbeat F")
-    for name, some in zip(("music", f"hall {args.hall:g} dB"), _read(args), strict=True):
+    sets = _read(args, classifier.model.info.labels)
+    table = Table("", "n", "power", "dances right", "metres right", "log loss", "beat F", "downbeat F")
+    for name, some in zip(("music", f"hall {args.hall:g} dB"), sets, strict=True):
         with progress(name) as bar:
             for row in feedback.rows(some, model, classifier, progress=bar):
                 numbers = [f"{value:.3f}" for value in list(vars(row).values())[1:]]
-                table.add_row(name, f"{row.power:g}", *numbers)
+                table.add_row(name, str(len(some)), f"{row.power:g}", *numbers)
     Console().print(table)
     return 0
