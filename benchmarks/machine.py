@@ -12,9 +12,11 @@ INT8_DOT_PRODUCTS = ("avx512_vnni", "avx_vnni", "asimddp")  # instructions, as t
 
 
 def describe() -> dict[str, Any]:
-    """CPU, cores, how busy they are, memory, system and versions; nothing that tells whose machine it is."""
+    """CPU, cores, load, memory, system, versions and commit; nothing that tells whose machine it is."""
     import soundfile
     from threadpoolctl import threadpool_info
+
+    from training.data.provenance import commit
 
     return {
         "cpu": cpu_name(),
@@ -23,6 +25,7 @@ def describe() -> dict[str, Any]:
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "int8_dot_products": any(flag in cpu_flags() for flag in INT8_DOT_PRODUCTS),
         "gpu": gpu_name(),
+        "commit": commit(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in PACKAGES}

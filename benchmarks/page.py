@@ -71,6 +71,8 @@ def _machine(data: Mapping[str, Any], file: str) -> str:
         for name in (n for n in sections if n.split()[0] == benchmark):  # also '… --against COMMIT'
             lines.append(markdown(Section.from_dict(sections[name])))
             measured = f"Measured on {sections[name]['date']}"
+            if commit := sections[name].get("commit"):
+                measured += f" at {commit[:7]}"
             if (load := sections[name].get("load_average")) is not None:
                 measured += f"; load average afterwards {load:g} on {machine['cores']} cores"
             if sections[name]["versions"] != machine["versions"]:

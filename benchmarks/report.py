@@ -316,7 +316,8 @@ def save_results(
     folder.mkdir(parents=True, exist_ok=True)
     earlier = sorted(folder.glob(f"????-??-??-{slug}.json"))
     kept = read_results(earlier[-1])["sections"] if earlier else {}
-    stamp = {"date": date, "versions": machine["versions"], "load_average": machine["load_average"]}
+    stamp = {"date": date, "commit": machine.get("commit", "")}
+    stamp |= {"versions": machine["versions"], "load_average": machine["load_average"]}
     fresh = {section.name: stamp | section.to_dict() for section in sections}
     data = {"date": date, "machine": dict(machine), "sections": kept | fresh}
     path = folder / f"{date}-{slug}.json"
