@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from huggingface_hub import ModelCard
+
 from export import card
 from export.quantise import Noise
 from export.report import ModelFile, Quantisation
@@ -19,6 +21,13 @@ def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None
     ):  # fmt: skip
         assert wanted in card
     assert str(folder.parent) not in card + (folder / "small.json").read_text()
+
+
+def test_hugging_face_reads_it(exported: tuple[Path, dict[str, object]]) -> None:
+    read = ModelCard.load(exported[0] / "small.md").data
+    assert (read.license, read.license_name) == ("other", "CC0 for all")
+    assert (read.library_name, read.pipeline_tag) == ("onnx", "audio-classification")
+    assert read.tags == ["music", "dance", "ballroom"]
 
 
 def test_card_lists_layers_kept_in_float() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import DatasetCard
 
 from training.cli import main
 from training.data.croissant import licence_entries
@@ -121,6 +122,9 @@ def test_card(manifest: Path, tmp_path: Path) -> None:
         "tags": ["music", "dance", "ballroom"],
         "size_categories": ["n<1K"],
     }
+    read = DatasetCard(text, ignore_metadata_errors=False).data
+    assert (read.license, read.pretty_name, read.size_categories) == ("cc0-1.0", "Clicks", ["n<1K"])
+    assert read.task_categories == ["audio-classification"]
     assert rest.startswith("\n# Clicks\n")
     assert "| rumba | 3 | 1 | 1 | 5 | 0.01 | 5 |" in text
     assert "CC0" in text
@@ -130,7 +134,8 @@ def test_card(manifest: Path, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # of mlcroissant's libraries
 def test_croissant_is_what_its_makers_read(manifest: Path, tmp_path: Path) -> None:
-    mlcroissant = pytest.importorskip("mlcroissant")
+    import mlcroissant
+
     here = tmp_path / "songs.csv"
     rows = read_manifest(manifest)
     people = {"drummer": "drummer1/session1/5", "tune": ""}
