@@ -117,10 +117,10 @@ def _links(path: str) -> Iterator[str]:
         done = os.sep
 
 
-def file_state(path: str | os.PathLike[str]) -> FileState | None:
+def file_state(path: str | os.PathLike[str] | int) -> FileState | None:
     """What tells one state of a file from another: device, inode, size, time of change; None without a file.
 
-    Of what is no regular file, as a pipe, there is none either.
+    Of what is no regular file, as a pipe, there is none either. A number is that of an open file.
     """
     try:
         status = os.stat(path)
@@ -162,8 +162,8 @@ def temporary_name(name: str, slot: int = 0) -> str:
         suffix = ""
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
     end = f".{digest}{slot}.tmp{suffix}"
-    stem = os.fsencode(os.path.splitext(name)[0])[:40].decode("utf-8", "ignore")
-    return f".{stem}{end}"
+    stem = os.fsencode(os.path.splitext(name)[0])[:40].decode("utf-8", "ignore")  # no half a character
+    return f".{os.fsdecode(stem.encode())}{end}"
 
 
 def _sweep(path: Path) -> None:

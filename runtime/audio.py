@@ -37,6 +37,8 @@ class AudioReader:
         Hz.
     length : float or None
         Of the recording by the file, s; None where it does not say.
+    state : tuple of int or None
+        Of the file as it was opened (`runtime.atomic.file_state`); None of what is no file.
     warnings : list of str
         What of the recording could not be heard, in words; complete once all blocks are read.
     """
@@ -52,6 +54,7 @@ class AudioReader:
         self.sample_rate = decoded.sample_rate
         promised = decoded.promised_seconds if where.whole else None
         self.length = promised if promised and promised < math.inf else None
+        self.state = where.state
         self.warnings = decoded.warnings
         self._decoded = decoded
 

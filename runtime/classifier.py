@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from runtime import mel, parameters
 from runtime.answer import clock
+from runtime.atomic import FileState
 from runtime.audio import between, open_audio, prefetched
 from runtime.beat_activations import BeatModel
 from runtime.dances import ALL, danced
@@ -114,6 +115,14 @@ class Classifier:
             If it cannot be decoded, holds samples that are not finite or absurdly large, or is shorter
             than 2 s.
         """
+        return self.heard(source)[0]
+
+    def heard(self, source: Source) -> tuple[Prediction, FileState | None]:
+        """As `classify`, with the state of the file that was heard (`runtime.atomic.file_state`).
+
+        Taken when it is opened; None of what is no file. Whoever does something to a file by its name
+        compares.
+        """
         session = WholeRecording(self.judging)
         n_samples = 0
         with open_audio(source, until=self.excerpt[1]) as reader:
@@ -132,7 +141,7 @@ class Classifier:
             raise AudioError(f"{reader.name}: {error}") from error
         begin, end = self.excerpt
         to_the_end = end is None or begin + seconds < end - 1 / reader.sample_rate
-        return prediction.within(begin, begin + seconds if to_the_end else reader.length)
+        return prediction.within(begin, begin + seconds if to_the_end else reader.length), reader.state
 
     def classify_samples(self, samples: ArrayLike, sample_rate: int) -> Prediction:
         """Classify mono samples, shape (n_samples,), nominally -1 to 1, at `sample_rate` Hz."""

@@ -58,4 +58,8 @@ class Downmix:
 
 
 def _energy(samples: Float32) -> float:
-    return float(np.dot(samples, samples)) if np.abs(samples).max(initial=0) < 1e9 else math.inf
+    """Sum of the squares; 0 of what is no sound, which a microphone may give once and never again."""
+    if not np.abs(samples).max(initial=0) < 1e9:  # squares of more do not fit into float32
+        samples = samples.astype(np.float64)
+    energy = float(np.dot(samples, samples))
+    return energy if math.isfinite(energy) else 0.0

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from runtime.atomic import FileState
+from runtime.atomic import FileState, file_state
 from runtime.beats import Beats
 from runtime.mel import Float32
 
@@ -217,3 +217,13 @@ class Outcome:
     prediction: Prediction | None = None
     error: str | None = None
     state: FileState | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the file is still the one that was heard; True of what is none."""
+        return self.state is None or file_state(self.path) == self.state
+
+    @property
+    def changed(self) -> str:
+        """What to say where it does not hold."""
+        return f"{self.path}: was changed or replaced after it was heard; nothing is done to it, run again"

@@ -19,6 +19,8 @@ OGG_POLYNOMIAL = 0x04C11DB7  # of its checksum, which is not reflected and start
 OGG_PAGE_BYTES = 27 + 255 + 255 * 255  # the largest there is
 CHUNK_HEADER = 8  # bytes of a RIFF chunk's name and size
 PLACEHOLDER = 0x7FFF0000  # bytes; recorders write such a size, or a larger one, until they know better
+PLAIN_WAV = (1, 3, 6, 7, 0xFFFE)  # samples of a fixed size: PCM, float, A-law, mu-law, extensible
+BLOCK_WAV = (2, 0x11, 0x31)  # blocks of a fixed size: ADPCM of Microsoft and IMA, GSM
 MPEG_BITRATES = {  # kbit/s by (version 1, layer); ISO/IEC 11172-3, 2.4.2.3 and 13818-3
     (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -155,7 +157,7 @@ def wav_seconds(path: Path) -> float | None:
     inf where more sound stands behind the chunk than its size says, None where the size is a placeholder.
     """
     end = os.path.getsize(path)
-    bytes_per_second = 0
+    bytes_per_second = 0.0
     with path.open("rb") as file:
         order = ">" if file.read(12)[:4] == b"RIFX" else "<"
         while file.tell() <= end - CHUNK_HEADER:
@@ -163,7 +165,7 @@ def wav_seconds(path: Path) -> float | None:
             start = file.tell()
             after = start + size + size % 2
             if name == b"fmt " and size >= 16:
-                bytes_per_second = struct.unpack(f"{order}I", file.read(12)[8:].ljust(4, b"\0"))[0]
+                bytes_per_second = _wav_rate(file.read(20), order)
             if name == b"data":
                 file.seek(min(after, end))
                 following = file.read(4)
@@ -173,3 +175,15 @@ def wav_seconds(path: Path) -> float | None:
                 return size / bytes_per_second if bytes_per_second and size < PLACEHOLDER else None
             file.seek(after)
     return None
+
+
+def _wav_rate(form: bytes, order: str) -> float:
+    """Bytes a second by a `fmt` chunk; 0 where it does not say, or cannot be believed.
+
+    What it states of them outright is often wrong of what is compressed: there the samples of a block count.
+    """
+    kind, _, rate, stated, block = struct.unpack(f"{order}HHIIH", form[:14].ljust(14, b"\0"))
+    if kind in PLAIN_WAV:
+        return float(stated)
+    samples = struct.unpack(f"{order}H", form[18:20])[0] if kind in BLOCK_WAV and len(form) == 20 else 0
+    return rate * block / samples if samples else 0.0

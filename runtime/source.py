@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from runtime.atomic import FileState, file_state
 from runtime.errors import AudioError
 from runtime.scratch import scratch_folder
 
@@ -36,11 +37,15 @@ class Located:
         Where its bytes are.
     whole : bool
         False where they are only the beginning of a stream.
+    state : tuple of int or None
+        Of the file as it was opened (`runtime.atomic.file_state`), which stays open while it is decoded: no
+        other file can get its inode meanwhile. None of what is no file with a name.
     """
 
     name: str
     path: Path
     whole: bool = True
+    state: FileState | None = None
 
 
 def is_pipe(path: str | os.PathLike[str]) -> bool:
@@ -75,7 +80,8 @@ def located(
         name = os.fsdecode(source)
         if not is_pipe(name):
             _check_file(name)
-            return Located(name, Path(name))
+            handle = stack.enter_context(_opened(name))
+            return Located(name, Path(name), state=file_state(handle.fileno()))
         stream: Any = stack.enter_context(_opened(name))
     else:
         stream = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
@@ -115,6 +121,8 @@ def located(
 def _opened(name: str) -> IO[bytes]:
     try:
         return open(name, "rb", buffering=0)
+    except PermissionError as error:
+        raise AudioError(f"{name}: may not be read; check its permissions") from error
     except OSError as error:
         raise AudioError(f"{name}: cannot be read ({error.strerror})") from error
 
@@ -155,5 +163,3 @@ def _check_file(name: str) -> None:
         raise AudioError(f"{name}: neither a file nor a pipe; a device can be given as '-'")
     if status.st_size == 0:
         raise AudioError(f"{name}: the file is empty")
-    if not os.access(name, os.R_OK):
-        raise AudioError(f"{name}: may not be read; check its permissions")

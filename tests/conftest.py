@@ -104,6 +104,7 @@ def write_tiny_model(
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How long the attacks last; the defaults take seconds."""
     parser.addoption("--fuzz-seconds", type=float, default=5.0, help="seconds of damaged files in tests/fuzz")
+    parser.addoption("--fuzz-patience", type=float, default=90.0, help="seconds without an answer: a hang")
     parser.addoption("--fuzz-seed", type=int, default=0, help="another seed gives other damage")
     parser.addoption("--soak-hours", type=float, default=0.2, help="hours of music in tests/soak, at speed")
     parser.addoption("--kills", type=int, default=2, help="kills of each kind of writer in tests/soak")

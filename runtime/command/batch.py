@@ -9,7 +9,6 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from runtime.atomic import file_state
 from runtime.classifier import Classifier
 from runtime.errors import WhichdanceError
 from runtime.formats import is_searched
@@ -139,12 +138,12 @@ def _is_stream(path: str) -> bool:
 
 
 def _classify(classifier: Classifier, path: str) -> Outcome:
-    state = file_state(path)  # before it is opened: what is heard is this, or something newer
     try:
         source: Source = path
         if path == STDIN:  # as it is, without Python's buffer, which does not wait where it need not
             source = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
-        return Outcome(path, prediction=classifier.classify(source), state=state)
+        prediction, state = classifier.heard(source)
+        return Outcome(path, prediction=prediction, state=state)
     except WhichdanceError as error:
         return Outcome(path, error=str(error) if path == STDIN or path in str(error) else f"{path}: {error}")
     except OSError as error:

@@ -57,6 +57,8 @@ class ClickTrack:
 
         beats = _found(outcome, self.path)
         with audio.open_audio(outcome.path) as reader:
+            if reader.state != outcome.state:
+                raise WhichdanceError(outcome.changed)
             rate = reader.sample_rate
             blocks = list(audio.between(reader.blocks(), rate, *self._excerpt))
         mixed = beat_files.with_clicks(np.concatenate(blocks), rate, beats.moved(-self._excerpt[0]))

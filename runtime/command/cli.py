@@ -3,14 +3,15 @@
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from typing import TextIO
 
 from runtime import __version__
-from runtime.atomic import file_state, replacing
+from runtime.atomic import replacing
 from runtime.command import report
 from runtime.command.arguments import (
     PROGRAM,
@@ -21,7 +22,7 @@ from runtime.command.arguments import (
     make_parser,
 )
 from runtime.command.batch import Batch, find_recordings
-from runtime.command.exits import Exit, keep_streams_to_ourselves, run, say
+from runtime.command.exits import NAMES, Exit, keep_streams_to_ourselves, run, say, utf8_name
 from runtime.command.progress import ProgressBar
 from runtime.command.report import Renderer
 from runtime.command.resume import Answered, resumed
@@ -105,6 +106,8 @@ def _classify(args: argparse.Namespace) -> int:
             classify = partial(resumed, answered, classify=batch.classify)
         out = stack.enter_context(_results(args.output, for_programs=bool(args.csv)))
         shown = _shown(args, out, batch.labels, n_outcomes)
+        in_utf8 = args.json or report.takes_unicode(out)
+        show = (lambda outcome: shown.add(_in_utf8(outcome))) if in_utf8 else shown.add
         try:
             with (
                 ProgressBar(n_outcomes, shown=_has_room_for_bar(args)) as bar,
@@ -112,7 +115,7 @@ def _classify(args: argparse.Namespace) -> int:
             ):
                 for outcome in itertools.chain(failures, heard):
                     bar.advance()
-                    outcome, well = _handed_on(outcome, shown, keepers)
+                    outcome, well = _handed_on(outcome, show, keepers)
                     failed |= not well
                     out.flush()
                     if answered:  # last: tags, too, have been written now
@@ -155,7 +158,9 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
     return answers | ({"beats": True} if _wants_beats(args) else {})
 
 
-def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -> tuple[Outcome, bool]:
+def _handed_on(
+    outcome: Outcome, show: Callable[[Outcome], object], keepers: Sequence[Renderer]
+) -> tuple[Outcome, bool]:
     """Give an outcome to all, and say what went wrong.
 
     Returns the outcome with its file's newest state, and False if anything went wrong.
@@ -166,9 +171,9 @@ def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -
     else:
         for warning in outcome.prediction.warnings:
             _say(f"{outcome.path}: {warning}")
-    shown.add(outcome)
-    if keepers and outcome.state is not None and file_state(outcome.path) != outcome.state:
-        _say(f"{outcome.path}: was changed or replaced after it was heard; nothing is done to it, run again")
+    show(outcome)
+    if keepers and not outcome.holds:
+        _say(outcome.changed)
         return outcome, False
     for keeper in keepers:
         try:
@@ -180,6 +185,13 @@ def _handed_on(outcome: Outcome, shown: Renderer, keepers: Sequence[Renderer]) -
             _say(f"{outcome.path}: {type(keeper).__name__} cannot take it ({type(error).__name__}: {error})")
             well = False
     return outcome, well
+
+
+def _in_utf8(outcome: Outcome) -> Outcome:
+    """With the file's name as it is written where all else is UTF-8."""
+    name = utf8_name(outcome.path)
+    error = outcome.error and outcome.error.replace(outcome.path, name)
+    return replace(outcome, path=name, error=error)
 
 
 def _shown(args: argparse.Namespace, out: TextIO, labels: Sequence[str], n_outcomes: int) -> Renderer:
@@ -242,8 +254,7 @@ def _results(output: str | None, *, for_programs: bool) -> Iterator[TextIO]:
         if hasattr(sys.stdout, "reconfigure"):  # names of files may be in any encoding
             if for_programs and not sys.stdout.isatty():  # a table is UTF-8 wherever it goes, as in a file
                 sys.stdout.reconfigure(encoding="utf-8")
-            unicode = report.takes_unicode(sys.stdout)
-            sys.stdout.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
+            sys.stdout.reconfigure(errors=NAMES)
         yield sys.stdout
         return
     with (

@@ -6,6 +6,7 @@ from pathlib import Path
 from runtime import cue
 from runtime.atomic import replacing
 from runtime.command import words
+from runtime.command.exits import utf8_name
 from runtime.command.playlists import relative_path
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.prediction import Outcome, Part
@@ -35,10 +36,11 @@ class CueSheet:
                 f"{self.path}: not written; {outcome.path} has {len(parts)} parts and a CUE sheet holds "
                 f"{cue.MAX_TRACKS}: --parts --csv has no such limit"
             )
-        location = relative_path(outcome.path, self.path.absolute().parent)
+        location = utf8_name(relative_path(outcome.path, self.path.absolute().parent))
         tracks = [(part.start, _title(part)) for part in parts]
         try:
-            content = cue.sheet(location, Path(outcome.path).stem, tracks, begin=outcome.prediction.begin)
+            title = utf8_name(Path(outcome.path).stem)
+            content = cue.sheet(location, title, tracks, begin=outcome.prediction.begin)
         except ParameterError as error:
             raise WhichdanceError(f"{self.path}: not written; {error}") from error
         with replacing(self.path) as temporary:

@@ -5,6 +5,7 @@ A command is a parser whose result has a `func`, as argparse's own documentation
 """
 
 import argparse
+import codecs
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from runtime.atomic import STORAGE_ERRORS
 from runtime.errors import ParameterError, WhichdanceError
 
 OURS = ("runtime", "whichdance", "training", "export", "benchmarks")
+NAMES = "whichdance-names"  # how text is written where the stream has not all characters: `_escaped`
 JOINERS = "\u200c\u200d"  # which words of Persian and Indian languages, and some emoji, are spelt with
 
 
@@ -130,6 +132,24 @@ def printable(text: str) -> str:
     )
 
 
+def utf8_name(path: str) -> str:
+    """A file's name for a document that is UTF-8 always: by its bytes, whatever the locale takes them for."""
+    return path if os.name == "nt" else os.fsencode(path).decode("utf-8", "surrogateescape")
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Bytes of names as they are, which a terminal may well show; any other character as its escape."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    char = error.object[error.start]
+    if "\udc80" <= char <= "\udcff":
+        return bytes([ord(char) - 0xDC00]), error.start + 1
+    return char.encode("ascii", "backslashreplace").decode(), error.start + 1
+
+
+codecs.register_error(NAMES, _escaped)
+
+
 def whole(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
     """An argument's `type`: a whole number from `minimum` to `maximum`."""
     span = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
@@ -189,7 +209,7 @@ def keep_streams_to_ourselves() -> None:
             continue
         stream.flush()
         buffering = 1 if name == "stderr" else -1
-        copy = open(os.dup(number), "w", buffering, stream.encoding, stream.errors)  # noqa: SIM115
+        copy = open(os.dup(number), "w", buffering, stream.encoding, NAMES)  # noqa: SIM115
         setattr(sys, name, copy)
         with open(os.devnull, "w") as nowhere:
             os.dup2(nowhere.fileno(), number)

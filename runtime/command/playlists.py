@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from runtime.atomic import replacing
 from runtime.command import words
+from runtime.command.exits import utf8_name
 from runtime.errors import WhichdanceError
 from runtime.prediction import Outcome, Prediction
 
@@ -41,7 +43,7 @@ class Playlists:
         if not os.access(self.folder, os.W_OK):
             raise WhichdanceError(f"{self.folder}: cannot be written to; check its permissions")
         titles = [*(words.name(label) for label in labels), words.NONE.capitalize(), NOT_SURE]
-        self._entries: dict[str, list[str]] = {title: [] for title in titles}
+        self._entries: dict[str, list[tuple[Outcome, str]]] = {title: [] for title in titles}
 
     def add(self, outcome: Outcome) -> None:
         """Put a recording into its playlist; WhichdanceError if its name cannot stand in one."""
@@ -55,16 +57,28 @@ class Playlists:
             if location.startswith("#") or location != location.lstrip():  # a comment, or lost to players
                 location = f"./{location}"
             title = Path(outcome.path).stem
-            self._entries[_title(prediction)].append(f"#EXTINF:{_seconds(prediction)},{title}\n{location}\n")
+            text = utf8_name(f"#EXTINF:{_seconds(prediction)},{title}\n{location}\n")
+            self._entries[_title(prediction)].append((replace(outcome, prediction=None), text))
 
     def finish(self) -> None:
-        """Write them; WhichdanceError if that fails."""
+        """Write them, without files that are no longer what was heard; WhichdanceError of such, when done."""
+        everything = (outcome for entries in self._entries.values() for outcome, _ in entries)
+        changed = dict.fromkeys(outcome for outcome in everything if not outcome.holds)
         for title, entries in self._entries.items():
+            texts = [text for outcome, text in entries if outcome not in changed]
             # surrogateescape: names of files that are not UTF-8 go into the playlist byte by byte.
             with replacing(self.folder / f"{title}.m3u8") as temporary:
                 temporary.write_text(
-                    "#EXTM3U\n" + "".join(entries), encoding="utf-8", errors="surrogateescape", newline="\n"
+                    "#EXTM3U\n" + "".join(texts), encoding="utf-8", errors="surrogateescape", newline="\n"
                 )
+        refuse(list(changed))
+
+
+def refuse(changed: Sequence[Outcome]) -> None:
+    """WhichdanceError where files are no longer what was heard: they have been left out."""
+    if changed:
+        others = f" (and {len(changed) - 1} others)" if len(changed) > 1 else ""
+        raise WhichdanceError(f"{changed[0].changed}{others}")
 
 
 def relative_path(path: str, folder: Path) -> str:

@@ -8,6 +8,7 @@ one, and a memory cue where a part begins.
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,8 @@ from runtime import __version__
 from runtime.atomic import replacing
 from runtime.beats import Beats, steady
 from runtime.command import words
+from runtime.command.exits import utf8_name
+from runtime.command.playlists import refuse
 from runtime.prediction import Outcome, Prediction
 
 # XML 1.0, production 2: what a document cannot hold, not even escaped
@@ -38,32 +41,38 @@ class RekordboxLibrary:
         self.path = Path(path)
         unsure = (words.NONE.capitalize(), words.NOT_SURE.capitalize())
         names = [*(words.name(label) for label in labels), *unsure]
-        self._playlists: dict[str, list[str]] = {name: [] for name in names}
-        self._collection = ElementTree.Element("COLLECTION")
+        self._names = names
+        self._tracks: list[tuple[Outcome, str, ElementTree.Element]] = []  # with their playlists' names
 
     def add(self, outcome: Outcome) -> None:
         """Take a recording; those that could not be read and those without music are left out."""
         prediction = outcome.prediction
         if prediction is None or prediction.verdict == "silence":
             return
-        identity = str(len(self._collection) + 1)
-        track = ElementTree.SubElement(self._collection, "TRACK", _attributes(outcome.path, prediction))
-        track.set("TrackID", identity)
+        track = ElementTree.Element("TRACK", _attributes(outcome.path, prediction))
         if prediction.beats is not None:
             _add_grid(track, prediction.beats)
         for part in prediction.parts[1:]:
             name = words.part_name(part)
             mark = {"Name": name, "Type": "0", "Start": f"{part.start:.3f}", "Num": MEMORY_CUE}
             ElementTree.SubElement(track, "POSITION_MARK", mark)
-        self._playlists[_playlist(prediction)].append(identity)
+        self._tracks.append((replace(outcome, prediction=None), _playlist(prediction), track))
 
     def finish(self) -> None:
-        """Write the library; WhichdanceError if that fails."""
+        """Write it, without files that are no longer what was heard; WhichdanceError of such, when done."""
+        changed = dict.fromkeys(outcome for outcome, _, _ in self._tracks if not outcome.holds)
+        collection = ElementTree.Element("COLLECTION")
+        filled: dict[str, list[str]] = {name: [] for name in self._names}
+        for outcome, name, track in self._tracks:
+            if outcome not in changed:
+                collection.append(track)
+                track.set("TrackID", str(len(collection)))
+                filled[name].append(str(len(collection)))
+        collection.set("Entries", str(len(collection)))
+        filled = {name: tracks for name, tracks in filled.items() if tracks}
         root = ElementTree.Element("DJ_PLAYLISTS", Version="1.0.0")
         ElementTree.SubElement(root, "PRODUCT", Name="whichdance", Version=__version__, Company="")
-        self._collection.set("Entries", str(len(self._collection)))
-        root.append(self._collection)
-        filled = {name: tracks for name, tracks in self._playlists.items() if tracks}
+        root.append(collection)
         folder = ElementTree.SubElement(
             ElementTree.SubElement(root, "PLAYLISTS"), "NODE", Type="0", Name="ROOT", Count=str(len(filled))
         )
@@ -76,6 +85,7 @@ class RekordboxLibrary:
         ElementTree.indent(root)
         with replacing(self.path) as temporary:
             ElementTree.ElementTree(root).write(temporary, encoding="UTF-8", xml_declaration=True)
+        refuse(list(changed))
 
 
 def _add_grid(track: ElementTree.Element, beats: Beats) -> None:
@@ -97,7 +107,7 @@ def _add_grid(track: ElementTree.Element, beats: Beats) -> None:
 def _attributes(path: str, prediction: Prediction) -> dict[str, str]:
     confidence = words.percent(prediction.confidence)
     said = {
-        "Name": Path(path).stem,
+        "Name": utf8_name(Path(path).stem),
         "Genre": words.answer(prediction) if prediction.verdict in ("dance", "two") else "",
         "Comments": f"whichdance: {words.answer(prediction)}, {confidence}",
         "Location": _location(path),

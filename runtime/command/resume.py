@@ -21,8 +21,8 @@ FORMAT = "whichdance answers 1"
 class Answered:
     """The answers in a file, and a place for further ones.
 
-    A recording counts as answered while its size and its time of last change are what they were. Failures
-    are not kept: the file may be mended meanwhile, or ffmpeg installed.
+    A recording counts as answered while its file is the one that was heard: of the same device and inode,
+    size and time of change. Failures are not kept: the file may be mended meanwhile, or ffmpeg installed.
 
     Parameters
     ----------
@@ -47,14 +47,15 @@ class Answered:
                 self._lock()
                 self._rows = self._read(header)
         except BaseException:
-            self._file.close()
+            self.__exit__()
             raise
 
     def __enter__(self) -> "Answered":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what did not fit on the disk has been said
+            self._file.close()
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
@@ -107,7 +108,7 @@ class Answered:
     def prediction(self, path: str, *, of_now: bool = True) -> Prediction | None:
         """The answer for a recording, if there is one; if it is `of_now`, one that still holds."""
         offset, state = self._rows.get(os.path.abspath(path), (-1, None))
-        if offset < 0 or (of_now and state != _kept(file_state(path))):
+        if offset < 0 or (of_now and state != _listed(file_state(path))):
             return None
         with self._named_errors():
             self._file.seek(offset)
@@ -117,15 +118,23 @@ class Answered:
         except (ValueError, TypeError, KeyError, IndexError):  # edited by somebody: hear it again
             return None
 
+    def outcome(self, path: str) -> Outcome:
+        """The answer for a recording that has one, with the state of the file that was heard."""
+        state = self._rows[os.path.abspath(path)][1]
+        return Outcome(path, prediction=self.prediction(path, of_now=False), state=tuple(state))
+
     def _has(self, path: str, state: list[int]) -> bool:
         return (
             self._rows.get(path, (-1, None))[1] == state and self.prediction(path, of_now=False) is not None
         )
 
     def add(self, outcome: Outcome) -> None:
-        """Keep an answer, unless it is there; WhichdanceError if it cannot be written."""
-        path, state = os.path.abspath(outcome.path), _kept(outcome.state)
-        if outcome.prediction is None or state is None or self._has(path, state):
+        """Keep an answer, unless it is there or its file is another by now.
+
+        WhichdanceError if it cannot be written.
+        """
+        path, state = os.path.abspath(outcome.path), _listed(outcome.state)
+        if outcome.prediction is None or state is None or not outcome.holds or self._has(path, state):
             return
         row = {"path": path, "state": state, "prediction": outcome.prediction.to_dict()}
         self._rows[path] = (self._append(row), state)
@@ -149,14 +158,12 @@ def resumed(
 
     Whoever takes them gives each to `answered.add` when all that depends on it is done.
     """
-    states = [file_state(path) for path in recordings]
     known = [answered.prediction(path) is not None for path in recordings]
     missing = [path for path, is_known in zip(recordings, known, strict=True) if not is_known]
     with closing(classify(missing)) as heard:
-        for path, state, is_known in zip(recordings, states, known, strict=True):
+        for path, is_known in zip(recordings, known, strict=True):
             # a file may have changed since it was looked at; what it held then is what was asked for
-            prediction = answered.prediction(path, of_now=False) if is_known else None
-            yield Outcome(path, prediction=prediction, state=state) if is_known else next(heard)
+            yield answered.outcome(path) if is_known else next(heard)
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
@@ -167,6 +174,6 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return row if isinstance(row, dict) else {}
 
 
-def _kept(state: FileState | None) -> list[int] | None:
-    """Of a file's state what still holds when its disk is mounted anew: size and time of change."""
-    return None if state is None else list(state[2:])
+def _listed(state: FileState | None) -> list[int] | None:
+    """A file's state as JSON has it."""
+    return None if state is None else list(state)

@@ -8,17 +8,17 @@ mutagen (extra `tags`).
 import hashlib
 import os
 import shutil
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from runtime.atomic import FileState, file_state, replacing
 from runtime.audio import open_audio
-from runtime.command import id3
+from runtime.command.tagging import ape, asf, chunks, id3, mp4, vorbis
+from runtime.command.tagging.chunks import MENDED_BY
+from runtime.command.tagging.pieces import known_at, spliced
 from runtime.command.words import answer
 from runtime.dances import dance
 from runtime.errors import WhichdanceError
@@ -27,7 +27,6 @@ from runtime.prediction import Outcome, Prediction
 DANCE = "DANCE"
 BPM = "BPM"
 
-MENDED_BY = "ffmpeg -i OLD -c copy NEW mends that"
 ASF_BPM = "WM/BeatsPerMinute"
 
 # What BallroomDJ's own list of dances calls those that go by another name here.
@@ -138,7 +137,8 @@ def write_tags(
     """Write tags into a music file.
 
     The tags go into a copy beside the file. Only once its decoded samples have been compared with the
-    original's does it take the original's place, in one step, so that the file is whole at any moment.
+    original's, and all other tags byte for byte, does it take the original's place, in one step, so that the
+    file is whole at any moment.
 
     Parameters
     ----------
@@ -223,6 +223,8 @@ def _named_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         words_help_nobody = not isinstance(error, MutagenError | OSError)  # Python's own about bytes
         if words_help_nobody or "Not enough data" in reason:
             reason = f"damaged, or streamed and never completed: {MENDED_BY}"
+        elif "codec can't decode" in reason:
+            reason = "a text in them is not in its encoding; a program for tags can mend that"
         raise WhichdanceError(f"{path}: its tags cannot be written ({reason})") from error
 
 
@@ -280,52 +282,42 @@ def _read(file: Any, fields: Mapping[str, str]) -> dict[str, str | None]:
 
 
 def _write(file: Any, values: Mapping[str, str], path: Path) -> None:
-    from mutagen.asf import ASFTags
-    from mutagen.id3 import ID3
+    match _place_of(file):
+        case "mp3":
+            _write_mp3(path, values)
+        case "chunk":
+            chunks.write(path, file, values)
+        case "mp4":
+            mp4.write(path, file, values)
+        case "asf":
+            asf.write(path, values)
+        case "ape":
+            ape.write(path, values)
+        case "flac":
+            vorbis.write_flac(path, values)
+        case _:
+            vorbis.write_ogg(path, file, values)
+
+
+def _place_of(file: Any) -> str:
+    """Where the tags of one of mutagen's types are."""
+    from mutagen.aiff import AIFF
+    from mutagen.asf import ASF
+    from mutagen.flac import FLAC
     from mutagen.mp3 import MP3
-    from mutagen.mp4 import AtomDataType, MP4FreeForm, MP4Tags
+    from mutagen.mp4 import MP4
+    from mutagen.wave import WAVE
+    from mutagen.wavpack import WavPack
 
-    tags = file.tags
-    if isinstance(file, MP3):
-        _write_mp3(path, values)
-    elif isinstance(tags, ID3):  # in a chunk of WAV or AIFF; mutagen makes room for it, the content is ours
-
-        def content(chunk: IO[bytes], start: int, size: int, *_: Any) -> bytes:
-            chunk.seek(start)
-            return id3.parsed(chunk.read(size)).with_values(values).encoded()
-
-        _pad(path)
-        tags._prepare_data = content  # type: ignore[method-assign]
-        file.save()
-    elif isinstance(tags, MP4Tags):
-        if DANCE in values:
-            tags["----:BDJ4:DANCE"] = [MP4FreeForm(values[DANCE].encode(), dataformat=AtomDataType.UTF8)]
-        if BPM in values:
-            tags["tmpo"] = [int(values[BPM])]
-        file.save()
-    else:
-        for field, value in values.items():
-            name = ASF_BPM if field == BPM and isinstance(tags, ASFTags) else field
-            tags[name] = [value]
-        file.save()
+    kinds = {MP3: "mp3", AIFF: "chunk", WAVE: "chunk", MP4: "mp4", ASF: "asf", WavPack: "ape", FLAC: "flac"}
+    return kinds.get(type(file), "ogg")
 
 
 def _write_mp3(path: Path, values: Mapping[str, str]) -> None:
     """A new tag before the sound; what stands behind it (ID3v1, APE, lyrics) stays as it is."""
     with path.open("rb") as file:
         tag = id3.parsed(_tag_bytes(file))
-        new = tag.with_values(values).encoded()
-        file.seek(tag.size)
-        if len(new) != tag.size:
-            with TemporaryFile(dir=path.parent) as rest:
-                shutil.copyfileobj(file, rest)
-                rest.seek(0)
-                with path.open("wb") as target:
-                    target.write(new)
-                    shutil.copyfileobj(rest, target)
-            return
-    with path.open("r+b") as target:
-        target.write(new)
+    spliced(path, 0, tag.size, tag.with_values(values).encoded())
 
 
 def _tag_bytes(file: IO[bytes]) -> bytes:
@@ -341,9 +333,9 @@ class _Kept:
     Attributes
     ----------
     sound : str
-        Hash of its samples; of an MP3 file of all bytes behind its ID3v2 tag, older tags included.
+        Hash of its samples; '' of an MP3 file, whose bytes behind the ID3v2 tag are all among the tags.
     tags : list
-        All tags but those that are written, as they stand in the file.
+        All that stands in the file but the tags that are written, byte for byte.
     """
 
     sound: str
@@ -357,49 +349,20 @@ class _Kept:
 
 
 def _kept(path: Path, fields: Mapping[str, str]) -> _Kept:
-    from mutagen.aiff import AIFF
-    from mutagen.mp3 import MP3
-    from mutagen.wave import WAVE
-
-    file = _open(path)
-    if isinstance(file, MP3):
+    place = _place_of(_open(path))
+    if place == "mp3":
         with path.open("rb") as opened:
             tag = id3.parsed(_tag_bytes(opened))
-            opened.seek(tag.size)
-            return _Kept(hashlib.file_digest(opened, "sha256").hexdigest(), tag.others(fields))
-    if isinstance(file, AIFF | WAVE):
-        with path.open("rb") as opened:
-            place = _chunk(opened)
-            tag = id3.EMPTY if place is None else id3.parsed(_tag_bytes(opened))
-        return _Kept(_samples_hash(path), tag.others(fields))
-    ours = {DANCE, BPM, ASF_BPM, "tmpo", "----:BDJ4:DANCE"}
-    pairs = file.tags if isinstance(file.tags, list) else file.tags.items()
-    others = sorted((key, repr(value)) for key, value in pairs if key.upper() not in ours and key not in ours)
-    return _Kept(_samples_hash(path), others)
-
-
-def _pad(path: Path) -> None:
-    """The byte behind a last chunk of odd length, which some programs leave out: the next one needs it."""
-    with path.open("r+b") as file:
-        order = ">" if file.read(4) in (b"FORM", b"RIFX") else "<"
-        (size,) = struct.unpack(f"{order}I", file.read(4))
-        if size % 2 and 8 + size == file.seek(0, os.SEEK_END):
-            file.write(b"\0")
-            file.seek(4)
-            file.write(struct.pack(f"{order}I", size + 1))
-
-
-def _chunk(file: IO[bytes]) -> int | None:
-    """Go to the content of a RIFF or IFF file's chunk of ID3; None if it has none."""
-    order = ">" if file.read(12)[:4] in (b"FORM", b"RIFX") else "<"
-    while len(header := file.read(8)) == 8:
-        name, size = struct.unpack(f"{order}4sI", header)
-        if name.upper().strip() == b"ID3":
-            return file.tell()
-        if file.tell() + size > os.fstat(file.fileno()).st_size:  # what is added would become sound
-            raise WhichdanceError(f"it is shorter than its header says: {MENDED_BY}")
-        file.seek(size + size % 2, os.SEEK_CUR)
-    return None
+            return _Kept("", [tag.others(fields), known_at(opened, tag.size)])
+    others = {
+        "chunk": chunks.others,
+        "mp4": mp4.others,
+        "asf": asf.others,
+        "ape": ape.others,
+        "flac": vorbis.flac_others,
+        "ogg": vorbis.ogg_others,
+    }[place]
+    return _Kept(_samples_hash(path), others(path, fields))
 
 
 def _samples_hash(path: Path) -> str:

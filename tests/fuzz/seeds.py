@@ -35,10 +35,34 @@ MORE_BY_FFMPEG = {  # what decoders differ about: rates, channels, tracks, links
     "a.ts": "-c:a aac -ar 48000",
     "tracks.mkv": "-map 0:a -map 0:a -c:a aac -disposition:a:0 comment",
     "vbr.mp3": "-q:a 2 -write_xing 0",
+    "ima.wav": "-c:a adpcm_ima_wav",
+    "a.rf64": "-f wav -rf64 always",
+    "a.mov": "-c:a pcm_s16be",
+    "a.ac3": "-c:a ac3 -ar 32000",
+    "a.mpg": "-c:a mp2 -ar 16000",
+    "a.3gp": "-c:a aac",
+    "flac.ogg": "-c:a flac",
+    "alac.m4a": "-c:a alac -movflags frag_keyframe",
 }
+COVER = "-f lavfi -i testsrc=d=0.04:s=32x24:r=25 -map 0:a -map 1 -c:v png -disposition:v attached_pic"
+PICTURED = ("cover.flac", "cover.m4a", "cover.mp3", "cover.wma")  # with a picture and other people's tags
 MUSIC = {*LIBSNDFILE, *FFMPEG, *MORE_BY_FFMPEG}
 HEARD = {f"answered rumba, {hundredths / 100:.2f} s" for hundredths in range(240, 281)}  # encoders pad
-TAGGED = ("a.flac", "a.ogg", "a.opus", "a.mp3", "a.wav", "a.aiff", "a.m4a", "a.wma", "a.wv")
+TAGGED = (
+    *PICTURED,
+    "flac.ogg",
+    "alac.m4a",
+    "ima.wav",
+    "a.flac",
+    "a.ogg",
+    "a.opus",
+    "a.mp3",
+    "a.wav",
+    "a.aiff",
+    "a.m4a",
+    "a.wma",
+    "a.wv",
+)
 
 # Files that hung or broke the program, or its output, once.
 REPORTED = {
@@ -67,6 +91,10 @@ def recordings(folder: Path, tone: Callable[..., NDArray[np.float32]]) -> dict[s
         for name, options in MORE_BY_FFMPEG.items():
             command = ["ffmpeg", "-v", "error", "-y", "-i", folder / "a.wav", *options.split(), folder / name]
             subprocess.run(command, check=True)
+        for name in PICTURED:
+            others = ["-metadata", "title=S\u00f6ng", "-metadata", "artist=One", "-metadata", "mood=sad"]
+            command = ["ffmpeg", "-v", "error", "-y", "-i", folder / "a.wav", *COVER.split(), *others]
+            subprocess.run([*command, folder / name], check=True)
         chain = [folder / "16.opus", folder / "a.ogg"]
         (folder / "chain.ogg").write_bytes(b"".join(link.read_bytes() for link in chain))
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

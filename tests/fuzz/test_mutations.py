@@ -18,7 +18,6 @@ from tests.conftest import write_tiny_model
 from tests.fuzz import seeds
 from tests.fuzz.mutation import mutated
 
-HANG_SECONDS = 90.0  # for files of some kilobytes; the machine may be busy
 LEAST = 40  # damaged inputs of each kind, however busy the machine is
 BLOW_UP = 1_500_000  # KiB of resident memory
 
@@ -26,7 +25,8 @@ BLOW_UP = 1_500_000  # KiB of resident memory
 class Child:
     """The process that is tried out; started anew when it died."""
 
-    def __init__(self, model: Path, scratch: Path) -> None:
+    def __init__(self, model: Path, scratch: Path, patience: float) -> None:
+        self._patience = patience  # s for files of some kilobytes; the machine may be busy
         self._command = [sys.executable, Path(__file__).with_name("child.py"), model, scratch]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -55,12 +55,12 @@ class Child:
         assert self._process is not None
         assert self._process.stdout is not None
         line = b""
-        deadline = time.monotonic() + HANG_SECONDS
+        deadline = time.monotonic() + self._patience
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while not line.endswith(b"\n"):
                 if not selector.select(deadline - time.monotonic()):
-                    return {"result": "hang", "why": f"no answer within {HANG_SECONDS:g} s"}
+                    return {"result": "hang", "why": f"no answer within {self._patience:g} s"}
                 data = self._process.stdout.read(65_536)
                 if not data:
                     return {"result": "crash", "why": f"exit status {self._process.wait()}"}
@@ -78,11 +78,12 @@ class Child:
 
 
 @pytest.fixture(scope="module")
-def child(tmp_path_factory):
+def child(tmp_path_factory, pytestconfig):
     folder = tmp_path_factory.mktemp("child")
     scratch = folder / "scratch"
     scratch.mkdir()
-    child = Child(write_tiny_model(folder / "tiny.onnx"), scratch)
+    patience = pytestconfig.getoption("fuzz_patience")
+    child = Child(write_tiny_model(folder / "tiny.onnx"), scratch, patience)
     yield child
     child.close()
     assert list(scratch.iterdir()) == []  # of all that was decoded no temporary file is left

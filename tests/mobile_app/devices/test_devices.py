@@ -78,6 +78,7 @@ class FakeSoundDevice(types.ModuleType):
         super().__init__("sounddevice")
         self.failure: Exception | None = None
         self.rates = {44_100}
+        self.channels = 1
         self.streams: list[object] = []
         module = self
 
@@ -87,7 +88,9 @@ class FakeSoundDevice(types.ModuleType):
                     raise module.failure
                 if samplerate not in module.rates:
                     raise module.PortAudioError("Invalid sample rate")
-                assert (channels, rest["dtype"]) == (1, "float32")
+                if channels != module.channels:
+                    raise module.PortAudioError("Invalid number of channels")
+                assert rest["dtype"] == "float32"
                 self.rate, self.size, self.rest = samplerate, blocksize, rest
                 self.stopped = threading.Event()
                 module.streams.append(self)
@@ -99,6 +102,8 @@ class FakeSoundDevice(types.ModuleType):
                 at = 0
                 while not self.stopped.wait(0.01):
                     block = tone_441(self.rate, at, self.size)[:, None]
+                    if module.channels == 2:  # one of them wired the wrong way round
+                        block = np.concatenate([block, -block], axis=1)
                     self.rest["callback"](block, self.size, None, None)  # type: ignore[operator]
                     at += self.size
                 self.rest["finished_callback"]()  # type: ignore[operator]
@@ -115,7 +120,7 @@ class FakeSoundDevice(types.ModuleType):
         assert (device, kind) == (None, "input")
         if self.failure and isinstance(self.failure, ValueError):
             raise self.failure
-        return {"default_samplerate": 44_100.0, "max_input_channels": 1}
+        return {"default_samplerate": 44_100.0, "max_input_channels": self.channels}
 
     def _terminate(self) -> None: ...
 
@@ -244,6 +249,15 @@ def test_android_takes_the_decoders_word_for_the_format(java: Java, tmp_path: Pa
         codec.mode = "as the track"  # type: ignore[attr-defined]
     assert len(heard) == 44_100  # one second
     np.testing.assert_allclose(heard[::2], tone_441(22_050, 0, 22_050), atol=1e-4)
+
+
+def test_a_desktop_s_microphone_in_antiphase_is_heard(sounddevice: FakeSoundDevice) -> None:
+    sounddevice.channels = 2
+    listener = Listener(desktop.Microphone())
+    listener.start()
+    heard = listener.read(10)
+    listener.source.stop()
+    np.testing.assert_allclose(heard[:44_100], tone_441(44_100, 0, 44_100), atol=1e-6)
 
 
 def test_microphone_of_a_desktop(sounddevice: FakeSoundDevice) -> None:

@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 import mutagen
 import pytest
 
-from runtime.command import batch
+from runtime import audio, classifier
+from runtime.command import batch, beats, cli
+from runtime.command.playlists import Playlists
 
 # Excerpts: places are those of the whole file.
 
@@ -98,6 +100,124 @@ def test_resume_hears_what_was_replaced_and_not_what_it_tagged(whichdance, sound
     assert status == 0
     assert [row["dance"] for row in json.loads(out)] == ["rumba", "jive"]
     assert heard == [["a.flac", "b.flac"], ["a.flac"]]
+
+
+def put_another(path: Path, other: Path) -> None:
+    """Another file of the same size and the same time of change."""
+    before = path.stat()
+    assert other.stat().st_size == before.st_size
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert after.st_ino != before.st_ino
+
+
+LISTS = ["--write-tags", "--playlists", "lists", "--rekordbox", "a.xml", "--resume", "answers"]
+
+
+def assert_nothing_was_done(status, err, song, content):
+    assert status == 1
+    assert f"{song}: was changed or replaced after it was heard; nothing is done to it" in err
+    assert Path(song).read_bytes() == content
+    assert all("EXTINF" not in path.read_text() for path in Path("lists").iterdir())
+    assert ElementTree.parse("a.xml").find(".//TRACK") is None
+    assert len(Path("answers").read_text().splitlines()) == 1  # how was listened, and no answer that holds
+
+
+@pytest.mark.parametrize("moment", ["before it is decoded", "while it is decoded", "once it is heard"])
+def test_another_file_of_the_same_size_and_time(whichdance, sound, tmp_path, monkeypatch, moment):
+    """Replaced between its opening and its turn: only its inode is another."""
+    monkeypatch.chdir(tmp_path)
+    song, other = sound("a.wav", "tango", 12.0), sound("other.wav", "rumba", 12.0)
+    content = other.read_bytes()
+    done = []
+
+    def replace() -> None:
+        if not done:
+            done.append(put_another(song, other))
+
+    def decoding(*arguments, original=audio.decoding):
+        if moment == "before it is decoded":
+            replace()
+        return original(*arguments)
+
+    def between(blocks, *arguments, original=classifier.between):
+        for block in original(blocks, *arguments):
+            if moment == "while it is decoded":
+                replace()
+            yield block
+
+    def heard(self, source, original=classifier.Classifier.heard):
+        answer = original(self, source)
+        replace()
+        return answer
+
+    monkeypatch.setattr(audio, "decoding", decoding)
+    monkeypatch.setattr(classifier, "between", between)
+    monkeypatch.setattr(classifier.Classifier, "heard", heard)
+    status, _, err = whichdance(*LISTS, song)
+    assert done
+    assert_nothing_was_done(status, err, song, content)
+    status, out, err = whichdance("--json", *LISTS, song)  # what is there now
+    assert (status, json.loads(out)[0]["dance"]) == (0, "rumba"), err
+    assert mutagen.File(song).tags["TXXX:DANCE"].text == ["Rumba"]
+
+
+def test_lists_leave_out_what_is_replaced_before_they_are_written(whichdance, sound, tmp_path, monkeypatch):
+    """Its answer was handed on, and other songs are still heard."""
+    monkeypatch.chdir(tmp_path)
+    first, second = sound("a.wav", "tango", 12.0), sound("b.wav", "jive", 12.0)
+    other = sound("other.wav", "rumba", 12.0)
+
+    def add(self, outcome, original=Playlists.add):
+        original(self, outcome)
+        if outcome.path == str(second):
+            put_another(first, other)
+
+    monkeypatch.setattr(Playlists, "add", add)
+    status, _, err = whichdance("--playlists", "lists", "--rekordbox", "a.xml", first, second)
+    assert status == 1
+    assert err.count(f"{first}: was changed or replaced after it was heard") == 2
+    entries = [line for path in Path("lists").iterdir() for line in path.read_text().splitlines()]
+    assert [line for line in entries if not line.startswith("#")] == ["../b.wav"]
+    (track,) = ElementTree.parse("a.xml").find(".//COLLECTION")
+    assert track.get("Name") == "b"
+
+
+def test_resume_compares_all_that_tells_files_apart(whichdance, sound, tmp_path):
+    song, other = sound("a.wav", "tango", 12.0), sound("other.wav", "rumba", 12.0)
+    assert whichdance("--resume", tmp_path / "answers", song)[0] == 0
+    put_another(song, other)
+    status, out, _ = whichdance("--json", "--resume", tmp_path / "answers", song)
+    assert (status, json.loads(out)[0]["dance"]) == (0, "rumba")
+    kept = [json.loads(line) for line in (tmp_path / "answers").read_text().splitlines()[1:]]
+    now = song.stat()
+    assert kept[-1]["state"] == [now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns]
+
+
+def test_clicks_are_put_on_what_was_heard(whichdance, tmp_path, monkeypatch):
+    example = Path(__file__).parents[3] / "examples" / "quickstep.ogg"
+    song, other = shutil.copy(example, tmp_path / "a.ogg"), shutil.copy(example, tmp_path / "b.ogg")
+
+    def heard(self, source, original=classifier.Classifier.heard):
+        answer = original(self, source)
+        monkeypatch.setattr(cli, "_handed_on", handed_on)
+        return answer
+
+    def handed_on(outcome, show, keepers, original=cli._handed_on):
+        def add(self, outcome, write=beats.ClickTrack.add):
+            put_another(song, other)
+            return write(self, outcome)
+
+        monkeypatch.setattr(beats.ClickTrack, "add", add)
+        return original(outcome, show, keepers)
+
+    monkeypatch.setattr(classifier.Classifier, "heard", heard)
+    status, _, err = whichdance("--click", tmp_path / "c.wav", song)
+    assert status == 1
+    assert "a.ogg: was changed or replaced after it was heard" in err
+    assert not (tmp_path / "c.wav").exists()
 
 
 # Paths.

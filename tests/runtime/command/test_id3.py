@@ -9,7 +9,8 @@ import pytest
 import soundfile
 from mutagen.id3 import APIC, ID3, PRIV, RVA2, TALB, TBPM, TIT2, TMOO, TPE1, TRDA, TSOP, TXXX, USLT
 
-from runtime.command import id3, tags
+from runtime.command import tags
+from runtime.command.tagging import id3
 from runtime.errors import WhichdanceError
 
 VALUES = {"DANCE": "Cha Cha", "BPM": "124"}

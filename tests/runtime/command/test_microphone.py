@@ -216,6 +216,31 @@ def test_the_command_listens_until_ctrl_c(tiny_model, tone, monkeypatch, capsys)
     assert "━" in out
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_microphone_in_antiphase_is_heard_by_the_command(tiny_model, tone, monkeypatch, capsys, damaged):
+    """One of two channels is wired the wrong way round; a spoiled block changes nothing."""
+
+    def play(callback):
+        blocks = tone("quickstep", 12, 44_100).reshape(-1, 4410, 1)
+        for number, block in enumerate(blocks):
+            both = np.concatenate([block, -block], axis=1)
+            if damaged and number == 20:
+                both[7] = np.nan
+            callback(both, 4410, None, None)
+        callback(np.full((1, 2), 7, np.float32), 1, None, None)
+
+    def push(self, samples, original=LiveClassifier.push):
+        if len(samples) == 1:
+            raise KeyboardInterrupt
+        return original(self, samples)
+
+    module, _ = _sound_card(play, channels=2, accepts=lambda rate, channels: channels == 2)
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
+    monkeypatch.setattr(LiveClassifier, "push", push)
+    assert cli.main(["--live", "--model", str(tiny_model)]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[1] == "Quickstep"
+
+
 def test_too_little_music_is_a_failure(tiny_model, monkeypatch, capsys):
     monkeypatch.setattr(microphone, "listen", lambda *_, **__: None)
     assert cli.main(["--live", "--model", str(tiny_model)]) == 1
