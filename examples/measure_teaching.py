@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.dances import DANCE_KEYS
-from runtime.lessons import filed_in, learn_from
+from runtime.lessons import filed_in, hear, learn_from
 from runtime.mel import Float32
 from runtime.model import Model
 from runtime.recalibrate import LEAST
@@ -56,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     model = Model.load(args.model)
     shipped = model.rehearsal
-    parts = halves(learn_from(model, filed_in(args.source, shipped.labels), say=print))
+    filed = filed_in(args.source, shipped.labels)
+    parts = halves(learn_from(filed, (hear(model, item) for item in filed), say=print))
     totals = {"shipped": [0] * 5} | {f"{n or 'all'}": [0] * 5 for n in NUMBERS}
     kept = dict.fromkeys(totals, 0)
     for own, other in (parts, parts[::-1]):

@@ -2,8 +2,9 @@
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ class Filed:
     path: Path
     dance: str
     number: int | None = None  # among the arrays of an .npz file
+    within: str = ""  # its place below the source: the same wherever the source lies
 
     @property
     def name(self) -> str:
@@ -63,7 +65,7 @@ def filed_in(source: Path, known: Sequence[str]) -> list[Filed]:
         numbers = [
             int(np.flatnonzero(_ids(source) == song)[0]) for song in dict.fromkeys(_ids(source).tolist())
         ]
-        found = [Filed(source, _label(str(labels[n]), known, source), n) for n in numbers]
+        found = [Filed(source, _label(str(labels[n]), known, source), n, str(n)) for n in numbers]
         wanted = "spectrograms"
     else:
         raise ParameterError(f"{source}: no folder, no table (.csv) and no spectrograms (.npz) to teach from")
@@ -90,7 +92,9 @@ def _in_folders(source: Path, known: Sequence[str]) -> Iterator[Filed]:
                 p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES and p.name[0] != "."
             ]
             for path in files:
-                yield Filed(path, _label(folder.name, known, folder))
+                yield Filed(
+                    path, _label(folder.name, known, folder), within=path.relative_to(source).as_posix()
+                )
 
 
 def _in_table(source: Path, known: Sequence[str]) -> Iterator[Filed]:
@@ -101,11 +105,14 @@ def _in_table(source: Path, known: Sequence[str]) -> Iterator[Filed]:
                 raise ParameterError(f"{source}: its first row must name the columns path and dance")
             for row in rows:
                 if row["path"] and row["dance"]:
-                    yield Filed(source.parent / row["path"], _label(row["dance"], known, source))
+                    yield Filed(
+                        source.parent / row["path"], _label(row["dance"], known, source), within=row["path"]
+                    )
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ParameterError(f"{source}: cannot be read as a table ({error})") from error
 
 
+@lru_cache(maxsize=4)
 def _arrays(source: Path, name: str) -> np.ndarray:
     try:
         with np.load(source, allow_pickle=False) as arrays:
@@ -123,43 +130,56 @@ def _ids(source: Path) -> np.ndarray:
         return np.arange(len(_arrays(source, "labels")))
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What came of a recording: its features and tags, or else why there are none, in words."""
+
+    features: Float32 | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+def hear(model: Model, item: Filed) -> Heard:
+    """The features of a recording, whatever it is."""
+    try:
+        if item.number is None:
+            return Heard(_of_file(model, item.path), _tags(item.path))
+        return Heard(_of_arrays(model, item, _arrays(item.path, "mel_db"), _ids(item.path)))
+    except WhichdanceError as error:
+        reason = str(error)
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error})"
+    except MemoryError:
+        reason = "there is not enough memory to listen to it"
+    except Exception as error:  # whatever a library throws for this file is no other file's business
+        reason = f"cannot be listened to ({type(error).__name__}: {' '.join(str(error).split())})"
+    return Heard(problem=reason if reason.startswith(str(item.path)) else f"{item.name}: {reason}")
+
+
 def learn_from(
-    model: Model,
     filed: Sequence[Filed],
+    heard: Iterable[Heard],
     *,
     say: Callable[[str], None] = lambda message: None,
-    heard: Callable[[], None] = lambda: None,
 ) -> list[Lesson]:
-    """Hear recordings; those that cannot be read are said and left out.
+    """Lessons of what was heard; recordings that cannot be read are said and left out.
 
     Parameters
     ----------
-    model : Model
     filed : sequence of Filed
+    heard : iterable of Heard
+        Of each, in this order, as by `hear`.
     say : callable
         Called with a line for each recording that was left out.
-    heard : callable
-        Called after each recording.
     """
     lessons: list[Lesson] = []
-    arrays: dict[Path, tuple[np.ndarray, np.ndarray]] = {}
-    tags: list[dict[str, str]] = []
-    for item in filed:
-        try:
-            if item.number is None:
-                features = _of_file(model, item.path)
-                own = _tags(item.path)
-            else:
-                if item.path not in arrays:
-                    arrays[item.path] = _arrays(item.path, "mel_db"), _ids(item.path)
-                features = _of_arrays(model, item, *arrays[item.path])
-                own = {}
-            lessons.append(Lesson(item.dance, features, item.name, item.name))
-            tags.append(own)
-        except WhichdanceError as error:
-            text = str(error)
-            say(f"{text if text.startswith(str(item.path)) else f'{item.name}: {text}'}; left out")
-        heard()
+    tags: list[Mapping[str, str]] = []
+    for item, own in zip(filed, heard, strict=True):
+        if own.features is None:
+            say(f"{own.problem}; left out")
+            continue
+        lessons.append(Lesson(item.dance, own.features, item.within, item.name))
+        tags.append(own.tags)
     return grouped(lessons, tags)
 
 
@@ -193,7 +213,7 @@ def _tags(path: Path) -> dict[str, str]:
     return {name: plain(known.get(name, "")) for name in GROUPED_BY}
 
 
-def grouped(lessons: Sequence[Lesson], tags: Sequence[dict[str, str]]) -> list[Lesson]:
+def grouped(lessons: Sequence[Lesson], tags: Sequence[Mapping[str, str]]) -> list[Lesson]:
     """The lessons in the largest groups by artist, album or title of which there are enough.
 
     What has no tag, and everything where there are too few groups, is a group by itself.

@@ -7,7 +7,6 @@ validation over groups of recordings, from 'as it is' down. Where nothing is cer
 is kept.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,8 +16,9 @@ from numpy.typing import NDArray
 from runtime.dances import OTHER, label_problem
 from runtime.errors import ParameterError
 from runtime.evidence import EvidenceSettings
+from runtime.gains import Gains
 from runtime.head import Examples, Whitening, fit
-from runtime.keeping import BALANCE, answer, chosen, folds_of
+from runtime.keeping import BALANCE, FOLDS, answer, chosen, folds_of
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
 from runtime.mel import FRAME_RATE, Float32
 from runtime.model import Model
@@ -77,32 +77,15 @@ class Teaching:
         The head, also where it is no better.
     better : bool
         Whether cross-validation shows that something is gained.
-    before, after : tuple of str
+    gains : Gains
         What each lesson was taken for: by the shipped head, and by one that was taught without its group.
-    filed : tuple of str
-        Their labels.
     suspects : tuple of Suspect
     """
 
     taught: Taught
     better: bool
-    filed: tuple[str, ...]
-    before: tuple[str, ...]
-    after: tuple[str, ...]
+    gains: Gains
     suspects: tuple[Suspect, ...]
-
-    def right(self, answers: Sequence[str], label: str | None = None) -> tuple[int, int]:
-        """How many answers are right, and of how many; of one label, or of all."""
-        pairs = [(f, a) for f, a in zip(self.filed, answers, strict=True) if label in (None, f)]
-        return sum(f == a for f, a in pairs), len(pairs)
-
-    def confusions(self) -> list[tuple[str, str, int]]:
-        """What is still taken for what (label, answer, how often), the most frequent first."""
-        counts: dict[tuple[str, str], int] = {}
-        for f, a in zip(self.filed, self.after, strict=True):
-            if f != a:
-                counts[f, a] = counts.get((f, a), 0) + 1
-        return [(*pair, n) for pair, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def features_of(model: Model, blocks: Iterable[Float32], stride: int = DEFAULT_STRIDE) -> Float32:
@@ -164,6 +147,7 @@ def teach(
     """
     found = taught_by(model.rehearsal, model.info.evidence, lessons, progress=progress)
     filed = tuple(x.dance for x in lessons)
+    gains = Gains(filed, found.before, found.after)
     taught = Taught(
         model.info.name,
         model.info.version,
@@ -173,10 +157,10 @@ def teach(
         found.evidence,
         {label: filed.count(label) for label in sorted(set(filed))},
         found.strength,
-        {label: found.gain(filed, label) for label in dict.fromkeys(filed)},
+        {label: (*gains.right(label), filed.count(label)) for label in dict.fromkeys(filed)},
     )
     suspects = tuple(_suspects(lessons, found)) if found.better else ()
-    return Teaching(taught, found.better, filed, found.before, found.after, suspects)
+    return Teaching(taught, found.better, gains, suspects)
 
 
 @dataclass(frozen=True)
@@ -211,13 +195,11 @@ class Outcome:
     evidence: EvidenceSettings
     head: Float32
 
-    def gain(self, filed: Sequence[str], label: str) -> tuple[int, int, int]:
-        """Of the lessons of a label those right before, right after, and all."""
-        before, after = (
-            sum(f == a == label for f, a in zip(filed, answers, strict=True))
-            for answers in (self.before, self.after)
-        )
-        return before, after, filed.count(label)
+
+def n_fits(lessons: Sequence[Lesson]) -> int:
+    """How many fits `teach` makes of them: its progress in all."""
+    n_groups = len({x.group for x in lessons})
+    return 1 + (min(FOLDS, n_groups) * len(STRENGTHS) if n_groups > 1 else 0)
 
 
 def taught_by(
@@ -235,7 +217,7 @@ def taught_by(
     folds = folds_of([x.group for x in lessons], filed)
     shipped = [fitter.log_scores(fitter.prior, x) for x in lessons]
     held_out: dict[float, list[Logs]] = {s: list(shipped) for s in STRENGTHS}
-    total = len(set(folds)) * len(STRENGTHS) + 1
+    total = n_fits(lessons)
     done = 0
     for fold in sorted(set(folds)) if len(set(folds)) > 1 else []:
         examples = fitter.examples([x for x, own in zip(lessons, folds, strict=True) if own != fold])
@@ -358,13 +340,3 @@ def _suspects(lessons: Sequence[Lesson], found: Outcome) -> Iterable[Suspect]:
         sure = best == int(second.argmax()) and min(first[best], second[best]) >= SUSPECT
         if sure and found.labels[best] not in (lesson.dance, OTHER):
             yield Suspect(lesson.name, lesson.dance, found.labels[best])
-
-
-def wilson(right: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a share of right answers (Wilson 1927); 0 to 1 of nothing."""
-    if not total:
-        return 0.0, 1.0
-    share = right / total
-    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    half = z / (1 + z**2 / total) * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -10,6 +10,7 @@ from typing import Any
 
 from runtime.command.exits import run
 from training.commands import (
+    adapt,
     aggregation,
     average,
     baseline,
@@ -36,7 +37,7 @@ from training.commands import (
 
 GROUPS = {
     "data": (corpus, label, manifest, download, duplicates, degrade, features),
-    "train": (train, average, merge, calibrate, embed),
+    "train": (train, adapt, average, merge, calibrate, embed),
     "judge": (evaluate, compare, follow, aggregation, tempo, plot),
     "beats": (beats, beats_choose),
     "thesis": (experiment, baseline),

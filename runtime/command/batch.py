@@ -1,28 +1,21 @@
 """Many recordings: find them in folders, classify them on one process or several, in order."""
 
 import os
-import signal
 import sys
-import threading
-from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any
 
 from runtime.classifier import Classifier
+from runtime.command.processes import on_processes, possible
 from runtime.errors import WhichdanceError
 from runtime.formats import is_searched
 from runtime.model import cores
 from runtime.prediction import Outcome
 from runtime.source import Source, is_pipe
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.process import BaseProcess
-
 STDIN = "-"
-POLL_SECONDS = 0.2
-LONGEST_FOLDER = 4000  # bytes of the working folder's name with which a process can still be told to go there
 
 
 def find_recordings(paths: Sequence[str]) -> tuple[list[str], list[Outcome]]:
@@ -117,7 +110,7 @@ class Batch:
 
     def classify(self, paths: Sequence[str]) -> Generator[Outcome, None, None]:
         """Classify recordings; the outcomes come in the order of `paths`, each as soon as it is known."""
-        if len(paths) > 1 and len(os.fsencode(os.getcwd())) < LONGEST_FOLDER:
+        if len(paths) > 1 and possible():
             yield from self._classify_on_processes(paths)
             return
         for path in paths:
@@ -158,97 +151,12 @@ def _classify(classifier: Classifier, path: str) -> Outcome:
 def _classify_on_processes(
     paths: Sequence[str], jobs: int, options: dict[str, Any]
 ) -> Generator[Outcome, None, None]:
-    """One thread per process, which hands it a path and waits for the outcome on a pipe of its own.
-
-    `ProcessPoolExecutor` shares one pipe among all its processes: it waits forever if one of them is
-    killed while it writes, and gives up all recordings if one of them crashes the decoder.
-    """
-    import multiprocessing
-    from concurrent.futures import ThreadPoolExecutor, wait
-
-    context = multiprocessing.get_context("spawn")
-    if os.name == "posix":
-        from multiprocessing import resource_tracker
-
-        resource_tracker.ensure_running()  # while it starts, it unblocks the signals that threads block
-    workers: list[tuple[BaseProcess, Connection]] = []  # all that were started
-    mine = threading.local()
-    stopping = threading.Event()
-
-    def start() -> "tuple[BaseProcess, Connection]":
-        ours, theirs = context.Pipe()
-        worker = context.Process(target=_serve, args=(theirs, options), daemon=True)
-        worker.start()
-        theirs.close()  # so that the pipe ends when the worker does
-        workers.append((worker, ours))
-        if stopping.is_set():
-            worker.terminate()
-        return worker, ours
-
-    def ask(path: str) -> Outcome:
-        if not hasattr(mine, "worker"):
-            mine.worker = start()
-        worker, connection = mine.worker
-        try:
-            connection.send(path)
-            outcome: Outcome = connection.recv()
-        except Exception as error:  # EOFError, OSError; half a message is whatever pickle makes of it
-            del mine.worker
-            worker.kill()  # it may still live, with its end of the pipe in disorder
-            worker.join()
-            return Outcome(path, error=f"{path}: the process that listened to it {_end(worker, error)}")
-        return outcome
-
-    pool = ThreadPoolExecutor(jobs, "whichdance-job", initializer=_leave_interrupts_to_others)
-    finished = False
-    try:
-        futures = deque(pool.submit(ask, path) for path in paths)
-        while futures:
-            future = futures.popleft()
-            while not wait([future], POLL_SECONDS).done:
-                pass  # where a waiting thread cannot be interrupted, look up now and then
-            yield future.result()
-        finished = True
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        if not finished:  # interrupted: do not wait for the recordings at hand
-            stopping.set()
-            for worker, _ in list(workers):
-                worker.terminate()
-        pool.shutdown()
-        for worker, connection in workers:
-            connection.close()
-            worker.join()
-        if os.name == "posix":  # it would end when we do, and be nobody's child
-            with suppress(AttributeError, ChildProcessError):
-                resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+    yield from on_processes(paths, jobs, _classifying, options, _lost)
 
 
-def _end(worker: "BaseProcess", error: Exception) -> str:
-    """How a worker ended, in words."""
-    code = worker.exitcode
-    if code is not None and code < 0 and code != -signal.SIGKILL:
-        return f"died ({signal.Signals(-code).name}): the file brought down its decoder"
-    return "died; is memory short?"
+def _classifying(options: dict[str, Any]) -> Callable[[str], Outcome]:
+    return partial(_classify, Classifier(**options))
 
 
-def _serve(connection: "Connection", options: dict[str, Any]) -> None:
-    """Life of a worker process: outcomes for paths, until the parent closes the pipe or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
-    # Libraries written in C print what they think of a file; the parent says what is wrong with it.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    classifier = Classifier(**options)
-    with suppress(EOFError, OSError):
-        while True:
-            connection.send(_classify(classifier, connection.recv()))
-
-
-def _leave_interrupts_to_others() -> None:
-    """Block Ctrl-C in this thread: it goes to the main one.
-
-    Worker processes inherit that, and print no traceback when Ctrl-C comes before they are ready.
-    """
-    if hasattr(signal, "pthread_sigmask"):  # not on Windows
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _lost(path: str, how: str) -> Outcome:
+    return Outcome(path, error=f"{path}: the process that listened to it {how}")

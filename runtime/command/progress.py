@@ -19,9 +19,12 @@ class ProgressBar:
         Recordings. One alone has no parts to count: its bar only shows that something is going on.
     shown : bool
         False where standard error is no terminal, or a bar would tear what is printed beside it.
+    what : str
+        Is going on, before the bar.
     """
 
-    def __init__(self, total: int, *, shown: bool) -> None:
+    def __init__(self, total: int, *, shown: bool, what: str = "Listening") -> None:
+        self._what = what
         self._total = total if total > 1 else None
         self._done = 0
         self._bar: Progress | None = None
@@ -54,7 +57,7 @@ class ProgressBar:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         bar = Progress(
-            TextColumn("Listening"),
+            TextColumn(self._what),
             BarColumn(),
             *([MofNCompleteColumn()] if self._total else []),
             TimeElapsedColumn(),

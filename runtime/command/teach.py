@@ -2,25 +2,24 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from runtime.command.exits import Exit, say
+from runtime.command.exits import Exit, say, whole
+from runtime.command.processes import on_processes, possible
 from runtime.command.progress import ProgressBar
 from runtime.corrections import Corrections
-from runtime.dances import OTHER, dance
 from runtime.errors import ParameterError
-from runtime.lessons import filed_in, learn_from
-from runtime.model import Model
+from runtime.gains import called
+from runtime.lessons import Filed, Heard, filed_in, hear, learn_from
+from runtime.model import Model, cores
 from runtime.taught import SUFFIX, Taught, TaughtEngine, merged, user_folder
-from runtime.teach import Lesson, Teaching, teach, wilson
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from runtime.teach import Lesson, Teaching, n_fits, teach
 
 PROGRAM = "whichdance teach"
 DEFAULT_NAME = "my"
-MOST_CONFUSIONS = 5
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--merge", action="store_true", help="the mean of several such files, by their recordings"
     )
+    result.add_argument(
+        "--jobs", type=whole(1), metavar="N", help="processes that listen (default: one per core)"
+    )
     result.set_defaults(func=_run)
     return result
 
@@ -80,12 +82,12 @@ def _run(args: argparse.Namespace) -> int:
         raise ParameterError(
             f"--model {args.model}: is taught already; start from the model that it stands on"
         )
-    lessons = _lessons(args.sources, base)
+    lessons = _lessons(args.sources, base, args.jobs or cores())
     if not lessons:
         say(PROGRAM, "no recording could be read: nothing is kept")
         return Exit.FAILED
-    with ProgressBar(1, shown=sys.stderr.isatty()):
-        teaching = teach(base, lessons)
+    with ProgressBar(n_fits(lessons), shown=sys.stderr.isatty(), what="Learning") as bar:
+        teaching = teach(base, lessons, progress=lambda done, total: bar.advance())
     print(report(teaching))
     if not teaching.better and not args.anyway:
         say(PROGRAM, "not certain to be better than the shipped model: nothing is kept (--anyway keeps it)")
@@ -95,18 +97,46 @@ def _run(args: argparse.Namespace) -> int:
     return Exit.OK
 
 
-def _lessons(sources: "Sequence[Path]", model: Model) -> list[Lesson]:
+def _lessons(sources: Sequence[Path], model: Model, jobs: int) -> list[Lesson]:
     known = model.rehearsal.labels
     found: list[Lesson] = []
     for source in sources:
         corrections = Corrections(source)
         if source.is_dir() and len(corrections):
+            for problem in corrections.problems:
+                say(PROGRAM, problem)
             found += corrections.lessons(model)
             continue
         filed = filed_in(source, known)
-        with ProgressBar(len(filed), shown=sys.stderr.isatty()) as bar:
-            found += learn_from(model, filed, say=lambda line: say(PROGRAM, line), heard=bar.advance)
+        with (
+            ProgressBar(len(filed), shown=sys.stderr.isatty()) as bar,
+            closing(_heard(filed, model, min(jobs, cores()), bar)) as heard,
+        ):
+            found += learn_from(filed, heard, say=lambda line: say(PROGRAM, line))
     return found
+
+
+def _heard(filed: Sequence[Filed], model: Model, jobs: int, bar: ProgressBar) -> Generator[Heard, None, None]:
+    """Files in processes of their own, each with one thread whatever their number: the same features."""
+    arrays = all(item.number is not None for item in filed)
+    path = getattr(model.engine, "path", None)
+    if arrays or path is None or not possible():
+        for item in filed:
+            yield hear(model, item)
+            bar.advance()
+        return
+    with closing(on_processes(filed, min(jobs, len(filed)), _hearing, path, _lost)) as heard:
+        for own in heard:
+            bar.advance()
+            yield own
+
+
+def _hearing(path: Path) -> Callable[[Filed], Heard]:
+    return partial(hear, Model.load(path, threads=1))
+
+
+def _lost(item: Filed, how: str) -> Heard:
+    return Heard(problem=f"{item.name}: the process that listened to it {how}")
 
 
 def _write(taught: Taught, output: Path) -> None:
@@ -120,24 +150,12 @@ def _named(output: Path) -> str:
 
 def report(teaching: Teaching) -> str:
     """What was gained, by cross-validation, in words and a table."""
-    lines = [f"{'dance':24}{'before':>12}{'after':>12}   of    after, 95 %"]
-    labels = sorted(set(teaching.filed), key=lambda label: (label == OTHER, label))
-    known = set(teaching.taught.labels)
-    assert set(labels) <= known
-    for label in [*labels, None]:
-        (before, n), (after, _) = (
-            teaching.right(teaching.before, label),
-            teaching.right(teaching.after, label),
-        )
-        low, high = wilson(after, n)
-        name = "all" if label is None else "none of these" if label == OTHER else dance(label).name
-        lines.append(f"{name:24}{before:12}{after:12}{n:5}    {100 * low:.0f} to {100 * high:.0f} %")
-    lines.append("right answers by the shipped model, and by one taught without the recording's group")
-    for filed, answer, n in teaching.confusions()[:MOST_CONFUSIONS]:
-        lines.append(f"still taken: {filed} for {answer}, {n} times")
+    lines = teaching.gains.lines(
+        "right answers by the shipped model, and by one taught without the recording's group"
+    )
     for suspect in teaching.suspects:
         lines.append(
-            f"{suspect.name}: filed as {dance(suspect.filed).name}; "
-            f"sounds like a {dance(suspect.sounds).name} to both models: check it"
+            f"{suspect.name}: filed as {called(suspect.filed)}; "
+            f"sounds like a {called(suspect.sounds)} to both models: check it"
         )
     return "\n".join(lines)

@@ -78,8 +78,8 @@ def add_network(
         "--weights",
         action="append" if several else "store",
         metavar="[ARCHITECTURE=]WEIGHTS" if several else "WEIGHTS",
-        help="random, imagenet, or a file (default: imagenet for the networks of torchvision, as the thesis "
-        "has it; random for others)",
+        help="random, imagenet, or a file: checkpoint or .onnx (default: imagenet for the networks "
+        "of torchvision, as the thesis has it; random for others)",
     )
     group.add_argument("--channels", type=int, choices=(1, 3))
     group.add_argument("--normalisation", choices=("db", "band"))
@@ -200,6 +200,8 @@ def _run(args: argparse.Namespace) -> int:
     arguments, output = _with_settings_file(vars(args))
     data, network, machine = given(Data, arguments), given(Network, arguments), given(Machine, arguments)
     recordings = [r for manifest in data.manifests for r in read_manifest(manifest)]
+    if "architecture" not in arguments:
+        network = _as_exported(network)
     network = replace(network, classes=network.classes or classes_of([r.dance for r in recordings]))
     settings = settings_of(network, arguments, network.architecture, {})
     check_splits(" and ".join(map(str, data.manifests)), recordings, "train")
@@ -230,6 +232,17 @@ def _run(args: argparse.Namespace) -> int:
     tensorboard = bool(arguments.get("tensorboard"))
     run_training(data, settings, machine, split, output, fabric=fabric, tensorboard=tensorboard)
     return 0
+
+
+def _as_exported(network: Network) -> Network:
+    """Built as the exported model was that it is to start from, where it is one."""
+    from training.networks.exported import is_exported, options_of, read_exported
+
+    if not is_exported(network.weights):
+        return network
+    architecture, options = options_of(read_exported(str(network.weights)))
+    known = {name: options[name] for name in ("trunk", "width")}
+    return replace(network, architecture=architecture, branches=",".join(options["branches"]), **known)
 
 
 def _with_settings_file(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], Path]:

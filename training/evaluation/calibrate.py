@@ -31,6 +31,7 @@ from training.evaluation.metrics import expected_calibration_error
 HIGHEST_TEMPERATURE = 10.0  # and its inverse the lowest: beyond it the fit has gone astray
 MAX_ERROR = 0.1  # share of wrong answers among those given
 CONFIDENCE = 0.9  # with which that bound is to hold
+PARTS = 5  # of the recordings: each is judged at a temperature that was fitted to the other parts
 STARTS = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # shares of recordings accepted by the first thresholds tried
 
 
@@ -52,7 +53,8 @@ class Calibration:
     coverage : float
         Share of the calibration recordings of the model's dances that are accepted.
     calibration_error_before, calibration_error : float
-        Expected calibration error of recordings, at temperature 1 and at `temperature`.
+        Expected calibration error of recordings, at temperature 1 and cross-fitted: each recording at a
+        temperature that was fitted to others. The threshold is chosen by the same confidences.
     recordings : int
         Calibration recordings.
     unproved : str
@@ -116,19 +118,27 @@ def calibrate(
         return np.stack([softmax(z / temperature, axis=1).mean(axis=0) for z in logits])
 
     known = target < n_classes  # a network without 'other' can only be fitted to its dances
-
-    def loss(log_temperature: float) -> float:
-        scores = mean_scores(float(np.exp(log_temperature)))[known]
-        return float(-np.log(np.maximum(scores[np.arange(len(scores)), target[known]], 1e-12)).mean())
-
     limit = np.log(HIGHEST_TEMPERATURE)
-    temperature = float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
+
+    def fitted(chosen: NDArray[np.bool_]) -> float:
+        own = chosen & known
+
+        def loss(log_temperature: float) -> float:
+            scores = mean_scores(float(np.exp(log_temperature)))[own]
+            return float(-np.log(np.maximum(scores[np.arange(len(scores)), target[own]], 1e-12)).mean())
+
+        return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
 
     def best(temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         scores = mean_scores(temperature)[:, :n_dances]
         return scores.max(axis=1), scores.argmax(axis=1) == target
 
+    temperature = fitted(known)
     confidence, right = best(temperature)
+    for part in _parts(target):
+        if (known & ~part).any():  # what is said of recordings has not been fitted to them
+            of_part = best(fitted(~part))
+            confidence[part], right[part] = of_part[0][part], of_part[1][part]
     threshold: float | None
     try:
         threshold, unproved = threshold_for(confidence, right, max_error), ""
@@ -140,12 +150,19 @@ def calibrate(
         reject_threshold=threshold,
         max_error=max_error,
         confidence=CONFIDENCE,
-        coverage=float((confidence[dances] >= (threshold or 0.0)).mean()),
+        coverage=float((best(temperature)[0][dances] >= (threshold or 0.0)).mean()),
         calibration_error_before=expected_calibration_error(*best(1.0)),
         calibration_error=expected_calibration_error(confidence, right),
         recordings=len(target),
         unproved=unproved,
     )
+
+
+def _parts(target: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+    """Recordings in `PARTS` parts, those of each class spread over them."""
+    places = np.empty(len(target), int)
+    places[np.argsort(target, kind="stable")] = np.arange(len(target)) % PARTS
+    return [places == i for i in range(PARTS)]
 
 
 def check_unseen(checkpoint: Mapping[str, Any], recordings: Sequence[Stored], name: str) -> None:

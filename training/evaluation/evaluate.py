@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime import dances
 from runtime.dances import DANCE_KEYS, OTHER, TEN
 from runtime.errors import WhichdanceError
 from runtime.mel import N_MELS, Float32
@@ -505,17 +506,25 @@ def summary(reports: Sequence[Report]) -> "Table":
 
 
 def confusion_table(report: Report) -> "Table":
-    """Confusion of recordings in percent; rows are true classes."""
+    """Confusion of recordings in percent, of all the model's classes; rows are true classes.
+
+    Of a model of the thesis's ten: which of the ten it would be.
+    """
     from rich.table import Table
 
     table = Table(title=f"{report.name}: confusion with aggregation, % of each row", header_style="bold")
     table.add_column("true \\ predicted")
-    for dance in TEN:
-        table.add_column(initials(dance.name), justify="right")
-    for dance, row in zip(TEN, report.confusion, strict=True):
+    if knows_more(report):
+        names = [dances.dance(label).name for label in report.dances] + ["none of these"]
+        rows = all_classes(report)
+    else:
+        names, rows = [one.name for one in TEN], report.confusion
+    for name in names:
+        table.add_column(initials(name), justify="right")
+    for name, row in zip(names, rows, strict=True):
         if not np.isnan(row).any():
             cells = [f"{100 * share:.0f}" if share else "·" for share in row]
-            table.add_row(f"{dance.name} ({initials(dance.name)})", *cells)
+            table.add_row(f"{name} ({initials(name)})", *cells)
     return table
 
 

@@ -67,9 +67,9 @@ def average(
     network.load_state_dict(state)
     if share < 1:
         _measure_normalisation(network, recordings, checkpoint["labels"])
-    before = other.get("training", {})
-    seen = [part["recordings"] for part in (before, checkpoint["training"]) if part.get("recordings")]
-    training = {"averaged": {"share": share, "start": before}, **checkpoint["training"]}
+    before, after = other.get("training") or {}, checkpoint.get("training") or {}
+    seen = [part["recordings"] for part in (before, after) if part.get("recordings")]
+    training = {"averaged": {"share": share, "start": before}, **after}
     training["recordings"] = provenance.joined(seen)
     save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
     return network.eval()

@@ -11,7 +11,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
@@ -37,9 +37,11 @@ from training.evaluation.scoring import network_runner, score_recordings
 from training.learning.augment import Augmentation
 from training.learning.consistency import contrastive_loss, output_loss
 from training.learning.hall import Hall
-from training.learning.prepared import Batch, Prepared, pictures_of
+from training.learning.normalisation import measure
+from training.learning.prepared import Batch, Prepared, as_input, decoded, pictures_of
 from training.learning.sampler import Batches
 from training.networks import models
+from training.networks.exported import is_exported
 from training.networks.rhythmogram import RhythmNet
 from training.networks.samples import SampleBatches
 from training.networks.waveform import check_method
@@ -49,6 +51,7 @@ from training.settings import SCHEDULES, WAVEFORM, Settings
 LOG = "log.csv"
 PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
 OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "consistency", "contrast", "shares", "teacher")
+MEASURED = 24  # batches by which normalisation is measured that an exported file folded away
 SOFTENING = 2.0  # temperature of distillation
 
 
@@ -331,6 +334,9 @@ def _start(
     weights = {"weights": None} if checkpoint else {}  # pre-trained ones would be overwritten at once
     torch.manual_seed(settings.seed)
     network = models.build(settings.architecture, **{**settings.options, **weights})
+    if not checkpoint and is_exported(settings.options.get("weights")):
+        measure(network, _power(settings, training))
+        network.train()
     if settings.head_only:
         network.requires_grad_(False)
         [m for m in network.modules() if isinstance(m, nn.Linear)][-1].requires_grad_(True)
@@ -356,6 +362,14 @@ def _start(
         network.load_state_dict(checkpoint["state_dict"])
         optimizer.load_state_dict(checkpoint["optimizer"])
     return network, optimizer, state
+
+
+def _power(settings: Settings, training: Sequence[Stored]) -> Iterator[Tensor]:
+    """Mel power of a few batches, as they are stored."""
+    labels = models.labels(settings.options.get("classes", 10))
+    batches = Batches(training, labels, batch_size=32, seed=settings.seed, segment_frames=settings.frames[0])
+    for i in range(MEASURED):
+        yield as_input(decoded(batches[i][0]))
 
 
 def _recordings(

@@ -19,6 +19,7 @@ from runtime.segments import SEGMENT_FRAMES
 from training.data.manifest import LABEL
 from training.networks import densenet
 from training.networks.ensemble import TempoEnsemble
+from training.networks.exported import is_exported, read_exported, state_of
 from training.networks.inputs import Pictures, input_image
 from training.networks.rhythmogram import RhythmNet
 from training.networks.thin import thin
@@ -140,8 +141,9 @@ def build(
         See `labels`.
     weights : str, Path or None
         'random', which configurations whose name promises pre-trained ones refuse, 'imagenet' (downloaded
-        by torchvision at its first use), or a file: a checkpoint of ours, or a state dict of torchvision's
-        network with its 1000 classes. None: the caller puts weights in.
+        by torchvision at its first use), or a file: a checkpoint of ours, a model that was exported from one
+        (.onnx), or a state dict of torchvision's network with its 1000 classes. None: the caller puts
+        weights in.
     channels : int
         3, the spectrogram three times as the RGB image that the network was made for, or 1: a first
         convolution of one channel. With ImageNet weights its kernels are the sums over RGB.
@@ -222,7 +224,11 @@ def build(
         network = SpectrogramClassifier(image, backbone, channels)
         if bands < ALWAYS_ENOUGH:
             _check_bands(network, architecture, bands)
-    if weights not in ("random", "imagenet") and is_checkpoint(weights):
+    if is_exported(weights):
+        exported = read_exported(weights)
+        state = adopt_classes(state_of(exported, network), exported.labels, network, labels(classes))
+        load_state(network, state, weights)
+    elif weights not in ("random", "imagenet") and is_checkpoint(weights):
         checkpoint = read_checkpoint(weights)
         state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels(classes))
         if configuration and configuration.new_block and checkpoint["architecture"] != architecture:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from runtime.errors import ModelError
+from training.networks.exported import is_exported
 from training.torchvision_import import models
 
 CHECKPOINT_FORMAT = 1
@@ -24,8 +25,8 @@ def load_pretrained(network: nn.Module, name: str, weights: str | Path) -> None:
         Its name at torchvision.
     weights : str or Path
         'random' leaves it as it is; 'imagenet' is downloaded by torchvision at its first use; else a file:
-        a state dict of that network. A checkpoint of ours is passed over: it belongs to a network with our
-        own head.
+        a state dict of that network. A checkpoint of ours, or an exported model, is passed over: it belongs
+        to a network with our own head.
 
     Raises
     ------
@@ -42,7 +43,7 @@ def load_pretrained(network: nn.Module, name: str, weights: str | Path) -> None:
                 f"ImageNet weights of {name} cannot be downloaded ({error}); download them elsewhere and "
                 "give their path, or use weights='random'"
             ) from error
-    elif is_checkpoint(weights):
+    elif is_exported(weights) or is_checkpoint(weights):
         return
     else:
         state = _load(weights)
@@ -71,8 +72,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def is_checkpoint(path: str | Path) -> bool:
-    """Whether the file is a checkpoint of ours rather than a bare state dict."""
-    return "format" in _load(path)
+    """Whether the file is a checkpoint of ours rather than a bare state dict, or an exported model."""
+    return not is_exported(path) and "format" in _load(path)
 
 
 def _load(path: str | Path) -> dict[str, Any]:

@@ -1,9 +1,14 @@
 """`whichdance teach` from folders, tables, arrays and corrections, to answers with what was taught."""
 
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +127,82 @@ def test_where_nothing_is_gained_nothing_is_kept(
     assert not output.exists()
     assert taught_by(base, collection, "-o", output, "--anyway") == 0
     assert output.exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_any_number_of_processes_gives_the_same_file(
+    base: Path, collection: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], jobs: int
+) -> None:
+    (collection / "tango" / "broken.flac").write_bytes(b"fLaC no music" * 100)
+    for name in ("a", "b"):
+        assert taught_by(base, collection, "-o", tmp_path / f"{name}.whichdance", "--jobs", jobs) == 0
+        assert "broken.flac" in capsys.readouterr().err
+    digests = {sha256_of(tmp_path / f"{name}.whichdance") for name in ("a", "b")}
+    shutil.copytree(collection, tmp_path / "elsewhere")
+    assert taught_by(base, tmp_path / "elsewhere", "-o", tmp_path / "c.whichdance", "--jobs", 3 - jobs) == 0
+    assert digests == {sha256_of(tmp_path / "c.whichdance")}
+
+
+def test_a_decoder_that_crashes_costs_one_recording(base: Path, collection: Path, tmp_path: Path) -> None:
+    """Two recordings at which the process dies, by a signal and of itself, among those that are heard."""
+    program = (
+        "import os, signal, sys, runtime.lessons as lessons\n"
+        "whole = lessons.open_audio\n"
+        "def crash(path):\n"
+        "    if path.name == '1.flac': os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    if path.name == '2.flac': os._exit(3)\n"
+        "    return whole(path)\n"
+        "lessons.open_audio = crash\n"
+        "if __name__ == '__main__':\n"
+        "    from runtime.command.cli import main\n"
+        "    sys.exit(main(['teach', *sys.argv[1:]]))\n"
+    )
+    (tmp_path / "crash.py").write_text(program)
+    output = tmp_path / "my.whichdance"
+    done = subprocess.run(
+        [sys.executable, tmp_path / "crash.py", collection, "-o", output, "--anyway", "--model", base],
+        capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("SIGSEGV") == 3
+    assert done.stderr.count("1.flac") == done.stderr.count("2.flac") == 3
+    assert Taught.read(output).n_recordings == 12
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_leaves_nothing_half_done(base: Path, collection: Path, tmp_path: Path) -> None:
+    """At ten moments from the start to beyond the end: no file or the whole one, no processes, one line."""
+    output = tmp_path / "my.whichdance"
+    command = [sys.executable, "-m", "runtime.command", "teach", collection, "-o", output, "--model", base]
+    started = time.monotonic()
+    subprocess.run(command, capture_output=True, check=True, timeout=300)
+    took = time.monotonic() - started
+    expected = output.read_bytes()
+    rng = np.random.default_rng(0)
+    interrupted = 0
+    for moment in (*np.linspace(0.1, 0.95, 8), *rng.uniform(0.8, 1.1, 4)):
+        output.unlink(missing_ok=True)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as child:
+            try:
+                child.communicate(timeout=moment * took)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+            _, err = child.communicate(timeout=60)
+        if child.returncode:
+            interrupted += 1
+            assert child.returncode in (130, -signal.SIGINT), err
+            assert "Traceback" not in err or moment < 0.3  # while Python itself still starts
+        if output.exists():
+            assert output.read_bytes() == expected
+        assert {path.name for path in tmp_path.iterdir() if path.name.startswith((".my", "my"))} <= {
+            output.name
+        }
+        with pytest.raises(ProcessLookupError):
+            os.killpg(child.pid, 0)
+    assert interrupted >= 4
 
 
 def test_again_and_merge(

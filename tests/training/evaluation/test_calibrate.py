@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.collections import COLLECTED
 from training.evaluation.calibrate import calibrate, log_prior, threshold_for
+from training.evaluation.metrics import expected_calibration_error
 from training.evaluation.scoring import calibrated_runner, network_runner
 from training.networks.models import build
 
@@ -106,6 +109,36 @@ def test_few_recordings_have_a_temperature_but_no_threshold():
     assert found.coverage == 1.0
     assert found.temperature == calibrate(scores, truth, max_error=0.9).temperature
     assert calibrate(*overconfident()).unproved == ""
+
+
+@pytest.mark.parametrize("n", [12, 24, 60])
+def test_what_is_said_of_recordings_was_not_fitted_to_them(n):
+    """Independently: each recording is judged at the temperature of a fit without it, by brute force."""
+    scores, truth = overconfident(n=n, sharpness=4.0, seed=n)
+    calibration = calibrate(scores, truth)
+    target = np.array([(*DANCE_KEYS, "other").index(t) for t in truth])
+    places = np.empty(n, int)
+    places[np.argsort(target, kind="stable")] = np.arange(n) % 5
+    confidence, right = np.empty(n), np.empty(n, bool)
+    for part in range(5):
+        rest = [i for i in range(n) if places[i] != part]
+        without = calibrate([scores[i] for i in rest], [truth[i] for i in rest]).temperature
+        for i in np.flatnonzero(places == part):
+            ten = softmax(np.log(scores[i][0]) / without)[:10]
+            confidence[i], right[i] = ten.max(), ten.argmax() == target[i]
+    assert calibration.calibration_error == pytest.approx(
+        expected_calibration_error(confidence, right), abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("n", [5, 20, 35, 36, 39, 100])
+def test_who_gave_enough_is_not_asked_for_fewer(n):
+    rng = np.random.default_rng(n)
+    with pytest.raises(WhichdanceError) as caught:
+        threshold_for(rng.random(n), np.arange(n) % 3 > 0)  # every third is wrong
+    asked = re.search(r"give at least (\d+)", str(caught.value))
+    assert asked is None or int(asked[1]) > n
+    assert (asked is not None) == (n < 36)
 
 
 def test_other_classes_than_the_ten():

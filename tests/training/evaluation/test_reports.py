@@ -1,7 +1,9 @@
 """Evaluations as files."""
 
 import csv
+import io
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.store import Stored
 from training.evaluation.evaluate import (
     Report,
     all_classes,
+    confusion_table,
     evaluate,
     load_runner,
     statistics,
@@ -111,6 +115,13 @@ def test_every_class_of_a_model_is_told(tmp_path: Path) -> None:
     first = of_dances(columns, ("rumba", "jive", "hustle", "other", "rumba", "other"))
     second = of_dances(columns, ("rumba", "rumba", "hustle", "hustle", "bachata", "jive"))
     assert first.all_confusion["hustle"] == {"hustle": 1, "other": 1}  # not discofox
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(confusion_table(first))
+    lines = console.export_text().split("\n")
+    shown = {line.split("(")[0].strip(" │"): re.findall(r"\d+|·", line) for line in lines}
+    assert shown["Hustle"] == ["·", "·", "50", "·", "50"]
+    assert shown["none of these"] == ["·", "·", "·", "·", "100"]
+    assert shown["Bachata"] == ["100", "·", "·", "·", "·"]
     assert (second.all_top1.right, second.all_top1.total) == (4, 5)
     assert second.all_macro_recall.value == pytest.approx((1 + 0 + 1 + 1) / 4)
     shares = all_classes(first)
