@@ -3,7 +3,8 @@
 F. Simonetta, OpenEWLD (doi 10.5281/zenodo.4332855); its archive, kept as openewld.zip. By its own word the
 scores are in the public domain in the USA; a sheet is played only where everyone whom it, its folder or the
 list of works names as an author stands in `authors.csv` (died before 1955: free in most of the world) or is
-nobody in particular ('traditional').
+nobody in particular ('traditional'). There `by` says who confirms the year: the list of works, or somebody by
+hand; without either a sheet keeps its place in the draw, so that seeds keep their meaning, and is not played.
 """
 
 import csv
@@ -12,7 +13,7 @@ import re
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -76,6 +77,8 @@ class Tune:
     keynote : int
         Semitones above C.
     minor : bool
+    checked : bool
+        Somebody has checked when all its authors died; else it is drawn, and never played.
     """
 
     file: str
@@ -88,6 +91,7 @@ class Tune:
     chords: tuple[_Span, ...] = field(repr=False)
     keynote: int = 0
     minor: bool = False
+    checked: bool = True
 
     @property
     def length(self) -> int:
@@ -234,7 +238,7 @@ class Tunes:
         if not fitting:
             return None
         tune = fitting[int(pick * len(fitting))]
-        if spelled(tune.title) in NEVER_PLAYED:
+        if not tune.checked or spelled(tune.title) in NEVER_PLAYED:
             return None
         sections = max(1, tune.n_bars // form.section_bars)
         first = 0 if form.from_start else int(start * sections) * form.section_bars + form.offset
@@ -245,10 +249,10 @@ class Tunes:
 
 
 @lru_cache
-def free_authors() -> frozenset[str]:
-    """Names, as `spelled`, of those in `authors.csv`."""
+def free_authors(*, checked: bool = False) -> frozenset[str]:
+    """Names, as `spelled`, of those in `authors.csv`; checked: whose year somebody confirms."""
     with AUTHORS.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["by"] or not checked]
     return frozenset(spelled(row["name"]) for row in rows if int(row["died"]) < FREE_BEFORE)
 
 
@@ -276,7 +280,7 @@ def _works(archive: zipfile.ZipFile) -> dict[str, str]:
     return {row["file"]: row["authors"] for row in rows}
 
 
-def _is_free(score: ElementTree.Element, more: list[str]) -> bool:
+def _is_free(score: ElementTree.Element, more: list[str], known: frozenset[str]) -> bool:
     """Whether everyone who is named as an author is free; what cannot be told is not."""
     creators = [e.text for e in score.iter("creator") if e.text and e.text.strip()]
     named = [*creators, *more]
@@ -291,7 +295,6 @@ def _is_free(score: ElementTree.Element, more: list[str]) -> bool:
     for text in credits_:
         parts = [p.strip() for p in re.split(r"[,&/;:]|\band\b", text)]
         persons += [spelled(p) for p in parts if NAME.match(p) and spelled(p) not in titles]
-    known = free_authors()
     return all(p in known or NOBODY.search(p) for p in persons if p)
 
 
@@ -305,9 +308,11 @@ def _read(archive: zipfile.ZipFile, name: str, works: dict[str, str]) -> Tune | 
         authors = works.get(path.name, "")
         if not authors and len(path.parts) >= 3:  # dataset/<authors>/<title>/<title>.mxl
             authors = path.parts[-3].replace("_", " ").replace("-", ",")
-        if not _is_free(score, [authors] if authors else []):
+        named = [authors] if authors else []
+        if not _is_free(score, named, free_authors()):
             return None
-        return _tune(score, path.name, authors)
+        tune = _tune(score, path.name, authors)
+        return tune and replace(tune, checked=_is_free(score, named, free_authors(checked=True)))
     except (StopIteration, ElementTree.ParseError, zipfile.BadZipFile, ValueError, KeyError) as error:
         raise ArchiveError(f"{archive.filename}: {name} cannot be read as MusicXML ({error})") from error
 

@@ -1,5 +1,6 @@
 """People in the orchestra: archives made here, whose every stroke and note is known."""
 
+import csv
 import io
 import itertools
 import zipfile
@@ -323,11 +324,33 @@ def test_sheets_that_leave_out_an_author_are_not_played(style: DanceStyles, fold
     assert {singing.tune.title for singing in drawn if singing} == {"Free"}
 
 
+def test_sheets_of_authors_whom_nobody_has_checked_are_drawn_and_not_played(
+    style: DanceStyles, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    listed = tmp_path / "authors.csv"
+    listed.write_text(
+        "name,died,by\nA. Known,1900,works\nB. Looked Up,1901,hand\nC. Perhaps,1902,\n", "utf-8"
+    )
+    monkeypatch.setattr(tunes, "AUTHORS", listed)
+    tunes.free_authors.cache_clear()
+    names = ("A. Known", "B. Looked Up", "C. Perhaps")
+    write_tunes(folder, {f"{i}.mxl": sheet(SONG, title=n, creators=(n,)) for i, n in enumerate(names)})
+    people = tunes.Tunes(folder)
+    tunes.free_authors.cache_clear()
+    assert [t.title for t in people.tunes] == list(names)
+    form = draw_form(style.styles[0], "strict", 120, 20, np.random.default_rng(0))
+    drawn = [people.draw(form, np.random.default_rng(seed)) for seed in range(30)]
+    assert {singing.tune.title for singing in drawn if singing} == set(names[:2])
+    assert None in drawn
+
+
 def test_nobody_in_the_list_of_authors_died_later() -> None:
-    lines = tunes.AUTHORS.read_text(encoding="utf-8").splitlines()[1:]
-    years = [int(line.rpartition(",")[2]) for line in lines]
-    assert max(years) < tunes.FREE_BEFORE
-    assert len(tunes.free_authors()) == len(lines)
+    with tunes.AUTHORS.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert max(int(row["died"]) for row in rows) < tunes.FREE_BEFORE
+    assert {row["by"] for row in rows} == {"works", "hand", ""}
+    assert len(tunes.free_authors()) == len(rows)
+    assert len(tunes.free_authors(checked=True)) == sum(bool(row["by"]) for row in rows)
     assert not {"harry warren", "ira gershwin", "richard rodgers", "otto harbach"} & tunes.free_authors()
 
 
