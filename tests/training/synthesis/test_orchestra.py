@@ -46,10 +46,7 @@ def test_tempo_and_metre_measured_back(label: str) -> None:
 
         candidates = row.tempo_bpm * np.array([0.85, 0.9, 0.94, 1.0, 1.06, 1.1, 1.15])
         hits.append(np.argmax([score(c) for c in candidates]) == 3)
-    # Bands without drums, spread by some 30 ms, set fewer onsets on the beat. By chance 4 of 6 are 1 in 200.
-    styles = load_all()[label].styles
-    drums = sum(s.weight[0] for s in styles if any(s.drums)) / sum(s.weight[0] for s in styles)
-    assert sum(hits) >= (5 if drums > 0.25 else 4)
+    assert sum(hits) >= 5
 
 
 @pytest.mark.parametrize(("label", "other_beats"), [("slow_waltz", 4), ("viennese_waltz", 4), ("tango", 3)])
