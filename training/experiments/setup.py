@@ -30,7 +30,7 @@ from training.networks.weights import read_checkpoint
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
 OURS = "our-method"  # name of its run
-SAME_AS_OURS = {"densenet161": OUR_METHOD}  # by another name, in table 4.6
+SAME = {"densenet161": OUR_METHOD}  # tables 4.6 and 4.7 have it by different names
 
 
 class Lacking(ParameterError):
@@ -106,10 +106,13 @@ class Setup:
     noise: Path | None = None
 
     def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Trained:
-        """Train a network, or find it trained: what is our method by another name is trained once."""
-        ours = SAME_AS_OURS.get(self.architecture, self.architecture)
-        if not (extended or options) and SAME_AS_OURS.get(architecture, architecture) == ours:
-            name, architecture = OURS, self.architecture
+        """Train a network, or find it trained: one that tables know by several names is trained once."""
+        if not (extended or options):
+            same = SAME.get(architecture, architecture)
+            if same == SAME.get(self.architecture, self.architecture):
+                name, architecture = OURS, self.architecture
+            elif same != architecture:
+                name = architecture = same
         data = [*self.training, *self.extension] if extended else list(self.training)
         path = self.train(name, architecture, data, options)
         run, _, labels = load_labelled_runner(path, self.device)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,11 @@ def test_our_method_by_another_name_is_trained_once(tmp_path: Path, monkeypatch:
     ours = ("our-method", "densenet-ft")
     rest = [("densenet-rw", "densenet-rw"), ("tempo+densenet-ft", "tempo+densenet-ft")]
     assert asked == [ours, ours, *rest, ours, ("our-method-extended", "densenet-ft")]
+    asked.clear()
+    for architecture in ("resnet18", "densenet161", "densenet-ft"):
+        with pytest.raises(LookupError):
+            replace(setup, architecture="resnet18").trained(architecture, architecture)
+    assert asked == [("our-method", "resnet18"), *[("densenet-ft", "densenet-ft")] * 2]
 
 
 def test_wrong_combinations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,9 +131,10 @@ def test_all_tables_of_a_small_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
         capsys.readouterr()
         assert main(words) == 0
     said = capsys.readouterr().out
-    assert said.count("$ python -m training") == 1  # the rest was done
     steps = json.loads((out / "steps.json").read_text())["steps"]
+    assert said.count("$ python -m training") == len(steps) - len(before)  # the rest was done
     assert {line: steps[line] for line in before} == before
+    assert sum(line.startswith("experiment") for line in steps) == len(EXPERIMENTS)
     page = (out / "tables" / "page.md").read_text()
     for name in EXPERIMENTS:
         assert (out / "tables" / f"{name}.md").read_text().strip() in page
@@ -137,8 +144,8 @@ def test_all_tables_of_a_small_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
         assert f"![{figure}]({figure}.png)" in page
         assert (out / "tables" / f"{figure}.png").exists()
     runs = out / "tables" / "runs"
-    assert len(list(runs.iterdir())) == 17  # densenet161 and densenet-ft are our method
-    _has_curves(runs / "resnet18" / "tensorboard")
+    assert len(list(runs.iterdir())) == 17  # densenet161 is densenet-ft, and resnet18 our method
+    _has_curves(runs / "vgg16" / "tensorboard")
     assert main(["experiment", "all", "--small", "0.02", "-o", str(out)]) == 2
     assert "holds what --small 0.01 made" in capsys.readouterr().err
 
@@ -151,7 +158,7 @@ def test_all_tables_of_a_small_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
 
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "training", "train"]
-    settings = str(runs / "resnet18" / "settings.toml")
+    settings = str(runs / "vgg16" / "settings.toml")
     done = subprocess.run(
         [*launcher, settings, "-o", str(tmp_path / "shared")], capture_output=True, text=True
     )
