@@ -1,5 +1,6 @@
 """A server behind a bad connection: slow, late, and it may break."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from web_app.serve import Handler, Server
 
 SLOW_4G = 1.6e6  # bit/s; what Lighthouse and WebPageTest call slow 4G
 LATENCY = 0.15  # s until an answer begins
+REST = re.compile(r"bytes=(\d+)-")
 PIECE = 4096  # bytes sent at a time
 
 
@@ -22,6 +24,8 @@ class SlowServer(Server):
     bits_per_second : float
     latency : float
         Seconds until an answer begins.
+    ranges : bool
+        Whether a request for the rest of a file gets that; if not, it gets all of it.
     max_age : int, optional
         Seconds for which browsers may keep files without asking, as most hosts tell them; 0 if None.
 
@@ -39,11 +43,14 @@ class SlowServer(Server):
         bits_per_second: float = SLOW_4G,
         latency: float = LATENCY,
         max_age: int | None = None,
+        *,
+        ranges: bool = True,
     ) -> None:
         super().__init__(folder, 0)
         self.RequestHandlerClass = type("Bound", (_SlowHandler,), {"folder": str(folder)})
         self.latency = latency
         self.max_age = max_age
+        self.ranges = ranges
         self.sent = 0
         self.cut_after = float("inf")
         self._bytes_per_second = bits_per_second / 8
@@ -75,7 +82,31 @@ class _SlowHandler(Handler):
         if self.server.sent > self.server.cut_after:
             raise ConnectionAbortedError("cut")
         time.sleep(self.server.latency)
-        super().do_GET()
+        if (rest := REST.fullmatch(self.headers.get("Range", ""))) and self.server.ranges:
+            self._send_rest(Path(self.translate_path(self.path)), int(rest[1]))
+        else:
+            super().do_GET()
+
+    def _send_rest(self, path: Path, start: int) -> None:
+        """The file from a byte on (RFC 9110, 14)."""
+        if not path.is_file():
+            self.send_error(404)
+            return
+        size = path.stat().st_size
+        if start >= size:
+            self.send_response(416)
+            self.send_header("Content-Range", f"bytes */{size}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        self.send_response(206)
+        self.send_header("Content-Type", self.guess_type(str(path)))
+        self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+        self.send_header("Content-Length", str(size - start))
+        self.end_headers()
+        with path.open("rb") as source:
+            source.seek(start)
+            self.copyfile(source, self.wfile)
 
     def send_header(self, keyword: str, value: str) -> None:
         if keyword == "Cache-Control" and self.server.max_age is not None:

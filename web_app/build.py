@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import runtime
+from runtime.beat_activations import shipped_beats
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.model import FOLDER as FACTS
 from runtime.model import Model, resolve, shipped
@@ -26,14 +27,19 @@ LISTED = b"self.PRECACHE = "  # a built worker begins so, with its list; also te
 POLICY = re.compile(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"')
 NOJEKYLL = ".nojekyll"  # keeps GitHub Pages from leaving files out
 
+INT8 = "-int8"  # behind the name of the float model
+
 ORT_MJS = "vendor/ort-wasm-simd-threaded.mjs"
 ORT_WASM = "vendor/ort-wasm-simd-threaded.wasm.gzip"
 COPIED = {  # file below node_modules → file of the page
     "onnxruntime-web/dist/ort.wasm.min.mjs": "vendor/ort.wasm.min.mjs",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": ORT_MJS,
+    "mediabunny/dist/bundles/mediabunny.min.mjs": "vendor/mediabunny.min.mjs",
 }
 GZIPPED = {"onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": ORT_WASM}
 COMMONJS = {"fft.js/lib/fft.js": "vendor/fft.js"}
+BEATS = "model/beats.onnx.gzip"
+LATER = ("vendor/mediabunny.min.mjs", BEATS)  # downloaded once the page is ready, or when needed
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,9 @@ class Build:
     version : str
         Changes with any of its bytes.
     sizes : dict of str to int
-        File → bytes, of everything that the first visit downloads.
+        File → bytes, of everything that is served.
+    later, wanted : tuple of str
+        Files that come in the background once the page is ready, and those that come where they are asked for.
     model : Path
         The .onnx file that it listens with.
     """
@@ -54,12 +62,19 @@ class Build:
     folder: Path
     version: str
     sizes: dict[str, int]
+    later: tuple[str, ...]
+    wanted: tuple[str, ...]
     model: Path
 
     @property
     def download(self) -> int:
-        """Bytes of the first visit, on a host that compresses nothing."""
-        return sum(self.sizes.values())
+        """Bytes until the page is ready on a first visit, on a host that compresses nothing."""
+        return sum(size for file, size in self.sizes.items() if file not in (*self.later, *self.wanted))
+
+    @property
+    def background(self) -> int:
+        """Bytes that follow in the background."""
+        return sum(self.sizes[file] for file in self.later)
 
 
 def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | None = None) -> Build:
@@ -86,7 +101,7 @@ def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | Non
         raise ParameterError(f"{folder}: is neither empty nor an earlier build; choose another folder")
     if not PAGE.is_dir():
         raise WhichdanceError(f"{PAGE}: missing; the page is built from a checkout of the repository")
-    if not (NODE_MODULES / "onnxruntime-web").is_dir():
+    if missing_packages():
         raise WhichdanceError(
             f"{NODE_MODULES}: what the page needs from npm is missing; "
             f"run `npm ci --ignore-scripts --prefix {os.path.relpath(FOLDER)}`"
@@ -106,6 +121,11 @@ def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | Non
     return built
 
 
+def missing_packages() -> list[str]:
+    """Files of npm packages that the page needs and that are not there."""
+    return [file for file in (*COPIED, *GZIPPED, *COMMONJS) if not (NODE_MODULES / file).is_file()]
+
+
 def chosen() -> Path:
     """The model that pages listen with: the default shipped one, in int8 where its answers agree.
 
@@ -114,7 +134,7 @@ def chosen() -> Path:
     """
     models = shipped()
     name = next(iter(models))
-    small = f"{name}-int8"
+    small = f"{name}{INT8}"
     if small in models and _agrees(models[small]["file"], FACTS / f"{name}.json"):
         return resolve(small)
     return resolve(name)
@@ -156,7 +176,7 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
     for source, target in COMMONJS.items():
         _put(new, target, _as_module((NODE_MODULES / source).read_text("utf-8")).encode())
     path = chosen() if model is None else resolve(model)
-    _write_model(new, path)
+    wanted = _write_model(new, path)
     (new / NOJEKYLL).touch()
 
     files = {path.relative_to(new).as_posix(): path for path in sorted(new.rglob("*")) if path.is_file()}
@@ -166,34 +186,51 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
     worker = (new / WORKER).read_bytes()
     version = hashlib.sha256(json.dumps(hashes).encode() + worker).hexdigest()[:16]
     sizes = {name: path.stat().st_size for name, path in files.items()}
+    built = Build(folder, version, sizes, tuple(name for name in LATER if name in sizes), wanted, path)
     listed = {
         "version": version,
         "policy": policy(),
-        "bytes": sum(sizes.values()),
+        "bytes": built.download,
+        "later": built.later,
+        "wanted": wanted,
         "hashes": hashes,
-        "sizes": sizes,
+        "sizes": dict(sizes),
     }
     # In the worker itself: a list beside it could lie in a cache on the way while its version changes.
     _put(new, WORKER, LISTED + json.dumps(listed, indent=1).encode() + b";\n" + worker)
     sizes[WORKER] = (new / WORKER).stat().st_size
-    return Build(folder, version, sizes, path)
+    return built
 
 
-def _write_model(new: Path, path: Path) -> None:
+def _write_model(new: Path, path: Path) -> tuple[str, ...]:
+    """Write the model and all that is said of it; returns the files that only some users ask for."""
     loaded = Model.load(path, threads=1)  # checks it
-    precision = next((e["precision"] for e in shipped().values() if e["file"] == path.name), "")
+    models = shipped()
+    precision = next((e["precision"] for e in models.values() if e["file"] == path.name), "")
     model_file = f"model/{path.name}.gzip"
     _put(new, model_file, _gzipped(path.read_bytes()))
+    exact = next((name for name, e in models.items() if e["file"] == path.name and name.endswith(INT8)), None)
     for rate in RATES:
         lengths, numbers = rate_definition(rate)
         _put(new, lengths["file"], numbers)
     facts = definition(loaded, model_file=model_file, precision=precision, version=runtime.__version__)
     facts["model"]["bytes"] = (new / model_file).stat().st_size
+    facts["exact"] = None
+    wanted: tuple[str, ...] = ()
+    if exact is not None:
+        float_path = resolve(exact.removesuffix(INT8))
+        float_file = f"model/{float_path.name}.gzip"
+        _put(new, float_file, _gzipped(float_path.read_bytes()))
+        facts["exact"] = {"file": float_file, "bytes": (new / float_file).stat().st_size}
+        wanted = (float_file,)
+    facts["beats"]["file"] = BEATS
+    _put(new, BEATS, _gzipped(shipped_beats().read_bytes()))
     facts["onnxruntime"] = {"mjs": ORT_MJS, "wasm": ORT_WASM, "bytes": (new / ORT_WASM).stat().st_size}
     _put(new, "definition.json", json.dumps(facts).encode())
     for language in LANGUAGES:
         texts = json.dumps(words(language, loaded.info.labels), ensure_ascii=False)
         _put(new, f"words/{language}.json", texts.encode())
+    return wanted
 
 
 def _put(new: Path, name: str, content: bytes) -> None:

@@ -50,7 +50,8 @@ def _build(args: argparse.Namespace) -> int:
     built = build.build(args.folder, model=args.model)
     megabytes = built.download / 1e6
     print(
-        f"{built.folder}: {len(built.sizes)} files, {megabytes:.1f} MB to download, version {built.version}"
+        f"{built.folder}: {len(built.sizes)} files, {megabytes:.1f} MB to download and "
+        f"{built.background / 1e6:.1f} MB later, version {built.version}"
     )
     return 0
 

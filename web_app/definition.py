@@ -6,8 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from runtime import answer, cells, context, downmix, evidence, live, loudness, mel, segments, session, tempo
+from runtime import (
+    answer,
+    bar_pointer,
+    beat_activations,
+    beats,
+    cells,
+    context,
+    downmix,
+    evidence,
+    live,
+    loudness,
+    mel,
+    segments,
+    session,
+    tempo,
+)
+from runtime.beat_activations import BeatModel
 from runtime.colour import contrast, ink_on
+from runtime.counts import COUNTS, starts_on
 from runtime.dances import GROUPS, OTHER, Dance, dance
 from runtime.model import INPUT, OUTPUT, Model
 
@@ -149,9 +166,48 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "output": OUTPUT,
         },
         "dances": {label: _facts(dance(label)) for label in info.labels},
+        "beats": _beats(),
+        "counts": {
+            label: {"starts": starts_on(COUNTS[label]), "said": COUNTS[label]}
+            for label in info.labels
+            if label in COUNTS
+        },
         "groups": {name: [k for k in info.labels if k in keys] for name, keys in GROUPS.items()},
         "group_temperatures": dict(info.group_temperatures),
     }
+
+
+def _beats() -> dict[str, Any]:
+    """The network for beats, and the model of bars that decodes it."""
+    model = BeatModel.load()
+    return {
+        "dances": list(model.dances),
+        "state_size": model.state_size,
+        "inputs": [beat_activations.FEATURES, beat_activations.DANCES, beat_activations.STATE],
+        "outputs": [beat_activations.ACTIVATIONS, beat_activations.NEW_STATE],
+        "bars": {"mpm": bar_pointer.MPM}
+        | _constants(
+            bar_pointer,
+            "METRES",
+            "STEP",
+            "UPSAMPLING",
+            "TEMPO_RIGIDITY",
+            "BEAT_SECONDS",
+            "NO_BEAT",
+            "LEAK",
+            "TEMPO_OCTAVES",
+            "UNUSUAL",
+            "UNLIKELY",
+            "NEGLIGIBLE",
+            "SHARPNESS",
+            "STRANGE",
+            "CLEAR_KEPT",
+            "LOWEST",
+        ),
+    } | (
+        _constants(beat_activations, "FEATURE_BANDS", "DYNAMIC_RANGE", "LOOK_AHEAD")
+        | _constants(beats, "BEAT_AT", "COUNT_AT", "CLEAR_LIVE")
+    )
 
 
 def _constants(module: ModuleType, *names: str) -> dict[str, float]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from mobile_app.core.translations import mark
+from runtime.counts import COUNTS
 from runtime.dances import Dance
 
-SLOW, QUICK = mark("slow"), mark("quick")
+SLOW, QUICK = mark("slow"), mark("quick")  # of the counts
 
 
 @dataclass(frozen=True)
@@ -34,52 +35,52 @@ class Lesson:
 
 LESSONS: dict[str, Lesson] = {
     "cha_cha_cha": Lesson(
-        (("2", 1), ("3", 1), ("4", 0.5), ("&", 0.5), ("1", 1)),
+        COUNTS["cha_cha_cha"],
         mark("Listen for “cha-cha-cha”: two short beats and a long one, at the end of every bar."),
         mark("Cheeky and crisp. Dancers start on the second beat."),
     ),
     "jive": Lesson(
-        (("1", 1), ("2", 1), ("3", 0.75), ("a", 0.25), ("4", 1), ("3", 0.75), ("a", 0.25), ("4", 1)),
+        COUNTS["jive"],
         mark("Listen for fast swing or rock'n'roll with a strong clap on two and four."),
         mark("Bouncy and full of energy, with kicks and flicks."),
     ),
     "paso_doble": Lesson(
-        (("1", 1), ("2", 1), ("1", 1), ("2", 1)),
+        COUNTS["paso_doble"],
         mark("Listen for a Spanish march: one, two, one, two, with trumpets and drum rolls."),
         mark("Proud and dramatic, like entering the bullring."),
     ),
     "quickstep": Lesson(
-        ((SLOW, 2), (QUICK, 1), (QUICK, 1), (SLOW, 2)),
+        COUNTS["quickstep"],
         mark("Listen for fast, light swing, as from a big band: the bass walks four beats to the bar."),
         mark("It runs, hops and glides across the floor."),
     ),
     "rumba": Lesson(
-        (("2", 1), ("3", 1), ("4–1", 2)),
+        COUNTS["rumba"],
         mark("Listen for a slow, soft beat with bongos or a ballad over it. Dancers step on two."),
         mark("The dance of love: unhurried, with much time on “four-one”."),
     ),
     "samba": Lesson(
-        (("1", 0.75), ("a", 0.25), ("2", 1)),
+        COUNTS["samba"],
         mark("Listen for “boom-a-boom”: a rolling bass drum under busy shakers and whistles."),
         mark("Carnival! The whole body bounces."),
     ),
     "slow_foxtrot": Lesson(
-        ((SLOW, 2), (QUICK, 1), (QUICK, 1)),
+        COUNTS["slow_foxtrot"],
         mark("Listen for calm, easy swing, as from a crooner: slow steps over a soft bass."),
         mark("Smooth and endless: it flows without a stop."),
     ),
     "slow_waltz": Lesson(
-        (("1", 1), ("2", 1), ("3", 1)),
+        COUNTS["slow_waltz"],
         mark("Listen for three: one deep beat and two light ones, slow enough to say “one, two, three”."),
         mark("Rises and falls like a slow swing."),
     ),
     "tango": Lesson(
-        ((SLOW, 2), (SLOW, 2), (QUICK, 1), (QUICK, 1), (SLOW, 2)),
+        COUNTS["tango"],
         mark("Listen for a sharp, marching beat without any drum kit: strings, bandoneon, sudden stops."),
         mark("Sharp and stalking, with sudden turns of the head."),
     ),
     "viennese_waltz": Lesson(
-        (("1", 1), ("2", 1), ("3", 1)),
+        COUNTS["viennese_waltz"],
         mark("Listen for three that fly by: “ONE-two-three”, twice as fast as the slow waltz."),
         mark("Turns and turns, as at a ball in Vienna."),
     ),

@@ -2,8 +2,8 @@
 
     python -m tests.shared.vectors
 
-computes them by `runtime` and writes `evidence.json`, `answer.json`, `live.json` and `tempo.json` beside
-this file; `tests/runtime/test_shared_vectors.py` replays them, and so does Node with the page's engine. The
+computes them by `runtime` and writes `evidence.json`, `answer.json` and the others of `KINDS` beside this
+file; `tests/runtime/test_shared_vectors.py` replays them, and so does Node with the page's engine. The
 inputs are made from seeds, by a generator that both languages have (`Random`), so that the files stay
 small. Each function below says what its outcome is made of; a number that comes out of floating point is
 rounded, and is to agree to within one of its last digit or a millionth.
@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from runtime.answer import Certainty, Choice, choose, clock, percent
+from runtime.bar_pointer import BarFilter
+from runtime.beats import BEAT_AT, COUNT_AT
 from runtime.dances import dance
 from runtime.evidence import EvidenceSettings, Follower, Observation, divide
 from runtime.live import Gap, LevelMeter, LiveGuard
@@ -40,6 +42,7 @@ FAST = {"weight": 2.0, "change_per_second": 1.0, "phases": 1, "none_bias": 0.0, 
         "name_at": 0.5, "release_at": 0.4, "two_at": 0.5, "two_release_at": 0.4}  # fmt: skip
 LABELS = "abcdefghijklmnopqrstuvwxyz"  # of states, in texts
 VERDICTS = {"dance": "D", "two": "T", "none": "N", "not sure": "-"}
+DANCED = ("slow_waltz", "cha_cha_cha", "samba", "quickstep")
 GRADES = {"could be": "c", "probably": "p", "quite sure": "q", None: "-"}
 
 
@@ -283,11 +286,53 @@ def tempo(seed: int) -> list[Any]:
     return [bounds, *sums, None if found is None else round(found.bpm, 1)]
 
 
+def beats(seed: int) -> list[list[float]]:
+    """The next beat as the filter of the bar pointer model sees it, after each of 3 pushes of activations.
+
+    The music has a beat every 14 to 73 frames, a bar every 2 to 4 beats. Before a push, by r: below .1 sound
+    is missing, below .5 it is one of two dances, `DANCED`, at .5 + r / 2, below .6 somebody says that the
+    one was 20 r frames ago. A push has 1 to 60 frames; in each the beat's activation is r⁸, at a beat
+    (1 + r) / 2, the downbeat's the same.
+
+    Returns
+    -------
+    list
+        Of each push, 3 digits: probabilities of the beat and of its number, and clarity; where a beat is
+        shown its delay, where a number is shown that, the beats of the bar and the period.
+    """
+    random = Random(seed)
+    period, metre = 14 + random.below(60), 2 + random.below(3)
+    bars, frame = BarFilter(), 0
+    found = []
+    for _ in range(3):
+        luck = random()
+        if luck < 0.1:
+            bars.restart()
+        elif luck < 0.5:
+            key, share = DANCED[random.below(len(DANCED))], 0.5 + random() / 2
+            bars.believe({key: share, "other": 1 - share})
+        elif luck < 0.6:
+            bars.tell_the_one(-20 * random())
+        heard = []
+        for _ in range(1 + random.below(60)):
+            beat, bar = frame % period == 0, frame % (period * metre) == 0
+            heard.append([(1 + random()) / 2 if one else random() ** 8 for one in (beat, bar)])
+            frame += 1
+        bars.push(np.array(heard, np.float32))
+        seen = bars.forecast(0.4 * random())
+        shown = [seen.beat, seen.count, bars.clarity]
+        shown += [seen.delay] if seen.beat >= BEAT_AT else []
+        shown += [seen.position, seen.beats_per_bar, seen.period] if seen.count >= COUNT_AT else []
+        found.append(_rounded(shown, 3))
+    return found
+
+
 KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
     "evidence": {"sequences": evidence},
     "answer": {"numbers": numbers, "naming": naming, "grading": grading},
     "live": {"sequences": live},
     "tempo": {"sequences": tempo},
+    "beats": {"sequences": beats},
 }
 
 

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from runtime.audio import read
 from runtime.model import resolve
-from web_app.build import NODE_MODULES, Build, build
+from web_app.build import Build, build, missing_packages
 from web_app.serve import Server
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -43,7 +43,7 @@ Float32 = NDArray[np.float32]
 @pytest.fixture(scope="session")
 def npm_packages() -> None:
     """Skips where what comes from npm is not there; `.ci/run` installs it."""
-    if not (NODE_MODULES / "onnxruntime-web").is_dir():
+    if missing_packages():
         pytest.skip("needs `npm ci --ignore-scripts --prefix web_app`")
 
 

@@ -9,6 +9,7 @@ const { Certainty, choose, clock, percent } = await module('answer');
 const { divide, Follower } = await module('evidence');
 const { LevelMeter, LiveGuard } = await module('live');
 const { TempoHistory } = await module('tempo');
+const { BarFilter, BarStates } = await module('bars');
 const { definition, settings: all, kinds, jive } = JSON.parse(readFileSync(0, 'utf8'));
 const { frame_rate: rate } = definition.front_end;
 
@@ -208,7 +209,42 @@ function tempo(seed) {
   return [bounds, ...sums, found && Number(found.bpm.toFixed(1))];
 }
 
-const makers = { evidence, numbers, naming, grading, live, tempo };
+const DANCED = ['slow_waltz', 'cha_cha_cha', 'samba', 'quickstep'];
+let space = null;
+
+function beats(seed) {
+  const random = generator(seed);
+  const [period, metre] = [14 + random.below(60), 2 + random.below(3)];
+  space ??= new BarStates(definition.beats.bars, rate);
+  const bars = new BarFilter(space, definition.dances);
+  let frame = 0;
+  return [0, 1, 2].map(() => {
+    const luck = random();
+    if (luck < 0.1) {
+      bars.restart();
+    } else if (luck < 0.5) {
+      const key = DANCED[random.below(DANCED.length)];
+      const share = 0.5 + random() / 2;
+      bars.believe({ [key]: share, other: 1 - share });
+    } else if (luck < 0.6) {
+      bars.tellTheOne(-20 * random());
+    }
+    const heard = [];
+    for (let left = 1 + random.below(60); left > 0; left--, frame++) {
+      for (const every of [period, period * metre]) {
+        heard.push(frame % every === 0 ? (1 + random()) / 2 : random() ** 8);
+      }
+    }
+    bars.push(Float32Array.from(heard));
+    const { delay, position, beatsPerBar, period: lasts, beat, count } = bars.forecast(0.4 * random());
+    const shown = [beat, count, bars.clarity];
+    shown.push(...(beat >= definition.beats.beat_at ? [delay] : []));
+    shown.push(...(count >= definition.beats.count_at ? [position, beatsPerBar, lasts] : []));
+    return rounded(shown, 3);
+  });
+}
+
+const makers = { beats, evidence, numbers, naming, grading, live, tempo };
 const results = Object.entries(kinds).map(([name, count]) => [
   name,
   Array.from({ length: count }, (_, seed) => makers[name](seed)),

@@ -39,7 +39,7 @@ ADDRESS = re.compile(rb"https?://[\w.-]+[\w/.-]*")
 # Documentation, in the texts of error messages and operators; nothing asks them.
 NAMED = re.compile(
     rb"https?://(web\.dev|arxiv\.org|docs\.nvidia\.com|github\.com|ieeexplore\.ieee\.org|tinyurl\.com|"
-    rb"www\.w3\.org|onnx\.ai|en\.wikipedia\.org)/"
+    rb"www\.w3\.org|onnx\.ai|en\.wikipedia\.org|mozilla\.org|www\.webmproject\.org|aomediacodec\.github\.io)/"
 )
 
 
@@ -119,7 +119,10 @@ def test_a_missing_translation_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_build_says_what_it_made(built: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["build", str(tmp_path / "page")]) == 0
-    assert re.search(r"\d+ files, \d+\.\d MB to download, version [0-9a-f]{16}", capsys.readouterr().out)
+    assert re.search(
+        r"\d+ files, \d+\.\d MB to download and \d\.\d MB later, version [0-9a-f]{16}",
+        capsys.readouterr().out,
+    )
 
 
 def test_errors_are_one_line(

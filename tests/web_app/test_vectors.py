@@ -22,18 +22,21 @@ FILES = {  # file, kind of sequence in it → its name in the script
     ("answer", "grading"): "grading",
     ("live", "sequences"): "live",
     ("tempo", "sequences"): "tempo",
+    ("beats", "sequences"): "beats",
 }
+LONG = ("tempo", "beats")
 
 
 @pytest.mark.parametrize(("file", "kind"), FILES)
 def test_the_page_agrees(file: str, kind: str) -> None:
     """Of the slow ones the first hundred."""
-    replay(file, kind, 100 if file == "tempo" else None)
+    replay(file, kind, 100 if file in LONG else None)
 
 
 @pytest.mark.slow
-def test_the_page_agrees_on_every_tempo() -> None:
-    replay("tempo", "sequences")
+@pytest.mark.parametrize("file", LONG)
+def test_the_page_agrees_on_all_of(file: str) -> None:
+    replay(file, "sequences")
 
 
 def replay(file: str, kind: str, most: int | None = None) -> None:

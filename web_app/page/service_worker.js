@@ -14,6 +14,7 @@ const HASH = 'X-Content-Hash';
 const INDEX = 'index.html';
 const AT_ONCE = 4; // downloads
 const RETRY_SECONDS = [1, 2, 4, 8, 15, 30, 30]; // before a file is asked for again; browsers end us after minutes
+const PART = '.part'; // behind the name of a file of which only the beginning is here
 const STALLED_SECONDS = 20; // without a byte: the connection is dead, whatever it says
 const TELL_MS = 200; // between two words about progress
 
@@ -38,6 +39,8 @@ worker.addEventListener('activate', (event) =>
 worker.addEventListener('message', (event) => {
   if (event.data === 'take over') {
     worker.skipWaiting();
+  } else if (event.data === 'the rest') {
+    event.waitUntil(fillRest());
   }
 });
 
@@ -82,6 +85,26 @@ class Progress {
   }
 }
 
+/** Counts the bytes of one file that somebody waits for. */
+class FileProgress {
+  /** @param {string} file */
+  constructor(file) {
+    this._file = file;
+    this._toldAt = 0;
+  }
+
+  /** @param {number} done bytes of it that are here */
+  async at(done) {
+    if (!PRECACHE.wanted.includes(this._file) || performance.now() - this._toldAt < TELL_MS) {
+      return;
+    }
+    this._toldAt = performance.now();
+    for (const client of await worker.clients.matchAll()) {
+      client.postMessage({ file: this._file, done, all: PRECACHE.sizes[this._file] });
+    }
+  }
+}
+
 /** The network's fault: what is here already is kept, and the rest is worth another try. */
 class Broken extends Error {}
 
@@ -90,12 +113,19 @@ async function fill() {
   const progress = new Progress();
   try {
     const cache = await caches.open(CACHE);
-    const files = Object.keys(PRECACHE.hashes).sort((a, b) => PRECACHE.sizes[b] - PRECACHE.sizes[a]);
+    const rest = [...PRECACHE.later, ...PRECACHE.wanted];
+    for (const file of rest) {
+      const earlier = (await isHere(cache, file)) ? undefined : await fromEarlier(file);
+      await (earlier && cache.put(file, earlier)); // before an update deletes it
+    }
+    const files = Object.keys(PRECACHE.hashes)
+      .filter((file) => !rest.includes(file))
+      .sort((a, b) => PRECACHE.sizes[b] - PRECACHE.sizes[a]);
     const next = async () => {
       for (let file = files.shift(); file; file = files.shift()) {
-        const kept = await cache.match(file);
-        if (kept?.headers.get(HASH) !== PRECACHE.hashes[file]) {
+        if (!(await isHere(cache, file))) {
           await cache.put(file, (await fromEarlier(file)) ?? (await persistently(file, progress)));
+          await cache.delete(file + PART);
         }
         progress.at(file, PRECACHE.sizes[file]);
       }
@@ -106,6 +136,26 @@ async function fill() {
     await progress.tell({ failed: error instanceof Broken ? 'network' : 'storage' });
     throw error;
   }
+}
+
+/** Download what the page may need some day, in the background. */
+async function fillRest() {
+  const cache = await caches.open(CACHE);
+  for (const file of PRECACHE.later) {
+    try {
+      await ((await isHere(cache, file)) || answer(file));
+    } catch (error) {
+      console.info(`${file}: not yet`, error);
+    }
+  }
+}
+
+/**
+ * @param {Cache} cache
+ * @param {string} file
+ */
+async function isHere(cache, file) {
+  return (await cache.match(file))?.headers.get(HASH) === PRECACHE.hashes[file];
 }
 
 /** @param {string} file */
@@ -128,20 +178,68 @@ async function fromEarlier(file) {
  * @param {Progress} progress
  */
 async function persistently(file, progress) {
+  const begun = await Begun.of(file);
   for (const seconds of [...RETRY_SECONDS, 0]) {
     try {
-      return await download(file, (bytes) => progress.at(file, bytes));
+      return await download(file, begun, (bytes) => progress.at(file, bytes));
     } catch (error) {
       if (!seconds) {
+        await begun.keep();
         throw new Broken(`${file} can't be downloaded`, { cause: error });
       }
-      console.info(`${file}: again in ${seconds} s`, error);
-      progress.at(file, 0);
+      console.info(`${file}: again in ${seconds} s, from byte ${begun.length}`, error);
+      progress.at(file, begun.length);
       await progress.tell({ broken: true });
       await online(seconds);
     }
   }
   throw new Error('unreachable');
+}
+
+/** The beginning of a file, of which the rest is to be downloaded. */
+class Begun {
+  /**
+   * @param {string} file
+   * @param {Uint8Array<ArrayBuffer>} [bytes] that are here
+   */
+  constructor(file, bytes = new Uint8Array(0)) {
+    this.file = file;
+    this.chunks = [bytes];
+    this.length = bytes.length;
+  }
+
+  /**
+   * What an earlier attempt left.
+   *
+   * @param {string} file
+   */
+  static async of(file) {
+    const cache = await caches.open(CACHE);
+    const kept = await cache.match(file + PART);
+    if (kept?.headers.get(HASH) !== PRECACHE.hashes[file]) {
+      return new Begun(file);
+    }
+    return new Begun(file, new Uint8Array(await kept.arrayBuffer()));
+  }
+
+  /** @param {Uint8Array<ArrayBuffer>} chunk */
+  add(chunk) {
+    this.chunks.push(chunk);
+    this.length += chunk.length;
+  }
+
+  /** Begin anew. */
+  drop() {
+    [this.chunks, this.length] = [[], 0];
+  }
+
+  /** For a later attempt, maybe of another day. */
+  async keep() {
+    if (this.length) {
+      const headers = { [HASH]: PRECACHE.hashes[this.file] };
+      await (await caches.open(CACHE)).put(this.file + PART, new Response(new Blob(this.chunks), { headers }));
+    }
+  }
 }
 
 /**
@@ -157,29 +255,26 @@ function online(seconds) {
 }
 
 /**
- * A file from the network; fails unless its bytes are those that the build wrote.
+ * A file from the network, from where it broke off; fails unless its bytes are those that the build wrote.
  *
  * Its hash is checked here: `integrity` would keep the bytes back until all of them have come.
  *
  * @param {string} file
+ * @param {Begun} [begun] what of it is here; grows
  * @param {(bytes: number) => void} [progress]
  */
-async function download(file, progress = () => {}) {
+async function download(file, begun = new Begun(file), progress = () => {}) {
   const stalled = new AbortController();
-  let timer = setTimeout(() => stalled.abort(), 1000 * STALLED_SECONDS);
+  const patience = () => setTimeout(() => stalled.abort(), 1000 * STALLED_SECONDS);
+  let timer = patience();
   try {
-    const response = await fetch(file, { cache: 'no-cache', signal: stalled.signal });
-    if (!response.ok || !response.body) {
-      throw new Error(`${file}: status ${response.status}`);
-    }
-    const chunks = [];
-    let length = 0;
-    const reader = response.body.getReader();
+    const response = await asked(file, begun, stalled.signal);
+    const reader = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (response.body).getReader();
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      chunks.push(read.value);
-      progress((length += read.value.length));
+      begun.add(read.value);
+      progress(begun.length);
       clearTimeout(timer);
-      timer = setTimeout(() => stalled.abort(), 1000 * STALLED_SECONDS);
+      timer = patience();
     }
     const headers = {
       'Content-Type': response.headers.get('Content-Type') ?? 'application/octet-stream',
@@ -187,14 +282,45 @@ async function download(file, progress = () => {}) {
       'Content-Security-Policy': PRECACHE.policy,
       [HASH]: PRECACHE.hashes[file],
     };
-    const whole = new Response(new Blob(chunks), { headers });
+    const whole = new Response(new Blob(begun.chunks), { headers });
     if (!(await intact(whole.clone(), file))) {
+      begun.drop(); // it may be of two versions
       throw new Error(`${file}: not what was built`);
     }
     return whole;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * The answer that goes on where a file broke off; hosts that don't do that give all of it.
+ *
+ * @param {string} file
+ * @param {Begun} begun
+ * @param {AbortSignal} signal
+ * @returns {Promise<Response>}
+ */
+async function asked(file, begun, signal) {
+  if (begun.length >= PRECACHE.sizes[file]) {
+    begun.drop();
+  }
+  // Browsers don't let such an answer be packed: its bytes are those of the file.
+  const headers = begun.length ? { Range: `bytes=${begun.length}-` } : undefined;
+  const response = await fetch(file, { cache: 'no-cache', headers, signal });
+  const goesOn =
+    response.status === 206 && response.headers.get('Content-Range')?.startsWith(`bytes ${begun.length}-`);
+  if (headers && !goesOn) {
+    begun.drop();
+    if (response.status !== 200) {
+      await response.body?.cancel();
+      return asked(file, begun, signal);
+    }
+  }
+  if (!response.ok || !response.body) {
+    throw new Error(`${file}: status ${response.status}`);
+  }
+  return response;
 }
 
 /** @param {string} file */
@@ -206,8 +332,14 @@ async function answer(file) {
     return kept;
   }
   try {
-    const fresh = await download(file);
+    const begun = await Begun.of(file);
+    const progress = new FileProgress(file);
+    const fresh = await download(file, begun, (bytes) => progress.at(bytes)).catch(async (error) => {
+      await begun.keep();
+      throw error;
+    });
     await cache.put(file, fresh.clone());
+    await cache.delete(file + PART);
     checked.add(file);
     return fresh;
   } catch (error) {

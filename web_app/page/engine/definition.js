@@ -131,6 +131,48 @@ import { FrontEnd } from './mel.js';
  */
 
 /**
+ * @typedef {object} BarsDefinition
+ * @property {number[]} metres
+ * @property {Record<string, [number, number]>} mpm of each metre, slowest and quickest
+ * @property {number} step
+ * @property {number} upsampling
+ * @property {number} tempo_rigidity
+ * @property {number} beat_seconds
+ * @property {number} no_beat
+ * @property {number} leak
+ * @property {number} tempo_octaves
+ * @property {number} unusual
+ * @property {number} unlikely
+ * @property {number} negligible
+ * @property {number} sharpness
+ * @property {number} strange
+ * @property {number} clear_kept
+ * @property {number} lowest
+ */
+
+/**
+ * @typedef {object} BeatsDefinition
+ * @property {string} file gzipped
+ * @property {string[]} dances that the network is told the probabilities of
+ * @property {number} state_size
+ * @property {[string, string, string]} inputs features, dances, state
+ * @property {[string, string]} outputs activations, state
+ * @property {number} feature_bands
+ * @property {number} dynamic_range
+ * @property {number} look_ahead
+ * @property {number} beat_at
+ * @property {number} count_at
+ * @property {number} clear_live
+ * @property {BarsDefinition} bars
+ */
+
+/**
+ * How dancers count: what they say and for how many beats, from a beat of the bar on.
+ *
+ * @typedef {{starts: number, said: [string, number][]}} DanceCount
+ */
+
+/**
  * @typedef {object} Definition
  * @property {string} version of whichdance
  * @property {string} other key of none of the dances
@@ -146,6 +188,9 @@ import { FrontEnd } from './mel.js';
  * @property {LoudnessDefinition} loudness
  * @property {TempoDefinition} tempo
  * @property {ModelDefinition} model
+ * @property {{file: string, bytes: number} | null} exact the same model in float, gzipped, where this one is in int8
+ * @property {BeatsDefinition} beats
+ * @property {Record<string, DanceCount>} counts by key, of the dances that have one of their own
  * @property {Record<string, Dance>} dances by key, those of the model
  * @property {Record<string, [number, number]>} group_temperatures of the evidence, by group or 'all': where other
  *   music is played as well, and where nothing else is

@@ -5,6 +5,37 @@ import { unpacked } from './definition.js';
 
 /** @typedef {import('./definition.js').Definition} Definition */
 
+/** @type {Promise<void> | null} */
+let preparing = null;
+
+/**
+ * Get WebAssembly ready, once.
+ *
+ * @param {Definition} definition
+ * @param {(bytes: number) => void} [progress]
+ */
+function prepare({ onnxruntime }, progress = () => {}) {
+  preparing ??= (async () => {
+    ort.env.wasm.numThreads = 1; // more need COOP and COEP headers, which static hosts don't send
+    ort.env.wasm.proxy = false;
+    ort.env.wasm.wasmPaths = { mjs: new URL(`../${onnxruntime.mjs}`, import.meta.url).href };
+    ort.env.wasm.wasmBinary = await unpacked(onnxruntime.wasm, progress);
+  })().catch((error) => {
+    preparing = null;
+    throw error;
+  });
+  return preparing;
+}
+
+/** @param {ArrayBuffer} bytes of an .onnx file */
+function openSession(bytes) {
+  return ort.InferenceSession.create(bytes, {
+    executionProviders: ['wasm'],
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+  });
+}
+
 export class OnnxNetwork {
   /**
    * @param {Definition} definition
@@ -23,28 +54,23 @@ export class OnnxNetwork {
   /**
    * @param {Definition} definition
    * @param {(progress: {done: number, all: number}) => void} [report] bytes of the files it needs
+   * @param {{file: string, bytes: number}} [model] where it lies
    */
-  static async load(definition, report = () => {}) {
-    const { onnxruntime, model } = definition;
-    ort.env.wasm.numThreads = 1; // more need COOP and COEP headers, which static hosts don't send
-    ort.env.wasm.proxy = false;
-    ort.env.wasm.wasmPaths = { mjs: new URL(`../${onnxruntime.mjs}`, import.meta.url).href };
+  static async load(definition, report = () => {}, model = definition.model) {
+    const { onnxruntime } = definition;
     const done = [0, 0];
     const progress = (/** @type {number} */ file) => (/** @type {number} */ count) => {
       done[file] = count;
       report({ done: done[0] + done[1], all: onnxruntime.bytes + model.bytes });
     };
-    const [wasm, bytes] = await Promise.all([
-      unpacked(onnxruntime.wasm, progress(0)),
-      unpacked(model.file, progress(1)),
-    ]);
-    ort.env.wasm.wasmBinary = wasm;
-    const session = await ort.InferenceSession.create(bytes, {
-      executionProviders: ['wasm'],
-      graphOptimizationLevel: 'all',
-      logSeverityLevel: 3,
-    });
-    return new OnnxNetwork(definition, session);
+    const [bytes] = await Promise.all([unpacked(model.file, progress(1)), prepare(definition, progress(0))]);
+    return new OnnxNetwork(definition, await openSession(bytes));
+  }
+
+  /** Let go of its memory. */
+  async release() {
+    await this._last;
+    await this._session.release();
   }
 
   /**

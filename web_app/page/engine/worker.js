@@ -15,21 +15,47 @@ const TELL_MS = 250; // from one reading of the level to the next: more often co
 
 const page = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
-/** @type {Promise<{definition: Definition, network: OnnxNetwork}> | null} */
+/** @type {Promise<{definition: Definition, network: OnnxNetwork, exact: boolean}> | null} */
 let loading = null;
 /** @type {Listener | null} */
 let listener = null;
 /** @type {Reader | null} */
 let reader = null;
 
-function load() {
+/** @param {boolean} [exact] whether the model in float is wanted; where it doesn't come, the other one does */
+function load(exact = false) {
   loading ??= (async () => {
     const definition = await loadDefinition();
     const report = (/** @type {{done: number, all: number}} */ progress) =>
       page.postMessage({ type: 'download', ...progress });
-    return { definition, network: await OnnxNetwork.load(definition, report) };
+    if (exact && definition.exact) {
+      try {
+        return { definition, network: await OnnxNetwork.load(definition, report, definition.exact), exact };
+      } catch (error) {
+        console.info('the larger model did not come', error);
+      }
+    }
+    return { definition, network: await OnnxNetwork.load(definition, report), exact: false };
   })();
   return loading;
+}
+
+/**
+ * Take the model in float, or the other one, from the next recording on.
+ *
+ * @param {boolean} exact
+ */
+async function use(exact) {
+  const before = await load();
+  const { definition } = before;
+  const model = exact ? definition.exact : definition.model;
+  if (model && exact !== before.exact) {
+    const network = await OnnxNetwork.load(definition, undefined, model);
+    loading = Promise.resolve({ definition, network, exact });
+    if (!listener && !reader) {
+      await before.network.release();
+    }
+  }
 }
 
 /** @typedef {{dances: string[], nothingElse: boolean}} Danced */
@@ -240,6 +266,7 @@ class Reader {
         await this._session.push(this._stream.flush());
         const prediction = await this._session.prediction(this._samples / this._rate);
         page.postMessage({ type: 'result', id: this.id, prediction });
+        reader = null;
       }
     });
   }
@@ -272,11 +299,19 @@ page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
   switch (data.type) {
     case 'load':
       try {
-        const { definition } = await load();
-        page.postMessage({ type: 'ready', definition });
+        const { definition, exact } = await load(data.exact);
+        page.postMessage({ type: 'ready', definition, exact });
       } catch (error) {
         loading = null;
         page.postMessage({ type: 'unusable', detail: String(error) });
+      }
+      break;
+    case 'use':
+      try {
+        await use(data.exact);
+        page.postMessage({ type: 'using', exact: data.exact });
+      } catch (error) {
+        page.postMessage({ type: 'not used', detail: String(error) });
       }
       break;
     case 'listen':

@@ -5,9 +5,9 @@ import { EveningScreen } from './evening.js';
 import { FilesScreen } from './files.js';
 import { announce, get, make } from './dom.js';
 import { ListenScreen } from './listen.js';
-import { Download, DownloadBroken, goOffline } from './offline.js';
+import { Download, DownloadBroken, fetchTheRest, goOffline, onFile } from './offline.js';
 import { change, settings, show } from './settings.js';
-import { LANGUAGES, nearest, speak, tr } from './words.js';
+import { decimal, LANGUAGES, nearest, speak, tr } from './words.js';
 
 /** @typedef {import('./words.js').Language} Language */
 
@@ -33,16 +33,45 @@ async function translate() {
   files.show();
   await evening.show();
   about();
+  larger();
   danced();
 }
 
 function about() {
   const definition = engine.definition;
   if (definition) {
-    const { name, version, precision, labels } = definition.model;
+    const { name, version, labels } = definition.model;
+    const precision = engine.exact ? 'float' : definition.model.precision;
     const model = `${name} ${version}${precision ? ` (${precision})` : ''}`;
     get('about').textContent = tr('about_text', { version: definition.version, model, count: labels.length });
   }
+}
+
+/**
+ * The larger model, where there is one.
+ *
+ * @param {string} [state] in place of what it costs
+ */
+function larger(state) {
+  const exact = engine.definition?.exact;
+  get('exact-field').hidden = !exact;
+  if (exact) {
+    get('exact-words').textContent = state ?? tr('larger_model', { megabytes: decimal(exact.bytes / 1e6, 1) });
+    /** @type {HTMLInputElement} */ (get('exact')).checked = settings.exact;
+  }
+}
+
+/** @param {boolean} wanted */
+async function useLarger(wanted) {
+  change({ exact: wanted });
+  larger(wanted ? tr('almost_ready') : undefined);
+  if (await engine.use(wanted)) {
+    larger();
+  } else {
+    change({ exact: engine.exact });
+    larger(tr('download_broken'));
+  }
+  about();
 }
 
 /** The groups of dances that this model can be held to, and which of them is. */
@@ -116,6 +145,9 @@ function prepareSettings() {
     change({ nothingElse: only.checked });
     danced();
   });
+  const exact = /** @type {HTMLInputElement} */ (get('exact'));
+  exact.addEventListener('change', () => useLarger(exact.checked));
+  onFile((_, done, all) => larger(tr('larger_progress', { done: decimal(done / 1e6, 1), all: decimal(all / 1e6, 1) })));
   const awake = /** @type {HTMLInputElement} */ (get('awake'));
   awake.checked = settings.awake;
   awake.addEventListener('change', () => change({ awake: awake.checked }));
@@ -158,7 +190,9 @@ async function load() {
     get('download').hidden = true;
     document.documentElement.dataset.ready = 'yes';
     about();
+    larger();
     prepareDanced();
+    fetchTheRest();
     await evening.show();
     if (offline) {
       get('offline').hidden = false;

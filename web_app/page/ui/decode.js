@@ -1,8 +1,10 @@
 // Any recording that the browser can decode, as blocks of mono samples. WAV and MP3 are decoded piece by
-// piece, so that their length does not matter; whatever else is decoded at once, as far as the memory goes.
+// piece, so that their length does not matter, and so is whatever else the browser decodes packet by packet; the
+// rest is decoded at once, as far as the memory goes.
 
 import { supportedRate } from '../engine/definition.js';
 import { Downmix } from '../engine/downmix.js';
+import { decodesPackets, openStream } from './streams.js';
 
 /** @typedef {import('../engine/definition.js').Definition} Definition */
 
@@ -42,7 +44,7 @@ const MEMORY_SHARE = 1 / 4; // of the device's, that a recording may take which 
 const COPIES = 3; // of its samples that browsers hold meanwhile, by `python -m benchmarks phone`
 const USUAL_MEMORY = 4; // GiB, where the browser doesn't say
 const CHANNELS = 2;
-const LOOK_BYTES = 4 << 20; // files below this are decoded without asking for their length first
+const LOOK_BYTES = 1 << 20; // files below this are decoded at once, which every browser can do
 
 /**
  * Open a recording.
@@ -66,6 +68,13 @@ export async function open(file, definition) {
   if (mp3) {
     const sampleRate = supportedRate(definition, mp3.sampleRate);
     return { sampleRate, blocks: mp3Blocks(file, mp3, sampleRate, downmix) };
+  }
+  if (file.size > LOOK_BYTES && decodesPackets()) {
+    const stream = await openStream(file);
+    if (stream && supportedRate(definition, stream.sampleRate) === stream.sampleRate) {
+      return { sampleRate: stream.sampleRate, blocks: streamBlocks(stream, downmix, file) };
+    }
+    await stream?.close();
   }
   const sampleRate = supportedRate(definition, rateOf(head));
   if (file.size > LOOK_BYTES) {
@@ -141,6 +150,21 @@ async function* wholeBlocks(file, sampleRate, downmix) {
   const data = await bytes(file, 0, file.size);
   const buffer = await decoded(/** @type {ArrayBuffer} */ (data.buffer), sampleRate, file);
   yield* inBlocks(buffer, 0, downmix, (share) => share);
+}
+
+/**
+ * @param {import('./streams.js').Stream} stream
+ * @param {Downmix} downmix
+ * @param {File} file for the error
+ * @returns {AsyncGenerator<Block>}
+ */
+async function* streamBlocks(stream, downmix, file) {
+  try {
+    yield* stream.blocks(downmix);
+  } catch (error) {
+    console.info(file.name, error);
+    throw new Unreadable('unreadable');
+  }
 }
 
 /**

@@ -24,6 +24,7 @@ export class Engine extends EventTarget {
     this._isReady = () => {};
     /** @type {Promise<Definition>} settled as soon as it can listen and read; whatever needs it waits for this */
     this.ready = new Promise((resolve) => (this._isReady = resolve));
+    this.exact = false; // whether the model in float is used
     this._files = 0;
     /** @type {((message: any) => void) | null} of the file that is being read */
     this._reading = null;
@@ -43,6 +44,7 @@ export class Engine extends EventTarget {
       worker.onmessage = ({ data }) => {
         if (data.type === 'ready') {
           this.definition = data.definition;
+          this.exact = data.exact;
           this._isReady(data.definition);
           resolve(data.definition);
         } else if (data.type === 'unusable') {
@@ -53,7 +55,28 @@ export class Engine extends EventTarget {
           this.dispatchEvent(new CustomEvent(data.type, { detail: data }));
         }
       };
-      worker.postMessage({ type: 'load' });
+      worker.postMessage({ type: 'load', exact: settings.exact });
+    });
+  }
+
+  /**
+   * Take the model in float, or the small one, from the next recording on.
+   *
+   * @param {boolean} exact
+   * @returns {Promise<boolean>} whether it could be had
+   */
+  use(exact) {
+    return new Promise((resolve) => {
+      const settle = (/** @type {Event} */ event) => {
+        this.removeEventListener('using', settle);
+        this.removeEventListener('not used', settle);
+        const had = event.type === 'using';
+        this.exact = had ? exact : this.exact;
+        resolve(had);
+      };
+      this.addEventListener('using', settle);
+      this.addEventListener('not used', settle);
+      this._worker?.postMessage({ type: 'use', exact });
     });
   }
 

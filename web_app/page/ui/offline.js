@@ -94,6 +94,9 @@ export async function goOffline(report, renewed) {
   }
   let failed = '';
   const hear = (/** @type {MessageEvent<Progress>} */ { data }) => {
+    if (!('all' in data) || 'file' in data) {
+      return;
+    }
     failed = data.failed ?? failed; // other files may still be on their way
     report(data);
   };
@@ -117,6 +120,20 @@ export async function goOffline(report, renewed) {
   } finally {
     serviceWorker.removeEventListener('message', hear);
   }
+}
+
+/** Let what the page does not need at once come in the background. */
+export function fetchTheRest() {
+  navigator.serviceWorker?.controller?.postMessage('the rest');
+}
+
+/**
+ * Hear how far files are that were asked for later.
+ *
+ * @param {(file: string, done: number, all: number) => void} report
+ */
+export function onFile(report) {
+  navigator.serviceWorker?.addEventListener('message', ({ data }) => data.file && report(data.file, data.done, data.all));
 }
 
 /**

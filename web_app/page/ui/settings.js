@@ -9,11 +9,12 @@ const KEY = 'whichdance.settings';
  * @property {'small' | 'normal' | 'large' | 'huge'} size of texts
  * @property {string} danced group of dances that are danced here; '' for all
  * @property {boolean} nothingElse whether only those are played
+ * @property {boolean} exact whether the model in float is used, which is larger
  * @property {boolean} awake keep the screen on while listening
  */
 
 /** @type {Settings} */
-const DEFAULTS = { language: '', look: '', size: 'normal', danced: '', nothingElse: false, awake: true };
+const DEFAULTS = { language: '', look: '', size: 'normal', danced: '', nothingElse: false, exact: false, awake: true };
 
 /** @type {Settings} */
 export const settings = { ...DEFAULTS, ...stored() };

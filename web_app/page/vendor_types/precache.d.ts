@@ -2,7 +2,11 @@
 declare const PRECACHE: {
   version: string;
   policy: string;
+  /** Of the files that the page needs at once. */
   bytes: number;
+  /** Files that follow in the background, and those that only some ask for. */
+  later: string[];
+  wanted: string[];
   hashes: Record<string, string>;
   sizes: Record<string, number>;
 };

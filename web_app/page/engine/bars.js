@@ -1,0 +1,475 @@
+// Where in the bar the music is, at which tempo, in which metre: the bar pointer model (runtime/bar_pointer.py),
+// its forward filter. A state is a position in a bar of a certain length and number of beats.
+
+/** @typedef {import('./definition.js').BarsDefinition} BarsDefinition */
+/** @typedef {import('./definition.js').Dance} Dance */
+
+const LEAST_CHANGE = 1e-12; // a change of tempo that is less likely is not counted
+const LEAST_STATE = 1e-9; // nor are states in a forecast
+
+/**
+ * @typedef {object} Metre
+ * @property {number} beats of a bar
+ * @property {number} bar number of the first bar of this metre
+ * @property {number} n bars of it
+ * @property {Int32Array} first states in which the beats begin, n × beats
+ * @property {Int32Array} last states in which they end
+ * @property {{from: number, values: Float64Array}[]} changes of each bar: from which bars on one comes to it, and how
+ *   likely
+ */
+
+/** All positions in all bars that are looked for. */
+export class BarStates {
+  /**
+   * @param {BarsDefinition} settings
+   * @param {number} frameRate
+   */
+  constructor(settings, frameRate) {
+    this.settings = settings;
+    this.rate = frameRate * settings.upsampling;
+    this.cells = (Math.max(...settings.metres) + 1) * Math.max(...settings.metres);
+    /** @type {number[]} */
+    const lengths = [];
+    /** @type {number[]} */
+    const beats = [];
+    for (const metre of settings.metres) {
+      for (const length of this._lengths(...settings.mpm[String(metre)])) {
+        lengths.push(length);
+        beats.push(metre);
+      }
+    }
+    this.lengths = Int32Array.from(lengths);
+    this.beats = Int32Array.from(beats);
+    this.nBars = lengths.length;
+    this.mpm = Float64Array.from(lengths, (length) => (60 * this.rate) / length);
+    const nStates = lengths.reduce((sum, length) => sum + length, 0);
+    this.nStates = nStates;
+    this.bar = new Int32Array(nStates);
+    this.kind = new Uint8Array(nStates); // 0 no beat, 1 a beat, 2 the one
+    this.untilBeat = new Int32Array(nStates);
+    this.nextBeat = new Uint8Array(nStates);
+    /** @type {Metre[]} */
+    this.metres = [];
+    let state = 0;
+    let bar = 0;
+    for (const metre of settings.metres) {
+      const mine = lengths.filter((_, i) => beats[i] === metre);
+      const first = new Int32Array(mine.length * metre);
+      const last = new Int32Array(mine.length * metre);
+      mine.forEach((length, i) => {
+        const starts = Array.from({ length: metre }, (_, beat) => halfEven((beat * length) / metre));
+        starts.forEach((start, beat) => {
+          first[i * metre + beat] = state + start;
+          last[i * metre + beat] = state + (starts[beat + 1] ?? length) - 1;
+        });
+        this._describe(state, length, metre, starts, bar + i);
+        state += length;
+      });
+      this.metres.push({ beats: metre, bar, n: mine.length, first, last, changes: this._changes(mine) });
+      bar += mine.length;
+    }
+    this.runs = this._runs();
+  }
+
+  /** Neighbouring states of one bar and kind: [first, behind the last, bar, kind] of each run. */
+  _runs() {
+    /** @type {[number, number, number, number][]} */
+    const runs = [];
+    for (let from = 0, state = 1; state <= this.nStates; state++) {
+      if (state === this.nStates || this.bar[state] !== this.bar[from] || this.kind[state] !== this.kind[from]) {
+        runs.push([from, state, this.bar[from], this.kind[from]]);
+        from = state;
+      }
+    }
+    return runs;
+  }
+
+  /**
+   * @param {number} slowest
+   * @param {number} quickest bars a minute
+   */
+  _lengths(slowest, quickest) {
+    const lengths = [Math.floor((60 * this.rate) / quickest)];
+    for (let last = lengths[0]; last < (60 * this.rate) / slowest; lengths.push(last)) {
+      last = Math.max(last + 1, halfEven(last * this.settings.step));
+    }
+    return lengths;
+  }
+
+  /**
+   * @param {number} from first state
+   * @param {number} length
+   * @param {number} beats
+   * @param {number[]} starts of the beats
+   * @param {number} bar
+   */
+  _describe(from, length, beats, starts, bar) {
+    const window = Math.min(this.settings.beat_seconds * this.rate, length / beats / 4);
+    for (let position = 0, beat = 0; position < length; position++) {
+      while (beat + 1 < beats && starts[beat + 1] <= position) {
+        beat++;
+      }
+      const until = (starts[beat + 1] ?? length) - position;
+      const next = (beat + 1) % beats;
+      let kind = 0;
+      if (position - starts[beat] <= window) {
+        kind = beat ? 1 : 2;
+      } else if (until <= window) {
+        kind = next ? 1 : 2;
+      }
+      const state = from + position;
+      [this.bar[state], this.kind[state], this.untilBeat[state], this.nextBeat[state]] = [bar, kind, until, next];
+    }
+  }
+
+  /** @param {number[]} lengths */
+  _changes(lengths) {
+    const rigid = this.settings.tempo_rigidity;
+    const weight = (/** @type {number} */ i, /** @type {number} */ j) => Math.exp(-rigid * Math.abs(lengths[j] / lengths[i] - 1));
+    const sums = lengths.map((_, i) => lengths.reduce((sum, __, j) => sum + weight(i, j), 0));
+    return lengths.map((_, j) => {
+      const all = lengths.map((__, i) => weight(i, j) / sums[i]);
+      const from = all.findIndex((value) => value >= LEAST_CHANGE);
+      const to = all.findLastIndex((value) => value >= LEAST_CHANGE) + 1;
+      return { from, values: Float64Array.from(all.slice(from, to)) };
+    });
+  }
+
+  /**
+   * How likely each bar is in a dance, sum one; evenly all of them where nothing is known of it.
+   *
+   * @param {Dance | undefined} dance
+   */
+  ofDance(dance) {
+    const { metres, tempo_octaves: octaves, unusual, strange } = this.settings;
+    const even = Float64Array.from(this.beats, (beats) => {
+      const metre = /** @type {Metre} */ (this.metres.find((one) => one.beats === beats));
+      return 1 / metre.n / metres.length;
+    });
+    if (!dance?.beats_per_bar || !metres.includes(dance.beats_per_bar) || !dance.mpm_low || !dance.mpm_high) {
+      return even;
+    }
+    const { beats_per_bar: beats, mpm_low: low, mpm_high: high } = dance;
+    const usual = Math.sqrt((dance.mpm_min || low) * (dance.mpm_max || high));
+    const likely = this.mpm.map((mpm, i) =>
+      this.beats[i] === beats ? Math.exp(-0.5 * (Math.log2(mpm / usual) / octaves) ** 2) : 0,
+    );
+    const within = this.mpm.map((mpm, i) => (this.beats[i] === beats && mpm >= low && mpm <= high ? 1 : 0));
+    const all = likely.reduce((a, b) => a + b, 0);
+    const count = Math.max(1, within.reduce((a, b) => a + b, 0));
+    return even.map(
+      (share, i) => (1 - strange) * ((1 - unusual) * (likely[i] / all) + (unusual * within[i]) / count) + strange * share,
+    );
+  }
+
+  /**
+   * How likely each bar is, from how likely each dance is.
+   *
+   * @param {Record<string, number>} evidence by key
+   * @param {Record<string, Dance>} dances
+   */
+  weights(evidence, dances) {
+    const mixed = new Float64Array(this.nBars);
+    let total = 0;
+    for (const [key, probability] of Object.entries(evidence)) {
+      const share = probability > 0 ? probability ** this.settings.sharpness : 0;
+      if (share > 0) {
+        this._known ??= new Map();
+        const bars = this._known.get(key) ?? this.ofDance(dances[key]);
+        this._known.set(key, bars);
+        total += share;
+        bars.forEach((one, i) => (mixed[i] += share * one));
+      }
+    }
+    return total > 0 ? mixed.map((one) => one / total) : this.ofDance(undefined);
+  }
+}
+
+/**
+ * The next beat as the filter sees it.
+ *
+ * @typedef {object} Forecast
+ * @property {number} delay s from the newest frame until it
+ * @property {number} position in the bar, 1 the one
+ * @property {number} beatsPerBar
+ * @property {number} period s from beat to beat
+ * @property {number} beat probability that a beat is there
+ * @property {number} count probability that it is the beat of that number
+ */
+
+/** A belief over all states, brought up to date with every frame; work and memory are constant. */
+export class BarFilter {
+  /**
+   * @param {BarStates} space
+   * @param {Record<string, Dance>} dances
+   */
+  constructor(space, dances) {
+    this.space = space;
+    this._dances = dances;
+    this._belief = new Float32Array(space.nStates);
+    this._next = new Float32Array(space.nStates);
+    this._scale = 1; // what the belief is to be multiplied with, so that it sums to one
+    this._delay = new Int32Array(space.nStates);
+    this._cell = new Uint8Array(space.nStates);
+    this.reset();
+  }
+
+  /** Nothing is known but that it may be any dance. */
+  reset() {
+    this._weights = this.space.weights({}, this._dances);
+    this._restart = this._spread();
+    this.restart();
+  }
+
+  /** Sound is missing: what was believed of the dance stays, where the bar is does not. */
+  restart() {
+    this._belief.set(/** @type {Float32Array} */ (this._restart));
+    this._scale = 1;
+    /** @type {[number, number] | null} */
+    this._previous = null;
+    this._told = false;
+    this._clear = [0, 0]; // activation at beats, and how many beats, of the last seconds
+  }
+
+  _spread() {
+    const { space } = this;
+    const weights = /** @type {Float64Array} */ (this._weights);
+    return Float32Array.from(space.bar, (bar) => weights[bar] / space.lengths[bar]);
+  }
+
+  /**
+   * Somebody says that a bar begins so many frames behind the newest one (negative: before it): from then on
+   * downbeats that are heard count as any beats.
+   *
+   * @param {number} frames
+   */
+  tellTheOne(frames) {
+    this._normalise();
+    const { space, _belief: belief } = this;
+    const { upsampling, unlikely } = space.settings;
+    for (let state = 0; state < space.nStates; state++) {
+      const bar = space.bar[state];
+      const beat = space.lengths[bar] / space.beats[bar];
+      const place = space.nextBeat[state] - space.untilBeat[state] / beat + (frames * upsampling) / beat;
+      const number = ((halfEven(place) % space.beats[bar]) + space.beats[bar]) % space.beats[bar];
+      belief[state] *= number === 0 ? 1 : unlikely;
+    }
+    this._told = true;
+    this._normalise();
+  }
+
+  /** Other music begins: what is heard of downbeats counts again. */
+  forgetTheOne() {
+    this._told = false;
+  }
+
+  /**
+   * Take what is known now of which dance it is, in place of what was known before.
+   *
+   * @param {Record<string, number>} evidence
+   */
+  believe(evidence) {
+    this._normalise();
+    const { space } = this;
+    const { negligible, unlikely } = space.settings;
+    let fresh = space.weights(evidence, this._dances);
+    const most = fresh.reduce((a, b) => Math.max(a, b), 0);
+    fresh = fresh.map((one) => (one < negligible * most ? 0 : one));
+    const all = fresh.reduce((a, b) => a + b, 0);
+    fresh = fresh.map((one) => one / all);
+    const before = /** @type {Float64Array} */ (this._weights);
+    const ratio = fresh.map((one, i) => (before[i] > 0 ? one / before[i] : 0));
+    this._weights = fresh;
+    this._restart = this._spread();
+    let sum = 0;
+    for (let state = 0; state < space.nStates; state++) {
+      sum += this._belief[state] *= ratio[space.bar[state]];
+    }
+    const more = unlikely * Math.max(sum, 1e-12);
+    for (let state = 0; state < space.nStates; state++) {
+      this._belief[state] += more * this._restart[state];
+    }
+    this._normalise();
+  }
+
+  /**
+   * Take the next frames' activations.
+   *
+   * @param {Float32Array} activations n × 2: of a beat and of a downbeat
+   */
+  push(activations) {
+    const { upsampling } = this.space.settings;
+    for (let i = 0; i < activations.length; i += 2) {
+      const [beat, downbeat] = [activations[i], activations[i + 1]];
+      const [beatBefore, downbeatBefore] = this._previous ?? [beat, downbeat];
+      for (let step = 1; step <= upsampling; step++) {
+        const share = step / upsampling;
+        this._step(beatBefore * (1 - share) + beat * share, downbeatBefore * (1 - share) + downbeat * share);
+      }
+      this._previous = [beat, downbeat];
+    }
+  }
+
+  /** Mean activation of a beat where beats are, in the last seconds: little in music that has none. */
+  get clarity() {
+    const [heard, beats] = /** @type {number[]} */ (this._clear);
+    return heard / (beats + 0.1);
+  }
+
+  /**
+   * @param {number} heardBeat
+   * @param {number} heardDownbeat
+   */
+  _step(heardBeat, heardDownbeat) {
+    const { lowest, no_beat: noBeat, clear_kept: kept } = this.space.settings;
+    const beat = Math.min(1 - lowest, Math.max(lowest, heardBeat));
+    const downbeat = Math.min(1 - lowest, Math.max(lowest, heardDownbeat));
+    this._move();
+    const seen = [
+      (1 - Math.max(beat, downbeat)) / noBeat,
+      this._told ? beat : Math.max(beat - downbeat, lowest),
+      this._told ? beat : downbeat,
+    ];
+    const beats = this._weigh(seen);
+    const clear = /** @type {number[]} */ (this._clear);
+    this._clear = [kept * clear[0] + beats * heardBeat, kept * clear[1] + beats];
+  }
+
+  /** A step on, each state to the next one, and from the end of a beat to the others at other tempi. */
+  _move() {
+    const { _belief: old, _next: next } = this;
+    const weights = /** @type {Float64Array} */ (this._weights);
+    next.set(old.subarray(0, old.length - 1), 1);
+    for (const { beats, bar, n, first, last, changes } of this.space.metres) {
+      for (let j = 0; j < n; j++) {
+        const { from, values } = changes[j];
+        if (weights[bar + j] === 0) {
+          next[first[j * beats]] = 0; // of a bar that cannot be: all its states stay so
+          continue;
+        }
+        for (let beat = 0; beat < beats; beat++) {
+          let sum = 0;
+          for (let i = 0, place = from * beats + beat; i < values.length; i++, place += beats) {
+            sum += values[i] * old[last[place]];
+          }
+          next[first[j * beats + ((beat + 1) % beats)]] = sum;
+        }
+      }
+    }
+    [this._belief, this._next] = [next, old];
+  }
+
+  /**
+   * Weigh the states by what was heard; returns the probability of a beat.
+   *
+   * @param {number[]} seen likelihood of each kind of state
+   */
+  _weigh(seen) {
+    const { _belief: belief, space } = this;
+    const { leak } = space.settings;
+    const weights = /** @type {Float64Array} */ (this._weights);
+    const stays = (1 - leak) * this._scale;
+    let sum = 0;
+    let beats = 0;
+    for (const [from, to, bar, kind] of space.runs) {
+      if (weights[bar] === 0) {
+        continue;
+      }
+      const begins = (leak * weights[bar]) / space.lengths[bar];
+      const factor = seen[kind];
+      let mine = 0;
+      for (let state = from; state < to; state++) {
+        mine += belief[state] = (belief[state] * stays + begins) * factor;
+      }
+      sum += mine;
+      beats += kind ? mine : 0;
+    }
+    this._scale = 1 / sum; // in the next step: each state is touched once
+    return beats / sum;
+  }
+
+  _normalise() {
+    const { _belief: belief } = this;
+    let sum = 0;
+    for (let state = 0; state < belief.length; state++) {
+      sum += belief[state];
+    }
+    for (let state = 0; state < belief.length; state++) {
+      belief[state] /= sum;
+    }
+    this._scale = 1;
+  }
+
+  /**
+   * The first beat that is at least so many seconds behind the newest frame.
+   *
+   * @param {number} [lag] s
+   * @returns {Forecast}
+   */
+  forecast(lag = 0) {
+    this._normalise();
+    const { space, _belief: belief, _delay: delay, _cell: cell } = this;
+    const most = Math.max(...space.settings.metres);
+    const steps = Math.ceil(lag * space.rate - 1e-9);
+    let longest = 0;
+    for (let state = 0; state < belief.length; state++) {
+      if (belief[state] < LEAST_STATE) {
+        continue;
+      }
+      const bar = space.bar[state];
+      const beats = space.beats[bar];
+      const length = space.lengths[bar] / beats;
+      const later = Math.max(0, Math.ceil((steps - space.untilBeat[state]) / length));
+      delay[state] = space.untilBeat[state] + halfEven(later * length);
+      cell[state] = beats * most + ((space.nextBeat[state] + later) % beats);
+      longest = Math.max(longest, delay[state]);
+    }
+    const mass = new Float64Array((longest + 1) * space.cells);
+    const totals = new Float64Array(longest + 1);
+    for (let state = 0; state < belief.length; state++) {
+      if (belief[state] < LEAST_STATE) {
+        continue;
+      }
+      mass[delay[state] * space.cells + cell[state]] += belief[state];
+      totals[delay[state]] += belief[state];
+    }
+    const width = halfEven(0.05 * space.rate);
+    const near = totals.map((_, i) => totals.subarray(Math.max(0, i - width), i + width + 1).reduce((a, b) => a + b, 0));
+    const best = near.indexOf(near.reduce((a, b) => Math.max(a, b)));
+    const from = Math.max(0, best - width);
+    const to = Math.min(longest, best + width);
+    const counts = new Float64Array(space.cells);
+    let [middle, all] = [0, 0];
+    for (let i = from; i <= to; i++) {
+      counts.forEach((_, c) => (counts[c] += mass[i * space.cells + c]));
+      middle += i * totals[i];
+      all += totals[i];
+    }
+    const count = counts.indexOf(counts.reduce((a, b) => Math.max(a, b)));
+    let [share, lengths] = [0, 0];
+    for (let state = 0; state < belief.length; state++) {
+      if (belief[state] >= LEAST_STATE && cell[state] === count && Math.abs(delay[state] - best) <= width) {
+        share += belief[state];
+        lengths += (belief[state] * space.lengths[space.bar[state]]) / space.beats[space.bar[state]];
+      }
+    }
+    return {
+      delay: middle / Math.max(all, 1e-30) / space.rate,
+      position: (count % most) + 1,
+      beatsPerBar: Math.floor(count / most),
+      period: lengths / Math.max(share, 1e-30) / space.rate,
+      beat: near[best],
+      count: counts[count],
+    };
+  }
+}
+
+/**
+ * Rounded as Python and numpy do: halves to the even neighbour.
+ *
+ * @param {number} value
+ */
+function halfEven(value) {
+  const rounded = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+}
