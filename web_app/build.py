@@ -54,7 +54,7 @@ class Build:
     sizes : dict of str to int
         File → bytes, of everything that is served.
     later, wanted : tuple of str
-        Files that come in the background once the page is ready, and those that come where they are asked for.
+        Files that come in the background once the page is ready, and those that come when asked for.
     model : Path
         The .onnx file that it listens with.
     """

@@ -69,6 +69,8 @@ export class BarStates {
       bar += mine.length;
     }
     this.runs = this._runs();
+    /** @type {Map<string, Float64Array>} */
+    this._known = new Map(); // bars of dances
   }
 
   /** Neighbouring states of one bar and kind: [first, behind the last, bar, kind] of each run. */
@@ -174,7 +176,6 @@ export class BarStates {
     for (const [key, probability] of Object.entries(evidence)) {
       const share = probability > 0 ? probability ** this.settings.sharpness : 0;
       if (share > 0) {
-        this._known ??= new Map();
         const bars = this._known.get(key) ?? this.ofDance(dances[key]);
         this._known.set(key, bars);
         total += share;

@@ -105,3 +105,41 @@ export class OnnxNetwork {
     return scores;
   }
 }
+
+/** The network for beats, in the same WebAssembly. */
+export class OnnxBeats {
+  /**
+   * @param {import('./definition.js').BeatsDefinition} settings
+   * @param {import('onnxruntime-web').InferenceSession} session
+   */
+  constructor(settings, session) {
+    this._settings = settings;
+    this._session = session;
+  }
+
+  /** @param {Definition} definition */
+  static async load(definition) {
+    const [bytes] = await Promise.all([unpacked(definition.beats.file, () => undefined), prepare(definition)]);
+    return new OnnxBeats(definition.beats, await openSession(bytes));
+  }
+
+  /**
+   * @param {Float32Array} features bands × T
+   * @param {Float32Array} told probabilities of the dances
+   * @param {Float32Array} state of the frames before
+   */
+  async run(features, told, state) {
+    const { inputs, outputs, feature_bands: bands } = this._settings;
+    const results = await this._session.run(
+      {
+        [inputs[0]]: new ort.Tensor('float32', features, [1, bands, features.length / bands]),
+        [inputs[1]]: new ort.Tensor('float32', told, [1, told.length]),
+        [inputs[2]]: new ort.Tensor('float32', state, [1, state.length]),
+      },
+      outputs,
+    );
+    const [activations, after] = outputs.map((name) => Float32Array.from(/** @type {Float32Array} */ (results[name].data)));
+    outputs.forEach((name) => results[name].dispose());
+    return { activations, state: after };
+  }
+}

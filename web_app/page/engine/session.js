@@ -357,6 +357,11 @@ export class PlayingMusic extends Session {
     return true;
   }
 
+  /** Pieces of music so far, those forgotten included. */
+  get begun() {
+    return this._begun;
+  }
+
   /**
    * Sound is missing: the next frame pushed is number `frame` of the recording.
    *

@@ -1,16 +1,20 @@
 // Front end and network, away from the screen's thread. Listens to one microphone and reads one file at a time.
 
+import { BarStates } from './bars.js';
+import { BeatTracker } from './beats.js';
 import { danced } from './danced.js';
 import { loadDefinition, loadFrontEnd } from './definition.js';
 import { LevelMeter, LiveGuard } from './live.js';
 import { MelStream } from './mel.js';
-import { OnnxNetwork } from './network.js';
+import { OnnxBeats, OnnxNetwork } from './network.js';
 import { PlayingMusic, TooShort, WholeRecording } from './session.js';
 
 /** @typedef {import('./definition.js').Definition} Definition */
 
 const MOST_WAITING = 8; // s of sound behind: beyond that the device is too slow, and some of it is skipped
 const MISSING_SECONDS = 2; // between two chunks: beyond that there was an interruption
+const AHEAD = 0.12; // s from now on in which a beat could not be shown any more
+const LOOK_BACK = 64; // chunks: sound comes late at times, and never early
 const TELL_MS = 250; // from one reading of the level to the next: more often costs more than it shows
 
 const page = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
@@ -58,6 +62,21 @@ async function use(exact) {
   }
 }
 
+/** @type {Promise<{network: OnnxBeats, space: BarStates}> | null} */
+let loadingBeats = null;
+
+/** @param {Definition} definition */
+function loadBeats(definition) {
+  loadingBeats ??= (async () => ({
+    network: await OnnxBeats.load(definition),
+    space: new BarStates(definition.beats.bars, definition.front_end.frame_rate),
+  }))().catch((error) => {
+    loadingBeats = null;
+    throw error;
+  });
+  return loadingBeats;
+}
+
 /** @typedef {{dances: string[], nothingElse: boolean}} Danced */
 
 /** Lets messages that have arrived be handled before the work goes on. */
@@ -90,6 +109,48 @@ class Listener {
     this._before = 0; // s of the recording up to the last gap
     this._samples = 0; // since then
     this._toldAt = 0;
+    /** @type {{network: OnnxBeats, space: BarStates} | null} */
+    this._forBeats = null;
+    /** @type {BeatTracker | null} */
+    this._beats = null;
+    this._counts = false; // whether the count is wanted, and seen
+    this._latency = 0; // s after the sound that a beat is to be shown
+    this._songs = 0;
+    /** @type {number[]} time of day less seconds of the recording, s, of the last chunks */
+    this._origins = [];
+  }
+
+  /**
+   * Follow the beats, or stop that; while nobody sees them it costs nothing.
+   *
+   * @param {boolean} wanted
+   * @param {number} latency s
+   */
+  count(wanted, latency) {
+    [this._counts, this._latency] = [wanted, latency];
+    if (!wanted) {
+      this._beats = null;
+    }
+    this._openBeats();
+  }
+
+  async _openBeats() {
+    if (this._counts && this._definition && !this._forBeats) {
+      try {
+        this._forBeats = await loadBeats(this._definition);
+      } catch (error) {
+        console.info('no beats', error); // their network has not come yet
+      }
+    }
+  }
+
+  /**
+   * A dancer says that the one was now.
+   *
+   * @param {number} at time of day, ms
+   */
+  theOne(at) {
+    this._beats?.thisIsTheOne(at / 1000 - this._latency - Math.min(...this._origins));
   }
 
   /**
@@ -114,6 +175,7 @@ class Listener {
     this._definition = definition;
     this._session = new PlayingMusic(definition, network);
     this._frameRate = definition.front_end.frame_rate;
+    this._openBeats();
     this._waiting = []; // what came while the model was being loaded
     while (!this._stopped) {
       const chunk = this._waiting.shift();
@@ -123,6 +185,7 @@ class Listener {
       }
       await this._follow(chunk);
       await this._hear(chunk.samples);
+      this._tellBeat(chunk.at);
       const behind = this._waiting.reduce((total, { samples, rate }) => total + samples.length / rate, 0);
       if (behind > MOST_WAITING) {
         this._heardAt = this._waiting[this._waiting.length - 1].at;
@@ -185,6 +248,8 @@ class Listener {
       this._samples = 0;
       this._stream.reset();
       this._session.gap(Math.round(this._before * this._frameRate));
+      this._beats?.gap(this._session.nFrames);
+      this._origins = [];
     }
   }
 
@@ -202,8 +267,21 @@ class Listener {
         continue;
       }
       this._samples += piece.length;
-      const heard = await this._session.push(this._stream.push(piece));
+      if (this._counts && this._forBeats && !this._beats && this._definition) {
+        this._beats = new BeatTracker(this._definition, this._forBeats.network, this._forBeats.space);
+        this._beats.gap(this._session.nFrames);
+      }
+      const frames = this._stream.push(piece);
+      const heard = await this._session.push(frames);
       prediction = heard.length ? this._session.prediction(this._seconds) : prediction;
+      await this._beats?.push(frames);
+      if (heard.length && prediction) {
+        this._beats?.believe(prediction.scores);
+      }
+    }
+    if (this._session.begun !== this._songs) {
+      this._songs = this._session.begun;
+      this._beats?.forgetTheOne();
     }
     this._tell(level, prediction, this._guard.muted);
   }
@@ -218,6 +296,20 @@ class Listener {
     if (!this._stopped && (prediction || now - this._toldAt >= TELL_MS)) {
       this._toldAt = now;
       page.postMessage({ type: 'heard', level, seconds: this._seconds + (this._guard?.held ?? 0), prediction, nothing });
+    }
+  }
+
+  /** @param {number} at time of day of the newest sound, ms */
+  _tellBeat(at) {
+    const now = this._seconds + (this._guard?.held ?? 0);
+    this._origins.push(at / 1000 - now);
+    this._origins = this._origins.slice(-LOOK_BACK);
+    if (this._beats && !this._stopped) {
+      const origin = Math.min(...this._origins);
+      const late = Math.max(0, (Date.now() - at) / 1000);
+      const beat = this._beats.beat(now + late + AHEAD - this._latency);
+      const shown = beat && { ...beat, at: 1000 * (origin + beat.time + this._latency) };
+      page.postMessage({ type: 'beat', beat: shown });
     }
   }
 }
@@ -318,10 +410,17 @@ page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
       listener?.stop();
       listener = new Listener(data.danced);
       listener.attach(data.port, data.sampleRate);
+      listener.count(data.count.wanted, data.count.latency);
       listener.run().catch((error) => page.postMessage({ type: 'broken', detail: String(error) }));
       break;
     case 'go on':
       listener?.attach(data.port, data.sampleRate);
+      break;
+    case 'count':
+      listener?.count(data.wanted, data.latency);
+      break;
+    case 'the one':
+      listener?.theOne(data.at);
       break;
     case 'stop':
       listener?.stop();

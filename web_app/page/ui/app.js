@@ -1,5 +1,6 @@
 // Puts the page together.
 
+import { DancedCard } from './danced.js';
 import { Engine } from './engine.js';
 import { EveningScreen } from './evening.js';
 import { FilesScreen } from './files.js';
@@ -17,8 +18,9 @@ const AGAIN_MS = 15_000; // after a download that broke
 
 const engine = new Engine();
 const download = new Download();
-const listen = new ListenScreen(engine, download);
+const listen = new ListenScreen(engine, download, showCountSettings);
 const files = new FilesScreen(engine, download);
+const danced = new DancedCard(engine);
 const evening = new EveningScreen(engine, (id) => listen.forget(id));
 
 function language() {
@@ -34,7 +36,8 @@ async function translate() {
   await evening.show();
   about();
   larger();
-  danced();
+  danced.show();
+  showCountSettings();
 }
 
 function about() {
@@ -74,26 +77,11 @@ async function useLarger(wanted) {
   about();
 }
 
-/** The groups of dances that this model can be held to, and which of them is. */
-function prepareDanced() {
-  const select = /** @type {HTMLSelectElement} */ (get('danced'));
-  const all = make('option', { value: '', 'data-word': 'group_all' }, tr('group_all'));
-  const groups = engine.groups.map((name) =>
-    make('option', { value: name, 'data-word': `group_${name}` }, tr(`group_${name}`)),
-  );
-  select.replaceChildren(all, ...groups);
-  select.value = engine.group;
-  danced();
-}
-
-/** What is danced here, where it isn't everything, on the first screen too. */
-function danced() {
-  const only = /** @type {HTMLInputElement} */ (get('nothing-else'));
-  only.checked = settings.nothingElse;
-  get('danced-now').hidden = !engine.group && !settings.nothingElse;
-  const name = tr(`group_${engine.group || 'all'}`);
-  const text = settings.nothingElse ? `${name} (${tr('nothing_else')})` : name;
-  get('danced-now').textContent = tr('danced_now', { dances: text });
+function showCountSettings() {
+  get('buzz-field').hidden = !settings.count || !('vibrate' in navigator);
+  get('latency-field').hidden = !settings.count;
+  /** @type {HTMLInputElement} */ (get('latency')).value = String(settings.latency);
+  get('latency-words').textContent = tr('latency', { milliseconds: decimal(settings.latency) });
 }
 
 /** Show the section that the address names; returns it. */
@@ -135,15 +123,20 @@ function prepareSettings() {
       radio.addEventListener('change', () => change({ [name]: radio.value }));
     }
   }
-  const group = /** @type {HTMLSelectElement} */ (get('danced'));
-  group.addEventListener('change', () => {
-    change({ danced: group.value });
-    danced();
-  });
-  const only = /** @type {HTMLInputElement} */ (get('nothing-else'));
-  only.addEventListener('change', () => {
-    change({ nothingElse: only.checked });
-    danced();
+  for (const name of /** @type {const} */ (['count', 'buzz'])) {
+    const box = /** @type {HTMLInputElement} */ (get(name));
+    box.checked = settings[name];
+    box.addEventListener('change', () => {
+      change({ [name]: box.checked });
+      showCountSettings();
+      engine.count();
+    });
+  }
+  const latency = /** @type {HTMLInputElement} */ (get('latency'));
+  latency.addEventListener('input', () => {
+    change({ latency: Number(latency.value) });
+    showCountSettings();
+    engine.count();
   });
   const exact = /** @type {HTMLInputElement} */ (get('exact'));
   exact.addEventListener('change', () => useLarger(exact.checked));
@@ -191,7 +184,7 @@ async function load() {
     document.documentElement.dataset.ready = 'yes';
     about();
     larger();
-    prepareDanced();
+    danced.show();
     fetchTheRest();
     await evening.show();
     if (offline) {

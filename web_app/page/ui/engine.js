@@ -1,5 +1,6 @@
 // The page's side of the worker that computes.
 
+import { chosen } from './danced.js';
 import { settings } from './settings.js';
 
 /** @typedef {import('../engine/definition.js').Definition} Definition */
@@ -80,22 +81,25 @@ export class Engine extends EventTarget {
     });
   }
 
-  /** Names of the groups of dances that the model can be held to: those that leave some out, and not all. */
-  get groups() {
-    const { groups = {}, model } = this.definition ?? {};
-    const some = (/** @type {string[]} */ keys) => keys.length && keys.length < (model?.labels.length ?? 0);
-    return Object.keys(groups).filter((name) => some(groups[name]));
-  }
-
-  /** The group that is danced here; '' where it is everything that the model knows. */
-  get group() {
-    return this.groups.includes(settings.danced) ? settings.danced : '';
-  }
-
   /** What is danced here, for the worker. */
   get _danced() {
-    const { groups = {}, model } = this.definition ?? {};
-    return { dances: groups[this.group] ?? model?.labels ?? [], nothingElse: settings.nothingElse };
+    return { dances: this.definition ? chosen(this.definition, settings.danced) : [], nothingElse: settings.nothingElse };
+  }
+
+  /** Whether and how the count is shown, for the worker. */
+  get _count() {
+    const wanted = settings.count && document.visibilityState === 'visible';
+    return { wanted, latency: settings.latency / 1000 };
+  }
+
+  /** The count is wanted, seen, or shown otherwise than before. */
+  count() {
+    this._worker?.postMessage({ type: 'count', ...this._count });
+  }
+
+  /** A dancer says that the one is now. */
+  theOne() {
+    this._worker?.postMessage({ type: 'the one', at: Date.now() });
   }
 
   /**
@@ -106,7 +110,8 @@ export class Engine extends EventTarget {
    * @param {boolean} goesOn whether it takes over from the one before, in the same evening
    */
   listen(port, sampleRate, goesOn = false) {
-    this._worker?.postMessage({ type: goesOn ? 'go on' : 'listen', port, sampleRate, danced: this._danced }, [port]);
+    const type = goesOn ? 'go on' : 'listen';
+    this._worker?.postMessage({ type, port, sampleRate, danced: this._danced, count: this._count }, [port]);
   }
 
   stop() {

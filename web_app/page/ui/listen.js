@@ -1,5 +1,6 @@
 // The first screen: one button. It hears an evening, through interruptions too; `Stage` shows what it is.
 
+import { Count } from './count.js';
 import { announce, get } from './dom.js';
 import { Microphone, MicrophoneError } from './microphone.js';
 import { keepAwake } from './screen.js';
@@ -23,11 +24,13 @@ export class ListenScreen {
   /**
    * @param {Engine} engine
    * @param {Download} download
+   * @param {() => void} changed told when a setting was changed here
    */
-  constructor(engine, download) {
+  constructor(engine, download, changed) {
     this._engine = engine;
     this._download = download;
     this._stage = new Stage(engine);
+    this._count = new Count(engine, changed);
     /** @type {State} */
     this.state = 'idle';
     /** @type {Microphone | null} */
@@ -284,6 +287,7 @@ export class ListenScreen {
     }
     this._prediction = { ...prediction, parts: this._kept(prediction.parts) };
     this._stage.hear(this._prediction, this._started, true);
+    this._count.of(prediction.dance);
     if (seconds - this._savedAt >= SAVE_SECONDS) {
       this._savedAt = seconds;
       this._save();
@@ -334,6 +338,9 @@ export class ListenScreen {
   /** Bring the screen up to date. */
   show() {
     const stopped = this.state === 'idle' && this._prediction;
+    if (this.state !== 'listening') {
+      this._count.stop();
+    }
     get('view-listen').dataset.state = stopped ? 'stopped' : this.state;
     const words = { idle: stopped ? 'listen_again' : 'listen', starting: 'stop', listening: 'stop', paused: 'go_on' };
     get('listen-word').textContent = tr(words[this.state]);

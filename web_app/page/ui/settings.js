@@ -7,14 +7,28 @@ const KEY = 'whichdance.settings';
  * @property {string} language code; '' as the device
  * @property {'' | 'light' | 'dark'} look '' as the device
  * @property {'small' | 'normal' | 'large' | 'huge'} size of texts
- * @property {string} danced group of dances that are danced here; '' for all
+ * @property {string} danced what is danced here: a group, keys of dances with commas between them, or '' for all
  * @property {boolean} nothingElse whether only those are played
+ * @property {boolean} count whether the beats are counted
+ * @property {boolean} buzz whether the device buzzes on the one
+ * @property {number} latency ms after the sound at which a beat is shown
  * @property {boolean} exact whether the model in float is used, which is larger
  * @property {boolean} awake keep the screen on while listening
  */
 
 /** @type {Settings} */
-const DEFAULTS = { language: '', look: '', size: 'normal', danced: '', nothingElse: false, exact: false, awake: true };
+const DEFAULTS = {
+  language: '',
+  look: '',
+  size: 'normal',
+  danced: '',
+  nothingElse: false,
+  count: true,
+  buzz: false,
+  latency: 0,
+  exact: false,
+  awake: true,
+};
 
 /** @type {Settings} */
 export const settings = { ...DEFAULTS, ...stored() };
