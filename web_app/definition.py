@@ -1,6 +1,6 @@
 """What the page's JavaScript has to know, exported from `runtime`: each number stands in one place."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from types import ModuleType
 from typing import Any
 
@@ -13,19 +13,26 @@ from runtime import (
     beats,
     cells,
     context,
+    corrections,
     downmix,
     evidence,
+    keeping,
     live,
     loudness,
     mel,
+    recalibrate,
     segments,
     session,
+    taught,
+    teach,
     tempo,
 )
 from runtime.beat_activations import BeatModel
+from runtime.codec import STORED
 from runtime.colour import contrast, ink_on
 from runtime.counts import COUNTS, starts_on
 from runtime.dances import GROUPS, OTHER, Dance, dance
+from runtime.evidence import EvidenceSettings
 from runtime.model import INPUT, OUTPUT, Model
 
 # Hz: what sound cards, headsets and recordings have. A device at another rate is asked for the preferred one.
@@ -167,6 +174,8 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
         },
         "dances": {label: _facts(dance(label)) for label in info.labels},
         "beats": _beats(),
+        "teaching": _teaching(),
+        "teachable": None,
         "counts": {
             label: {"starts": starts_on(COUNTS[label]), "said": COUNTS[label]}
             for label in info.labels
@@ -210,7 +219,26 @@ def _beats() -> dict[str, Any]:
     )
 
 
-def _constants(module: ModuleType, *names: str) -> dict[str, float]:
+def _teaching() -> dict[str, Any]:
+    """How a head is fitted to what listeners corrected, and how that is kept."""
+    return (
+        _constants(teach, "STRENGTHS", "SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")
+        | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "SURELY")
+        | _constants(
+            recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD"
+        )
+        | _constants(corrections, "KEPT", "MOST", "REMEMBERED")
+        | _constants(taught, "SUFFIX", "FORMAT", "MAX_BYTES")
+        | {
+            "temperatures": recalibrate.TEMPERATURES.tolist(),
+            "lowest": STORED.lowest,
+            "step": STORED.step,
+            "evidence": [one.name for one in fields(EvidenceSettings)],
+        }
+    )
+
+
+def _constants(module: ModuleType, *names: str) -> dict[str, Any]:
     return {name.lower(): getattr(module, name) for name in names}
 
 

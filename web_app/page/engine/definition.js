@@ -131,6 +131,52 @@ import { FrontEnd } from './mel.js';
  */
 
 /**
+ * How the model is taught: the constants of runtime.teach, keeping, recalibrate and corrections.
+ *
+ * @typedef {object} TeachingDefinition
+ * @property {number[]} strengths
+ * @property {number} segments
+ * @property {number} draws
+ * @property {number} rehearsed
+ * @property {number} new_bias
+ * @property {number} folds
+ * @property {number} min_groups
+ * @property {number} balance
+ * @property {number} significant
+ * @property {number} surely
+ * @property {number} least
+ * @property {number} shrinkage
+ * @property {number[]} weights
+ * @property {number[]} biases
+ * @property {number} sequences
+ * @property {number} songs
+ * @property {number} heard
+ * @property {number[]} temperatures
+ * @property {number} kept segments of a correction
+ * @property {number} most corrections
+ * @property {number} remembered segments
+ * @property {number} lowest dB of the byte 0
+ * @property {number} step dB from one byte to the next
+ * @property {string} suffix of a file of what was learnt
+ * @property {number} format
+ * @property {number} max_bytes of such a file
+ * @property {string[]} evidence names of the settings that stand in it
+ */
+
+/**
+ * The network whose features are taught.
+ *
+ * @typedef {object} TeachableDefinition
+ * @property {string} model
+ * @property {string} version
+ * @property {string} sha256 of its file
+ * @property {boolean} exact whether it is the model in float beside this one
+ * @property {string} features name of the output
+ * @property {number} size how many
+ * @property {string} rehearsal file of its statistics, gzipped
+ */
+
+/**
  * @typedef {object} BarsDefinition
  * @property {number[]} metres
  * @property {Record<string, [number, number]>} mpm of each metre, slowest and quickest
@@ -190,6 +236,8 @@ import { FrontEnd } from './mel.js';
  * @property {ModelDefinition} model
  * @property {{file: string, bytes: number} | null} exact the same model in float, gzipped, where this one is in int8
  * @property {BeatsDefinition} beats
+ * @property {TeachingDefinition} teaching
+ * @property {TeachableDefinition | null} teachable null where the model cannot be taught
  * @property {Record<string, DanceCount>} counts by key, of the dances that have one of their own
  * @property {Record<string, Dance>} dances by key, those of the model
  * @property {Record<string, [number, number]>} group_temperatures of the evidence, by group or 'all': where other

@@ -24,7 +24,7 @@
  */
 
 /** How states follow each other; probabilities are phases × nStates, row by row. */
-class Chain {
+export class Chain {
   /**
    * @param {EvidenceDefinition} settings
    * @param {number} nStates
