@@ -9,12 +9,15 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import runtime
 from runtime.beat_activations import shipped_beats
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.model import FOLDER as FACTS
 from runtime.model import Model, resolve, shipped
+from runtime.rehearsal import FEATURES_FIELD, FIELD
+from runtime.taught import sha256_of
 from web_app.definition import RATES, definition, rate_definition
 from web_app.words import LANGUAGES, words
 
@@ -223,6 +226,10 @@ def _write_model(new: Path, path: Path) -> tuple[str, ...]:
         _put(new, float_file, _gzipped(float_path.read_bytes()))
         facts["exact"] = {"file": float_file, "bytes": (new / float_file).stat().st_size}
         wanted = (float_file,)
+    facts["teachable"] = _write_teachable(new, loaded if exact is None else Model.load(float_path, threads=1))
+    if facts["teachable"] is not None:
+        facts["teachable"]["exact"] = exact is not None
+        wanted += (facts["teachable"]["rehearsal"],)
     facts["beats"]["file"] = BEATS
     _put(new, BEATS, _gzipped(shipped_beats().read_bytes()))
     facts["onnxruntime"] = {"mjs": ORT_MJS, "wasm": ORT_WASM, "bytes": (new / ORT_WASM).stat().st_size}
@@ -231,6 +238,24 @@ def _write_model(new: Path, path: Path) -> tuple[str, ...]:
         texts = json.dumps(words(language, loaded.info.labels), ensure_ascii=False)
         _put(new, f"words/{language}.json", texts.encode())
     return wanted
+
+
+def _write_teachable(new: Path, model: Model) -> dict[str, Any] | None:
+    """Write what teaching needs of a model; returns what the page has to know, None if it can't be taught."""
+    metadata, path = getattr(model.engine, "metadata", {}), getattr(model.engine, "path", None)
+    if path is None or not metadata.get(FIELD) or not metadata.get(FEATURES_FIELD):
+        return None
+    file = f"model/{path.name}.rehearsal.json.gzip"
+    _put(new, file, _gzipped(metadata[FIELD].encode()))
+    features = json.loads(metadata[FEATURES_FIELD])
+    return {
+        "model": model.info.name,
+        "version": model.info.version,
+        "sha256": sha256_of(path),
+        "features": features["output"],
+        "size": features["size"],
+        "rehearsal": file,
+    }
 
 
 def _put(new: Path, name: str, content: bytes) -> None:

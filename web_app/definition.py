@@ -224,9 +224,7 @@ def _teaching() -> dict[str, Any]:
     return (
         _constants(teach, "STRENGTHS", "SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")
         | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "SURELY")
-        | _constants(
-            recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD"
-        )
+        | _constants(recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD")
         | _constants(corrections, "KEPT", "MOST", "REMEMBERED")
         | _constants(taught, "SUFFIX", "FORMAT", "MAX_BYTES")
         | {

@@ -45,6 +45,7 @@ export class OnnxNetwork {
     const { model, front_end: frontEnd } = definition;
     this._session = session;
     this._model = model;
+    this._features = definition.teachable?.features ?? '';
     this._nMels = frontEnd.n_mels;
     this._input = new Float32Array(frontEnd.n_mels * Math.max(...model.context_frames));
     /** @type {Promise<unknown>} */
@@ -85,9 +86,33 @@ export class OnnxNetwork {
     return result;
   }
 
+  /**
+   * What the network makes of a segment before its last layer; of a model that can be taught.
+   *
+   * @param {Float32Array} frames
+   * @returns {Promise<Float32Array>}
+   */
+  embed(frames) {
+    const result = this._last.then(() => this._output(frames, this._features));
+    this._last = result.catch(() => undefined);
+    return result;
+  }
+
   /** @param {Float32Array} frames */
   async _run(frames) {
-    const { input, output, labels } = this._model;
+    const { output, labels } = this._model;
+    const scores = new Float32Array(labels.length + 1);
+    scores.set(await this._output(frames, output));
+    const known = scores.reduce((total, score) => total + score, 0);
+    scores[labels.length] = Math.max(0, 1 - known);
+    return scores;
+  }
+
+  /**
+   * @param {Float32Array} frames
+   * @param {string} output name; a file may give features too
+   */
+  async _output(frames, output) {
     const nFrames = frames.length / this._nMels;
     for (let frame = 0; frame < nFrames; frame++) {
       for (let band = 0; band < this._nMels; band++) {
@@ -96,13 +121,10 @@ export class OnnxNetwork {
     }
     const values = this._input.subarray(0, this._nMels * nFrames);
     const tensor = new ort.Tensor('float32', values, [1, 1, this._nMels, nFrames]);
-    const results = await this._session.run({ [input]: tensor }, [output]); // the file may give features too
-    const scores = new Float32Array(labels.length + 1);
-    scores.set(/** @type {Float32Array} */ (results[output].data));
-    const known = scores.reduce((total, score) => total + score, 0);
-    scores[labels.length] = Math.max(0, 1 - known);
+    const results = await this._session.run({ [this._model.input]: tensor }, [output]);
+    const found = Float32Array.from(/** @type {Float32Array} */ (results[output].data));
     results[output].dispose();
-    return scores;
+    return found;
   }
 }
 

@@ -84,6 +84,8 @@ class Session {
     this.segmentSeconds = definition.model.segment_frames / frameRate;
     this.nFrames = 0;
     this._heardUntil = 0; // end of the newest segment, s
+    /** @type {(segment: import('./segments.js').Segment) => void} told each segment */
+    this.onSegment = () => undefined;
   }
 
   /** Whether the music goes on. */
@@ -106,6 +108,7 @@ class Session {
     const score = (/** @type {Float32Array} */ window) => this._network.run(window);
     this.context.push(frames);
     for (const segment of this.segments.push(frames)) {
+      this.onSegment(segment);
       const behind = segment.firstFrame + this.segments.segmentFrames;
       const scores = await this.context.scores(behind, await score(segment.frames), score);
       const end = Math.min(behind - first, frames.count);

@@ -3,11 +3,13 @@
 import { BarStates } from './bars.js';
 import { BeatTracker } from './beats.js';
 import { danced } from './danced.js';
-import { loadDefinition, loadFrontEnd } from './definition.js';
+import { loadDefinition, loadFrontEnd, unpacked } from './definition.js';
 import { LevelMeter, LiveGuard } from './live.js';
 import { MelStream } from './mel.js';
 import { OnnxBeats, OnnxNetwork } from './network.js';
+import { spreadOver } from './recalibrate.js';
 import { PlayingMusic, TooShort, WholeRecording } from './session.js';
+import { decoded, encoded, fromHalf, merged, NotTaught, read, recordingsOf, withHead, written } from './taught.js';
 
 /** @typedef {import('./definition.js').Definition} Definition */
 
@@ -23,6 +25,8 @@ const page = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (
 let loading = null;
 /** @type {Listener | null} */
 let listener = null;
+/** @type {Listener | null} the last one */
+let stopped = null;
 /** @type {Reader | null} */
 let reader = null;
 
@@ -77,7 +81,129 @@ function loadBeats(definition) {
   return loadingBeats;
 }
 
-/** @typedef {{dances: string[], nothingElse: boolean}} Danced */
+/** @type {import('./taught.js').Taught | null} what was learnt and given */
+let taught = null;
+
+/**
+ * The model as it is to be heard with: with what was taught, held to what is danced here.
+ *
+ * @param {Danced} wanted
+ * @returns {Promise<[Definition, import('./session.js').Network]>}
+ */
+async function view({ dances, nothingElse }) {
+  const { definition, network } = await load();
+  const [known, judge] = taught ? withHead(definition, network, taught) : [definition, network];
+  return danced(known, judge, dances.length ? dances : known.model.labels, nothingElse);
+}
+
+/**
+ * Use heads that were taught: what was learnt here, and what was given. Those of another model are left out.
+ *
+ * @param {(string | null)[]} texts of their files
+ */
+async function useTaught(texts) {
+  const { definition } = await load();
+  const { teachable, teaching, other } = definition;
+  const parts = texts.map((text) => (text === null ? null : read(teaching, text)));
+  const fitting = parts.map((part) => (part && part.sha256 === teachable?.sha256 ? part : null));
+  const used = fitting.flatMap((part) => part ?? []);
+  if (used.length && teachable?.exact) {
+    await use(true); // the small model has no features to judge by
+  }
+  taught = used.length ? merged(used, other) : null;
+  return {
+    definition: taught ? withHead(definition, (await load()).network, taught)[0] : definition,
+    from: fitting.map((part) => (part ? recordingsOf(part) : 0)),
+    misfits: parts.map((part, i) => part !== null && fitting[i] === null),
+    exact: (await load()).exact,
+  };
+}
+
+/**
+ * Learn from corrections.
+ *
+ * @param {{dance: string, id: string, segments: Uint8Array[]}[]} corrections
+ * @returns {Promise<{text: string | null, better: boolean}>} text of a file, where something is gained
+ */
+async function learn(corrections) {
+  const { definition } = await load();
+  const { teachable, teaching, other } = definition;
+  if (!teachable) {
+    throw new NotTaught('not_teachable');
+  }
+  if (teachable.exact) {
+    await use(true);
+  }
+  const { network } = await load();
+  const { rehearsal, head: known } = await loadRehearsal(teachable.rehearsal);
+  const lessons = [];
+  for (const { dance, id, segments } of corrections) {
+    const features = [];
+    for (const codes of segments) {
+      features.push(await network.embed(decoded(teaching, codes)));
+    }
+    lessons.push({ dance, group: id, features });
+  }
+  const facts = { other, stride: definition.segments.default_stride / definition.front_end.frame_rate };
+  const given = { settings: teaching, rehearsal: { ...rehearsal, head: known }, evidence: definition.evidence, lessons, facts };
+  const outcome = await fitted(given);
+  if (!outcome.better) {
+    return { text: null, better: false };
+  }
+  const filed = lessons.map(({ dance }) => dance);
+  const count = (/** @type {string[]} */ of, /** @type {string} */ label) =>
+    filed.filter((one, i) => one === label && of[i] === label).length;
+  const labels = [...new Set(filed)].sort();
+  const file = {
+    ...teachable,
+    created_by: `whichdance ${definition.version}, the page`,
+    labels: outcome.labels,
+    head: outcome.head,
+    evidence: Object.fromEntries(teaching.evidence.map((name) => [name, outcome.evidence[/** @type {'weight'} */ (name)]])),
+    recordings: Object.fromEntries(labels.map((label) => [label, count(filed, label)])),
+    strength: outcome.strength,
+    gains: Object.fromEntries(
+      labels.map((label) => [label, [count(outcome.before, label), count(outcome.after, label), count(filed, label)]]),
+    ),
+  };
+  return { text: written(teaching, file), better: true };
+}
+
+/** @param {string} file */
+async function loadRehearsal(file) {
+  const text = new TextDecoder().decode(await unpacked(file, () => undefined));
+  const { size, labels, classes, rank, ...numbers } = JSON.parse(text);
+  const bytes = (/** @type {string} */ base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer;
+  const halves = (/** @type {string} */ base64) => Float64Array.from(new Uint16Array(bytes(base64)), fromHalf);
+  const rows = (/** @type {Float64Array} */ all, /** @type {number} */ n, width = size) =>
+    Array.from({ length: n }, (_, i) => all.slice(i * width, (i + 1) * width));
+  const head = rows(Float64Array.from(new Float32Array(bytes(numbers.head))), labels.length, size + 1);
+  return {
+    head,
+    rehearsal: {
+      labels,
+      classes,
+      means: rows(halves(numbers.means), classes.length),
+      directions: rows(halves(numbers.directions), rank),
+      spread: halves(numbers.spread),
+    },
+  };
+}
+
+/**
+ * @param {object} given
+ * @returns {Promise<import('./teach.js').Outcome>}
+ */
+function fitted(given) {
+  const learner = new Worker(new URL('./learner.js', import.meta.url), { type: 'module' });
+  return new Promise((resolve, reject) => {
+    learner.onmessage = ({ data }) => resolve(data);
+    learner.onerror = (event) => reject(new Error(event.message));
+    learner.postMessage(given);
+  }).finally(() => learner.terminate());
+}
+
+/** @typedef {{dances: string[], nothingElse: boolean}} Danced dances: none for all */
 
 /** Lets messages that have arrived be handled before the work goes on. */
 function breathe() {
@@ -116,6 +242,8 @@ class Listener {
     this._counts = false; // whether the count is wanted, and seen
     this._latency = 0; // s after the sound that a beat is to be shown
     this._songs = 0;
+    /** @type {{time: number, codes: Uint8Array}[]} the segments of the last minutes */
+    this._memory = [];
     /** @type {number[]} time of day less seconds of the recording, s, of the last chunks */
     this._origins = [];
   }
@@ -154,6 +282,35 @@ class Listener {
   }
 
   /**
+   * Keep a segment, should somebody correct what is said of it.
+   *
+   * @param {number} time s, of its start
+   * @param {Float32Array} frames
+   */
+  _remember(time, frames) {
+    if (this._definition?.teachable) {
+      const { teaching } = this._definition;
+      this._memory.push({ time, codes: encoded(teaching, frames) });
+      this._memory = this._memory.slice(-teaching.remembered);
+    }
+  }
+
+  /**
+   * Segments that lie between two times, s, spread over them.
+   *
+   * @param {number} from
+   * @param {number} to
+   */
+  between(from, to) {
+    if (!this._definition || !this._session) {
+      return [];
+    }
+    const end = to - this._session.segmentSeconds + 0.1;
+    const inside = this._memory.filter(({ time }) => from <= time && time <= end);
+    return spreadOver(inside.length, this._definition.teaching.kept).map((i) => inside[i].codes);
+  }
+
+  /**
    * Take sound from here from now on.
    *
    * @param {MessagePort} port that chunks of samples come from
@@ -169,11 +326,10 @@ class Listener {
   }
 
   async run() {
-    const loaded = await load();
-    const { dances, nothingElse } = this._wanted;
-    const [definition, network] = danced(loaded.definition, loaded.network, dances, nothingElse);
+    const [definition, network] = await view(this._wanted);
     this._definition = definition;
     this._session = new PlayingMusic(definition, network);
+    this._session.onSegment = ({ time, frames }) => this._remember(time, frames);
     this._frameRate = definition.front_end.frame_rate;
     this._openBeats();
     this._waiting = []; // what came while the model was being loaded
@@ -331,9 +487,7 @@ class Reader {
   }
 
   async _open() {
-    const loaded = await load();
-    const { dances, nothingElse } = this._wanted;
-    const [definition, network] = danced(loaded.definition, loaded.network, dances, nothingElse);
+    const [definition, network] = await view(this._wanted);
     this._stream = new MelStream(await loadFrontEnd(definition, this._rate));
     this._session = new WholeRecording(definition, network);
   }
@@ -387,6 +541,13 @@ class Reader {
   }
 }
 
+/** @type {Record<string, (given: any) => unknown>} */
+const answers = {
+  taught: ({ texts }) => useTaught(texts),
+  learn: ({ corrections }) => learn(corrections),
+  segments: ({ from, to }) => (listener ?? stopped)?.between(from, to) ?? [],
+};
+
 page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
   switch (data.type) {
     case 'load':
@@ -424,7 +585,16 @@ page.onmessage = async (/** @type {MessageEvent} */ { data }) => {
       break;
     case 'stop':
       listener?.stop();
+      stopped = listener ?? stopped; // what was heard last can still be corrected
       listener = null;
+      break;
+    case 'ask':
+      try {
+        page.postMessage({ type: 'answer', id: data.id, found: await answers[data.what](data.given) });
+      } catch (error) {
+        const problem = error instanceof NotTaught ? error.message : 'unexpected';
+        page.postMessage({ type: 'answer', id: data.id, problem, detail: String(error) });
+      }
       break;
     case 'open':
       reader = new Reader(data.id, data.sampleRate, data.danced);

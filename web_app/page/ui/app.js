@@ -8,6 +8,7 @@ import { announce, get, make } from './dom.js';
 import { ListenScreen } from './listen.js';
 import { Download, DownloadBroken, fetchTheRest, goOffline, onFile } from './offline.js';
 import { change, settings, show } from './settings.js';
+import { Teaching } from './teaching.js';
 import { decimal, LANGUAGES, nearest, speak, tr } from './words.js';
 
 /** @typedef {import('./words.js').Language} Language */
@@ -18,7 +19,11 @@ const AGAIN_MS = 15_000; // after a download that broke
 
 const engine = new Engine();
 const download = new Download();
-const listen = new ListenScreen(engine, download, showCountSettings);
+const teaching = new Teaching(engine, () => {
+  danced.show();
+  about();
+});
+const listen = new ListenScreen(engine, download, showCountSettings, teaching);
 const files = new FilesScreen(engine, download);
 const danced = new DancedCard(engine);
 const evening = new EveningScreen(engine, (id) => listen.forget(id));
@@ -38,6 +43,7 @@ async function translate() {
   larger();
   danced.show();
   showCountSettings();
+  teaching.show();
 }
 
 function about() {
@@ -140,7 +146,11 @@ function prepareSettings() {
   });
   const exact = /** @type {HTMLInputElement} */ (get('exact'));
   exact.addEventListener('change', () => useLarger(exact.checked));
-  onFile((_, done, all) => larger(tr('larger_progress', { done: decimal(done / 1e6, 1), all: decimal(all / 1e6, 1) })));
+  onFile((file, done, all) => {
+    if (file === engine.definition?.exact?.file) {
+      larger(tr('larger_progress', { done: decimal(done / 1e6, 1), all: decimal(all / 1e6, 1) }));
+    }
+  });
   const awake = /** @type {HTMLInputElement} */ (get('awake'));
   awake.checked = settings.awake;
   awake.addEventListener('change', () => change({ awake: awake.checked }));
@@ -186,6 +196,7 @@ async function load() {
     larger();
     danced.show();
     fetchTheRest();
+    await teaching.start();
     await evening.show();
     if (offline) {
       get('offline').hidden = false;

@@ -27,6 +27,7 @@ export class Engine extends EventTarget {
     this.ready = new Promise((resolve) => (this._isReady = resolve));
     this.exact = false; // whether the model in float is used
     this._files = 0;
+    this._asked = 0;
     /** @type {((message: any) => void) | null} of the file that is being read */
     this._reading = null;
   }
@@ -81,9 +82,36 @@ export class Engine extends EventTarget {
     });
   }
 
+  /**
+   * Ask the worker.
+   *
+   * @param {'taught' | 'learn' | 'segments'} what
+   * @param {object} given
+   * @returns {Promise<any>} rejects with the key of a sentence
+   */
+  ask(what, given) {
+    const id = ++this._asked;
+    return new Promise((resolve, reject) => {
+      const hear = (/** @type {Event} */ event) => {
+        const { detail } = /** @type {CustomEvent} */ (event);
+        if (detail.id === id) {
+          this.removeEventListener('answer', hear);
+          if (detail.problem) {
+            reject(new Error(detail.problem, { cause: detail.detail }));
+          } else {
+            resolve(detail.found);
+          }
+        }
+      };
+      this.addEventListener('answer', hear);
+      this._worker?.postMessage({ type: 'ask', id, what, given });
+    });
+  }
+
   /** What is danced here, for the worker. */
   get _danced() {
-    return { dances: this.definition ? chosen(this.definition, settings.danced) : [], nothingElse: settings.nothingElse };
+    const dances = this.definition && settings.danced ? chosen(this.definition, settings.danced) : [];
+    return { dances, nothingElse: settings.nothingElse };
   }
 
   /** Whether and how the count is shown, for the worker. */

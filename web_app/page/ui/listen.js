@@ -7,7 +7,7 @@ import { keepAwake } from './screen.js';
 import { settings } from './settings.js';
 import { Stage } from './stage.js';
 import { keep, persist } from './store.js';
-import { tr } from './words.js';
+import { danceName, tr } from './words.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 /** @typedef {import('./engine.js').Heard} Heard */
@@ -25,12 +25,16 @@ export class ListenScreen {
    * @param {Engine} engine
    * @param {Download} download
    * @param {() => void} changed told when a setting was changed here
+   * @param {import('./teaching.js').Teaching} teaching
    */
-  constructor(engine, download, changed) {
+  constructor(engine, download, changed, teaching) {
     this._engine = engine;
     this._download = download;
     this._stage = new Stage(engine);
     this._count = new Count(engine, changed);
+    this._teaching = teaching;
+    /** @type {{start: number, dance: string}[]} pieces of this evening that were corrected */
+    this._corrected = [];
     /** @type {State} */
     this.state = 'idle';
     /** @type {Microphone | null} */
@@ -47,6 +51,7 @@ export class ListenScreen {
     this._attempt = 0; // counts the times that a microphone was asked for
     /** @type {'' | 'muted' | 'nothing' | 'skipped'} */
     this._notice = '';
+    get('correct-button').addEventListener('click', () => this._correct());
     get('listen-button').addEventListener('click', () => this.toggle());
     engine.addEventListener('heard', (event) => this._hear(/** @type {CustomEvent<Heard>} */ (event).detail));
     engine.addEventListener('skipped', () => this._say('skipped', 'busy', SKIPPED_SHOWN));
@@ -85,6 +90,7 @@ export class ListenScreen {
     this._started = new Date();
     this._id = crypto.randomUUID();
     this._from = 0;
+    this._corrected = [];
     this._savedAt = 0;
     await this._listen(microphone, false);
     announce(tr('hold'));
@@ -167,6 +173,35 @@ export class ListenScreen {
     await this._save();
     this.show();
     await microphone?.close();
+    await this._teaching.learn();
+  }
+
+  /** Somebody knows better what plays now, or played last. */
+  async _correct() {
+    const heard = this._prediction;
+    const part = heard?.parts.at(-1);
+    if (!heard || !part) {
+      return;
+    }
+    const piece = { id: `${this._id} ${part.start.toFixed()}`, from: part.start, to: heard.duration, scores: heard.scores };
+    const dance = await this._teaching.correct(piece);
+    if (dance && this._prediction) {
+      this._corrected = [...this._corrected.filter(({ start }) => start !== part.start), { start: part.start, dance }];
+      this._prediction = { ...this._prediction, parts: this._kept(this._prediction.parts) };
+      this._stage.hear(this._prediction, this._started, false);
+      this._showCorrection();
+      await this._save();
+    }
+  }
+
+  _showCorrection() {
+    const part = this._prediction?.parts.at(-1);
+    const corrected = part && this._corrected.find(({ start }) => start === part.start);
+    const other = this._engine.definition?.other;
+    get('you-say').hidden = !corrected;
+    const dance = corrected && (corrected.dance === other ? tr('none_short') : danceName(corrected.dance));
+    get('you-say').textContent = dance ? tr('you_say', { dance }) : '';
+    get('correct-button').hidden = !part;
   }
 
   /**
@@ -287,7 +322,8 @@ export class ListenScreen {
     }
     this._prediction = { ...prediction, parts: this._kept(prediction.parts) };
     this._stage.hear(this._prediction, this._started, true);
-    this._count.of(prediction.dance);
+    this._count.of(this._prediction.parts.at(-1)?.dance ?? prediction.dance);
+    this._showCorrection();
     if (seconds - this._savedAt >= SAVE_SECONDS) {
       this._savedAt = seconds;
       this._save();
@@ -295,13 +331,23 @@ export class ListenScreen {
   }
 
   /**
-   * Without what was deleted.
+   * Without what was deleted, and as it was corrected.
    *
    * @param {import('../engine/session.js').Part[]} parts
+   * @returns {import('../engine/session.js').Part[]}
    */
   _kept(parts) {
     const from = this._from;
-    return from ? parts.filter(({ end }) => end > from).map((part) => ({ ...part, start: Math.max(part.start, from) })) : parts;
+    const kept = parts.filter(({ end }) => end > from).map((part) => ({ ...part, start: Math.max(part.start, from) }));
+    const other = this._engine.definition?.other;
+    return kept.map((part) => {
+      const dance = this._corrected.find(({ start }) => start === part.start)?.dance;
+      if (!dance) {
+        return part;
+      }
+      const none = dance === other;
+      return { ...part, dance: none ? null : dance, verdict: none ? 'none' : 'dance', best: none ? part.best : dance, also: [] };
+    });
   }
 
   /**
@@ -346,6 +392,7 @@ export class ListenScreen {
     get('listen-word').textContent = tr(words[this.state]);
     this._showHint();
     this._stage.show(this.state === 'listening');
+    this._showCorrection();
   }
 
   _showHint() {

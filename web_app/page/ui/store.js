@@ -1,4 +1,4 @@
-// Evenings that were listened to, in IndexedDB: each save is one transaction, so that a killed page leaves the
+// Evenings that were listened to and what was taught, in IndexedDB: each save is one transaction, so that a killed page leaves the
 // last state that was saved.
 
 /** @typedef {import('../engine/session.js').Part} Part */
@@ -13,7 +13,9 @@
  */
 
 const NAME = 'whichdance';
-const STORE = 'evenings';
+const EVENINGS = 'evenings';
+const CORRECTIONS = 'corrections';
+const TAUGHT = 'taught';
 
 /** @type {Promise<IDBDatabase> | null} */
 let opening = null;
@@ -22,8 +24,14 @@ const unsaved = new Map();
 
 function database() {
   opening ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open(NAME, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'id' });
+    const request = indexedDB.open(NAME, 2);
+    request.onupgradeneeded = () => {
+      for (const store of [EVENINGS, CORRECTIONS, TAUGHT]) {
+        if (!request.result.objectStoreNames.contains(store)) {
+          request.result.createObjectStore(store, { keyPath: 'id' });
+        }
+      }
+    };
     request.onsuccess = () => {
       request.result.onversionchange = () => request.result.close();
       resolve(request.result);
@@ -37,13 +45,14 @@ function database() {
 
 /**
  * @template T
+ * @param {string} name of the store
  * @param {IDBTransactionMode} mode
  * @param {(store: IDBObjectStore) => IDBRequest<T>} work
  * @returns {Promise<T>} once it is on the disk
  */
-async function transaction(mode, work) {
-  const running = (await database()).transaction(STORE, mode);
-  const request = work(running.objectStore(STORE));
+async function transaction(name, mode, work) {
+  const running = (await database()).transaction(name, mode);
+  const request = work(running.objectStore(name));
   return new Promise((resolve, reject) => {
     running.oncomplete = () => resolve(request.result);
     running.onabort = () => reject(running.error);
@@ -59,7 +68,7 @@ async function transaction(mode, work) {
  */
 export async function keep(evening) {
   try {
-    await transaction('readwrite', (store) => store.put(evening));
+    await transaction(EVENINGS, 'readwrite', (store) => store.put(evening));
     unsaved.delete(evening.id);
     return true;
   } catch (error) {
@@ -78,7 +87,7 @@ export async function evenings() {
   /** @type {Evening[]} */
   let stored = [];
   try {
-    stored = await transaction('readonly', (store) => store.getAll());
+    stored = await transaction(EVENINGS, 'readonly', (store) => store.getAll());
   } catch (error) {
     console.warn('the evenings could not be read', error);
   }
@@ -89,12 +98,75 @@ export async function evenings() {
 /** @param {string} id */
 export async function remove(id) {
   unsaved.delete(id);
-  await transaction('readwrite', (store) => store.delete(id));
+  await transaction(EVENINGS, 'readwrite', (store) => store.delete(id));
 }
 
 export async function removeAll() {
   unsaved.clear();
-  await transaction('readwrite', (store) => store.clear());
+  await transaction(EVENINGS, 'readwrite', (store) => store.clear());
+}
+
+/**
+ * What a listener corrected: a few segments of mel spectrogram, never sound.
+ *
+ * @typedef {object} Correction
+ * @property {string} id of the piece of music
+ * @property {number} when ms since 1970
+ * @property {string} dance key
+ * @property {Uint8Array[]} segments
+ */
+
+/**
+ * Keep a correction, in place of an earlier one of the same piece; beyond so many the oldest go.
+ *
+ * @param {Correction} correction
+ * @param {number} most
+ */
+export async function keepCorrection(correction, most) {
+  await transaction(CORRECTIONS, 'readwrite', (store) => store.put(correction));
+  const all = await corrections();
+  for (const { id } of all.slice(0, Math.max(0, all.length - most))) {
+    await transaction(CORRECTIONS, 'readwrite', (store) => store.delete(id));
+  }
+}
+
+/**
+ * All corrections, the oldest first.
+ *
+ * @returns {Promise<Correction[]>}
+ */
+export async function corrections() {
+  /** @type {Correction[]} */
+  const all = await transaction(CORRECTIONS, 'readonly', (store) => store.getAll());
+  return all.sort((one, other) => one.when - other.when);
+}
+
+/**
+ * The text of a taught file; null where there is none.
+ *
+ * @param {'learnt' | 'given'} id
+ * @returns {Promise<string | null>}
+ */
+export async function taughtFile(id) {
+  return (await transaction(TAUGHT, 'readonly', (store) => store.get(id)))?.text ?? null;
+}
+
+/**
+ * @param {'learnt' | 'given'} id
+ * @param {string | null} text null for none
+ */
+export async function keepTaught(id, text) {
+  if (text === null) {
+    await transaction(TAUGHT, 'readwrite', (store) => store.delete(id));
+  } else {
+    await transaction(TAUGHT, 'readwrite', (store) => store.put({ id, text }));
+  }
+}
+
+/** Forget what was taught: corrections, what was learnt from them, and what was given. */
+export async function forgetTaught() {
+  await transaction(CORRECTIONS, 'readwrite', (store) => store.clear());
+  await transaction(TAUGHT, 'readwrite', (store) => store.clear());
 }
 
 let asked = false;
