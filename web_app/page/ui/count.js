@@ -86,11 +86,17 @@ export class Count {
 
   /** Nothing is shown any more. */
   stop() {
+    this._pause();
+    get('counting').hidden = true;
+  }
+
+  /** Nothing is shown until it is sure again. */
+  _pause() {
     this._coming.forEach(({ timer }) => clearTimeout(timer));
     this._fractions.forEach(clearTimeout);
     clearTimeout(this._unsure);
     [this._coming, this._fractions] = [[], []];
-    get('counting').hidden = true;
+    get('counting').classList.add('unsure');
   }
 
   /** @param {ShownBeat | null} beat */
@@ -99,7 +105,7 @@ export class Count {
       return;
     }
     clearTimeout(this._unsure);
-    this._unsure = setTimeout(() => this.stop(), Math.max(UNSURE_MS, 2500 * beat.period));
+    this._unsure = setTimeout(() => this._pause(), Math.max(UNSURE_MS, 2500 * beat.period));
     let { at, position } = beat;
     if (at < this._shownAt + (1000 * beat.period) / 2) {
       at += 1000 * beat.period; // it was shown a moment ago
@@ -120,6 +126,7 @@ export class Count {
     this._shownAt = at;
     this._lay(beatsPerBar);
     get('counting').hidden = false;
+    get('counting').classList.remove('unsure');
     const falling = this._syllables?.beat(position ?? 1, beatsPerBar) ?? [];
     for (const [syllable, later] of falling) {
       if (later) {
