@@ -1,4 +1,4 @@
-"""The page in Firefox and WebKit, as Debian has them: offline, files, the microphone, broken lines, updates."""
+"""The page in Firefox and WebKit, as Debian has them: offline, files, microphone, broken lines, updates."""
 
 import re
 import shutil
