@@ -323,6 +323,9 @@ async function asked(file, begun, signal) {
   return response;
 }
 
+/** @type {Map<string, Promise<Response>>} files that are being fetched anew: whoever else asks waits for the same */
+const coming = new Map();
+
 /** @param {string} file */
 async function answer(file) {
   const cache = await caches.open(CACHE);
@@ -331,20 +334,32 @@ async function answer(file) {
     checked.add(file);
     return kept;
   }
+  const fresh = coming.get(file) ?? fetchAnew(file, cache).finally(() => coming.delete(file));
+  coming.set(file, fresh);
   try {
-    const begun = await Begun.of(file);
-    const progress = new FileProgress(file);
-    const fresh = await download(file, begun, (bytes) => progress.at(bytes)).catch(async (error) => {
-      await begun.keep();
-      throw error;
-    });
+    return (await fresh).clone();
+  } catch (error) {
+    console.warn(`${file} is damaged or gone, and can't be fetched anew`, error);
+    return Response.error();
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {Cache} cache
+ */
+async function fetchAnew(file, cache) {
+  const begun = await Begun.of(file);
+  const progress = new FileProgress(file);
+  try {
+    const fresh = await download(file, begun, (bytes) => progress.at(bytes));
     await cache.put(file, fresh.clone());
     await cache.delete(file + PART);
     checked.add(file);
     return fresh;
   } catch (error) {
-    console.warn(`${file} is damaged or gone, and can't be fetched anew`, error);
-    return Response.error();
+    await begun.keep();
+    throw error;
   }
 }
 

@@ -22,6 +22,7 @@ export class Syllables {
     this.begins = said.map(([, beats]) => (at += beats) - beats);
     this._length = Math.round(at);
     this._place = -1; // beats since the count began; -1 not yet
+    this._position = 0; // of the last beat in its bar
   }
 
   /**
@@ -33,11 +34,10 @@ export class Syllables {
    *   in beats
    */
   beat(position, beatsPerBar) {
-    const next = (this._place + 1) % this._length;
-    const expected = ((this._starts - 1 + next) % beatsPerBar) + 1;
+    const goesOn = this._place >= 0 && position === (this._position % beatsPerBar) + 1;
     const sinceStart = (position - this._starts + beatsPerBar) % beatsPerBar;
-    this._place = this._place >= 0 && expected === position ? next : sinceStart % this._length;
-    const place = this._place;
+    const place = (goesOn ? this._place + 1 : sinceStart) % this._length;
+    [this._place, this._position] = [place, position];
     return this.begins.flatMap((begin, i) => (begin >= place && begin < place + 1 ? [[i, begin - place]] : []));
   }
 }
