@@ -131,7 +131,7 @@ def dancing(playwright: Playwright, waltz: tuple[Path, np.ndarray]) -> Iterator[
 
 
 def pulses_of(page: Page, beats: np.ndarray) -> list[tuple[int, float, str]]:
-    """Of each syllable that was lit: the nearest beat of the file, how much later it was, s, and what it said."""
+    """Of each lit syllable: the nearest beat of the file, how much later it was, s, and what it said."""
     heard = np.array(page.evaluate("heard"))
     burst = heard[np.argmax(heard[:, 1] > 0.8), 0] / 1000
     pulses: list[Any] = page.evaluate("pulses")
