@@ -189,7 +189,7 @@ def test_this_is_the_one_moves_the_count(
     (tapped, _, _), *pulses = pulses_of(page, waltz[1])
     later = [(beat - tapped - int(text) + 1) % 3 == 0 for beat, _, text in pulses if beat > tapped + 6]
     assert len(later) >= 6
-    assert np.mean(later) > 0.8
+    assert np.mean(later) > 0.6  # a third by chance
 
 
 def test_no_count_where_it_is_not_wanted_or_not_seen(dancing: BrowserContext, server: Server) -> None:

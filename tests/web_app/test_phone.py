@@ -1,10 +1,13 @@
 """A stranger's phone: a slow connection that breaks, calls that interrupt, a tab that is hidden, updates."""
 
+import os
 import re
 import shutil
+import signal
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from tests.web_app.conftest import EXAMPLES, FAKE, OFFLINE, PATIENCE, READY, lau
 from web_app.build import WORKER, Build
 from web_app.serve import Server
 
+SLICE = 0.01  # s that a slowed device runs at a time
 FAST = 40e6  # bit/s: slow enough to see the download, fast enough for a test
 
 
@@ -315,6 +319,46 @@ def test_an_update_arrives_from_behind_max_age(hearing: Browser, built: Build, t
         page = ready(context, server.url)
         page.wait_for_selector("#renew:not([hidden])", timeout=PATIENCE)
     context.close()
+
+
+@contextmanager
+def slowed(browser: Browser, page: Page, times: int) -> Iterator[None]:
+    """A device so many times as slow: all threads of the page's processes, by stopping them again and again.
+
+    Chromium itself throttles a page's main thread alone (`Emulation.setCPUThrottlingRate`): that as well.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": times})
+    control = browser.new_browser_cdp_session()
+    kinds = control.send("SystemInfo.getProcessInfo")["processInfo"]
+    renderers = [one["id"] for one in kinds if one["type"] == "renderer"]
+    ended = threading.Event()
+
+    def brake() -> None:
+        while not ended.wait(SLICE):
+            for which, seconds in ((signal.SIGSTOP, (times - 1) * SLICE), (signal.SIGCONT, 0)):
+                for process in renderers:
+                    with suppress(ProcessLookupError):
+                        os.kill(process, which)
+                time.sleep(seconds)
+
+    thread = threading.Thread(target=brake, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_a_phone_that_is_three_times_as_slow_names_the_dance(hall: BrowserContext, server: Server) -> None:
+    page = ready(hall, server.url)
+    assert hall.browser
+    with slowed(hall.browser, page, 3):
+        page.click("#listen-button")
+        expect(page.locator("#set-list .part-name")).to_have_text(["Quickstep"], timeout=2 * PATIENCE)
+    page.click("#listen-button")
+    expect(page.locator("#listen-word")).to_have_text("Listen again")
 
 
 def test_asks_to_be_kept_once_there_is_something_to_keep(hall: Any, server: Server) -> None:
