@@ -27,6 +27,8 @@ export class BarStates {
   constructor(settings, frameRate) {
     this.settings = settings;
     this.rate = frameRate * settings.upsampling;
+    /** First state of each bar. */
+    this.starts = new Int32Array(0);
     this.cells = (Math.max(...settings.metres) + 1) * Math.max(...settings.metres);
     /** @type {number[]} */
     const lengths = [];
@@ -68,22 +70,23 @@ export class BarStates {
       this.metres.push({ beats: metre, bar, n: mine.length, first, last, changes: this._changes(mine) });
       bar += mine.length;
     }
+    this.starts = Int32Array.from(lengths, (_, i) => lengths.slice(0, i).reduce((sum, one) => sum + one, 0));
     this.runs = this._runs();
     /** @type {Map<string, Float64Array>} */
     this._known = new Map(); // bars of dances
   }
 
-  /** Neighbouring states of one bar and kind: [first, behind the last, bar, kind] of each run. */
+  /** Neighbouring states of one bar and kind, bar by bar: first, behind the last, kind of each run. */
   _runs() {
-    /** @type {[number, number, number, number][]} */
-    const runs = [];
+    /** @type {number[][]} */
+    const runs = Array.from({ length: this.nBars }, () => []);
     for (let from = 0, state = 1; state <= this.nStates; state++) {
       if (state === this.nStates || this.bar[state] !== this.bar[from] || this.kind[state] !== this.kind[from]) {
-        runs.push([from, state, this.bar[from], this.kind[from]]);
+        runs[this.bar[from]].push(from, state, this.kind[from]);
         from = state;
       }
     }
-    return runs;
+    return runs.map((of) => Int32Array.from(of));
   }
 
   /**
@@ -212,19 +215,26 @@ export class BarFilter {
     this._scale = 1; // what the belief is to be multiplied with, so that it sums to one
     this._delay = new Int32Array(space.nStates);
     this._cell = new Uint8Array(space.nStates);
+    /** @type {Float64Array} of the bars */
+    this._weights = new Float64Array(space.nBars);
+    /** @type {number[]} bars that can be */
+    this._possible = [];
     this.reset();
   }
 
   /** Nothing is known but that it may be any dance. */
   reset() {
-    this._weights = this.space.weights({}, this._dances);
-    this._restart = this._spread();
+    this._weigh(this.space.weights({}, this._dances));
     this.restart();
   }
 
   /** Sound is missing: what was believed of the dance stays, where the bar is does not. */
   restart() {
-    this._belief.set(/** @type {Float32Array} */ (this._restart));
+    this._belief.fill(0);
+    for (const bar of this._possible) {
+      const [from, length] = [this.space.starts[bar], this.space.lengths[bar]];
+      this._belief.fill(this._weights[bar] / length, from, from + length);
+    }
     this._scale = 1;
     /** @type {[number, number] | null} */
     this._previous = null;
@@ -232,10 +242,10 @@ export class BarFilter {
     this._clear = [0, 0]; // activation at beats, and how many beats, of the last seconds
   }
 
-  _spread() {
-    const { space } = this;
-    const weights = /** @type {Float64Array} */ (this._weights);
-    return Float32Array.from(space.bar, (bar) => weights[bar] / space.lengths[bar]);
+  /** @param {Float64Array} weights of the bars */
+  _weigh(weights) {
+    this._weights = weights;
+    this._possible = Array.from(weights.keys()).filter((bar) => weights[bar] > 0);
   }
 
   /**
@@ -278,17 +288,21 @@ export class BarFilter {
     fresh = fresh.map((one) => (one < negligible * most ? 0 : one));
     const all = fresh.reduce((a, b) => a + b, 0);
     fresh = fresh.map((one) => one / all);
-    const before = /** @type {Float64Array} */ (this._weights);
-    const ratio = fresh.map((one, i) => (before[i] > 0 ? one / before[i] : 0));
-    this._weights = fresh;
-    this._restart = this._spread();
+    const before = this._weights;
+    this._weigh(fresh);
+    this._next.fill(0); // so that bars that cannot be stay so
     let sum = 0;
-    for (let state = 0; state < space.nStates; state++) {
-      sum += this._belief[state] *= ratio[space.bar[state]];
+    for (let bar = 0; bar < space.nBars; bar++) {
+      const ratio = before[bar] > 0 ? fresh[bar] / before[bar] : 0;
+      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+        sum += this._belief[state] *= ratio;
+      }
     }
-    const more = unlikely * Math.max(sum, 1e-12);
-    for (let state = 0; state < space.nStates; state++) {
-      this._belief[state] += more * this._restart[state];
+    for (const bar of this._possible) {
+      const more = (unlikely * Math.max(sum, 1e-12) * fresh[bar]) / space.lengths[bar];
+      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+        this._belief[state] += more;
+      }
     }
     this._normalise();
   }
@@ -331,23 +345,24 @@ export class BarFilter {
       this._told ? beat : Math.max(beat - downbeat, lowest),
       this._told ? beat : downbeat,
     ];
-    const beats = this._weigh(seen);
+    const beats = this._hear(seen);
     const clear = /** @type {number[]} */ (this._clear);
     this._clear = [kept * clear[0] + beats * heardBeat, kept * clear[1] + beats];
   }
 
   /** A step on, each state to the next one, and from the end of a beat to the others at other tempi. */
   _move() {
-    const { _belief: old, _next: next } = this;
-    const weights = /** @type {Float64Array} */ (this._weights);
-    next.set(old.subarray(0, old.length - 1), 1);
-    for (const { beats, bar, n, first, last, changes } of this.space.metres) {
+    const { _belief: old, _next: next, space, _weights: weights } = this;
+    for (const bar of this._possible) {
+      const [from, length] = [space.starts[bar], space.lengths[bar]];
+      next.set(old.subarray(from, from + length - 1), from + 1);
+    }
+    for (const { beats, bar, n, first, last, changes } of space.metres) {
       for (let j = 0; j < n; j++) {
-        const { from, values } = changes[j];
         if (weights[bar + j] === 0) {
-          next[first[j * beats]] = 0; // of a bar that cannot be: all its states stay so
           continue;
         }
+        const { from, values } = changes[j];
         for (let beat = 0; beat < beats; beat++) {
           let sum = 0;
           for (let i = 0, place = from * beats + beat; i < values.length; i++, place += beats) {
@@ -361,29 +376,28 @@ export class BarFilter {
   }
 
   /**
-   * Weigh the states by what was heard; returns the probability of a beat.
+   * Take into account what was heard; returns the probability of a beat.
    *
    * @param {number[]} seen likelihood of each kind of state
    */
-  _weigh(seen) {
-    const { _belief: belief, space } = this;
+  _hear(seen) {
+    const { _belief: belief, space, _weights: weights } = this;
     const { leak } = space.settings;
-    const weights = /** @type {Float64Array} */ (this._weights);
     const stays = (1 - leak) * this._scale;
     let sum = 0;
     let beats = 0;
-    for (const [from, to, bar, kind] of space.runs) {
-      if (weights[bar] === 0) {
-        continue;
-      }
+    for (const bar of this._possible) {
+      const runs = space.runs[bar];
       const begins = (leak * weights[bar]) / space.lengths[bar];
-      const factor = seen[kind];
-      let mine = 0;
-      for (let state = from; state < to; state++) {
-        mine += belief[state] = (belief[state] * stays + begins) * factor;
+      for (let run = 0; run < runs.length; run += 3) {
+        const factor = seen[runs[run + 2]];
+        let mine = 0;
+        for (let state = runs[run], end = runs[run + 1]; state < end; state++) {
+          mine += belief[state] = (belief[state] * stays + begins) * factor;
+        }
+        sum += mine;
+        beats += runs[run + 2] ? mine : 0;
       }
-      sum += mine;
-      beats += kind ? mine : 0;
     }
     this._scale = 1 / sum; // in the next step: each state is touched once
     return beats / sum;
@@ -401,6 +415,12 @@ export class BarFilter {
     this._scale = 1;
   }
 
+  /** @param {number} beats of a bar */
+  _longestBeat(beats) {
+    const { lengths, beats: of } = this.space;
+    return Math.ceil(Math.max(...lengths.filter((_, bar) => of[bar] === beats)) / beats) + 1;
+  }
+
   /**
    * The first beat that is at least so many seconds behind the newest frame.
    *
@@ -412,27 +432,23 @@ export class BarFilter {
     const { space, _belief: belief, _delay: delay, _cell: cell } = this;
     const most = Math.max(...space.settings.metres);
     const steps = Math.ceil(lag * space.rate - 1e-9);
-    let longest = 0;
-    for (let state = 0; state < belief.length; state++) {
-      if (belief[state] < LEAST_STATE) {
-        continue;
-      }
-      const bar = space.bar[state];
-      const beats = space.beats[bar];
-      const length = space.lengths[bar] / beats;
-      const later = Math.max(0, Math.ceil((steps - space.untilBeat[state]) / length));
-      delay[state] = space.untilBeat[state] + halfEven(later * length);
-      cell[state] = beats * most + ((space.nextBeat[state] + later) % beats);
-      longest = Math.max(longest, delay[state]);
-    }
+    const longest = steps + 2 * Math.max(...space.settings.metres.map((one) => this._longestBeat(one)));
     const mass = new Float64Array((longest + 1) * space.cells);
     const totals = new Float64Array(longest + 1);
-    for (let state = 0; state < belief.length; state++) {
-      if (belief[state] < LEAST_STATE) {
-        continue;
+    for (const bar of this._possible) {
+      const beats = space.beats[bar];
+      const length = space.lengths[bar] / beats;
+      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+        if (belief[state] < LEAST_STATE) {
+          continue;
+        }
+        const until = space.untilBeat[state];
+        const later = until < steps ? Math.ceil((steps - until) / length) : 0;
+        delay[state] = until + (later ? halfEven(later * length) : 0);
+        cell[state] = beats * most + ((space.nextBeat[state] + later) % beats);
+        mass[delay[state] * space.cells + cell[state]] += belief[state];
+        totals[delay[state]] += belief[state];
       }
-      mass[delay[state] * space.cells + cell[state]] += belief[state];
-      totals[delay[state]] += belief[state];
     }
     const width = halfEven(0.05 * space.rate);
     const near = totals.map((_, i) => totals.subarray(Math.max(0, i - width), i + width + 1).reduce((a, b) => a + b, 0));
@@ -448,10 +464,13 @@ export class BarFilter {
     }
     const count = counts.indexOf(counts.reduce((a, b) => Math.max(a, b)));
     let [share, lengths] = [0, 0];
-    for (let state = 0; state < belief.length; state++) {
-      if (belief[state] >= LEAST_STATE && cell[state] === count && Math.abs(delay[state] - best) <= width) {
-        share += belief[state];
-        lengths += (belief[state] * space.lengths[space.bar[state]]) / space.beats[space.bar[state]];
+    for (const bar of this._possible) {
+      const length = space.lengths[bar] / space.beats[bar];
+      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+        if (belief[state] >= LEAST_STATE && cell[state] === count && Math.abs(delay[state] - best) <= width) {
+          share += belief[state];
+          lengths += belief[state] * length;
+        }
       }
     }
     return {

@@ -35,12 +35,19 @@ export class NotTaught extends Error {}
  * @param {Float32Array} power
  */
 export function encoded({ lowest, step }, power) {
-  const loudest = power.reduce((most, value) => Math.max(most, value), LEAST_POWER);
+  let loudest = LEAST_POWER;
+  for (let i = 0; i < power.length; i++) {
+    loudest = Math.max(loudest, power[i]);
+  }
   const gain = 10 ** ((lowest + 255 * step) / 10) / loudest;
-  return Uint8Array.from(power, (value) => {
-    const db = 10 * Math.log10(Math.max(value * gain, 10 ** (lowest / 10)));
-    return Math.min(255, Math.max(0, Math.round((db - lowest) / step)));
-  });
+  const least = 10 ** (lowest / 10);
+  const perStep = 10 / Math.LN10 / step;
+  const codes = new Uint8Array(power.length);
+  for (let i = 0; i < power.length; i++) {
+    const scaled = power[i] * gain;
+    codes[i] = scaled > least ? Math.min(255, Math.round(Math.log(scaled) * perStep - lowest / step)) : 0;
+  }
+  return codes;
 }
 
 /**

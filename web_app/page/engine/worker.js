@@ -16,6 +16,7 @@ import { decoded, encoded, fromHalf, merged, NotTaught, read, recordingsOf, with
 const MOST_WAITING = 8; // s of sound behind: beyond that the device is too slow, and some of it is skipped
 const MISSING_SECONDS = 2; // between two chunks: beyond that there was an interruption
 const AHEAD = 0.12; // s from now on in which a beat could not be shown any more
+const BEAT_FRAMES = 14; // that the network for beats hears at a time
 const LOOK_BACK = 64; // chunks: sound comes late at times, and never early
 const TELL_MS = 250; // from one reading of the level to the next: more often costs more than it shows
 
@@ -241,6 +242,9 @@ class Listener {
     this._beats = null;
     this._counts = false; // whether the count is wanted, and seen
     this._latency = 0; // s after the sound that a beat is to be shown
+    /** @type {import('./mel.js').Frames[]} that the beats' network has not heard yet */
+    this._unheard = [];
+    this._heardBeats = false; // since a beat was told
     this._songs = 0;
     /** @type {{time: number, codes: Uint8Array}[]} the segments of the last minutes */
     this._memory = [];
@@ -405,7 +409,7 @@ class Listener {
       this._stream.reset();
       this._session.gap(Math.round(this._before * this._frameRate));
       this._beats?.gap(this._session.nFrames);
-      this._origins = [];
+      [this._origins, this._unheard] = [[], []];
     }
   }
 
@@ -426,11 +430,12 @@ class Listener {
       if (this._counts && this._forBeats && !this._beats && this._definition) {
         this._beats = new BeatTracker(this._definition, this._forBeats.network, this._forBeats.space);
         this._beats.gap(this._session.nFrames);
+        this._unheard = [];
       }
       const frames = this._stream.push(piece);
       const heard = await this._session.push(frames);
       prediction = heard.length ? this._session.prediction(this._seconds) : prediction;
-      await this._beats?.push(frames);
+      await this._hearBeats(frames);
       if (heard.length && prediction) {
         this._beats?.believe(prediction.scores);
       }
@@ -455,12 +460,37 @@ class Listener {
     }
   }
 
+  /**
+   * Some at a time: each call of the network costs, and the beat is foreseen anyway.
+   *
+   * @param {import('./mel.js').Frames} frames
+   */
+  async _hearBeats(frames) {
+    if (!this._beats) {
+      return;
+    }
+    this._unheard.push(frames);
+    const count = this._unheard.reduce((sum, one) => sum + one.count, 0);
+    if (count >= BEAT_FRAMES) {
+      const data = new Float32Array(this._unheard.reduce((sum, one) => sum + one.data.length, 0));
+      let place = 0;
+      for (const one of this._unheard) {
+        data.set(one.data, place);
+        place += one.data.length;
+      }
+      this._unheard = [];
+      await this._beats.push({ count, data });
+      this._heardBeats = true;
+    }
+  }
+
   /** @param {number} at time of day of the newest sound, ms */
   _tellBeat(at) {
     const now = this._seconds + (this._guard?.held ?? 0);
     this._origins.push(at / 1000 - now);
     this._origins = this._origins.slice(-LOOK_BACK);
-    if (this._beats && !this._stopped) {
+    if (this._beats && this._heardBeats && !this._stopped) {
+      this._heardBeats = false;
       const origin = Math.min(...this._origins);
       const late = Math.max(0, (Date.now() - at) / 1000);
       const beat = this._beats.beat(now + late + AHEAD - this._latency);
