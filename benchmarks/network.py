@@ -113,7 +113,7 @@ class _SlowHandler(Handler):
             value = f"max-age={self.server.max_age}"
         super().send_header(keyword, value)
 
-    def copyfile(self, source: IO[bytes], outputfile: IO[bytes]) -> None:  # type: ignore[override]
+    def copyfile(self, source: IO[bytes], outputfile: Any) -> None:  # type: ignore[override]
         while piece := source.read(PIECE):
             self.server.take(len(piece))
             outputfile.write(piece)
