@@ -18,7 +18,7 @@ from runtime.errors import ParameterError
 from runtime.evidence import EvidenceSettings
 from runtime.gains import Gains
 from runtime.head import Examples, Whitening, fit
-from runtime.keeping import BALANCE, FOLDS, answer, chosen, folds_of
+from runtime.keeping import BALANCE, FOLDS, answer, chosen, folds_of, strengths_for
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
 from runtime.mel import FRAME_RATE, Float32
 from runtime.model import Model
@@ -27,7 +27,6 @@ from runtime.rehearsal import Rehearsal
 from runtime.segments import DEFAULT_STRIDE, SegmentStream
 from runtime.taught import Taught, sha256_of
 
-STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # of the prior, strongest first
 SEGMENTS = 8  # of a recording that the fit sees
 DRAWS = 8  # of each shipped class that are rehearsed
 REHEARSED = 3.0  # recordings that the draws of a class count as
@@ -196,10 +195,11 @@ class Outcome:
     head: Float32
 
 
-def n_fits(lessons: Sequence[Lesson]) -> int:
+def n_fits(rehearsal: Rehearsal, lessons: Sequence[Lesson]) -> int:
     """How many fits `teach` makes of them: its progress in all."""
     n_groups = len({x.group for x in lessons})
-    return 1 + (min(FOLDS, n_groups) * len(STRENGTHS) if n_groups > 1 else 0)
+    n_strengths = len(strengths_for(rehearsal.labels, [x.dance for x in lessons]))
+    return 1 + (min(FOLDS, n_groups) * n_strengths if n_groups > 1 else 0)
 
 
 def taught_by(
@@ -216,20 +216,22 @@ def taught_by(
     truth = [labels.index(label) for label in filed]
     folds = folds_of([x.group for x in lessons], filed)
     shipped = [fitter.log_scores(fitter.prior, x) for x in lessons]
-    held_out: dict[float, list[Logs]] = {s: list(shipped) for s in STRENGTHS}
-    total = n_fits(lessons)
+    strengths = strengths_for(rehearsal.labels, filed)
+    held_out: dict[float, list[Logs]] = {s: list(shipped) for s in strengths}
+    total = n_fits(rehearsal, lessons)
     done = 0
     for fold in sorted(set(folds)) if len(set(folds)) > 1 else []:
         examples = fitter.examples([x for x, own in zip(lessons, folds, strict=True) if own != fold])
         head = fitter.prior
-        for strength in STRENGTHS:
+        for strength in strengths:
             head = fit(examples, fitter.prior, strength, head)
             for i, own in enumerate(folds):
                 if own == fold:
                     held_out[strength][i] = fitter.log_scores(head, lessons[i])
             done += 1
             progress(done, total)
-    strength, better = chosen(truth, len({x.group for x in lessons}), shipped, held_out)
+    none = labels.index(OTHER) if OTHER in labels else None
+    strength, better = chosen(truth, len({x.group for x in lessons}), shipped, held_out, none)
     head = fit(fitter.examples(lessons), fitter.prior, strength)
     progress(total, total)
     out = held_out[strength]

@@ -86,7 +86,7 @@ def _run(args: argparse.Namespace) -> int:
     if not lessons:
         say(PROGRAM, "no recording could be read: nothing is kept")
         return Exit.FAILED
-    with ProgressBar(n_fits(lessons), shown=sys.stderr.isatty(), what="Learning") as bar:
+    with ProgressBar(n_fits(base.rehearsal, lessons), shown=sys.stderr.isatty(), what="Learning") as bar:
         teaching = teach(base, lessons, progress=lambda done, total: bar.advance())
     print(report(teaching))
     if not teaching.better and not args.anyway:

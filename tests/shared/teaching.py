@@ -182,8 +182,21 @@ def constants() -> dict[str, Any]:
     """The numbers that the algorithm has besides."""
     found: dict[str, Any] = {}
     for module, names in (
-        (teach, ("STRENGTHS", "SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")),
-        (keeping, ("FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "SURELY")),
+        (teach, ("SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")),
+        (
+            keeping,
+            (
+                "STRENGTHS",
+                "FORGETS",
+                "COVERED",
+                "FOLDS",
+                "MIN_GROUPS",
+                "BALANCE",
+                "SIGNIFICANT",
+                "QUITE",
+                "SURELY",
+            ),
+        ),
         (recalibrate, ("LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD")),
     ):
         found |= {name.lower(): getattr(module, name) for name in names}

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import training.commands.adapt
+import training.learning.average
 from runtime.errors import WhichdanceError
 from training.cli import main
 from training.data.manifest import Recording, write_manifest
@@ -17,6 +18,12 @@ from training.learning import adapt
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 OPTIONS = {"classes": ("rumba", "quickstep"), "branches": ("mel",), "trunk": "dense", "width": 0.7}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Normalisation is measured on fewer batches."""
+    monkeypatch.setattr(training.learning.average, "N_BATCHES", 2)
 
 
 @pytest.fixture
