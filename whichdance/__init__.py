@@ -7,13 +7,13 @@ Examples
 'viennese_waltz'
 """
 
-from typing import TYPE_CHECKING, Any
-
+# Nothing is imported here: until the command's own code runs, Ctrl-C is not caught.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from runtime import *  # noqa: F403
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """`runtime`'s names, loaded when the first of them is needed: the command catches Ctrl-C before."""
     import runtime
 

@@ -4,6 +4,7 @@ A command is a parser whose result has a `func`, as argparse's own documentation
 `parser.set_defaults(func=...)`, a function of the parsed arguments. `run` calls it.
 """
 
+import _thread
 import argparse
 import codecs
 import os
@@ -73,6 +74,7 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> i
         return Exit.INTERRUPTED
     except ImportError as error:  # a library written in C may turn a signal while it loads into this
         if isinstance(error.__cause__, KeyboardInterrupt):
+            say(parser.prog, "interrupted")
             return Exit.INTERRUPTED
         if isinstance(error.__cause__, SystemExit):
             return Exit.TERMINATED
@@ -231,6 +233,18 @@ def _terminated_cleanly() -> Iterator[None]:
     def unwind(number: int, frame: FrameType | None) -> NoReturn:
         sys.exit(128 + number)
 
+    def again(ignored: "sys.UnraisableHookArgs") -> None:
+        """A signal that came while a finaliser ran, where Python drops exceptions, comes once more."""
+        number = 0
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            number = signal.SIGINT
+        elif isinstance(ignored.exc_value, SystemExit) and isinstance(ignored.exc_value.code, int):
+            number = ignored.exc_value.code - 128
+        if number > 0:  # by another thread: here it would be dropped again
+            _thread.start_new_thread(_thread.interrupt_main, (number,))
+        else:
+            hook(ignored)
+
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread handles signals
         return
@@ -239,8 +253,10 @@ def _terminated_cleanly() -> Iterator[None]:
     caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in caught:
         signal.signal(number, unwind)
+    hook, sys.unraisablehook = sys.unraisablehook, again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number in caught:
             signal.signal(number, before[number])

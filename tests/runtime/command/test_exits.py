@@ -4,6 +4,7 @@ import argparse
 import errno
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -252,3 +253,53 @@ def test_answers_are_kept_where_there_are_no_locks(whichdance, sound, tmp_path, 
     monkeypatch.setattr("fcntl.flock", without)
     assert whichdance("--resume", tmp_path / "answers", sound("a.wav", "tango"))[0] == 0
     assert len((tmp_path / "answers").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("number", "status"), [("INT", 130), ("TERM", 143)])
+def test_a_signal_while_a_finaliser_runs_is_not_lost(number, status):
+    """Python drops exceptions there, and the import system has such places."""
+    program = (
+        "import argparse, os, signal, sys, time\nfrom runtime.command.exits import run\n"
+        f"signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"class Thing:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIG{number})\n"
+        "        time.sleep(0.2)\n"
+        "def work(args):\n    Thing()\n    time.sleep(0.2)\n    print('went on')\n"
+        "parser = argparse.ArgumentParser(prog='tool')\nparser.set_defaults(func=work)\n"
+        "sys.exit(run(parser, []))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    said = "tool: interrupted\n" if number == "INT" else ""
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", said)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signals")
+@pytest.mark.parametrize(("number", "status"), [("INT", 130), ("HUP", 129), ("TERM", 143)])
+def test_signals_at_any_moment(number, status, tmp_path, tiny_model, sound):
+    """From the first line of ours on, while libraries load and while several processes listen."""
+    songs = [sound(f"{i}.flac", "tango", 60.0) for i in range(3)]
+    default = "signal.default_int_handler" if number == "INT" else "signal.SIG_DFL"
+    code = (
+        f"import signal, sys\nsignal.signal(signal.SIG{number}, {default})\n"
+        "from whichdance.command import main\nprint('begun', flush=True)\nsys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, "--model", tiny_model, "--stride", "1", *songs]
+    generator = random.Random(number)
+    unhandled = set() if number == "INT" else {-getattr(signal, f"SIG{number}")}  # nothing is begun yet
+    for _ in range(20):
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"TMPDIR": str(tmp_path)},
+            start_new_session=True,
+        ) as process:
+            assert process.stdout.readline() == "begun\n"
+            time.sleep(generator.choice([0.1, 1.0, 3.0]) * generator.random())
+            os.killpg(process.pid, getattr(signal, f"SIG{number}"))
+            _, err = process.communicate(timeout=120)
+        assert process.returncode in {status} | unhandled, err
+        assert err == ("whichdance: interrupted\n" if number == "INT" else "")
+        assert not subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True).stdout
+        assert not list(tmp_path.glob("whichdance-*"))
