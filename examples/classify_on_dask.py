@@ -9,8 +9,8 @@ or files that all workers see): any store can be read that has a package for it.
 are started on this computer (--workers).
 
 Answers are Parquet files in --out, one per batch of recordings, with a row for each: the path, the answer,
-and the error of one that could not be heard. A file is there when it is whole, and its batch is not
-heard again: a run that was broken off goes on when it is started anew with the same list.
+and the error of one that could not be heard. A file is there when it is whole, and what has a row is not
+heard again: a run that was broken off goes on when it is started anew, and later hears what is new.
 """
 
 import argparse
@@ -22,22 +22,17 @@ from typing import Any
 
 import fsspec
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from runtime import Classifier, WhichdanceError
 from runtime.formats import SUFFIXES
+from runtime.model import resolve
 
 BATCH = 64  # recordings: some minutes of work, what a dead worker costs at most
-COLUMNS = (
-    "dance",
-    "verdict",
-    "confidence",
-    "certainty",
-    "best",
-    "also",
-    "duration",
-    "tempo_bpm",
-    "tempo_mpm",
-)
+SONG_SECONDS = 210.0  # of the songs whose cost is told at the end
+NUMBERS = ("confidence", "duration", "tempo_bpm", "tempo_mpm")
+COLUMNS = ("dance", "verdict", "certainty", "best", "also", *NUMBERS)
+MODEL = b"whichdance model"  # in a file's metadata
 
 _classifiers: dict[str | None, Classifier] = {}  # of this worker: the model is loaded once
 
@@ -45,60 +40,106 @@ _classifiers: dict[str | None, Classifier] = {}  # of this worker: the model is 
 def recordings(where: str) -> list[str]:
     """Paths below a folder, or in a list."""
     if where.endswith(".txt"):
-        with fsspec.open(where, "rt", encoding="utf-8") as lines:
+        with fsspec.open(where, "rt", encoding="utf-8", errors="surrogateescape") as lines:
             return [line.rstrip("\n") for line in lines if line.strip()]
     files, root = url_to_fs(where)
-    found = sorted(path for path in files.find(root) if path[path.rfind(".") :].lower() in SUFFIXES)
-    return [files.unstrip_protocol(path) for path in found]
+    found = (path for path in files.find(root) if not path[path.rfind("/") + 1 :].startswith("."))
+    return [files.unstrip_protocol(path) for path in sorted(found) if _suffix(path) in SUFFIXES]
 
 
-def batches(paths: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    """Batches of a list, each with a name that is the same in every run of the same list and model."""
-    for start in range(0, len(paths), BATCH):
-        batch = list(paths[start : start + BATCH])
-        digest = hashlib.sha256("\n".join(batch).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        yield f"{start:010d}-{digest}.parquet", batch
+def _suffix(path: str) -> str:
+    return path[path.rfind(".") :].lower()
+
+
+def batches(paths: Sequence[str], size: int) -> Iterator[tuple[str, list[str]]]:
+    """Batches of a list, each with a name of its own for its file."""
+    for start in range(0, len(paths), size):
+        batch = list(paths[start : start + size])
+        yield hashlib.sha256("\n".join(batch).encode("utf-8", "surrogateescape")).hexdigest()[:32], batch
+
+
+def answered(out: str, model: str | None) -> set[str]:
+    """Paths that have a row.
+
+    Raises
+    ------
+    WhichdanceError
+        If those rows are of another model.
+    """
+    from pyarrow import parquet
+
+    files, folder = url_to_fs(out)
+    files.makedirs(folder, exist_ok=True)
+    found: set[str] = set()
+    for path in files.glob(f"{folder}/[!.]*.parquet"):
+        with files.open(path, "rb") as file:
+            table = parquet.read_table(file, columns=["path"])
+        if table.schema.metadata.get(MODEL) != _identity(model):
+            raise WhichdanceError(f"{path}: its answers are of another model; name another --out")
+        found.update(table["path"].to_pylist())
+    return found
+
+
+def _identity(model: str | None) -> bytes:
+    return hashlib.sha256(resolve(model).read_bytes()).hexdigest().encode()
 
 
 def heard(path: str, model: str | None) -> dict[str, Any]:
     """A row: the answer, or the error."""
     if model not in _classifiers:
         _classifiers[model] = Classifier(model, threads=1)
+    classifier = _classifiers[model]
     try:
-        with fsspec.open(path, "rb") as file:
-            prediction = _classifiers[model].classify(file)
+        files, where = url_to_fs(path)
+        if isinstance(files, LocalFileSystem):
+            prediction = classifier.classify(where)
+        else:
+            with files.open(where, "rb") as file:
+                prediction = classifier.classify(file)
     except (WhichdanceError, OSError) as error:
         return {"path": path, "error": str(error)}
-    except (
-        Exception
-    ) as error:  # whatever a store or a decoder throws for this file is no other file's business
+    except Exception as error:  # what a store or a decoder throws is no other file's business
         return {"path": path, "error": f"{type(error).__name__}: {error}"}
     answer = prediction.to_dict()
     scores = {f"score_{key}": score for key, score in prediction.scores.items()}
     return {"path": path, **{name: answer[name] for name in COLUMNS}, **scores, "error": None}
 
 
-def answered(name: str, batch: Sequence[str], out: str, model: str | None) -> tuple[int, int]:
-    """Hear a batch and write its file in one step; how many recordings, and how many failed."""
+def written(rows: Sequence[dict[str, Any]], name: str, out: str, model: str | None) -> tuple[int, int, float]:
+    """Write a batch's file in one step: how many recordings, how many failed, seconds of the others."""
     import pyarrow
     from pyarrow import parquet
 
-    rows = [heard(path, model) for path in batch]
-    labels = [f"score_{label}" for label in (*_classifiers[model].labels, "other")]
-    kinds = {
-        "confidence": pyarrow.float64(),
-        "duration": pyarrow.float64(),
-        "also": pyarrow.list_(pyarrow.string()),
-    }
-    kinds |= {"tempo_bpm": pyarrow.float64(), "tempo_mpm": pyarrow.float64()}
-    kinds |= dict.fromkeys(labels, pyarrow.float64())
-    names = ("path", *COLUMNS, *labels, "error")
-    schema = pyarrow.schema([(column, kinds.get(column, pyarrow.string())) for column in names])
+    if model not in _classifiers:
+        _classifiers[model] = Classifier(model, threads=1)
+    scores = [f"score_{label}" for label in (*_classifiers[model].labels, "other")]
+    kinds = dict.fromkeys((*NUMBERS, *scores), pyarrow.float64())
+    kinds["also"] = pyarrow.list_(pyarrow.string())
+    names = ("path", *COLUMNS, *scores, "error")
+    columns = [(column, kinds.get(column, pyarrow.string())) for column in names]
+    schema = pyarrow.schema(columns, metadata={MODEL: _identity(model)})
     files, folder = url_to_fs(out)
-    with files.open(f"{folder}/.{name}", "wb") as file:
-        parquet.write_table(pyarrow.Table.from_pylist(rows, schema), file)
-    files.mv(f"{folder}/.{name}", f"{folder}/{name}")
-    return len(rows), sum(row["error"] is not None for row in rows)
+    with files.open(f"{folder}/.{name}.parquet", "wb") as file:
+        parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema), file)
+    files.mv(f"{folder}/.{name}.parquet", f"{folder}/{name}.parquet")
+    seconds = sum(row["duration"] for row in rows if row["error"] is None)
+    return len(rows), sum(row["error"] is not None for row in rows), seconds
+
+
+def hear_and_write(batch: Sequence[str], name: str, out: str, model: str | None) -> tuple[int, int, float]:
+    """A batch on a worker."""
+    return written([heard(path, model) for path in batch], name, out, model)
+
+
+def one_by_one(client: Any, batch: Sequence[str], model: str | None) -> list[dict[str, Any]]:
+    """The rows of a batch in which a file brought down the workers that heard it: this one gets an error."""
+    rows = []
+    for path in batch:
+        try:
+            rows.append(client.submit(heard, path, model, pure=False).result())
+        except Exception as error:
+            rows.append({"path": path, "error": f"brought down its worker ({type(error).__name__})"})
+    return rows
 
 
 def main() -> int:
@@ -108,39 +149,61 @@ def main() -> int:
     parser.add_argument("where", metavar="FOLDER|LIST.txt")
     parser.add_argument("--out", required=True, metavar="FOLDER")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster (default: one of its own)")
+    parser.add_argument("--workers", type=int, metavar="N", help="of its own (default: one per core)")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="of a cluster of its own (default: one per core)"
+        "--batch", type=int, default=BATCH, metavar="N", help="recordings (default: %(default)s)"
     )
     parser.add_argument(
         "--model", metavar="NAME|FILE", help="as of `whichdance`; a file that all workers see"
     )
     args = parser.parse_args()
 
+    import dask
     from distributed import Client, LocalCluster, as_completed
 
-    files, folder = url_to_fs(args.out)
-    files.makedirs(folder, exist_ok=True)
-    done = {path.rsplit("/", 1)[-1] for path in files.ls(folder, detail=False)}
-    left = [(name, batch) for name, batch in batches(recordings(args.where)) if name not in done]
+    try:
+        known = answered(args.out, args.model)
+        left = [path for path in recordings(args.where) if path not in known]
+    except (WhichdanceError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{len(left)} recordings to hear, {len(known)} are answered", file=sys.stderr)
+    dask.config.set({"distributed.scheduler.allowed-failures": 1})
     cluster = args.scheduler or LocalCluster(
         n_workers=args.workers, threads_per_worker=1, dashboard_address=None
     )
     with Client(cluster) as client:
-        client.wait_for_workers(1)
-        start, n_heard, n_failed = time.monotonic(), 0, 0
-        tasks = [client.submit(answered, *task, args.out, args.model, pure=False, retries=2) for task in left]
-        for task in as_completed(tasks):
-            heard_now, failed_now = task.result()
-            n_heard, n_failed = n_heard + heard_now, n_failed + failed_now
-            rate = n_heard / (time.monotonic() - start)
-            print(
-                f"{n_heard} heard, {n_failed} of them failed, {rate:.2f} a second",
-                file=sys.stderr,
-                flush=True,
-            )
+        client.wait_for_workers(args.workers or 1)
+        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        start, total = time.monotonic(), (0, 0, 0.0)
+        tasks = {
+            client.submit(hear_and_write, batch, name, args.out, args.model, pure=False): (name, batch)
+            for name, batch in batches(left, args.batch)
+        }
+        for task in as_completed(list(tasks)):
+            name, batch = tasks.pop(task)
+            try:
+                done = task.result()
+            except Exception:  # a decoder written in C may take its process with it, and Dask gives up
+                done = written(one_by_one(client, batch, args.model), name, args.out, args.model)
+            total = (total[0] + done[0], total[1] + done[1], total[2] + done[2])
+            print(f"{total[0]} heard, {total[1]} of them failed", file=sys.stderr, flush=True)
+        if total[2]:
+            told(*total, time.monotonic() - start, n_workers)
     if not args.scheduler:
         cluster.close()
     return 0
+
+
+def told(n_heard: int, n_failed: int, seconds: float, wall: float, workers: int) -> None:
+    """Say how fast it was, and what a million songs cost at that rate."""
+    rate = seconds / wall / workers
+    hours = 1e6 * SONG_SECONDS / rate / 3600
+    print(
+        f"{n_heard} recordings ({n_failed} failed), {seconds:.0f} s of music, in {wall:.1f} s on {workers} "
+        f"worker(s): {seconds / wall:.1f} times real time, {rate:.1f} a worker. A million songs of "
+        f"{SONG_SECONDS:.0f} s at this rate: {hours:.0f} hours of a worker."
+    )
 
 
 if __name__ == "__main__":
