@@ -25,6 +25,7 @@ from runtime.errors import ModelError, ParameterError
 from runtime.evidence import EvidenceSettings
 from runtime.mel import Float32
 from runtime.rehearsal import Rehearsal, features_size
+from runtime.scratch import unpacked
 from runtime.taught import SUFFIX, Taught, TaughtEngine, sha256_of, users_own
 
 FORMAT_VERSION = "1"
@@ -36,7 +37,7 @@ OLD_FEATURES = "embedding"  # its name in files of version 0.1
 MAX_SEGMENT_FRAMES = 4096  # 95 s
 EXTERNAL = b"\x08location\x12"  # how a tensor's reference to another file is encoded
 TOLERANCE = 1e-3  # of scores: what half precision and quantised weights may be off
-FOLDER = Path(__file__).with_name("models")
+FOLDER = unpacked("models")  # of shipped models
 REGISTRY = "models.toml"
 
 

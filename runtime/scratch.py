@@ -1,11 +1,13 @@
 """Temporary folders that do not outlive their programs: what a killed one left, the next one removes."""
 
+import atexit
+import importlib.resources
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from runtime.atomic import locked
@@ -40,3 +42,20 @@ def _sweep(parent: Path) -> None:
                 continue
             with locked(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def unpacked(name: str) -> Path:
+    """A folder of this package on the disk: of one that is imported from a zip archive, a copy of its files.
+
+    The copy lasts until the program ends.
+    """
+    folder = Path(__file__).with_name(name)
+    inside = importlib.resources.files(__package__) / name
+    if folder.is_dir() or not inside.is_dir():
+        return folder
+    stack = ExitStack()
+    atexit.register(stack.close)
+    copy = stack.enter_context(scratch_folder())
+    for file in inside.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    return copy

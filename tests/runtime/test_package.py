@@ -1,7 +1,9 @@
 """What the runtime promises as a package: it is light, and arrows only point towards it."""
 
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,24 @@ def test_the_ten_come_first_and_colours_differ():
 
 def test_of_an_unknown_dance_its_name_is_known():
     assert dance("hully_gully") == Dance("hully_gully", "Hully Gully")
+
+
+def test_imported_from_a_zip_archive(tmp_path):
+    """As some ship programs: the models are found, and nothing is left behind."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for path in (ROOT / "runtime").rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                archive.write(path, path.relative_to(ROOT))
+    (tmp_path / "scratch").mkdir()
+    song = str(ROOT / "examples" / "rumba.ogg")
+    code = (
+        "import sys; sys.path.insert(0, 'x.zip'); import runtime; assert 'x.zip' in runtime.__file__\n"
+        f"for model in (None, 'social'): print(runtime.Classifier(model).classify({song!r}).dance)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["TMPDIR"] = str(tmp_path / "scratch")
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "rumba\nrumba\n"
+    assert not list((tmp_path / "scratch").iterdir())

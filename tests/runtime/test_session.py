@@ -1,6 +1,7 @@
 """The whole pipeline on sounds whose answer is known: parts, silence, other labels, thresholds."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from runtime import Classifier, LiveClassifier, ParameterError, audio
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.mel import melspectrogram
 from runtime.model import Model
+from runtime.segments import DEFAULT_STRIDE
 from runtime.session import Judging
 
 RATE = 22_050
@@ -240,3 +242,21 @@ def test_scores_sum_to_one_and_rank(classifier, tone):
     assert ranked[0][0] == "jive"
     assert [score for _, score in ranked] == sorted(prediction.scores.values(), reverse=True)
     assert prediction.ranked(2) == ranked[:2]
+
+
+@pytest.mark.parametrize("shift", [0, 120])
+def test_silence_before_the_music_moves_the_grid_of_segments_and_nothing_else(shift):
+    """Five minutes of it, by the shipped model: the same as what moves the grid as far without them."""
+    example = Path(__file__).parents[2] / "examples" / "rumba.ogg"
+    samples, rate = audio.read(example)
+    music = melspectrogram(samples, sample_rate=rate)
+    classifier, n_silent = Classifier(threads=1), 64
+
+    def heard(silence):
+        return classifier.classify_spectrogram(np.concatenate([np.zeros((silence, 224), np.float32), music]))
+
+    late, moved = heard(n_silent * DEFAULT_STRIDE + shift), heard(shift)
+    np.testing.assert_allclose(late.segment_scores[n_silent:], moved.segment_scores, atol=1e-5)
+    assert (late.dance, late.verdict) == (moved.dance, moved.verdict)
+    assert late.confidence == pytest.approx(moved.confidence, abs=1e-4)
+    assert late.tempo_bpm == pytest.approx(moved.tempo_bpm, abs=0.2)
