@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 # What libsndfile decodes.
-_SOUNDFILE = "wav flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64"
+_SOUNDFILE = "wav flac ogg oga opus mp3 aif aiff aifc au snd caf w64 rf64 svx 8svx"
 
 # What ffmpeg decodes: its demuxers, and the suffixes of their files. Files are read by these demuxers only:
 # others play lists of files, or network addresses, and no recording needs them.
@@ -18,7 +18,7 @@ _FFMPEG = {
     "amr": "amr",
     "amrnb": "",
     "amrwb": "awb",
-    "ape": "ape",
+    "ape": "ape mac",
     "asf": "asf wma wmv",
     "asf_o": "",
     "au": "",

@@ -241,7 +241,7 @@ def _terminated_cleanly() -> Iterator[None]:
         elif isinstance(ignored.exc_value, SystemExit) and isinstance(ignored.exc_value.code, int):
             number = ignored.exc_value.code - 128
         if number > 0:  # by another thread: here it would be dropped again
-            _thread.start_new_thread(_thread.interrupt_main, (number,))
+            _thread.start_new_thread(_thread.interrupt_main, (signal.Signals(number),))
         else:
             hook(ignored)
 

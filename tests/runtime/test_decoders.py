@@ -4,10 +4,11 @@ The music is a tone whose dance `tiny_model` tells by its frequency: at a wrong 
 """
 
 import json
+import re
 import shutil
 import struct
 import subprocess
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import soundfile
 
 from runtime import AudioError, Classifier
 from runtime.audio import open_audio, read
-from runtime.formats import DEMUXERS, FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, SUFFIXES, is_searched
+from runtime.formats import DEMUXERS, FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, SUFFIXES, is_searched, is_soundfile
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not on PATH")
 
@@ -242,7 +243,17 @@ BY_SUFFIX = {  # what ffmpeg needs to be told, where it does not know by the suf
     "caf": "-c:a pcm_s16be", "ogv": "-c:a libvorbis", "asf": "-c:a wmav2", "wmv": "-c:a wmav2",
     "m4v": "-f mp4 -c:a aac", "mks": "-f matroska",
 }  # fmt: skip
-UNWRITTEN = {".xwma", ".awb", ".ape", ".dff", ".mpc", ".tak", ".dsf"}  # ffmpeg reads and does not write them
+AMIGA = (".svx", ".8svx")
+UNWRITTEN = {
+    ".xwma",
+    ".awb",
+    ".ape",
+    ".mac",
+    ".dff",
+    ".mpc",
+    ".tak",
+    ".dsf",
+}  # ffmpeg reads and does not write them
 
 
 @pytest.mark.slow
@@ -250,16 +261,44 @@ UNWRITTEN = {".xwma", ".awb", ".ape", ".dff", ".mpc", ".tak", ".dsf"}  # ffmpeg 
 def test_every_suffix_that_is_searched_is_answered(tmp_path, tune, classifier, suffix):
     options = BY_SUFFIX.get(suffix[1:], "").split()
     path = tmp_path / f"a{suffix}"
+    if suffix in AMIGA:  # which libsndfile writes
+        soundfile.write(path, soundfile.read(tune)[0], 48_000, format="SVX")
+        return assert_answered(path, classifier)
     done = subprocess.run(
         ["ffmpeg", "-nostdin", "-v", "error", "-i", tune, *options, path], capture_output=True, text=True
     )
     if "Unknown encoder" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
+    return assert_answered(path, classifier)
+
+
+def assert_answered(path, classifier):
     assert is_searched(path)
     prediction = classifier.classify(path)
     assert prediction.duration == pytest.approx(SECONDS, abs=0.3)
     assert prediction.best == DANCE
+
+
+@pytest.mark.parametrize(
+    "demuxer", ["mov,mp4,m4a,3gp,3g2,mj2", *(name for name in DEMUXERS.split(",") if name)]
+)
+def test_what_a_demuxer_answers_is_searched(demuxer):
+    """By ffmpeg's own list of the suffixes of each format that is read."""
+    command = ["ffmpeg", "-hide_banner", "-h", f"demuxer={demuxer}"]
+    said = subprocess.run(command, capture_output=True, text=True).stdout
+    listed = re.search(r"Common extensions: (.*)\.\n", said)
+    names = {f".{name}" for name in listed[1].split(",")} if listed else set()
+    assert names - SUFFIXES <= {".apl", ".ism", ".avif"}  # a list of files, a manifest, a picture
+
+
+def test_what_libsndfile_answers_is_searched(tmp_path):
+    """Of all that it writes, what it is trusted to read."""
+    for name in soundfile.available_formats():
+        with suppress(ValueError, soundfile.SoundFileError, TypeError):
+            soundfile.write(tmp_path / "a", np.zeros(8000), 8000, format=name)
+            if is_soundfile(tmp_path / "a"):
+                assert {".wavex": ".wav"}.get(f".{name.lower()}", f".{name.lower()}") in SOUNDFILE_SUFFIXES
 
 
 def test_what_ffmpeg_only_reads_has_its_demuxer():
