@@ -1,6 +1,7 @@
 """Recordings whose dance is known, as people have them: sorted folders, tables, arrays of spectrograms."""
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,11 +18,13 @@ from runtime.dances import label_problem
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.formats import SUFFIXES
 from runtime.keeping import MIN_GROUPS
-from runtime.mel import N_MELS, Float32, MelStream
+from runtime.mel import FRAME_RATE, N_MELS, Float32, MelStream
 from runtime.model import Model
+from runtime.segments import DEFAULT_STRIDE
 from runtime.teach import Lesson, features_of
 
 LONGEST = 600.0  # s of a recording that are heard
+MOST_SEGMENTS = 24  # of it that the network sees, evenly spread: more would tell little and take long
 GROUPED_BY = ("artist", "album", "title")
 
 
@@ -192,7 +195,9 @@ def _of_file(model: Model, path: Path) -> Float32:
                 yield stream.push(block)
             yield stream.flush()
 
-        return features_of(model, frames())
+        seconds = min(reader.length or LONGEST, LONGEST)
+        stride = max(DEFAULT_STRIDE, math.ceil(seconds * FRAME_RATE / MOST_SEGMENTS))
+        return features_of(model, frames(), stride)
 
 
 def _of_arrays(model: Model, item: Filed, mel_db: np.ndarray, ids: np.ndarray) -> Float32:

@@ -484,10 +484,12 @@ def resolve(model: str | os.PathLike[str] | None = None) -> Path:
             raise ModelError(f"{path}: no such model file")
     models = shipped()
     name = next(iter(models), None) if model is None else os.fspath(model)
-    if name not in models and name in (own := users_own()):
-        return own[name]
     if name not in models:
-        raise ModelError(f"no model named {name!r}; shipped are {', '.join(models)}, or give a path")
+        own = users_own()
+        if name in own:
+            return own[name]
+        yours = f"; yours are {', '.join(own)}" if own else ""
+        raise ModelError(f"no model named {name!r}; shipped are {', '.join(models)}{yours}; or give a path")
     path = FOLDER / models[name]["file"]
     try:
         with path.open("rb") as file:

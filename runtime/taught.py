@@ -169,6 +169,13 @@ class Taught:
             text("created_by"),
         )
 
+    def in_short(self) -> str:
+        """What the file is, in a line."""
+        return (
+            f"{len(self.dances)} dances, taught with {self.n_recordings} recordings on the model "
+            f"{self.model} {self.version}"
+        )
+
     def about(self) -> str:
         """What the file says of itself, for a person."""
         lines = [
@@ -272,10 +279,16 @@ def user_folder() -> Path:
     return user_data_path("whichdance", appauthor=False) / "taught"
 
 
-def users_own() -> dict[str, Path]:
-    """The taught files of this user, by name; none where there is no such place, as on a phone."""
+def users_own(folder: Path | None = None) -> dict[str, Path]:
+    """The taught files of this user, by name.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Where they lie, as an app has its own; `user_folder` if None, and no files where there is none.
+    """
     try:
-        folder = user_folder()
+        folder = folder or user_folder()
         return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
     except (ImportError, OSError):
         return {}

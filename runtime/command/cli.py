@@ -26,12 +26,12 @@ from runtime.command.exits import NAMES, Exit, keep_streams_to_ourselves, run, s
 from runtime.command.progress import ProgressBar
 from runtime.command.report import Renderer
 from runtime.command.resume import Answered, resumed
-from runtime.errors import WhichdanceError
+from runtime.errors import ModelError, WhichdanceError
 from runtime.live import LIVE_STRIDE
-from runtime.model import Model, cores, resolve
+from runtime.model import Model, cores, resolve, shipped
 from runtime.prediction import Outcome
 from runtime.segments import DEFAULT_STRIDE
-from runtime.taught import SUFFIX, Taught
+from runtime.taught import SUFFIX, Taught, users_own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,7 +77,21 @@ def _about(args: argparse.Namespace) -> int:
     info = Model.load(path).info
     print(f"the model {info.name} {info.version}: {', '.join(info.labels)}")
     print(f"{info.training_data}\n{info.licence}")
+    if args.model is None:
+        for line in _others():
+            print(line)
     return Exit.OK
+
+
+def _others() -> Iterator[str]:
+    """The models that `--model` knows by name, beside the default one: shipped, and one's own."""
+    for name in list(shipped())[1:]:
+        yield f"--model {name}: {len(Model.load(name).info.labels)} dances"
+    for name, path in users_own().items():
+        try:
+            yield f"--model {name}: {Taught.read(path).in_short()}"
+        except ModelError as error:
+            yield str(error)
 
 
 def _classify(args: argparse.Namespace) -> int:
