@@ -32,7 +32,7 @@ NO_BEAT = 20.0  # how many times as likely a state without a beat is as one with
 LEAK = 2e-4  # probability a state that the music starts anew: another piece, another dance
 TEMPO_OCTAVES = 0.16  # standard deviation of log2(tempo) around a dance's usual tempo
 UNUSUAL = 0.2  # share of music evenly between a dance's slowest and quickest tempo
-UNLIKELY = 1e-4  # of bars that begin elsewhere than somebody said
+UNLIKELY = 1e-4  # share of belief that begins anew where other dances are likely than before
 NEGLIGIBLE = 2e-3  # of the likeliest bar's weight: what files are not searched for
 SHARPNESS = 2.0  # exponent on the evidence: any bar fits some dance, so unlikely dances must not decide
 STRANGE = 0.01  # share of music that is none of that
@@ -291,7 +291,11 @@ class BarFilter:
         # of each state: beats from the last one to the moment that was meant
         place = space.next_beat - space.until_beat / beat + frames * UPSAMPLING / beat
         number = np.rint(place).astype(int) % space.beats[space.bar]
-        self.belief = self.belief * np.where(number == 0, 1, UNLIKELY).astype(np.float32)
+        # Whatever was thought of tempo and beats stays: they only have other numbers.
+        start = np.cumsum(space.lengths) - space.lengths
+        position = np.arange(space.n_states) - start[space.bar] - np.rint(number * beat).astype(int)
+        target = start[space.bar] + position % lengths
+        self.belief = np.bincount(target, self.belief, space.n_states).astype(np.float32)
         self._told = True
         self._normalise()
 

@@ -257,14 +257,18 @@ export class BarFilter {
   tellTheOne(frames) {
     this._normalise();
     const { space, _belief: belief } = this;
-    const { upsampling, unlikely } = space.settings;
+    const { upsampling } = space.settings;
+    const moved = belief.slice().fill(0); // what was thought of tempo and beats stays: they have other numbers
     for (let state = 0; state < space.nStates; state++) {
       const bar = space.bar[state];
-      const beat = space.lengths[bar] / space.beats[bar];
+      const [from, length] = [space.starts[bar], space.lengths[bar]];
+      const beat = length / space.beats[bar];
       const place = space.nextBeat[state] - space.untilBeat[state] / beat + (frames * upsampling) / beat;
       const number = ((halfEven(place) % space.beats[bar]) + space.beats[bar]) % space.beats[bar];
-      belief[state] *= number === 0 ? 1 : unlikely;
+      const position = (state - from - halfEven(number * beat)) % length;
+      moved[from + (position < 0 ? position + length : position)] += belief[state];
     }
+    belief.set(moved);
     this._told = true;
     this._normalise();
   }
