@@ -1,8 +1,8 @@
 """Collects what the phone needs into one folder; for developers, not part of the phone's app.
 
 `python -m mobile_app.stage` fills `build/app`, the `source.dir` of buildozer.spec: the packages
-`runtime` and `mobile_app`, the default model, the compiled catalogues, a `main.py` (python-for-android
-starts a file of that name at the top), and the icons, which are drawn here.
+`runtime` and `mobile_app`, the default model, the network for beats, the compiled catalogues, a `main.py`
+(python-for-android starts a file of that name at the top), and the icons, which are drawn here.
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.beat_activations import shipped_beats
 from runtime.model import REGISTRY, shipped
 
 ROOT = Path(__file__).parents[1]
@@ -46,13 +47,14 @@ def stage(target: Path = TARGET) -> list[Path]:
     if target.exists():
         shutil.rmtree(target)
     model = next(iter(shipped().values()))  # the default; one is enough, and three are twice the download
+    carried = {model["file"], shipped_beats().name}
     for package in ("runtime", "mobile_app"):
         for path in sorted((ROOT / package).rglob("*")):
             name = path.relative_to(ROOT).as_posix()
             if path.suffix in SUFFIXES and not any(
                 name == left or name.startswith(f"{left}/") for left in LEFT_OUT
             ):
-                if path.suffix == ".onnx" and path.name != model["file"]:
+                if path.suffix == ".onnx" and path.name not in carried:
                     continue
                 copy = target / name
                 copy.parent.mkdir(parents=True, exist_ok=True)

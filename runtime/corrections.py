@@ -163,7 +163,7 @@ class Corrections:
                 _read(path)
             except ModelError as error:
                 found.append(str(error))
-        for path in (self.learnt, self._given):
+        for path in (self.learnt, self.given):
             try:
                 if path.exists():
                     Taught.read(path)
@@ -279,7 +279,8 @@ class Corrections:
         return self.folder / LEARNT
 
     @property
-    def _given(self) -> Path:
+    def given(self) -> Path:
+        """The file that somebody else has given, which may not be there."""
         return self.folder / GIVEN
 
     def export(self, path: Path) -> None:
@@ -290,7 +291,7 @@ class Corrections:
         ParameterError
             If nothing was learnt yet.
         """
-        parts = [Taught.read(part) for part in (self.learnt, self._given) if part.exists()]
+        parts = [Taught.read(part) for part in (self.learnt, self.given) if part.exists()]
         if not parts:
             raise ParameterError("nothing was learnt yet that could be given to others")
         (merged(parts) if len(parts) > 1 else parts[0]).write(path)
@@ -310,12 +311,12 @@ class Corrections:
                 "teach it again on this version, `whichdance teach --again`"
             )
         self._make_folder()
-        taught.write(self._given)
+        taught.write(self.given)
         return taught
 
     def taught(self, model: Model) -> Taught | None:
         """What was learnt here and what was given, averaged by their recordings; None where neither fits."""
-        parts = [part for part in (self._part(p, model) for p in (self.learnt, self._given)) if part]
+        parts = [part for part in (self._part(p, model) for p in (self.learnt, self.given)) if part]
         return merged(parts) if len(parts) > 1 else parts[0] if parts else None
 
     def learnt_from(self, model: Model) -> int:
@@ -325,7 +326,7 @@ class Corrections:
 
     def given_from(self, model: Model) -> int:
         """With how many recordings the file that was given and is used was taught; 0 where there is none."""
-        own = self._part(self._given, model)
+        own = self._part(self.given, model)
         return own.n_recordings if own else 0
 
     @staticmethod

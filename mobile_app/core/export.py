@@ -10,6 +10,7 @@ from mobile_app.core.history import MICROPHONE, Entry, Line
 from runtime import cells, cue
 from runtime.answer import clock
 
+BYTE_ORDER_MARK = "\ufeff"
 Evening = tuple[Entry, Sequence[Line]]
 
 
@@ -35,11 +36,13 @@ def _record(entry: Entry, line: Line) -> dict[str, object]:
 def as_csv(evenings: Iterable[Evening]) -> str:
     """One line per dance, with a header line and one column of probability per dance of any model.
 
-    A cell that a spreadsheet would take for a formula starts with an apostrophe.
+    A cell that a spreadsheet would take for a formula starts with an apostrophe; the file with the mark
+    without which Excel takes it for one in the encoding of the country.
     """
     lines = [(entry, line) for entry, lines in evenings for line in lines]
     keys = list(dict.fromkeys(key for _, line in lines for key in line.scores))
     text = io.StringIO()
+    text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text)
     writer.writerow([*cells.EVENING, *(f"{cells.SCORE}{key}" for key in keys)])
     for entry, line in lines:

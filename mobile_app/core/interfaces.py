@@ -8,6 +8,7 @@ from typing import Protocol
 
 from mobile_app.core.problems import SourceError
 from mobile_app.core.ring import RingBuffer
+from runtime.beat_activations import BeatModel
 from runtime.model import InferenceEngine, Model
 
 __all__ = ["AudioSource", "InferenceEngine", "Permission", "Platform", "System"]
@@ -153,8 +154,8 @@ class System(Protocol):
         """Let the user pick a recording with the system's dialogue; False where there is none."""
         ...
 
-    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
-        """Let the user pick a backup of the history with the system's dialogue; False where there is none.
+    def pick_document(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+        """Let the user pick a file that is no sound with the system's dialogue; False where there is none.
 
         Answers with the file, or with `beside`, to which it has been copied; None where none was picked.
         """
@@ -166,6 +167,10 @@ class System(Protocol):
 
     def insets(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the window in px that the system's own bars cover."""
+        ...
+
+    def reduced_motion(self) -> bool:
+        """True where the user has asked the system for less that moves."""
         ...
 
     def prefers_dark(self) -> bool:
@@ -190,9 +195,12 @@ class Platform:
         A new source for a recording, given by path or, on Android, content URI.
     load_model : callable
         A checked model for a name or path; '' is the one that the app comes with.
+    load_beats : callable
+        The network that tells beats; None where there is to be none.
     """
 
     system: System
     microphone: Callable[[], AudioSource]
     file: Callable[[str], AudioSource]
     load_model: Callable[[str], Model]
+    load_beats: Callable[[], BeatModel | None] = BeatModel.load

@@ -16,15 +16,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from mobile_app.core.beating import Beating
+from mobile_app.core.count import Pulse
 from mobile_app.core.danced import chosen
 from mobile_app.core.history import MICROPHONE, Draft, Heard, History
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.recording import TOLERANCE, WavWriter
+from mobile_app.core.records import song_of
 from mobile_app.core.ring import RingBuffer, Samples
 from mobile_app.core.setlist import Pauses, SetList
 from mobile_app.core.storage import LEFT_FREE_BYTES, free_bytes, remove
+from mobile_app.core.teacher import Teacher
 from mobile_app.core.timeline import Timeline
 from runtime import Answer, LiveClassifier, Model, Prediction, WhichdanceError
+from runtime.beat_activations import BeatModel
+from runtime.corrections import Memory
 from runtime.dances import ALL, OTHER
 from runtime.live import Level
 from runtime.mel import FRAME_RATE
@@ -59,6 +65,10 @@ class Options:
         Bytes that all kept sound may take.
     chunk_seconds : float
         Of sound taken at a time, and from one change on the screen to the next; of sources that start later.
+    beats : bool
+        Follow the beats of a microphone's sound. As the session starts.
+    lead : float
+        s by which beats are told before their sound comes in; may change at any time.
     """
 
     stride: int
@@ -68,6 +78,8 @@ class Options:
     keep_audio: bool = False
     audio_limit: int = 500_000_000
     chunk_seconds: float = CHUNK_SECONDS
+    beats: bool = False
+    lead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class News:
         Segments lost because inference fell behind.
     saved : int or None
         The session's row in the history.
+    pulse : Pulse or None
+        The next beat, where one is sure.
     problem, notice
         What went wrong, or is worth knowing.
     """
@@ -101,6 +115,7 @@ class News:
     first_after: float = 0.0
     skipped: int = 0
     saved: int | None = None
+    pulse: Pulse | None = None
     problem: Problem | None = None
     notice: Notice | None = None
 
@@ -147,6 +162,12 @@ class Listener:
         Called from the thread with a feed that has ended by itself, and why.
     on_answer : callable
         Called from the thread with every answer.
+    on_pulse : callable
+        Called from the thread with the next beat, again and again.
+    load_beats : callable
+        What tells beats, or None; called once, in the listener's thread.
+    teacher : Teacher, optional
+        Who remembers what songs are like, and learns from what the user says of them.
     """
 
     def __init__(
@@ -159,8 +180,15 @@ class Listener:
         on_news: Callable[[], None],
         on_end: Callable[[Feed, SourceError | None], None],
         on_answer: Callable[[Answer], None] = lambda _: None,
+        on_pulse: Callable[[Pulse | None], None] = lambda _: None,
+        load_beats: Callable[[], BeatModel | None] = lambda: None,
+        teacher: Teacher | None = None,
     ) -> None:
         self._load_model = load_model
+        self._teacher = teacher
+        self._memory: Memory | None = None  # of the segments, where somebody may learn from them
+        self._load_beats = load_beats
+        self._on_pulse = on_pulse
         self._history = history
         self._on_news = on_news
         self._on_end = on_end
@@ -172,11 +200,15 @@ class Listener:
         self.draft = Draft(started=datetime.now(UTC), source=source)
         self._live = source == MICROPHONE
         self._classifier: LiveClassifier | None = None
+        self._beating: Beating | None = None  # where beats are followed
+        self._n_parts = 0  # of the prediction
         self._writer: WavWriter | None = None
         self._audio_full = False
         self._set_list = SetList()
         self._pauses = Pauses()
+        self._taught: dict[float, str] = {}  # what was learnt of the songs, by their starts
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()  # by the user, of what plays now
+        self._ones: queue.SimpleQueue[float] = queue.SimpleQueue()  # when the user tapped on the one
         self._kept_elsewhere = 0  # bytes
         self._pieces = 0  # of news; raised by the thread
         self._seen = 0  # of those, by the screen
@@ -200,6 +232,10 @@ class Listener:
     def say(self, truth: str) -> None:
         """The user says what plays now."""
         self._told.put(truth)
+
+    def this_is_the_one(self, moment: float) -> None:
+        """The user tapped on the one, at a moment of `time.monotonic`."""
+        self._ones.put(moment)
 
     def finish(self, *, forget: bool = False) -> News:
         """Save and end, or forget all and end; waits for it. The draft is the caller's from then on."""
@@ -233,6 +269,7 @@ class Listener:
                     hearing.skip(dropped + len(samples) + feed.ring.clear())
                 elif len(samples):
                     hearing.hear(samples)
+                    self._follow_beats(feed)
                 if not self._told.empty():
                     self._hear_truth()
                 if self._seen == self._pieces:
@@ -247,7 +284,7 @@ class Listener:
             log.exception("listening failed")
             error = SourceError(Problem.UNEXPECTED, str(failure))
         finally:
-            self.tell(problem=self._save(), notice=None)
+            self.tell(problem=self._save(), notice=None, pulse=None)
             feed.done.set()
         if not feed.left:
             self._on_end(feed, error)
@@ -256,7 +293,32 @@ class Listener:
         while not self._told.empty():
             self._set_list.tell(self.news.elapsed, self._told.get())
         self.draft.lines = list(self._set_list.lines)
+        self._teach()
         self.tell(lines=tuple(self.draft.kept()), problem=self._save())
+
+    def _teach(self) -> None:
+        """Remember what the songs are like; learn what the user has said of them."""
+        if self._teacher is None or self._memory is None:
+            return
+        for line in self.draft.kept()[-2:]:  # those before are remembered
+            song = song_of(self.draft.uid, line)
+            self._teacher.hear(song, self._memory.between(line.start, line.end))
+        for line in self.draft.kept():
+            new = line.truth and self._taught.get(line.start) != line.truth
+            if new and self._teacher.correct(song_of(self.draft.uid, line), line.truth):
+                self._taught[line.start] = line.truth or ""
+
+    def _follow_beats(self, feed: Feed) -> None:
+        if self._beating is None:
+            return
+        lead = self.options.lead
+        held, came = feed.ring.newest()
+        pulse = self._beating.pulse(held / feed.sample_rate, came, lead)
+        while not self._ones.empty():
+            self._beating.this_is_the_one(self._ones.get(), lead)
+            pulse = self._beating.pulse(held / feed.sample_rate, came, lead)
+        self.tell(pulse=pulse)
+        self._on_pulse(pulse)
 
     def _finish(self, forget: bool) -> None:
         self._close_audio()
@@ -288,28 +350,56 @@ class Listener:
         if self._classifier is None:
             model = self._load_model()
             options = self.options
+            beats = self._beats() if options.beats and self._live else None
+            if self._teacher is not None:
+                self._memory = Memory(model)
             self._classifier = LiveClassifier(
                 sample_rate,
-                model=model,
+                model=self._memory.model if self._memory else model,
                 stride=options.stride,
                 min_confidence=options.min_confidence,
                 dances=chosen(options.danced, model.info.labels),
                 nothing_else=options.nothing_else,
+                beats=beats or False,
             )
+            self._beating = Beating(self._classifier) if beats else None
             self.draft.model = f"{model.info.name} {model.info.version}"
             self.draft.timeline = Timeline((*self._classifier.labels, OTHER))
             self._set_list = SetList(self.draft.timeline.keys)
             self.tell(first_after=model.info.segment_frames / FRAME_RATE)
         else:
             self._classifier.gap(sample_rate=sample_rate)
+            if self._beating:
+                self._beating.begin()
         return self._classifier
+
+    def _beats(self) -> BeatModel | None:
+        try:
+            return self._load_beats()
+        except WhichdanceError as error:  # costs the count, not the evening
+            log.error("no beats: %s", error)
+            return None
+
+    def lost(self) -> None:
+        """Sound is missing."""
+        if self._beating:
+            self._beating.lost()
+
+    def _new_song(self) -> None:
+        if self._beating:
+            self._beating.new_song()
 
     def note(self, prediction: Prediction) -> None:
         """Take over a prediction: what is said, the lines, the timeline; save now and then."""
         draft = self.draft
         draft.timeline.extend(prediction.segment_times, prediction.segment_scores)
+        if self._memory:
+            self._memory.stamp(prediction.segment_times)
         draft.duration = prediction.duration
         self._set_list.note(prediction)
+        if self._n_parts and len(prediction.parts) > self._n_parts:
+            self._new_song()
+        self._n_parts = len(prediction.parts)
         draft.lines = list(self._set_list.lines)
         answer = Answer.of(prediction)
         self.tell(prediction=prediction, answer=answer, lines=tuple(draft.kept()))
@@ -317,6 +407,7 @@ class Listener:
         now = time.monotonic()
         if now - self._saved_at >= SAVE_SECONDS or len(draft.lines) != len(draft.written):
             self._saved_at = now
+            self._teach()
             self.tell(problem=self._save())
 
     def _save(self) -> Problem | None:
@@ -333,6 +424,7 @@ class Listener:
         """How loud the newest sound was."""
         if self._pauses.push(level, seconds):
             self._set_list.pause()
+            self._new_song()
 
     def keep(self, samples: Samples, sample_rate: int) -> None:
         """Append to the kept sound, where the user wants that, and there is room."""
@@ -405,11 +497,13 @@ class _Hearing:
 
     def skip(self, dropped: int) -> None:
         """Sound was lost: the ring ran over."""
-        tell, news = self._listener.tell, self._listener.news
+        listener = self._listener
+        tell, news = listener.tell, listener.news
         seconds = dropped / self._rate
         segments = max(1, round(seconds * FRAME_RATE / self._classifier.judging.stride))
         log.warning("inference fell behind: %d segment(s) skipped, %.1f s of sound", segments, seconds)
         self._classifier.gap(seconds)
+        listener.lost()
         self._skipped_at = news.elapsed + seconds
         tell(
             skipped=news.skipped + segments,

@@ -152,6 +152,11 @@ class Line(Heard):
         return self.truth or self.dance
 
 
+def song_of(session: str, line: Heard) -> str:
+    """What a song is called among corrections: by the `uid` of its session, and when it began there."""
+    return f"{session}-{line.start:.1f}"
+
+
 def clean_name(name: str) -> str:
     """A name in one line of at most `NAME_LENGTH` characters, none of them a control or half a character."""
     visible = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in name)

@@ -1,6 +1,7 @@
 """Samples on their way from the audio callback to the worker thread."""
 
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -29,6 +30,7 @@ class RingBuffer:
         self._count = 0
         self._dropped = 0
         self._closed = False
+        self._came = 0.0  # when the newest samples did, s of time.monotonic
         self._changed = threading.Condition()
 
     def __len__(self) -> int:
@@ -71,6 +73,7 @@ class RingBuffer:
         self._data[end : end + first] = samples[:first]
         self._data[: len(samples) - first] = samples[first:]
         self._count += len(samples)
+        self._came = time.monotonic()
 
     def read(self, maximum: int, *, timeout: float | None = None) -> tuple[Samples, int]:
         """Take the oldest samples.
@@ -102,6 +105,11 @@ class RingBuffer:
             dropped, self._dropped = self._dropped, 0
             self._changed.notify_all()
         return samples, dropped
+
+    def newest(self) -> tuple[int, float]:
+        """Samples that are held, and when the last of them came, s of `time.monotonic`."""
+        with self._changed:
+            return self._count, self._came
 
     def clear(self) -> int:
         """Drop all that is held; returns how many samples, not counted as dropped."""

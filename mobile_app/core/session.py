@@ -10,13 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from mobile_app.core.count import Pulse
 from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.interfaces import AudioSource
 from mobile_app.core.listener import Feed, Listener, News, Options
 from mobile_app.core.problems import Notice, Problem, SourceError
 from mobile_app.core.ring import RingBuffer
+from mobile_app.core.teacher import Teacher
 from mobile_app.core.timeline import Timeline
 from runtime import Answer, Model
+from runtime.beat_activations import BeatModel
 from runtime.live import Level
 
 log = logging.getLogger(__name__)
@@ -79,7 +82,7 @@ class Snapshot(News):
 
 def _told(news: News) -> dict[str, object]:
     """What of the listener's news a snapshot shows."""
-    names = ("prediction", "answer", "lines", "elapsed", "first_after", "skipped", "saved")
+    names = ("prediction", "answer", "lines", "elapsed", "first_after", "skipped", "saved", "pulse")
     return {name: getattr(news, name) for name in names}
 
 
@@ -100,8 +103,12 @@ class Session:
         Runs a function on the screen's thread, soon.
     on_change : callable
         Told, on the screen's thread, that `snapshot` has changed.
-    on_answer : callable
-        Called in the listener's thread with every answer.
+    on_answer, on_pulse : callable
+        Called in the listener's thread with every answer, and with the next beat.
+    load_beats : callable
+        What tells beats, or None; called in the listener's thread.
+    teacher : Teacher, optional
+        Who learns from corrections.
     source_name : str
         'microphone', or the name of the file.
     """
@@ -116,6 +123,9 @@ class Session:
         post: Callable[[Callable[[], None]], None],
         on_change: Callable[[], None],
         on_answer: Callable[[Answer], None] = lambda _: None,
+        on_pulse: Callable[[Pulse | None], None] = lambda _: None,
+        load_beats: Callable[[], BeatModel | None] = lambda: None,
+        teacher: Teacher | None = None,
         source_name: str = MICROPHONE,
     ) -> None:
         self._open_source = open_source
@@ -135,6 +145,9 @@ class Session:
             on_news=lambda: post(self._news),
             on_end=lambda feed, error: post(lambda: self._ended(feed, error)),
             on_answer=on_answer,
+            on_pulse=on_pulse,
+            load_beats=load_beats,
+            teacher=teacher,
         )
         self.snapshot = Snapshot()
 
@@ -144,7 +157,7 @@ class Session:
         return self._listener.draft.timeline
 
     def change(self, options: Options) -> None:
-        """Take over what may change while it listens: whether sound is kept, and how much of it."""
+        """Take over what may change while it listens: whether sound is kept, how early beats are told."""
         self._listener.options = options
 
     # Moving on
@@ -217,6 +230,11 @@ class Session:
         """The user says what plays now; the song's line says so as soon as it has one."""
         if self.snapshot.state is State.LISTENING:
             self._listener.say(truth)
+
+    def this_is_the_one(self, moment: float) -> None:
+        """The user tapped on the one, at a moment of `time.monotonic`."""
+        if self.snapshot.state is State.LISTENING:
+            self._listener.this_is_the_one(moment)
 
     # Source and listener
 

@@ -5,6 +5,7 @@ import logging
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from mobile_app.core.count import DELAY_LIMIT
 from mobile_app.core.listener import CHUNK_SECONDS
 from runtime.atomic import replacing
 
@@ -52,6 +53,16 @@ class Preferences:
         A buzz when a dance begins, in a pattern of its family.
     speak : bool
         Say the dance's name aloud when it begins.
+    count : bool
+        Show the count in phase with the music.
+    buzz_one : bool
+        A short buzz on every one.
+    still : bool
+        The count changes without anything that lights up or moves.
+    count_delay : int
+        ms by which microphone and screen are late, as the user tapped.
+    learn : bool
+        Corrections teach.
     background : bool
         Go on listening when the screen is off or another app is in front.
     """
@@ -70,12 +81,22 @@ class Preferences:
     audio_limit: str = "500"
     vibrate: bool = True
     speak: bool = False
+    count: bool = True
+    buzz_one: bool = False
+    still: bool = False
+    count_delay: int = 0
+    learn: bool = True
     background: bool = True
 
     @property
     def stride(self) -> int:
         """Frames from one update to the next."""
         return THRIFTY_STRIDE if self.thrifty else STRIDE_FRAMES[self.update_rate]
+
+    @property
+    def beats(self) -> bool:
+        """Whether beats are followed: for the eye, or for the hand."""
+        return (self.count or self.buzz_one) and not self.thrifty
 
     @property
     def chunk_seconds(self) -> float:
@@ -98,6 +119,8 @@ class Preferences:
 def _fits(name: str, value: object) -> bool:
     if name in CHOICES:
         return value in CHOICES[name]
+    if name == "count_delay":
+        return type(value) is int and abs(value) <= 1000 * DELAY_LIMIT
     kinds = {field.name: type(field.default) for field in fields(Preferences)}
     return name in kinds and isinstance(value, kinds[name])
 

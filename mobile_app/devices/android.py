@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from mobile_app.core.interfaces import Permission, Platform
 from mobile_app.core.problems import Problem, SourceError
 from mobile_app.core.ring import RingBuffer, Samples
 from mobile_app.devices.threaded import ThreadedSource
+from runtime.beat_activations import BeatModel, shipped_beats
 from runtime.errors import ModelError
 from runtime.mel import Float32
-from runtime.model import INPUT, Model, ModelInfo, resolve
+from runtime.model import FEATURES, INPUT, OUTPUT, Model, ModelInfo, resolve
 from runtime.rehearsal import features_size
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ CLASSES = (
     "ai.onnxruntime.OnnxTensor",
     "ai.onnxruntime.OnnxJavaType",
     "ai.onnxruntime.OnnxModelMetadata",
+    "ai.onnxruntime.TensorInfo",
 )
 
 SAMPLE_RATE = 44_100  # Hz: the one rate that every Android device has
@@ -59,6 +61,7 @@ VIBRATION_EFFECT_SDK, NOTIFICATION_PERMISSION_SDK = 26, 33
 NO_REPEAT = -1
 QUEUE_FLUSH, SPOKEN = 0, 0
 SPEECH_SECONDS = 3.0  # that the voice may take to be ready
+ANIMATOR_SCALE = "animator_duration_scale"
 UI_MODE_NIGHT_MASK, UI_MODE_NIGHT_YES = 0x30, 0x20
 RESULT_OK = -1
 BUFFER_FLAG_END_OF_STREAM = 4
@@ -372,40 +375,63 @@ class OrtEngine:
         except JavaException as error:
             raise ModelError(f"{path}: not an ONNX model that this onnxruntime loads ({error})") from error
         self.metadata: dict[str, str] = {key: found.get(key) for key in found.keySet().toArray()}
+        self._outputs = [str(name) for name in self._session.getOutputNames().toArray()]
 
     def run(self, batch: Float32) -> Float32:
         """Scores (n, n_labels) of segments (n, 1, 224, segment_frames) of mel power."""
-        return self._output(batch, 0)
+        return self.compute([OUTPUT], {INPUT: batch})[0]
 
     def embed(self, batch: Float32) -> Float32:
-        """Features (n, size) of segments, the model's second output; ModelError where it has none."""
+        """Features (n, size) of segments; ModelError where the model gives none."""
         if features_size(self.path, self.metadata) is None:
             raise ModelError(f"{self.path}: gives no features, so that it cannot be taught")
-        return self._output(batch, 1)
+        return self.compute([FEATURES], {INPUT: batch})[0]
 
-    def _output(self, batch: Float32, number: int) -> Float32:
+    def compute(self, outputs: Sequence[str], inputs: Mapping[str, Float32]) -> list[Float32]:
+        """Outputs of the graph by their names, whatever it is for."""
         from jnius import cast
 
-        data = np.ascontiguousarray(batch, np.float32).tobytes()
+        given, tensors = _java("java.util.HashMap")(), []
+        try:
+            for name, value in inputs.items():
+                tensors.append(self._tensor(value))
+                given.put(name, tensors[-1])
+            result = self._session.run(given)
+            try:
+                found = [
+                    _array(cast("ai.onnxruntime.OnnxTensor", result.get(self._outputs.index(name))))
+                    for name in outputs
+                ]
+            finally:
+                result.close()
+        finally:
+            for tensor in tensors:
+                tensor.close()
+        return found
+
+    def _tensor(self, values: Float32) -> Any:
+        data = np.ascontiguousarray(values, np.float32).tobytes()
         buffer = _java("java.nio.ByteBuffer").allocateDirect(len(data))
         buffer.order(_java("java.nio.ByteOrder").nativeOrder())
         buffer.put(data)
         buffer.rewind()
-        tensor_class = _java("ai.onnxruntime.OnnxTensor")
         kind = _java("ai.onnxruntime.OnnxJavaType").FLOAT
-        tensor = tensor_class.createTensor(self._environment, buffer, list(batch.shape), kind)
-        try:
-            inputs = _java("java.util.HashMap")()
-            inputs.put(INPUT, tensor)
-            result = self._session.run(inputs)
-            try:
-                output = cast("ai.onnxruntime.OnnxTensor", result.get(number)).getByteBuffer()
-                values = np.frombuffer(_read(output, output.remaining()), np.float32)
-            finally:
-                result.close()
-        finally:
-            tensor.close()
-        return values.astype(np.float32).reshape(len(batch), -1)
+        create = _java("ai.onnxruntime.OnnxTensor").createTensor
+        return create(self._environment, buffer, list(values.shape), kind)
+
+
+def _array(tensor: Any) -> Float32:
+    """A copy of what a tensor of floats holds."""
+    buffer = tensor.getByteBuffer()
+    values = np.frombuffer(_read(buffer, buffer.remaining()), np.float32)
+    return values.astype(np.float32).reshape(list(tensor.getInfo().getShape()))
+
+
+def load_beats() -> BeatModel:
+    """The network for beats that the app comes with, in the AAR's engine."""
+    path = shipped_beats()
+    engine = OrtEngine(path, threads=1)
+    return BeatModel.of(path, engine.metadata, engine)
 
 
 def load_model(name: str) -> Model:
@@ -605,7 +631,7 @@ class AndroidSystem:
         self._start(intent, PICK_REQUEST, lambda uri: on_picked(uri.toString() if uri else None))
         return True
 
-    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+    def pick_document(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
         """As in `System`; of any type, since few apps know that of a database."""
 
         def copy(uri: Any) -> None:
@@ -684,6 +710,11 @@ class AndroidSystem:
         covered = zip((left, top, right, bottom), _cutout(found, sdk), strict=True)
         left, top, right, bottom = (max(pair) for pair in covered)
         return float(left), float(top), float(right), float(bottom)
+
+    def reduced_motion(self) -> bool:
+        """As in `System`: 'Remove animations' sets the length of all animations to 0."""
+        settings = _java("android.provider.Settings$Global")
+        return bool(settings.getFloat(_activity().getContentResolver(), ANIMATOR_SCALE, 1.0) == 0)
 
     def prefers_dark(self) -> bool:
         """As in `System`."""
@@ -782,4 +813,4 @@ def _listeners() -> Any:
 def platform() -> Platform:
     """The adapters of an Android device; belongs on the main thread."""
     resolve_classes()
-    return Platform(AndroidSystem(), Microphone, Decoder, load_model)
+    return Platform(AndroidSystem(), Microphone, Decoder, load_model, load_beats)

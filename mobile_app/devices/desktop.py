@@ -178,7 +178,7 @@ class DesktopSystem:
         """As in `System`: the app's own list of files serves."""
         return False
 
-    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+    def pick_document(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
         """As in `System`: the app's own list of files serves."""
         return False
 
@@ -189,6 +189,10 @@ class DesktopSystem:
     def insets(self) -> tuple[float, float, float, float]:
         """As in `System`."""
         return 0.0, 0.0, 0.0, 0.0
+
+    def reduced_motion(self) -> bool:
+        """As in `System`; a desktop is not asked: the app's own setting says so."""
+        return False
 
     def prefers_dark(self) -> bool:
         """As in `System`."""

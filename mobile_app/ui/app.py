@@ -23,10 +23,12 @@ from mobile_app.core import settings
 from mobile_app.core.history import History
 from mobile_app.core.interfaces import Platform
 from mobile_app.core.problems import Problem, StorageError
+from mobile_app.core.records import song_of
 from mobile_app.core.search import fold
 from mobile_app.core.session import Session, State
 from mobile_app.core.settings import Preferences
 from mobile_app.core.storage import remove
+from mobile_app.core.teacher import Teacher
 from mobile_app.core.translations import mark
 from mobile_app.ui.about import AboutScreen
 from mobile_app.ui.danced import DancedSheet
@@ -45,6 +47,7 @@ from mobile_app.ui.shown import Shown
 from mobile_app.ui.widgets import DanceSheet, NavItem, Sheet
 from runtime import WhichdanceError
 from runtime.dances import DANCES, OTHER
+from runtime.taught import SUFFIX
 
 Builder.load_file(str(Path(__file__).with_name("shell.kv")))
 
@@ -68,6 +71,7 @@ SCREENS: dict[str, type[Screen]] = {
 }
 PARENTS = {"evening": "history", "line": "history", "dance": "dances", "about": "settings"}  # 'back'
 BACKUP_SUFFIX = ".sqlite"
+LEARN_SECONDS = 2.0  # after a correction: more may come
 LOW = 600  # dp: windows less high have a lower bar
 
 
@@ -154,27 +158,38 @@ class WhichDanceApp(App):
         with suppress(OSError):  # no room: the history tells
             folder.mkdir(parents=True, exist_ok=True)
         self.system = platform.system
-        self.animated = animated
+        self.still = self._asks_for_stillness()
+        self.animated = animated and not self.still
         self._recording = source
         self._settings_path = folder / "settings.json"
         self.settings: Preferences = settings.load(self._settings_path)
         self.history = History(folder)
+        self.teacher = Teacher(folder)
         self.look = Look(self.system, self.settings)
         self.theme, self.shown = self.look.theme, Shown()
         self._take_words()
+        self._learn_soon = Clock.create_trigger(lambda _: self.learn(), LEARN_SECONDS)
         self._refresh = Clock.create_trigger(self._show_session, 0)
         self.listening = Listening(
             platform,
             self.history,
             self.look,
             lambda: self.settings,
+            self.teacher,
             post=lambda function: Clock.schedule_once(lambda _: function(), 0),
             on_change=self._refresh,
             recording=source,
         )
         self._parents = dict(PARENTS)
         self._over: Session | None = None  # the last session that has ended
-        self._show_danced()
+        self._show_choices()
+
+    def _asks_for_stillness(self) -> bool:
+        try:
+            return self.system.reduced_motion()
+        except Exception:  # whatever Java throws
+            log.exception("the system does not say whether things may move")
+            return False
 
     # Kivy's life cycle
 
@@ -210,6 +225,7 @@ class WhichDanceApp(App):
         Window.unbind(on_drop_file=self._on_drop, size=self._inset)
         self.listening.close()
         self._refresh.cancel()
+        self._learn_soon.cancel()
         self.history.close()
 
     def on_pause(self) -> bool:
@@ -222,7 +238,9 @@ class WhichDanceApp(App):
 
     def on_resume(self) -> None:
         """The app is back."""
+        self.still = self._asks_for_stillness()
         self._apply_look()
+        self._show_choices()
         self._inset()
         self.listening.to_front()
 
@@ -322,6 +340,7 @@ class WhichDanceApp(App):
         if session is not None and session is not self._over and session.snapshot.state is State.FINISHED:
             self._over = session
             self.keep_copy()
+            self.learn()
         self._tell_storage()
 
     # History
@@ -374,6 +393,76 @@ class WhichDanceApp(App):
             self.screen("settings").refresh()
         return True
 
+    def correct(self, line: int, truth: str | None) -> None:
+        """The user says what a song of the history is; that teaches, too."""
+        found = self.history.line(line)
+        entry = self.history.entry(found.session) if found else None
+        if found is None or entry is None:
+            return
+        if not self.change_history(lambda: self.history.correct(line, truth), session=found.session):
+            return
+        if self.settings.learn and self.teacher.correct(song_of(entry.uid, found), truth):
+            self._learn_soon()
+
+    def learn(self) -> None:
+        """Learn from what was corrected, in the background, as soon as nothing is listened to."""
+        if self.settings.learn and not self.listening.busy:
+            self.teacher.learn(self.listening.base_model, lambda: Clock.schedule_once(self._learnt, 0))
+
+    def _learnt(self, _: float) -> None:
+        if self.root is None:
+            return
+        if count := self.teacher.learnt:
+            self.toast(
+                self.tr.plural("Learnt from {count} correction.", "Learnt from {count} corrections.", count)
+            )
+        self._show_choices()
+        if self.screens.has_screen("settings"):
+            self.screen("settings").refresh()
+        self._learn_soon()  # what was corrected meanwhile
+
+    def give_away(self) -> None:
+        """Save what was learnt as a file for others."""
+        path = self.history.path.with_name("learnt-copy.whichdance")
+
+        def saved(place: str | None) -> None:
+            remove(path)
+            message = self.tr("Saved: {place}", place=place) if place else self.tr("The file was not saved.")
+            Clock.schedule_once(lambda _: self.toast(message), 0)
+
+        try:
+            self.teacher.give_away(path)
+        except (OSError, WhichdanceError) as error:
+            log.error("what was learnt can't be saved: %s", error)
+            saved(None)
+            return
+        self.system.save_file(
+            f"whichdance-{datetime.now():%Y-%m-%d}{SUFFIX}", "application/json", path, saved
+        )
+
+    def take_taught(self) -> None:
+        """Let the user pick what somebody else has taught, and take it over."""
+
+        def take(path: Path) -> None:
+            try:
+                self.teacher.take(path, self.listening.base_model())
+            except (OSError, WhichdanceError) as error:
+                log.warning("a taught file was not taken over: %s", error)
+                self.toast(self.tr("This file was not taught for this app, or it is damaged."))
+                return
+            self.toast(self.tr("The file counts from now on."))
+            self._show_choices()
+            self.screen("settings").refresh()
+
+        self._pick_document("picked.whichdance", self.tr("Open a taught file"), SUFFIX, take)
+
+    def forget_taught(self) -> None:
+        """Corrections, and what was learnt from them and given by others, are gone."""
+        self.teacher.forget()
+        self._show_choices()
+        self.toast(self.tr("What you taught is forgotten."))
+        self.screen("settings").refresh()
+
     def ask_dance(
         self, scores: dict[str, float], chosen: str | None, on_pick: Callable[[str], None], title: str = ""
     ) -> None:
@@ -385,7 +474,8 @@ class WhichDanceApp(App):
         title = title or self.tr("Which dance was it?")
         DanceSheet([*likely, *others], chosen, on_pick, title=title).open()
 
-    def _show_danced(self) -> None:
+    def _show_choices(self) -> None:
+        self.shown.still = self.still or self.settings.still
         self.shown.danced = self.look.danced(self.settings, self.listening.known_dances())
 
     def ask_danced(self) -> None:
@@ -422,21 +512,24 @@ class WhichDanceApp(App):
 
     def restore(self) -> None:
         """Let the user pick a backup, and take it over."""
-        beside = self.history.path.with_name("picked.sqlite")
+        self._pick_document("picked.sqlite", self.tr("Restore a backup"), BACKUP_SUFFIX, self._take_over)
 
-        def take(path: Path) -> None:
-            self._take_over(path)
-            remove(beside)
+    def _pick_document(self, beside: str, title: str, suffix: str, take: Callable[[Path], None]) -> None:
+        """Let the user pick a file that is no sound, by the system's dialogue or the app's own list."""
+        copy = self.history.path.with_name(beside)
+
+        def taken(path: Path) -> None:
+            take(path)
+            remove(copy)
 
         def picked(path: Path | None) -> None:
             if path:
-                Clock.schedule_once(lambda _: take(path), 0)
+                Clock.schedule_once(lambda _: taken(path), 0)
 
-        if not self.system.pick_backup(beside, picked):
+        if not self.system.pick_document(copy, picked):
             downloads = Path.home() / "Downloads"
             folder = downloads if downloads.is_dir() else Path.home()
-            title, suffixes = self.tr("Restore a backup"), (BACKUP_SUFFIX,)
-            FileSheet(folder, lambda path: take(Path(path)), suffixes=suffixes, title=title).open()
+            FileSheet(folder, lambda path: taken(Path(path)), suffixes=(suffix,), title=title).open()
 
     def reopen(self, name: str) -> None:
         """Take over what can be read of a file that was put aside."""
@@ -469,7 +562,7 @@ class WhichDanceApp(App):
             self._show_words()
         if told := self.listening.settings_changed(before):
             self.toast(told)
-        self._show_danced()
+        self._show_choices()
         if self.screens.has_screen("settings"):
             self.screen("settings").mark_values()
 

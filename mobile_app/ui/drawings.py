@@ -1,5 +1,6 @@
 """What is drawn by hand: the big round button, the level meter, the timeline, the beat of a count."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ COLUMN_PIXELS = 3  # a column is at least as wide
 GAP = 1.5  # dp between neighbouring areas, so that they differ by more than their colours
 NAMES = 3  # areas that carry their dance's name
 NAME_PLACES = 24  # places tried for each
+FIELD_GAP = 6  # dp between the fields of a count
 HOLD_SECONDS = 5.0  # how far the last scores reach into the time that has no scores yet
 
 
@@ -291,8 +293,8 @@ class CountView(Widget):
 
     count = ObjectProperty(())  # of (syllable, beats)
     beats_per_minute = NumericProperty(120)
-    accent_every = NumericProperty(4)  # beats in a bar
     running = BooleanProperty(False)
+    still = BooleanProperty(False)  # one field with what is counted now, and nothing that lights up
     ground = ColorProperty("#f3ebe6")
     ink = ColorProperty("#211a1e")
     lit = ColorProperty("#8e1f56")
@@ -304,8 +306,20 @@ class CountView(Widget):
         super().__init__(**kwargs)
         self._beat = 0.0
         self._tick: Any = None
+        self._textures: dict[tuple[str, float], Texture] = {}
         self._redraw = Clock.create_trigger(self.draw, -1)
-        for name in ("pos", "size", "count", "ground", "ink", "lit", "lit_ink", "font_size", "active"):
+        for name in (
+            "pos",
+            "size",
+            "count",
+            "ground",
+            "ink",
+            "lit",
+            "lit_ink",
+            "font_size",
+            "active",
+            "still",
+        ):
             self.fbind(name, self._redraw)
 
     def on_running(self, _: object, running: bool) -> None:
@@ -322,27 +336,66 @@ class CountView(Widget):
         ends = np.cumsum([beats for _, beats in self.count])
         self.active = int(np.searchsorted(ends, self._beat, side="right"))
 
+    def fields(self) -> list[tuple[str, float, float, bool]]:
+        """What is drawn: text, left edge and width in px, and whether it is lit.
+
+        Where a word does not fit into its field, all of them are initials, as dancers write: S Q Q.
+        """
+        if self.still:
+            said = self.count[self.active][0] if 0 <= self.active < len(self.count) else ""
+            return [(said, float(self.x), float(self.width), False)]
+        texts = [syllable for syllable, _ in self.count]
+        widths = self._widths(texts)
+        if any(self._least(text) > width for text, width in zip(texts, widths, strict=True)):
+            texts = [text[:1].upper() if text.isalpha() else text for text in texts]
+            widths = self._widths(texts)
+        x, found = float(self.x), []
+        for index, (text, width) in enumerate(zip(texts, widths, strict=True)):
+            found.append((text, x, width, index == self.active))
+            x += width + dp(FIELD_GAP)
+        return found
+
+    def _least(self, text: str) -> float:
+        return float(self._texture(text).width + dp(4))
+
+    def _widths(self, texts: Sequence[str]) -> list[float]:
+        """As wide as they are long; those that would be too narrow for their words take from the others."""
+        room = self.width - dp(FIELD_GAP) * (len(texts) - 1)
+        lengths = [beats for _, beats in self.count]
+        least = [self._least(text) if len(text) < 2 else 0.0 for text in texts]
+        narrow: set[int] = set()
+        while True:
+            wide = [n for n in range(len(texts)) if n not in narrow]
+            left = room - sum(least[n] for n in narrow)
+            share = left / (sum(lengths[n] for n in wide) or 1)
+            more = {n for n in wide if lengths[n] * share < least[n]}
+            if not more or len(more) == len(wide):
+                return [least[n] if n in narrow else lengths[n] * share for n in range(len(texts))]
+            narrow |= more
+
+    def _texture(self, text: str) -> Texture:
+        if (text, self.font_size) not in self._textures:
+            label = CoreLabel(text=text or " ", font_size=self.font_size, bold=True, color=(1, 1, 1, 1))
+            label.refresh()
+            self._textures[text, self.font_size] = label.texture
+        return self._textures[text, self.font_size]
+
     def draw(self, *_: object) -> None:
         """Draw all fields."""
         self.canvas.clear()
-        length = sum(beats for _, beats in self.count) or 1
-        gap, x = dp(6), float(self.x)
         with self.canvas:
-            for index, (syllable, beats) in enumerate(self.count):
-                width = (self.width + gap) * beats / length - gap
-                Color(rgba=self.lit if index == self.active else self.ground)
+            for text, x, width, lit in self.fields():
+                Color(rgba=self.lit if lit else self.ground)
                 SmoothRoundedRectangle(pos=(x, self.y), size=(width, self.height), radius=[dp(14)])
-                label = CoreLabel(text=syllable, font_size=self.font_size, bold=True, color=(1, 1, 1, 1))
-                label.refresh()
-                scale = min(1.0, (width - dp(4)) / max(1, label.texture.width))
-                size = (label.texture.width * scale, label.texture.height * scale)
-                Color(rgba=self.lit_ink if index == self.active else self.ink)
+                texture = self._texture(text)
+                scale = min(1.0, (width - dp(4)) / max(1, texture.width))
+                size = (texture.width * scale, texture.height * scale)
+                Color(rgba=self.lit_ink if lit else self.ink)
                 Rectangle(
-                    texture=label.texture,
+                    texture=texture,
                     size=size,
                     pos=(x + (width - size[0]) / 2, self.center_y - size[1] / 2),
                 )
-                x += width + gap
 
 
 def _rgba(colour: str) -> tuple[float, float, float, float]:

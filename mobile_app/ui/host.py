@@ -10,6 +10,7 @@ from kivy.uix.widget import Widget
 from mobile_app.core.history import History
 from mobile_app.core.interfaces import System
 from mobile_app.core.settings import Preferences
+from mobile_app.core.teacher import Teacher
 from mobile_app.core.translations import Translator
 from mobile_app.ui.listening import Listening
 from mobile_app.ui.look import Look
@@ -22,12 +23,14 @@ class Host(Protocol):
 
     root: Any  # the window's content, of this app's own kind
     animated: bool
+    still: bool  # the user has asked the system for less that moves
     theme: Theme
     tr: Translator
     look: Look
     settings: Preferences
     system: System
     history: History
+    teacher: Teacher
     listening: Listening
     shown: Shown
 
@@ -71,6 +74,18 @@ class Host(Protocol):
         self, scores: dict[str, float], chosen: str | None, on_pick: Callable[[str], None], title: str = ""
     ) -> None:
         """Let the user pick a dance, any that there is; the likeliest first."""
+
+    def correct(self, line: int, truth: str | None) -> None:
+        """The user says what a song of the history is; that teaches, too."""
+
+    def give_away(self) -> None:
+        """Save what was learnt as a file for others."""
+
+    def take_taught(self) -> None:
+        """Let the user pick what somebody else has taught, and take it over."""
+
+    def forget_taught(self) -> None:
+        """Corrections, and what was learnt from them, are gone."""
 
     def change_settings(self, **values: object) -> None:
         """Take over new choices, and keep them."""

@@ -59,6 +59,7 @@ class Keyboard:
             self.focus.focus = True
             return True
         if self.focus is not None and self.focus.get_root_window() is not None:
+            self.focus.dispatch("on_press")  # what counts on time
             self.focus.dispatch("on_release")
             return True
         if key == SPACE and sheet is None and self._app.root.ids.screens.current == "listen":

@@ -114,9 +114,8 @@ class LineScreen(SessionScreen):
             self.app.ask_dance(keys, self.line.result, self._correct)
 
     def _correct(self, truth: str | None) -> None:
-        line = self.line
-        if line:
-            self.app.change_history(lambda: self.app.history.correct(line.id, truth), session=line.session)
+        if self.line:
+            self.app.correct(self.line.id, truth)
 
     def toggle_sound(self) -> None:
         """Play the sound of this song, or stop it."""

@@ -12,11 +12,12 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Obj
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.screenmanager import Screen
 
+from mobile_app.core.count import Delay, delay_setting
 from mobile_app.core.daytime import time_of_day
 from mobile_app.core.history import Heard
 from mobile_app.core.session import Session, Snapshot
 from mobile_app.core.tap_tempo import TapTempo
-from mobile_app.ui import drawings
+from mobile_app.ui import counting, drawings  # noqa: F401  (listen.kv uses their widgets)
 from mobile_app.ui.host import host
 from mobile_app.ui.widgets import Card, Note, Sheet, TextButton, Touchable, Words
 from runtime.answer import clock
@@ -25,6 +26,7 @@ from runtime.dances import OTHER, dance
 Builder.load_file(str(Path(__file__).with_name("listen.kv")))
 
 ROWS = 4  # of the set list, on the first screen
+NOTICEABLE = 0.02  # s that the count is apart from taps
 TIGHT = 660  # dp: on screens less high, everything is closer together
 
 
@@ -133,16 +135,27 @@ class TapSheet(Sheet):
         tr = self.app.tr
         self._beats = beats_per_bar
         self._tempo = TapTempo()
+        self._delay = Delay()
         self.told = Words(text=tr("Tap the button at every beat."), halign="center")
         self.pad = TextButton(text=tr("Tap"), kind="filled", size_hint=(1, None), height=dp(120))
         self.pad.bind(on_press=lambda _: self.tap(time.monotonic()))
         self.add(self.told, self.pad)
         if measured:
             self.add(Note(text=tr("Measured: {tempo}", tempo=measured), halign="center"))
+        self.match = TextButton(
+            text=tr("Match the count to my taps"), pos_hint={"center_x": 0.5}, shown=False
+        )
+        self.match.bind(on_release=lambda _: self.match_count())
+        self.ids.panel.fbind("width", self.match.setter("room"))
+        self.add(self.match)
         self.add_buttons((tr("Done"), "plain", self.dismiss))
 
     def tap(self, seconds: float) -> None:
         """The button was tapped at a time."""
+        session = self.app.listening.session
+        self._delay.tap(seconds, session.snapshot.pulse if session else None)
+        late = self._delay.seconds
+        self.match.shown = late is not None and abs(late) >= NOTICEABLE
         bpm = self._tempo.tap(seconds)
         if bpm is None:
             return
@@ -151,6 +164,15 @@ class TapSheet(Sheet):
         if self._beats:
             told += "  ·  " + tr("{tempo} bars a minute", tempo=self.app.tr.decimal(bpm / self._beats))
         self.told.text = told
+
+    def match_count(self) -> None:
+        """The count is to come with the taps."""
+        late = self._delay.seconds
+        if late is not None:
+            before = self.app.settings.count_delay
+            self.app.change_settings(count_delay=delay_setting(before, late))
+            self._delay, self.match.shown = Delay(), False
+            self.app.toast(self.app.tr("The count comes with your taps now."))
 
 
 class ListenScreen(Screen):
@@ -294,7 +316,11 @@ class ListenScreen(Screen):
         """Let the timeline scroll between two updates."""
         session, shown = self.app.listening.session, self.app.shown
         if shown.mode == "running" and not shown.file_name and session:
-            behind = 0.0 if self.app.settings.thrifty else min(0.5, Clock.get_boottime() - self._shown_at)
+            behind = (
+                0.0
+                if self.app.settings.thrifty or shown.still
+                else min(0.5, Clock.get_boottime() - self._shown_at)
+            )
             self.timeline.now = session.snapshot.elapsed + behind
 
     # What the user does
@@ -344,8 +370,7 @@ class ListenScreen(Screen):
             return
         line = self._line(session.snapshot)
         if line is not None:
-            history, row = self.app.history, session.snapshot.saved
-            self.app.change_history(lambda: history.correct(line, truth), session=row)
+            self.app.correct(line, truth)
 
     def tap_tempo(self) -> None:
         """Tap along."""

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from mobile_app.core.announcer import Announcer, Manner
+from mobile_app.core.count import Pulse
 from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.interfaces import AudioSource, Permission, Platform
+from mobile_app.core.metronome import BUZZ, Metronome
 from mobile_app.core.problems import Problem
 from mobile_app.core.session import Options, Session, State
 from mobile_app.core.settings import MEGABYTE, Preferences
+from mobile_app.core.teacher import Teacher
 from mobile_app.core.translations import mark
 from mobile_app.ui.look import Look
 from runtime import Model, ModelError
@@ -30,6 +33,8 @@ NEXT_TIME = (
     "model",
     "danced",
     "nothing_else",
+    "beats",
+    "learn",
 )  # settings that a session keeps to its end
 
 
@@ -43,6 +48,7 @@ class Listening:
     look : Look
     settings : callable
         The settings as they are now.
+    teacher : Teacher
     post : callable
         Runs a function on the screen's thread, soon.
     on_change : callable
@@ -57,12 +63,14 @@ class Listening:
         history: History,
         look: Look,
         settings: Callable[[], Preferences],
+        teacher: Teacher,
         *,
         post: Callable[[Callable[[], None]], None],
         on_change: Callable[[], None],
         recording: str | None = None,
     ) -> None:
         self.platform = platform
+        self.teacher = teacher
         self.session: Session | None = None
         self.models: dict[str, Model] = {}
         self._history = history
@@ -75,6 +83,7 @@ class Listening:
         self._awake = False
         self._told_listening = False
         self._in_background = False
+        self._metronome = Metronome(lambda: platform.system.vibrate((BUZZ,)))
         self.tell_again()
 
     # Starting
@@ -128,8 +137,16 @@ class Listening:
             post=self._post,
             on_change=self._changed,
             on_answer=Announcer(self.platform.system, lambda: self._manner).hear,
+            on_pulse=self._buzz,
+            load_beats=self.platform.load_beats,
+            teacher=self.teacher if self._settings().learn else None,
             source_name=name,
         )
+
+    def _buzz(self, pulse: Pulse | None) -> None:
+        """From the listener's thread."""
+        if self._settings().buzz_one:
+            self._metronome.hear(pulse)
 
     def _options(self) -> Options:
         settings = self._settings()
@@ -141,6 +158,8 @@ class Listening:
             keep_audio=settings.keep_audio,
             audio_limit=int(settings.audio_limit) * MEGABYTE,
             chunk_seconds=settings.chunk_seconds,
+            beats=settings.beats,
+            lead=settings.count_delay / 1000,
         )
 
     def _start(self, name: str, open_source: Callable[[], AudioSource]) -> None:
@@ -158,17 +177,25 @@ class Listening:
         """Those of the model that the settings name, as far as that is known without loading it."""
         name = self._settings().model
         if name in self.models:
-            return tuple(self.models[name].info.labels)
+            return tuple(self._taught(self.models[name]).info.labels)
         try:
             listed = shipped()
             entry = listed.get(name) or next(iter(listed.values()))
-            return tuple(entry["classes"])
+            learnt = self.teacher.dances(entry["sha256"]) if self._settings().learn else ()
+            return learnt or tuple(entry["classes"])
         except (ModelError, KeyError, StopIteration) as error:
             log.warning("no list of dances: %s", error)
             return DANCE_KEYS
 
     def load_model(self) -> Model:
-        """The model that the settings name, else the standard one; called in the listener's thread."""
+        """The model that the settings name, with what the user has taught it; in the listener's thread."""
+        return self._taught(self.base_model())
+
+    def _taught(self, base: Model) -> Model:
+        return self.teacher.model(base) if self._settings().learn else base
+
+    def base_model(self) -> Model:
+        """The model that the settings name, else the standard one."""
         name = self._settings().model
         if name not in self.models:
             try:

@@ -121,6 +121,20 @@ class SettingsScreen(Screen):
             self._switch("vibrate", tr("Vibrate"), tr("When a dance begins, each family in its own rhythm")),
             self._switch("speak", tr("Say the name"), tr("When a dance begins")),
         )
+        self.delay = Note(text=self.count_delay())
+        self._card(
+            tr("The count"),
+            self._switch(
+                "count",
+                tr("Show the count"),
+                tr("In phase with the music. A tap on it says: this is the one."),
+            ),
+            self._switch("buzz_one", tr("Buzz on the one"), tr("Short, at the beginning of every bar")),
+            self._switch("still", tr("Keep the screen calm"), tr("Nothing lights up, nothing moves")),
+            self.delay,
+            self._button(tr("Tap along"), "note", self.tap_along),
+            self._button(tr("Set back"), "back", lambda: self.app.change_settings(count_delay=0)),
+        )
         self._card(
             tr("Privacy"),
             Note(text=tr("Everything stays on this device. The app has no access to the internet.")),
@@ -134,7 +148,51 @@ class SettingsScreen(Screen):
                 self.audio_taken(),
             ),
         )
+        self._teaching_card()
         self._history_card()
+
+    def _teaching_card(self) -> None:
+        """What corrections have taught, to give to others, to take from them, and to forget."""
+        tr, teacher = self.app.tr, self.app.teacher
+        detail = tr("A few snapshots of the spectrum are kept with each, never the sound.")
+        rows: list[Any] = [
+            self._switch("learn", tr("Learn from corrections"), detail),
+            Note(text=self.what_was_learnt()),
+        ]
+        if teacher.learnt:
+            rows.append(self._button(tr("Save what was learnt"), "export", self.app.give_away))
+        rows.append(self._button(tr("Open a taught file"), "folder", self.app.take_taught))
+        if teacher.something:
+            rows.append(self._button(tr("Forget what I taught"), "delete", self.ask_forget_taught, "danger"))
+        self._card(tr("Your music"), *rows)
+
+    def what_was_learnt(self) -> str:
+        """How much was corrected, and what came of it."""
+        tr, teacher = self.app.tr, self.app.teacher
+        kept, learnt = len(teacher.corrections), teacher.learnt
+        if learnt:
+            text = tr.plural("Learnt from {count} correction.", "Learnt from {count} corrections.", learnt)
+        elif kept:
+            text = tr.plural(
+                "{count} correction is kept. It is used once it surely helps.",
+                "{count} corrections are kept. They are used once they surely help.",
+                kept,
+            )
+        else:
+            text = tr("Nothing was corrected yet.")
+        if teacher.given:
+            text += " " + tr("A file that somebody gave you counts, too.")
+        return str(text)
+
+    def ask_forget_taught(self) -> None:
+        """Ask, then forget what was taught."""
+        tr = self.app.tr
+        ConfirmSheet(
+            tr("All corrections, and what was learnt from them, are gone for good. The history stays."),
+            tr("Forget it"),
+            self.app.forget_taught,
+            title=tr("Forget what you taught?"),
+        ).open()
 
     def _history_card(self) -> None:
         """Backup and restore; the files that were put aside, each with what can be done with it."""
@@ -184,6 +242,23 @@ class SettingsScreen(Screen):
         taken = self.app.history.audio_bytes() / MEGABYTE
         return str(self.app.tr("{megabytes} MB are in use.", megabytes=self.app.tr.decimal(taken)))
 
+    def count_delay(self) -> str:
+        """How early the count is shown, and how that is set."""
+        tr, delay = self.app.tr, self.app.settings.count_delay
+        told = (
+            tr("The count is shown {ms} ms late.", ms=-delay)
+            if delay < 0
+            else tr("The count is shown {ms} ms early: microphone and screen need their time.", ms=delay)
+        )
+        return str(told + " " + tr("If it misses the beat, tap along while music plays."))
+
+    def tap_along(self) -> None:
+        """Compare taps with the count."""
+        if self.app.listening.busy:
+            self.app.screen("listen").tap_tempo()
+        else:
+            self.app.toast(self.app.tr("Listen to some music first, then tap along."))
+
     def model_names(self) -> dict[str, str]:
         """Models to choose from: name → words; '' is the standard one."""
         try:
@@ -191,7 +266,8 @@ class SettingsScreen(Screen):
         except ModelError as error:
             log.warning("no list of models: %s", error)
             names = []
-        return {"": self.app.tr("Standard model")} | {name: name for name in names[1:]}
+        own = {str(path): name for name, path in self.app.teacher.files().items()}
+        return {"": self.app.tr("Standard model")} | {name: name for name in names[1:]} | own
 
     def _card(self, title: str, *rows: Any) -> None:
         card = Card(spacing=self.app.theme.body)
@@ -221,6 +297,7 @@ class SettingsScreen(Screen):
         for name, row in self.switches.items():
             row.active = getattr(self.app.settings, name)
         self.danced.text = self.app.shown.danced
+        self.delay.text = self.count_delay()
 
     def ask_forget(self) -> None:
         """Ask, then delete the whole history."""
@@ -233,6 +310,8 @@ class SettingsScreen(Screen):
         if aside := self.app.history.put_aside():
             names = "; ".join(aside_label(name, tr) for name in aside)
             message += " " + tr("So is what was put aside: {names}.", names=names)
+        if self.app.teacher.something:
+            message += " " + tr("What you taught stays: the settings forget it.")
         ConfirmSheet(
             message,
             tr("Delete everything"),

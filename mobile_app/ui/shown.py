@@ -46,6 +46,7 @@ class Shown(EventDispatcher):
     can_confirm = BooleanProperty(False)
     answered = BooleanProperty(False)
     tellable = BooleanProperty(False)  # it plays, and the user may say what it is
+    still = BooleanProperty(False)  # nothing is to move or to light up
 
     def fill_from(self, session: Session | None, look: Look, *, settings_help: bool = False) -> None:
         """Show a session as it is now.

@@ -1,9 +1,9 @@
 """What an hour of listening costs: `python -m tests.mobile_app.battery`.
 
 Prints the seconds that one core works per second of sound, without the screen, for each setting of 'New
-result every' and for 'Spare the battery'; and from that, with the power that a busy core draws, the part of a
-phone's battery that an hour takes. The power is an assumption, named in the output, and the rest of the phone
-(screen, microphone) comes on top.
+result every', without the count, and for 'Spare the battery'; and from that, with the power that a busy core
+draws, the part of a phone's battery that an hour takes. The power is an assumption, named in the output, and
+the rest of the phone (screen, microphone) comes on top.
 """
 
 import argparse
@@ -18,8 +18,10 @@ from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.listener import Feed, Listener, Options
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.settings import STRIDE_FRAMES, Preferences
+from mobile_app.core.teacher import Teacher
 from runtime import Model
 from runtime.audio import read
+from runtime.beat_activations import BeatModel
 from runtime.mel import FRAME_RATE
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "rumba.ogg"
@@ -34,10 +36,12 @@ def work_per_second(model: Model, preferences: Preferences, seconds: int) -> flo
         listener = Listener(
             lambda: model,
             history,
-            Options(preferences.stride, chunk_seconds=preferences.chunk_seconds),
+            Options(preferences.stride, chunk_seconds=preferences.chunk_seconds, beats=preferences.beats),
             MICROPHONE,
             on_news=lambda: None,
             on_end=lambda feed, error: None,
+            load_beats=BeatModel.load,
+            teacher=Teacher(Path(folder)),
         )
         feed = Feed(RingBuffer(8 * rate), rate)
         listener.start()
@@ -64,7 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
     work_per_second(model, Preferences(), 10)  # the first is slower: caches, and code that is loaded
     print("setting  update  work per second of sound  an hour at this speed")
     choices = {name: Preferences(update_rate=name) for name in STRIDE_FRAMES}
-    for name, preferences in (choices | {"thrifty": Preferences(thrifty=True)}).items():
+    choices |= {"no count": Preferences(count=False), "thrifty": Preferences(thrifty=True)}
+    for name, preferences in choices.items():
         work = work_per_second(model, preferences, options.seconds)
         share = work * options.watts / options.battery
         print(f"{name:8s} {preferences.stride / FRAME_RATE:4.0f} s  {1000 * work:21.1f} ms  {share:20.2%}")

@@ -36,6 +36,7 @@ class Phone(DesktopSystem):
         self.permission = Permission.GRANTED
         self.answer = Permission.GRANTED
         self.dark = False
+        self.calm = False
         self.opened_settings = 0
         self.backup: Path | None = None  # that is picked; None: the app's own list is to serve
         self.bars = (0.0, 0.0, 0.0, 0.0)
@@ -84,10 +85,13 @@ class Phone(DesktopSystem):
         wanted, self.tile = self.tile, False
         return wanted
 
+    def reduced_motion(self) -> bool:
+        return self.calm
+
     def prefers_dark(self) -> bool:
         return self.dark
 
-    def pick_backup(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
+    def pick_document(self, beside: Path, on_picked: Callable[[Path | None], None]) -> bool:
         if self.backup is None:
             return False
         on_picked(Path(shutil.copyfile(self.backup, beside)))
@@ -112,7 +116,7 @@ class Hand(Driver):
             self.sources.append(self.next())
             return self.sources[-1]
 
-        platform = Platform(self.phone, microphone, FileSource, lambda _: model)
+        platform = Platform(self.phone, microphone, FileSource, lambda _: model, lambda: None)
         super().__init__(WhichDanceApp(platform, folder / "data", animated=False), size)
 
     @property

@@ -8,7 +8,9 @@ from tests.mobile_app import headless  # isort: skip  # noqa: F401
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
@@ -24,6 +26,7 @@ from kivy.uix.label import Label
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
+from mobile_app.core.count import Pulse
 from mobile_app.core.history import MICROPHONE, Draft, Heard
 from mobile_app.core.interfaces import Platform
 from mobile_app.core.problems import Notice, Problem
@@ -35,10 +38,13 @@ from mobile_app.core.translations import LANGUAGES
 from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
+from mobile_app.ui.drawings import CountView
 from mobile_app.ui.files import FileSheet
-from mobile_app.ui.widgets import Card, Touchable
+from mobile_app.ui.host import host
+from mobile_app.ui.listen import TapSheet
+from mobile_app.ui.widgets import Card, FitLabel, Touchable
 from runtime import Answer, Model, Prediction
-from runtime.dances import DANCE_KEYS, OTHER
+from runtime.dances import DANCE_KEYS, OTHER, dance
 from runtime.live import Level
 from tests.mobile_app.driver import Driver, visible
 
@@ -57,6 +63,8 @@ OVERLAP = 3.0  # px, in both directions
 FILE_NAME = "07 - Orquesta de la Habana - Bésame mucho (remastered 2004).flac"
 SESSION_NAME = "Abschlussball der Tanzschule"
 OWN_WORDS = (FILE_NAME, SESSION_NAME)  # the user's, as long as they like: may end in dots
+LEAST_WORDS = 0.8  # of the size of running text: what words are to have, however narrow their place is
+SHRUNKEN = 0.85  # of that, or of what they would have: less is seen
 LEAST_ANSWER = 26  # sp of the dance's name, however long it is
 
 
@@ -137,6 +145,13 @@ def defects() -> Iterator[str]:
     labels = [w for w in widgets if isinstance(w, Label) and w.text.strip()]
     for label in labels:
         yield from _of_label(label)
+    for view in widgets:
+        if isinstance(view, CountView):
+            for text, _, width, _ in view.fields():
+                if view._texture(text).width > width + SLACK:
+                    yield f"{text!r} of a count is {view._texture(text).width} px wide in {width:.0f}"
+            if view._texture("X").height > view.height + SLACK:
+                yield f"a count is {view._texture('X').height} px high in {view.height:.0f}"
     solid: list[tuple[Widget, Box]] = [(label, drawn(label)) for label in labels]
     solid += [(w, box(w)) for w in widgets if isinstance(w, Touchable) and not w.disabled]
     for widget, place in solid:
@@ -165,6 +180,11 @@ def _of_label(label: Label) -> Iterator[str]:
         yield f"{label.text!r}: {high} px high in {label.height:.0f}"
     if wide > label.width + SLACK:
         yield f"{label.text!r}: {wide} px wide in {label.width:.0f}"
+    least = 0.0
+    if isinstance(label, FitLabel):
+        least = SHRUNKEN * min(label.largest, LEAST_WORDS * host().theme.body)
+    if label.font_size < least and not any(text in label.text for text in OWN_WORDS):
+        yield f"{label.text!r}: shrunken to {label.font_size:.0f} px, of {label.largest:.0f}"
     if label.is_shortened and not any(text in label.text for text in OWN_WORDS):
         yield f"{label.text!r}: shortened in {label.width:.0f} px"
     if label.text_size[0] and not label.is_shortened:
@@ -190,6 +210,11 @@ def heard(key: str | None, start: float = 0.0, started: datetime | None = None) 
     at, best = (started or datetime.now(UTC)) + timedelta(seconds=start), key or "tango"
     also = () if key else ("viennese_waltz",)
     return Heard(start, start + 185.0, at, key, best, also, 0.87, scores(best), 236.0, 59.0)
+
+
+def endless(beats_per_bar: int, position: int | None) -> Pulse:
+    """A beat that does not end, so that the screen stays as it is."""
+    return Pulse(time.monotonic() - 1, 10_000.0, position, beats_per_bar)
 
 
 class Parade:
@@ -219,6 +244,8 @@ class Parade:
             self.entries.append(draft.id or 0)
         with WavWriter(history.audio_folder / "sound.wav", 8000) as writer:
             writer.write(np.ones(8000, np.float32), 8000)
+        self.app.teacher.hear("a", np.zeros((1, 1, 224, 224), np.uint8))
+        self.app.teacher.correct("a", "rumba")  # so that there is something to forget
         (folder / "data" / "history.damaged-20260501T201500-1.sqlite").touch()
         self.lines = [history.lines(entry)[0].id for entry in self.entries]
         history.correct(self.lines[1], "cha_cha_cha")
@@ -302,6 +329,17 @@ class Parade:
         for key in ("two", "none"):
             yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
             yield f"result, {key}", lambda key=key: self.session(State.FINISHED, key, lines=0)
+        for key in ("viennese_waltz", "cha_cha_cha", "jive", "tango", "rumba", "quickstep"):
+            yield (
+                f"recognised and counted, {key}",
+                lambda key=key: self.session(
+                    State.LISTENING, key, pulse=endless(dance(key).beats_per_bar or 4, 1)
+                ),
+            )
+        yield (
+            "recognised, the one unsure",
+            lambda: self.session(State.LISTENING, "slow_foxtrot", pulse=endless(4, None)),
+        )
         yield "recognised, notice", lambda: self.session(State.LISTENING, "viennese_waltz", notice=notice)
         yield "paused", lambda: self.session(State.PAUSED, "slow_foxtrot", problem=Problem.PAUSED)
         yield "paused early", lambda: self.session(State.PAUSED, "", problem=long)
@@ -325,6 +363,13 @@ class Parade:
         yield "it is", lambda: (self.session(State.LISTENING, "rumba"), app.screen("listen").tell())
         yield "which dance", lambda: (self.session(State.FINISHED, None), app.screen("listen").correct())
         yield "tap tempo", lambda: app.screen("listen").tap_tempo()
+
+        def match() -> None:
+            app.screen("listen").tap_tempo()
+            [sheet] = [w for w in Window.children if isinstance(w, TapSheet)]
+            sheet.match.shown = True
+
+        yield "tap tempo, apart from the count", match
         yield "rename", lambda: app.screen("evening").rename()
         yield "delete", lambda: app.screen("line").delete()
         yield "delete the sound", lambda: (app.show_line(last), app.screen("line").delete_sound())
@@ -343,6 +388,7 @@ class Parade:
             lambda: app.screen("settings").ask_delete(app.history.put_aside()[0]),
         )
         yield "what is danced", lambda: app.ask_danced()
+        yield "forget what was taught", lambda: app.screen("settings").ask_forget_taught()
         yield "about", lambda: app.go("about")
         yield "delete all", lambda: app.screen("settings").ask_forget()
 
@@ -400,24 +446,26 @@ def settle() -> None:
         Builder.sync()
 
 
+@contextmanager
+def parade(folder: Path) -> Iterator[Parade]:
+    """The app in a folder, to be walked through."""
+    (folder / FILE_NAME).touch()
+    system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
+    platform = Platform(system, lambda: FileSource(""), FileSource, lambda _: Model.load(threads=1))
+    driver = Driver(WhichDanceApp(platform, folder / "data", animated=False))
+    yield Parade(driver, folder)
+    driver.app.listening.session = None
+    driver.close()
+
+
 def main() -> int:
     """Print all defects; shapes may be named, else all are looked at."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / FILE_NAME).touch()
-        system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
-        platform = Platform(system, lambda: FileSource(""), FileSource, lambda _: Model.load(threads=1))
-        driver = Driver(WhichDanceApp(platform, folder / "data", animated=False))
-        parade = Parade(driver, folder)
-        count = 0
-        for defect in parade.look(
-            tuple(LANGUAGES), CHOICES["text_size"], tuple(sys.argv[1:]) or tuple(SHAPES)
-        ):
+    count = 0
+    with tempfile.TemporaryDirectory() as name, parade(Path(name)) as walk:
+        for defect in walk.look(tuple(LANGUAGES), CHOICES["text_size"], tuple(sys.argv[1:]) or tuple(SHAPES)):
             print(defect, flush=True)
             count += 1
         print(count, "defects")
-        driver.app.listening.session = None
-        driver.close()
     return 1 if count else 0
 
 

@@ -12,6 +12,7 @@ from tests.mobile_app import headless  # isort: skip  # noqa: F401
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import soundfile
 from PIL import Image
 
 from mobile_app.core import session
+from mobile_app.core.count import Pulse
 from mobile_app.core.interfaces import Platform
 from mobile_app.core.session import State
 from mobile_app.devices.desktop import DesktopSystem
@@ -64,8 +66,13 @@ class Studio:
         self.speed = SPEED
         soundfile.write(self.party, *party())
         system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=folder)
+        # Several times as fast, there is nothing to count: the pictures hold a one.
         platform = Platform(
-            system, self.microphone, FileSource, lambda name: Model.load(name or None, threads=1)
+            system,
+            self.microphone,
+            FileSource,
+            lambda name: Model.load(name or None, threads=1),
+            lambda: None,
         )
         self.driver = Driver(WhichDanceApp(platform, folder / "data", animated=False), SHAPES["upright"])
         self.app = self.driver.app
@@ -124,7 +131,7 @@ class Studio:
         self.speed = SPEED
         app.listening.listen()
         self.heard(62)
-        self.everywhere("recognised")
+        self.everywhere("recognised", self.hold_the_one)
         driver.resize(*SHAPES["tablet"])
         self.shoot("recognised-dark-tablet")
         app.change_settings(theme="light")
@@ -165,7 +172,7 @@ class Studio:
         keys = ["slow_waltz", "tango", "viennese_waltz", "rumba", "samba", "jive", "quickstep"]
         samples, rate, _ = medley([key for key in keys if (EXAMPLES / f"{key}.ogg").exists()], 40.0, 1)
         soundfile.write(self.party, samples, rate)
-        app.change_settings(theme="light")
+        app.change_settings(theme="light", count=False)
         driver.resize(*SHAPES["upright"])
         app.go("listen")
         app.listening.listen()
@@ -173,6 +180,7 @@ class Studio:
         self.shoot("set-list-light-upright")
         assert app.shown.mode == "running", "the set list was shot too late: the evening was over"
         self.finished()
+        app.change_settings(count=True)
         session = app.listening.session.snapshot.saved
         app.history.rename(session, "Ball at the club")
         app.show_evening(session)
@@ -181,6 +189,11 @@ class Studio:
         self.everywhere("history")
         app.change_settings(theme="light")
         driver.resize(*SHAPES["upright"])
+
+    def hold_the_one(self) -> None:
+        """Count, and stay on the one."""
+        self.app.listening.session._show(pulse=Pulse(time.monotonic() - 1, 10_000.0, 1, 3))
+        time.sleep(0.05)
 
     def sheet(self) -> None:
         """Ask which dance it was, once."""

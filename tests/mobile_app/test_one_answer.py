@@ -147,7 +147,7 @@ def test_a_cue_sheet(history: History, tmp_path: Path) -> None:
 def test_cells_and_columns(history: History) -> None:
     history.save(draft(2, "samba", name="=1+1"))
     evenings = [(entry, history.lines(entry.id)) for entry in history.entries()]
-    [theirs] = csv.DictReader(io.StringIO(export.as_csv(evenings)))
+    [theirs] = csv.DictReader(io.StringIO(export.as_csv(evenings).removeprefix("\ufeff")))
     text = io.StringIO()
     CsvRecordings(text, DANCE_KEYS, dialect="excel").add(Outcome("=1+1", rumba()))
     [ours] = csv.DictReader(io.StringIO(text.getvalue().removeprefix("\ufeff")))

@@ -304,7 +304,8 @@ def test_the_stage_holds_the_app_and_starts_from_its_main(tmp_path: Path) -> Non
         f"mobile_app/locale/{code}/LC_MESSAGES/whichdance.mo" for code in ("en", "de", "cs", "es")
     } <= files
     default = next(iter(shipped().values()))["file"]
-    assert {file for file in files if file.endswith(".onnx")} == {f"runtime/models/{default}"}
+    networks = {file for file in files if file.endswith(".onnx")}
+    assert networks == {f"runtime/models/{default}", "runtime/models/beats.onnx"}
     assert not any(file.startswith("runtime/command") for file in files)
     assert not any(
         "build" in file or "test" in file or file.endswith((".po", ".spec", ".md")) for file in files
@@ -320,6 +321,9 @@ def test_the_stage_holds_the_app_and_starts_from_its_main(tmp_path: Path) -> Non
         "import mobile_app.core.session, mobile_app.devices.android, mobile_app.core.translations as t\n"
         "from runtime.model import resolve, shipped\n"
         "assert list(shipped()) == [next(iter(shipped()))] and resolve().is_file()\n"
+        "from runtime.beat_activations import shipped_beats\n"
+        "assert shipped_beats().is_file()\n"
+        "import mobile_app.core.teacher\n"
         "print(t.Translator('de')('Settings'))\n"
     )
     folder = tmp_path / "app"

@@ -1,9 +1,11 @@
 """Slow: half an hour in ninety seconds, and a microphone that is none."""
 
 import gc
+import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from kivy.base import EventLoop
+from kivy.core.window import Window
 
 from mobile_app.core.history import History
 from mobile_app.core.listener import Options
@@ -20,11 +24,14 @@ from mobile_app.devices.desktop import DesktopSystem
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui.app import WhichDanceApp
 from mobile_app.ui.drawings import RoundButton
+from mobile_app.ui.listen import TapSheet
 from runtime import Model
 from runtime.audio import read
 from tests.mobile_app.conftest import Screen
 from tests.mobile_app.driver import Driver
 from tests.mobile_app.evening import medley
+from tests.mobile_app.waltz import RATE as WALTZ_RATE
+from tests.mobile_app.waltz import waltz
 
 ROOT = Path(__file__).parents[2]
 WALTZ = ROOT / "examples" / "viennese_waltz.ogg"
@@ -137,6 +144,99 @@ def test_through_a_virtual_microphone(loudspeaker: list[str], tmp_path: Path) ->
     driver.close()
     assert line.dance == "viennese_waltz"
     assert entry.source == "microphone"
+
+
+class Observer:
+    """Hears when the music comes in, by another way than the app: parec, read as it comes."""
+
+    def __init__(self) -> None:
+        self._times: list[float] = []  # when each block came
+        self._blocks: list[np.ndarray] = []
+        self._stop = threading.Event()
+        self._command = ["parec", "--device=microphone", "--latency-msec=5", "--format=float32le"]
+        self._command += ["--rate=44100", "--channels=1", "--raw"]
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with subprocess.Popen(self._command, stdout=subprocess.PIPE, bufsize=0) as recorder:
+            assert recorder.stdout is not None
+            while not self._stop.is_set():
+                data = recorder.stdout.read(4 * 441)
+                self._times.append(time.monotonic())
+                self._blocks.append(np.frombuffer(data[: len(data) // 4 * 4], np.float32))
+            recorder.kill()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+
+    def offset(self, music: np.ndarray) -> float:
+        """The time of `time.monotonic` at which the music's first sample came in."""
+        lengths = np.array([len(block) for block in self._blocks])
+        heard = np.concatenate(self._blocks)
+        ends = np.cumsum(lengths) / WALTZ_RATE
+        began = float(np.min(np.array(self._times) - ends))  # the least late block tells
+        size = 1 << int(np.ceil(np.log2(len(heard) + len(music))))
+        both = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(music, size)), size)
+        lag = int(both[: len(heard)].argmax())
+        return began + lag / WALTZ_RATE
+
+
+@pytest.mark.timeout(300)
+def test_the_count_is_on_the_beat_through_a_virtual_microphone(
+    loudspeaker: list[str], tmp_path: Path
+) -> None:
+    """Somebody taps along to what is heard, as the settings ask for; from then on within 50 ms."""
+    model = shipped_model()
+    pytest.importorskip("sounddevice")
+    if shutil.which("parec") is None:
+        pytest.skip("parec is not installed (Debian: pulseaudio-utils)")
+    samples, beats = waltz(75.0)
+    music = tmp_path / "waltz.wav"
+    soundfile.write(music, samples, WALTZ_RATE)
+    system = DesktopSystem(copy=lambda _: None, allow_sleep=lambda _: None, folder=tmp_path)
+    app = WhichDanceApp(desktop.platform(system), tmp_path / "data", animated=False)
+    app.listening.models[""] = model
+    driver, observer = Driver(app), Observer()
+    try:
+        with subprocess.Popen([*loudspeaker, str(music)]) as player:
+            driver.tap(driver.find(kind=RoundButton))
+            row = app.screen("listen").view.ids.counting
+            driver.until(lambda: row.shown and not row.words, seconds=40)
+            began = observer.offset(samples[: 5 * WALTZ_RATE])
+            app.screen("listen").tap_tempo()
+            [sheet] = [widget for widget in Window.children if isinstance(widget, TapSheet)]
+            hand = np.random.default_rng(1)
+            for beat in beats[beats + began > time.monotonic() + 0.2][:12]:
+                driver.until(lambda beat=beat: time.monotonic() >= began + beat - 0.002)
+                sheet.tap(began + beat + hand.normal(0, 0.015))
+            if sheet.match.shown:
+                sheet.match_count()
+            sheet.dismiss(animation=False)
+            time.sleep(0.5)
+            shown: list[tuple[float, int]] = []
+            before, end = -1, time.monotonic() + 20
+            while time.monotonic() < end:
+                EventLoop.idle()
+                if row.words or row.active != before:
+                    before = -1 if row.words else row.active
+                    if before >= 0:
+                        shown.append((time.monotonic(), before))
+                time.sleep(0.002)
+            player.terminate()
+    finally:
+        observer.close()
+        driver.tap(driver.find(kind=RoundButton))
+        driver.close()
+    apart = np.array([at - began - beats[np.abs(beats + began - at).argmin()] for at, _ in shown])
+    places = [int(np.abs(beats + began - at).argmin()) for at, _ in shown]
+    print(
+        f"delay {app.settings.count_delay} ms; apart {np.percentile(apart, [0, 10, 50, 90, 100]).round(3)} s"
+    )
+    assert len(shown) >= 20
+    assert np.abs(apart).max() <= 0.050
+    assert [field for _, field in shown] == [place % 3 for place in places]
 
 
 @pytest.mark.timeout(1500)

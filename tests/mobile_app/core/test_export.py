@@ -28,7 +28,10 @@ def test_as_csv_and_json(history: History) -> None:
     history.save(later)
     history.correct(history.lines(later.id or 0)[0].id, "jive")
     found = evenings(history)
-    rows = list(csv.DictReader(io.StringIO(export.as_csv(found))))
+    table = export.as_csv(found)
+    assert table.encode()[:3] == b"\xef\xbb\xbf"  # or Excel shows "Ãœbungsabend"
+    assert table.count("\ufeff") == 1
+    rows = list(csv.DictReader(io.StringIO(table.encode().decode("utf-8-sig"))))
     assert [row["source"] for row in rows] == ["song.mp3", "microphone", "microphone"]
     assert [row["dance"] for row in rows] == ["samba", "samba", "tango"]
     assert rows[0]["truth"] == "jive"

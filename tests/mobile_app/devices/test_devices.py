@@ -21,6 +21,7 @@ from mobile_app.core.ring import RingBuffer, Samples
 from mobile_app.devices import android, desktop
 from mobile_app.devices.file_source import FileSource
 from runtime import LiveClassifier, Model, ModelError
+from runtime.beat_activations import BeatModel, shipped_beats
 from runtime.model import InferenceEngine, ModelInfo, OnnxEngine
 from tests.conftest import ModelMaker, ToneMaker
 from tests.mobile_app.conftest import OWN_PROCESS
@@ -371,6 +372,36 @@ def test_android_engine_frees_what_it_takes(java: Java, tiny_model: Path) -> Non
     assert java("ai.onnxruntime.OnnxTensor").open == before  # type: ignore[attr-defined]
 
 
+def test_the_network_for_beats_runs_in_androids_engine(java: Java, tmp_path: Path) -> None:
+    """By the names of inputs and outputs, whatever their order; with the shipped file's metadata."""
+    shipped = shipped_beats()
+    path = Path(shutil.copyfile(shipped, tmp_path / "beats.onnx"))
+    describe(path)
+    before = java("ai.onnxruntime.OnnxTensor").open  # type: ignore[attr-defined]
+    engine = android.OrtEngine(path)
+    model = BeatModel.of(path, engine.metadata, engine)
+    assert model.dances == BeatModel.load().dances
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(1, 56, 30)).astype(np.float32)
+    state = np.zeros((1, model.state_size), np.float32)
+    told = np.zeros((1, len(model.dances)), np.float32)
+    heard, after = engine.compute(
+        ["activations", "new_state"], {"features": features, "dances": told, "state": state}
+    )
+    mean = features.mean(axis=1)
+    np.testing.assert_allclose(heard, np.stack([mean, mean - 1], axis=1), atol=1e-5)
+    np.testing.assert_array_equal(after, state + 1)
+    assert java("ai.onnxruntime.OnnxTensor").open == before  # type: ignore[attr-defined]
+
+
+def test_animations_that_were_removed_are_asked_for(java: Java) -> None:
+    system, settings = android.AndroidSystem(), java("android.provider.Settings$Global")
+    for scale, calm in ((1.0, False), (0.5, False), (0.0, True)):
+        settings.animatorScale = scale  # type: ignore[attr-defined]
+        assert system.reduced_motion() is calm
+    settings.animatorScale = 1.0  # type: ignore[attr-defined]
+
+
 def test_android_engine_refuses_what_is_no_model(java: Java, make_tiny_model: ModelMaker) -> None:
     with pytest.raises(ModelError, match=r"tiny\.onnx"):
         android.load_model(str(make_tiny_model()))
@@ -408,6 +439,7 @@ def test_system_does_all_the_rest_without_fuss(system: System) -> None:
     system.keep_awake(False)
     system.share_text("whichdance", "Rumba · 93 %")
     assert isinstance(system.prefers_dark(), bool)
+    assert isinstance(system.reduced_motion(), bool)
     assert len(system.insets()) == 4
     assert system.language()[:1].isalpha()
 
@@ -579,13 +611,13 @@ def test_android_saves_sound_and_takes_a_backup(java: Java, tmp_path: Path) -> N
     system.save_file("sound.wav", "audio/x-wav", tmp_path / "sound.wav", places.append)
     assert places == ["sound.wav"]
     assert (tmp_path / "there.wav").read_bytes() == content
-    assert system.pick_backup(tmp_path / "beside", places.append)
+    assert system.pick_document(tmp_path / "beside", places.append)
     assert places[-1] == tmp_path / "beside"
     assert (tmp_path / "beside").read_bytes() == content
     system.save_file("sound.wav", "audio/x-wav", tmp_path / "missing.wav", places.append)
     assert places[-1] is None
     activity.document = None  # type: ignore[attr-defined]
-    system.pick_backup(tmp_path / "beside", places.append)
+    system.pick_document(tmp_path / "beside", places.append)
     assert places[-1] is None
 
 

@@ -24,6 +24,10 @@ public class OnnxTensor implements OnnxValue {
         return new OnnxTensor(data, shape);
     }
 
+    public TensorInfo getInfo() {
+        return new TensorInfo(shape);
+    }
+
     public ByteBuffer getByteBuffer() {
         return data;
     }

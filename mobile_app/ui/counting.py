@@ -1,0 +1,95 @@
+"""The count on the first screen: in phase with the music, and put right by a tap on the one."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from kivy.clock import Clock
+from kivy.lang import Builder
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
+from kivy.uix.boxlayout import BoxLayout
+
+from mobile_app.core.count import Count, Moment, Pattern
+from mobile_app.core.session import Session, State
+from mobile_app.ui import drawings  # noqa: F401  (counting.kv uses its widgets)
+from mobile_app.ui.host import host
+from mobile_app.ui.widgets import Touchable
+
+Builder.load_file(str(Path(__file__).with_name("counting.kv")))
+
+FRAME = 1 / 60  # s
+LIT = 0.35  # of a beat that it is lit where it has no number
+UNNUMBERED = (("", 1.0),)  # a field for whatever beat it is
+
+
+class CountRow(Touchable, BoxLayout):
+    """What is counted now; a tap on it says that this is the one.
+
+    Attributes
+    ----------
+    fields : sequence of (str, float)
+        Syllables and their beats.
+    active : int
+        The syllable of this moment; -1 of none.
+    words : str
+        What stands there instead of numbers.
+    """
+
+    fields = ObjectProperty(UNNUMBERED)
+    active = NumericProperty(-1)
+    words = StringProperty()
+    shown = BooleanProperty(False)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._count = Count()
+        self._session: Session | None = None
+        self._told = False  # by the user, in this session
+        Clock.schedule_interval(self.tick, FRAME)
+
+    def tick(self, _: float) -> None:
+        """Show this moment; half a frame ahead, since what is drawn now is seen until the next."""
+        app = host()
+        session = app.listening.session
+        if session is not self._session:
+            self._session, self._count, self._told = session, Count(), False
+        if session is None or not app.settings.count or not app.settings.beats or not session.live:
+            self.shown = False
+            return
+        snapshot = session.snapshot
+        if snapshot.state is not State.LISTENING or not snapshot.first_after:
+            self.shown = False
+            return
+        now = time.monotonic() + FRAME / 2
+        self._count.follow(snapshot.pulse, now)
+        # With the first answer, so that nothing on the screen moves when a beat is found.
+        self.shown = snapshot.prediction is not None
+        self._show(self._count.at(now), snapshot.answer.dance)
+
+    def _show(self, moment: Moment | None, key: str | None) -> None:
+        app = host()
+        pattern = Pattern.of(key, moment.beats_per_bar) if moment and moment.beats_per_bar else None
+        if moment and pattern:
+            fields = tuple((app.tr(said) if len(said) > 1 else said, n) for said, n in pattern.syllables)
+            # Together, or one frame would light a field of the other count.
+            self.active, self.words = -1 if fields != self.fields else self.active, ""
+            self.fields, self.active = fields, pattern.at(moment)
+            return
+        self.fields = UNNUMBERED
+        self.active = 0 if moment and moment.phase < LIT and not app.shown.still else -1
+        self.words = app.tr("Tap here on the one") if moment else app.tr("Looking for the beat…")
+
+    def on_press(self) -> None:
+        """This is the one: at the touch itself, not when the finger is lifted."""
+        self.tell(time.monotonic())
+
+    def tell(self, moment: float) -> None:
+        """The dancer hears the one at a moment of the device's clock."""
+        app, session = host(), self._session
+        if session is None or session.snapshot.pulse is None:
+            return
+        self._count.begin(moment)
+        session.this_is_the_one(moment)
+        if not self._told:
+            self._told = True
+            app.toast(app.tr("The count begins here, as long as this song plays."))
