@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.report import Column, Row, Section, Table, Value, shown
+from benchmarks.report import Column, Figures, Row, Section, Value, shown
 from benchmarks.revision import ROOT, checkout, environment
 from benchmarks.timing import Spread
 from runtime.errors import WhichdanceError
@@ -63,7 +63,7 @@ def compare(name: str, words: Sequence[str], *, against: str, rounds: int = ROUN
         name=f"{name} --against {against}",
         title=f"{now[0].title}: this commit against {against}",
         settings={**now[0].settings, "rounds": rounds},
-        tables=[Table(t.title, columns, _compared(i, now, before)) for i, t in enumerate(now[0].tables)],
+        tables=[Figures(t.title, columns, _compared(i, now, before)) for i, t in enumerate(now[0].tables)],
         notes=[
             "Medians of the rounds, in which both commits take turns; the ratio is the median of those "
             "within each round, with an interval that assumes no distribution"

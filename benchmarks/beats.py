@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.report import Column, Row, Section, Table, Target
+from benchmarks.report import Column, Figures, Row, Section, Target
 from benchmarks.sounds import music
 from runtime.bar_pointer import BarFilter
 from runtime.beat_activations import BeatActivations, BeatModel
@@ -63,7 +63,7 @@ def run(*, seconds: float = 60.0) -> Section:
         title="Beats, live: what following them costs",
         settings={"seconds": seconds, "block_frames": BLOCK_FRAMES, "model": model.name},
         tables=[
-            Table(
+            Figures(
                 "CPU time over the music's", (Column("what", "what"), Column("share", "of a core", "%")), rows
             )
         ],

@@ -2,7 +2,7 @@
 
 import argparse
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def _measure(args: argparse.Namespace) -> int:
     sections = []
     for name in BENCHMARKS if args.command == "all" else (args.command,):
         with console.status(f"measuring: {name}"):
-            section = _section(name, args)
+            section = _section(name, vars(args))
         report.print_section(section, console)
         sections.append(section)
         if args.figures and (figure := report.draw(section)):
@@ -138,15 +138,15 @@ def _measure(args: argparse.Namespace) -> int:
     return 0
 
 
-def _section(name: str, args: argparse.Namespace) -> Section:
+def _section(name: str, arguments: Mapping[str, Any]) -> Section:
     """Run a benchmark with those of its options that were given, by this commit or by two."""
     _, options = BENCHMARKS[name]
     names = [option.replace("-", "_") for option in options]
-    given = {option: getattr(args, option) for option in names if hasattr(args, option)}
-    if hasattr(args, "against") and "against" not in options and args.command != "all":
+    given = {option: arguments[option] for option in names if option in arguments}
+    if "against" in arguments and "against" not in options and arguments["command"] != "all":
         words = [word for option, value in given.items() for word in _words(option, value)]
-        rounds = {"rounds": args.rounds} if hasattr(args, "rounds") else {}
-        return compare(name, words, against=args.against, **rounds)
+        rounds = {"rounds": arguments["rounds"]} if "rounds" in arguments else {}
+        return compare(name, words, against=arguments["against"], **rounds)
     section: Section = import_module(f"benchmarks.{name}").run(**given)
     return section
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import networks
-from benchmarks.report import Column, Plot, Row, Section, Table, Target
+from benchmarks.report import Chart, Column, Figures, Row, Section, Target
 from benchmarks.sounds import write_music
 from benchmarks.timing import Spread, fresh_process, in_turn, ratios
 from runtime.formats import SOUNDFILE_SUFFIXES
@@ -59,7 +59,7 @@ def run(*, recording: str | None = None, model: str | None = None, runs: int = 1
         name="coldstart",
         title="Cold start: a command in a fresh process",
         settings={"recording": path.name, "model": networks.label_of(model), "runs": runs},
-        tables=[Table("wall time from start to exit", columns, rows, Plot("what", "time"))],
+        tables=[Figures("wall time from start to exit", columns, rows, Chart("what", "time"))],
         targets=[Target("time over that of the bare imports", relative[COMMAND].median, TARGET, False)],
         notes=["The files are in the system's cache after the first round, which does not count."],
     )

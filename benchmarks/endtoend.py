@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import machine, networks, usual
-from benchmarks.report import Column, Plot, Row, Section, Table, Target
+from benchmarks.report import Chart, Column, Figures, Row, Section, Target
 from benchmarks.sounds import write_music
 from benchmarks.timing import MIN_RUNS, Spread, fresh_process, in_turn, ratios
 from runtime.audio import read
@@ -148,7 +148,7 @@ def _recordings(
     return rows, targets, bounds
 
 
-def _table(title: str, rows: list[Row]) -> Table:
+def _table(title: str, rows: list[Row]) -> Figures:
     columns = (
         Column("case", "case"),
         Column("what", "what"),
@@ -156,7 +156,7 @@ def _table(title: str, rows: list[Row]) -> Table:
         Column("relative", "relative to ours", "×"),
         Column("real_time", "real time", "×"),
     )
-    return Table(title, columns, rows, Plot("case", "time", "what"))
+    return Figures(title, columns, rows, Chart("case", "time", "what"))
 
 
 def _decode(path: str) -> None:
@@ -170,7 +170,7 @@ def _run_network(model: Model, segments: Float32) -> None:
         model.run(segments[first : first + BATCH_SEGMENTS])
 
 
-def _folder(folder: Path, model: str, n_files: int) -> Table:
+def _folder(folder: Path, model: str, n_files: int) -> Figures:
     """Throughput against the number of processes."""
     music = folder / "folder"
     music.mkdir()
@@ -203,7 +203,7 @@ def _folder(folder: Path, model: str, n_files: int) -> Table:
         Column("real_time", "real time", "×"),
     )
     title = f"a folder of {n_files} MP3 files of {FOLDER_SECONDS:g} s, starting the processes included"
-    return Table(title, columns, rows, Plot("jobs", "files"))
+    return Figures(title, columns, rows, Chart("jobs", "files"))
 
 
 def _classify_folder(paths: Sequence[str], model: str, jobs: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.report import Column, Plot, Row, Section, Table, Target
+from benchmarks.report import Chart, Column, Figures, Row, Section, Target
 from benchmarks.sounds import music
 from benchmarks.timing import Spread, in_turn, ratios
 from runtime import mel
@@ -82,7 +82,7 @@ def run(*, seconds: float = 240, sample_rates: Sequence[int] = SAMPLE_RATES, run
         name="frontend",
         title="Front end: mel power of a recording",
         settings={"threads": 1, "seconds": seconds, "runs": runs},
-        tables=[Table("samples to 224 mel bands", columns, rows, Plot("rate", "time", "what")), steps],
+        tables=[Figures("samples to 224 mel bands", columns, rows, Chart("rate", "time", "what")), steps],
         targets=targets,
         notes=[
             "librosa and the bare rfft have the thesis's literal n_fft, hop and window; ours zero-pads the "
@@ -97,7 +97,7 @@ def run(*, seconds: float = 240, sample_rates: Sequence[int] = SAMPLE_RATES, run
     )
 
 
-def _steps(runs: int) -> Table:
+def _steps(runs: int) -> Figures:
     """Where the time goes: the calls of `MelStream` for a block of frames, one by one."""
     stream = MelStream()
     samples = music(5, mel.SAMPLE_RATE)[:, 0].copy()
@@ -128,7 +128,7 @@ def _steps(runs: int) -> Table:
         Column("relative", "relative to the FFT", "×"),
     )
     title = f"steps for {len(frames)} frames at {mel.SAMPLE_RATE / 1000:g} kHz"
-    return Table(title, columns, rows)
+    return Figures(title, columns, rows)
 
 
 def literal_lengths(sample_rate: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks import networks
 from benchmarks.listening import CHUNK_SECONDS, SAMPLE_RATE
-from benchmarks.report import Column, Plot, Row, Section, Table
+from benchmarks.report import Chart, Column, Figures, Row, Section
 from benchmarks.sounds import BLOCK_SECONDS, music
 from benchmarks.timing import fresh_process
 
@@ -47,7 +47,7 @@ def run(*, seconds: float = 3600, model: str | None = None, threads: int = 1) ->
             "model": networks.label_of(model),
         },
         tables=[
-            Table(
+            Figures(
                 "from the last sample of a segment to the updated prediction",
                 (
                     Column("updates", "updates"),
@@ -59,11 +59,11 @@ def run(*, seconds: float = 3600, model: str | None = None, threads: int = 1) ->
                 ),
                 latency,
             ),
-            Table(
+            Figures(
                 "memory of the process",
                 (Column("heard", "minutes heard"), Column("rss", "resident", "MB")),
                 memory,
-                Plot("heard", "rss"),
+                Chart("heard", "rss"),
             ),
         ],
         notes=["The CPU share is the process's CPU time while it pushes, over the length of the audio."],

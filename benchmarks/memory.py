@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import networks
-from benchmarks.report import Column, Plot, Row, Section, Table
+from benchmarks.report import Chart, Column, Figures, Row, Section
 from benchmarks.sounds import write_music
 from benchmarks.timing import Spread, fresh_process
 
@@ -60,7 +60,7 @@ def run(
             "model": networks.label_of(model),
             "runs": runs,
         },
-        tables=[Table("peak resident set of a process", columns, rows, Plot("what", "peak"))],
+        tables=[Figures("peak resident set of a process", columns, rows, Chart("what", "peak"))],
     )
 
 

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import machine, networks
 from benchmarks.networks import MOBILE, Subject
-from benchmarks.report import Column, Plot, Row, Section, Table, Target
+from benchmarks.report import Chart, Column, Figures, Row, Section, Target
 from benchmarks.timing import Spread, in_turn, ratios
 from export.segments import made_up
 from export.verify import torch_scores
@@ -91,11 +91,11 @@ def run(
         title="Network: scores of a 5.2 s segment",
         settings={"threads": threads, "batch_sizes": list(batch_sizes), "runs": f"up to {runs}"},
         tables=[
-            Table("time per segment", columns, rows, Plot("network", "speed_up", "batch")),
-            Table(
+            Figures("time per segment", columns, rows, Chart("network", "speed_up", "batch")),
+            Figures(
                 f"the machine's peak: product of {MATRIX}×{MATRIX} float32 matrices", peak_columns, peak_rows
             ),
-            Table("where the time goes: one segment on one thread", part_columns, parts),
+            Figures("where the time goes: one segment on one thread", part_columns, parts),
         ],
         targets=list(_targets(rows)),
         notes=[

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import soundfile
 
 from benchmarks import networks
 from benchmarks.network import LATENCY, SLOW_4G, SlowServer
-from benchmarks.report import Column, Row, Section, Table, Target
+from benchmarks.report import Column, Figures, Row, Section, Target
 from benchmarks.sounds import BLOCK_SECONDS, music
 from benchmarks.web import PATIENCE, launched
 from runtime.errors import ParameterError, WhichdanceError
@@ -73,12 +73,7 @@ def run(
         raise WhichdanceError("long recordings are made by ffmpeg; install it (Debian: ffmpeg)")
     with tempfile.TemporaryDirectory(prefix="whichdance-") as temporary:
         folder = Path(temporary)
-        if page is None:
-            built = build(folder / "page", model=model and networks.model_file(model, folder)).folder
-        else:
-            built = Path(page)
-            if not (built / WORKER).is_file():
-                raise ParameterError(f"{page}: no built page; `python -m web_app build` makes one")
+        built = _built(page, model, folder)
         sound = folder / "music.wav"
         soundfile.write(sound, np.tile(music(BLOCK_SECONDS, RATE), (2, 1)), RATE)
         with launched(
@@ -96,10 +91,6 @@ def run(
     median: Row = {name: _median([one[name] for one in visits]) for name in visits[0]}
     sent = float(np.median([one["sent"] for one in visits if one["sent"] is not None]))
     total = sum(shares.values())
-    memory: list[Row] = [
-        {"suffix": path.suffix[1:], "minutes": float(path.stem), "peak": peak, "answer": answer}
-        for path, peak, answer in read
-    ]
     longest = max(peak for path, peak, _ in read if path.suffix == ".mp3")
     return Section(
         name="phone",
@@ -113,32 +104,7 @@ def run(
             "latency": LATENCY,
             "runs": runs,
         },
-        tables=[
-            Table(
-                f"the first visit on slow 4G, tapped after {TAP_AFTER:g} s",
-                (
-                    Column("sent", "sent by the server", "MB"),
-                    Column("ready", "ready after", "s"),
-                    Column("answer", "first answer after", "s"),
-                ),
-                [median],
-            ),
-            Table(
-                "share of one core while it listens",
-                (Column("process", "processes"), Column("share", "CPU share", "%")),
-                [{"process": name, "share": share} for name, share in [*shares.items(), ("all", total)]],
-            ),
-            Table(
-                "memory of the page's process while it reads a recording",
-                (
-                    Column("suffix", "recording"),
-                    Column("minutes", "minutes"),
-                    Column("peak", "peak above its start", "MB"),
-                    Column("answer", "answer"),
-                ),
-                memory,
-            ),
-        ],
+        tables=_tables(median, {**shares, "all": total}, read),
         targets=[
             Target("MB of the first visit", sent, DOWNLOAD_AIM, at_least=False),
             Target("share of one core while listening", total, SHARE_AIM, at_least=False),
@@ -151,6 +117,50 @@ def run(
             "(without a GPU here) and the browser itself.",
         ],
     )
+
+
+def _built(page: str | None, model: str | None, folder: Path) -> Path:
+    """The page to measure: the folder given, or this checkout's, built below `folder`."""
+    if page is None:
+        return build(folder / "page", model=model and networks.model_file(model, folder)).folder
+    if not (Path(page) / WORKER).is_file():
+        raise ParameterError(f"{page}: no built page; `python -m web_app build` makes one")
+    return Path(page)
+
+
+def _tables(
+    median: Row, shares: Mapping[str, float], read: Sequence[tuple[Path, float, str]]
+) -> list[Figures]:
+    memory: list[Row] = [
+        {"suffix": path.suffix[1:], "minutes": float(path.stem), "peak": peak, "answer": answer}
+        for path, peak, answer in read
+    ]
+    return [
+        Figures(
+            f"the first visit on slow 4G, tapped after {TAP_AFTER:g} s",
+            (
+                Column("sent", "sent by the server", "MB"),
+                Column("ready", "ready after", "s"),
+                Column("answer", "first answer after", "s"),
+            ),
+            [median],
+        ),
+        Figures(
+            "share of one core while it listens",
+            (Column("process", "processes"), Column("share", "CPU share", "%")),
+            [{"process": name, "share": share} for name, share in shares.items()],
+        ),
+        Figures(
+            "memory of the page's process while it reads a recording",
+            (
+                Column("suffix", "recording"),
+                Column("minutes", "minutes"),
+                Column("peak", "peak above its start", "MB"),
+                Column("answer", "answer"),
+            ),
+            memory,
+        ),
+    ]
 
 
 def _median(values: list[float | None]) -> float | None:

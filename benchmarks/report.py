@@ -49,7 +49,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Plot:
+class Chart:
     """What a figure of a table shows: `y` over `x`, a line or a bar per value of `series`."""
 
     x: str
@@ -58,13 +58,13 @@ class Plot:
 
 
 @dataclass(frozen=True)
-class Table:
+class Figures:
     """Rows of figures."""
 
     title: str
     columns: tuple[Column, ...]
     rows: list[Row]
-    plot: Plot | None = None
+    plot: Chart | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Section:
     title : str
     settings : dict
         Everything that the figures depend on beside the machine: threads, runs, lengths, models.
-    tables : list of Table
+    tables : list of Figures
     targets : list of Target
     notes : list of str
         How to read the tables.
@@ -109,7 +109,7 @@ class Section:
     name: str
     title: str
     settings: dict[str, Any]
-    tables: list[Table]
+    tables: list[Figures]
     targets: list[Target] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -128,11 +128,11 @@ class Section:
             title=data["title"],
             settings=data["settings"],
             tables=[
-                Table(
+                Figures(
                     table["title"],
                     tuple(Column(**column) for column in table["columns"]),
                     [{key: _value(value) for key, value in row.items()} for row in table["rows"]],
-                    Plot(**table["plot"]) if table["plot"] else None,
+                    Chart(**table["plot"]) if table["plot"] else None,
                 )
                 for table in data["tables"]
             ],
@@ -198,7 +198,7 @@ def print_section(section: Section, console: "Console") -> None:
     console.print()
 
 
-def _is_text(table: Table, column: Column) -> bool:
+def _is_text(table: Figures, column: Column) -> bool:
     return all(isinstance(row.get(column.key), str) for row in table.rows)
 
 
@@ -242,7 +242,7 @@ def draw(section: Section) -> "Figure | None":
     return figure
 
 
-def _draw_table(table: Table, axes: "Axes") -> None:
+def _draw_table(table: Figures, axes: "Axes") -> None:
     plot = table.plot
     assert plot is not None
     columns = {column.key: column for column in table.columns}

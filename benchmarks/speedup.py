@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.report import Column, Row, Section, Table
+from benchmarks.report import Column, Figures, Row, Section
 from benchmarks.revision import ROOT, checkout, environment
 from benchmarks.timing import Spread
 from runtime.dances import DANCE_KEYS, OTHER
@@ -77,7 +77,7 @@ def run(*, against: str, batches: int = 24, runs: int = 3) -> Section:
             "runs": runs,
             "threads": 1,
         },
-        tables=[Table("segments of 5.2 s per second", columns, rows)],
+        tables=[Figures("segments of 5.2 s per second", columns, rows)],
         notes=[
             "One thread for the network, one loading process; ours with a dense trunk in bfloat16 where the "
             "other has MobileNetV3's in float32, as each is meant to be used.",

@@ -12,7 +12,7 @@ import soundfile
 from scipy.signal import butter, resample_poly, sosfilt
 
 from benchmarks import networks
-from benchmarks.report import Column, Plot, Row, Section, Table
+from benchmarks.report import Chart, Column, Figures, Row, Section
 from runtime import mel
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
@@ -130,7 +130,7 @@ def _accuracies(report: Report) -> Row:
     }
 
 
-def _over_noise(points: Sequence[dict[str, Any]]) -> Table:
+def _over_noise(points: Sequence[dict[str, Any]]) -> Figures:
     rows: list[Row] = [
         {
             "alpha": point["alpha"],
@@ -144,10 +144,12 @@ def _over_noise(points: Sequence[dict[str, Any]]) -> Table:
         Column("snr", "SNR, dB"),
         *(column for column in ACCURACY if column.key not in ("n", "interval")),
     )
-    return Table("background noise of intensity α (thesis 4.7)", columns, rows, Plot("alpha", "top1"))
+    return Figures("background noise of intensity α (thesis 4.7)", columns, rows, Chart("alpha", "top1"))
 
 
-def _over_length(labels: Sequence[str], dense: list[Float32], stride: int, lengths: Sequence[float]) -> Table:
+def _over_length(
+    labels: Sequence[str], dense: list[Float32], stride: int, lengths: Sequence[float]
+) -> Figures:
     """The thesis's aggregation curve: the mean over the first segments of a recording."""
     step = max(1, DEFAULT_STRIDE // stride)
     rows: list[Row] = []
@@ -160,21 +162,21 @@ def _over_length(labels: Sequence[str], dense: list[Float32], stride: int, lengt
             rows.append({"seconds": seconds, **_accuracies(report)})
     columns = (Column("seconds", "seconds heard"), *ACCURACY)
     title = f"length of what is heard, segments {step * stride} frames apart"
-    return Table(title, columns, rows, Plot("seconds", "top1"))
+    return Figures(title, columns, rows, Chart("seconds", "top1"))
 
 
-def _over_stride(labels: Sequence[str], dense: list[Float32], strides: Sequence[int]) -> Table:
+def _over_stride(labels: Sequence[str], dense: list[Float32], strides: Sequence[int]) -> Figures:
     rows: list[Row] = []
     for stride in strides:
         report = statistics(f"stride {stride}", labels, [s[:: stride // strides[0]] for s in dense])
         rows.append({"stride": stride, **_accuracies(report)})
     columns = (Column("stride", "frames between segments"), *ACCURACY)
-    return Table("stride", columns, rows, Plot("stride", "top1"))
+    return Figures("stride", columns, rows, Chart("stride", "top1"))
 
 
 def _over_quality(
     score: Run, recordings: Sequence[Recording], labels: Sequence[str], sample_rates: Sequence[int]
-) -> Table:
+) -> Figures:
     changes: dict[str, Change] = {"as it is": _as_it_is}
     for rate in sample_rates:
         changes[f"resampled to {rate / 1000:g} kHz"] = lambda x, sr, to=rate: (_resampled(x, sr, to), to)  # type: ignore[misc]
@@ -184,8 +186,8 @@ def _over_quality(
     for name, change in changes.items():
         report = statistics(name, labels, _scores(score, recordings, change, DEFAULT_STRIDE))
         rows.append({"what": name, **_accuracies(report)})
-    return Table(
-        "sampling rate and codec", (Column("what", "recording"), *ACCURACY), rows, Plot("what", "top1")
+    return Figures(
+        "sampling rate and codec", (Column("what", "recording"), *ACCURACY), rows, Chart("what", "top1")
     )
 
 

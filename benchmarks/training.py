@@ -3,14 +3,13 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from benchmarks import machine
-from benchmarks.report import Column, Plot, Row, Section, Table
+from benchmarks.report import Chart, Column, Figures, Row, Section
 from benchmarks.sounds import write_music
 from benchmarks.timing import Spread, in_turn
 from runtime.dances import DANCE_KEYS
@@ -18,8 +17,10 @@ from runtime.mel import N_MELS
 from runtime.segments import SEGMENT_FRAMES
 from training.data.manifest import Recording
 from training.data.store import Store, Stored
-from training.learning.loop import Progress, Settings, train
+from training.learning.loop import train
+from training.learning.progress import Progress, Watcher
 from training.networks.models import ARCHITECTURES, RHYTHMOGRAM, build
+from training.settings import Machine, Settings
 
 SECONDS = 30.0  # length of a recording
 SAMPLE_RATE = 22_050  # Hz
@@ -69,7 +70,7 @@ def run(
             "batches": batches,
             "batch_size": batch_size,
         },
-        tables=[Table("images of 224×224 per second", columns, rows, Plot("network", "images", "device"))],
+        tables=[Figures("images of 224×224 per second", columns, rows, Chart("network", "images", "device"))],
         notes=[
             "A step is everything from cutting the batch to the optimiser; evaluation and checkpoints are "
             "not counted, nor is the first batch. Median and quartiles of the batches.",
@@ -94,12 +95,13 @@ def _measured(settings: Settings, stored: Sequence[Stored], run_dir: Path, accel
     # (seconds, seconds waited) since the start, after each batch
     totals: list[tuple[float, float]] = []
 
-    def note(progress: Progress) -> None:
-        busy = progress.batches * settings.batch_size / progress.images_per_second
-        totals.append((busy, progress.waited * busy))
+    class Noting(Watcher):
+        def report(self, progress: Progress) -> None:
+            busy = progress.batches * settings.batch_size / progress.images_per_second
+            totals.append((busy, progress.waited * busy))
 
-    options: dict[str, Any] = {"accelerator": accelerator, "devices": 1, "report": note}
-    train(settings, stored, (), run_dir, **options)
+    machine = Machine(accelerator=accelerator, devices="1")
+    train(settings, stored, (), run_dir, machine=machine, watcher=Noting())
     steps = np.diff(totals, axis=0)
     bare = _bare_steps(settings, accelerator, len(steps))
     return {

@@ -26,13 +26,13 @@ from export.verify import VerificationError
 from runtime import mel
 from runtime.beat_activations import (
     ACTIVATIONS,
+    BEAT_REGISTRY,
     DANCES,
     FEATURE_BANDS,
     FEATURES,
     FORMAT_VERSION,
     LOOK_AHEAD,
     NEW_STATE,
-    REGISTRY,
     STATE,
     BeatActivations,
     BeatFeatures,
@@ -121,18 +121,52 @@ def is_beat_checkpoint(path: Path) -> bool:
     return isinstance(loaded, dict) and "beats_format" in loaded
 
 
+@dataclass(frozen=True)
+class Papers:
+    """What the file says of itself.
+
+    Attributes
+    ----------
+    name, version, licence, training_data : str
+    command : str
+        That made it, for the card.
+    """
+
+    name: str
+    version: str
+    licence: str
+    training_data: str
+    command: str
+
+    def fields(self, network: BeatNetwork) -> dict[str, str]:
+        """The metadata (see `runtime.beat_activations`)."""
+        fields: dict[str, object] = {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "version": self.version,
+            "sample_rate": mel.SAMPLE_RATE,
+            "n_fft": mel.N_FFT,
+            "hop_length": mel.HOP_LENGTH,
+            "n_mels": mel.N_MELS,
+            "feature_bands": FEATURE_BANDS,
+            "look_ahead": LOOK_AHEAD,
+            "dances": ",".join(DANCES_TOLD),
+            "state_size": network.state_size,
+            "training_data": self.training_data,
+            "licence": self.licence,
+            "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
+        }
+        return {key: str(value) for key, value in fields.items()}
+
+
 def publish(
     checkpoint: Path,
     folder: Path,
+    papers: Papers,
     *,
-    name: str,
-    version: str,
-    licence: str,
-    training_data: str,
     calibration: Sequence[Excerpt],
     verification: Sequence[Excerpt],
     evaluations: Sequence[Path],
-    command: str,
     progress: Callable[[str], None] = lambda step: None,
 ) -> list[Compared]:
     """Write NAME.onnx, its card and report and the entry in beats.toml; NAME.int8.onnx where it agrees.
@@ -140,8 +174,7 @@ def publish(
     Parameters
     ----------
     checkpoint, folder : Path
-    name, version, licence, training_data, command : str
-        For the papers.
+    papers : Papers
     calibration : sequence of Excerpt
         For int8's ranges; without them there is no int8.
     verification : sequence of Excerpt
@@ -162,26 +195,11 @@ def publish(
             "train with --kind tcn"
         )
     measured = [_evaluation(path) for path in evaluations]
-    fields = {
-        "format_version": FORMAT_VERSION,
-        "name": name,
-        "version": version,
-        "sample_rate": mel.SAMPLE_RATE,
-        "n_fft": mel.N_FFT,
-        "hop_length": mel.HOP_LENGTH,
-        "n_mels": mel.N_MELS,
-        "feature_bands": FEATURE_BANDS,
-        "look_ahead": LOOK_AHEAD,
-        "dances": ",".join(DANCES_TOLD),
-        "state_size": network.state_size,
-        "training_data": training_data,
-        "licence": licence,
-        "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
-    }
+    name, fields = papers.name, papers.fields(network)
     with workshop_in(folder) as workshop:
-        listed = registry.read(folder, REGISTRY)
+        listed = registry.read(folder, BEAT_REGISTRY)
         progress("PyTorch to ONNX")
-        floating = to_onnx(network, {key: str(value) for key, value in fields.items()})
+        floating = to_onnx(network, fields)
         path = workshop / f"{name}.onnx"
         path.write_bytes(graph.to_bytes(floating))
         progress("verifying")
@@ -190,37 +208,54 @@ def publish(
         if calibration:
             progress("int8")
             quantised = workshop / f"{name}.int8.onnx"
-            to_int8(path, quantised, calibration, {key: str(value) for key, value in fields.items()})
+            to_int8(path, quantised, calibration, fields)
             candidate = compare(network, quantised, path, verification)
             if min(candidate.beats, candidate.downbeats) >= INT8_AGREEMENT:
                 compared.append(candidate)
             else:
                 quantised.unlink()
                 progress(f"int8 tells other beats (F {candidate.beats:.3f}): not written")
-        report = {
-            "name": name,
-            "kind": settings.kind,
-            "parameters": sum(p.numel() for p in network.parameters()),
-            "metadata": {key: str(value) for key, value in fields.items()},
-            "command": command,
-            "machine": card.machine(),
-            "files": [vars(item) for item in compared],
-        }
-        (workshop / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
-        (workshop / f"{name}.md").write_text(markdown(report, compared, measured), "utf-8")
-        entries = [
-            registry.entry(
-                workshop / item.file,
-                name=name if item is compared[0] else f"{name}-int8",
-                precision="float" if item is compared[0] else "int8",
-                architecture=settings.kind,
-                classes=["beat", "downbeat"],
-            )
-            for item in compared
-        ]
-        registry.write(workshop, registry.merged(listed, entries, default=True), REGISTRY)
+        _write(workshop, papers, network, settings.kind, compared, measured)
+        entries = _entries(workshop, name, settings.kind, compared)
+        registry.write(workshop, registry.merged(listed, entries, default=True), BEAT_REGISTRY)
         move(workshop, folder)
     return compared
+
+
+def _write(
+    workshop: Path,
+    papers: Papers,
+    network: BeatNetwork,
+    kind: str,
+    compared: Sequence[Compared],
+    measured: Sequence[Sequence[Mapping[str, Any]]],
+) -> None:
+    """The report and the card."""
+    report = {
+        "name": papers.name,
+        "kind": kind,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "metadata": papers.fields(network),
+        "command": papers.command,
+        "machine": card.machine(),
+        "files": [vars(item) for item in compared],
+    }
+    (workshop / f"{papers.name}.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    (workshop / f"{papers.name}.md").write_text(markdown(report, compared, measured), "utf-8")
+
+
+def _entries(workshop: Path, name: str, kind: str, compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """The files for beats.toml, the float one first."""
+    return [
+        registry.entry(
+            workshop / item.file,
+            name=name if item is compared[0] else f"{name}-int8",
+            precision="float" if item is compared[0] else "int8",
+            architecture=kind,
+            classes=["beat", "downbeat"],
+        )
+        for item in compared
+    ]
 
 
 def to_onnx(network: BeatNetwork, fields: Mapping[str, str]) -> onnx.ModelProto:

@@ -3,15 +3,17 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runtime.command.exits import Exit, run
 from runtime.mel import SAMPLE_RATE
 from runtime.taught import SUFFIX as TAUGHT
 
 if TYPE_CHECKING:
+    from export.beats import Papers
+    from export.publish import Plan
     from export.report import ExportReport
 
 
@@ -28,6 +30,13 @@ def parser() -> argparse.ArgumentParser:
         "checkpoint", type=Path, help="of `python -m training train`, or a file of `whichdance teach`"
     )
     result.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of models")
+    _add_papers(result)
+    _add_files(result)
+    _add_recordings(result)
+    return result
+
+
+def _add_papers(result: argparse.ArgumentParser) -> None:
     papers = result.add_argument_group("what the file says of itself")
     papers.add_argument("--name", help="the model's name (default: its architecture)")
     papers.add_argument("--version", default="1", help="the model's version (default: 1)")
@@ -49,6 +58,17 @@ def parser() -> argparse.ArgumentParser:
     papers.add_argument(
         "--default", action="store_true", help="list the model first: the one that is used unasked"
     )
+    papers.add_argument(
+        "--evaluation",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="JSON",
+        help="report.json of `python -m training evaluate -o`, for the model card; may be repeated",
+    )
+
+
+def _add_files(result: argparse.ArgumentParser) -> None:
     files = result.add_argument_group("files beside the float one")
     files.add_argument("--float16", action="store_true", help="weights stored in half the space")
     files.add_argument("--int8", action="store_true", help="quantised; needs --calibrate and --verify")
@@ -64,6 +84,9 @@ def parser() -> argparse.ArgumentParser:
         help="also a file from samples to scores, front end included, at one sampling rate "
         f"(default: {SAMPLE_RATE}; others are its halves and doubles, as 44100)",
     )
+
+
+def _add_recordings(result: argparse.ArgumentParser) -> None:
     recordings = result.add_argument_group(
         "recordings that the network was not trained on",
         "MANIFEST.csv[@SPLIT] or ARRAYS.npz of mel_db and labels, as for `python -m training evaluate`; "
@@ -92,15 +115,6 @@ def parser() -> argparse.ArgumentParser:
         help="to compare PyTorch and the files on, at least 1000 labelled segments for int8 "
         "(default split: test; default: made-up segments)",
     )
-    papers.add_argument(
-        "--evaluation",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="JSON",
-        help="report.json of `python -m training evaluate -o`, for the model card; may be repeated",
-    )
-    return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,95 +133,39 @@ def written_command(module: str, argv: Sequence[str]) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from export.beats import is_beat_checkpoint
+    from export.beats import Papers, is_beat_checkpoint
+    from export.publish import Plan
 
     if args.checkpoint.suffix == ".onnx" and args.rehearse:
         from export.teachable import make_teachable
 
         print(make_teachable(args.checkpoint, args.output, args.rehearse))
         return Exit.OK
-    if args.checkpoint.suffix == TAUGHT:
-        return _run_taught(args)
-    if is_beat_checkpoint(args.checkpoint):
-        return _run_beats(args)
-    _print(_export(args), args.output)
-    return Exit.OK
-
-
-def _run_taught(args: argparse.Namespace) -> int:
-    """A file of `whichdance teach`: it becomes one file, in single precision."""
-    from export.bake import bake
-    from runtime.errors import ParameterError
-
-    files = ("float16", "int8", "ort", "waveform", "rehearse", "calibrate", "verify", "evaluation")
-    for option in ("temperature", "reject_threshold", "training_data", "default", *files):
-        if getattr(args, option) not in (None, False, []):
-            said = option.replace("_", "-")
-            raise ParameterError(f"{args.checkpoint}: a taught head takes no --{said}; leave it out")
-    print(bake(args.checkpoint, args.output, name=args.name, version=args.version, licence=args.licence))
-    return Exit.OK
-
-
-def _run_beats(args: argparse.Namespace) -> int:
-    """A checkpoint of `training beats-train`: of the options those that make sense for it."""
-    from rich.console import Console
-
-    from export import beats
-    from runtime.errors import ParameterError
-
-    refused = {
+    not_for_all = {  # kinds of checkpoints
         "temperature": args.temperature, "reject-threshold": args.reject_threshold, "float16": args.float16,
-        "rehearse": args.rehearse or None, "ort": args.ort, "waveform": args.waveform,
+        "rehearse": args.rehearse, "ort": args.ort, "waveform": args.waveform,
     }  # fmt: skip
-    for option, value in refused.items():
-        if value not in (None, False):
-            raise ParameterError(f"{args.checkpoint}: a network for beats takes no --{option}; leave it out")
-    if args.int8 and not args.calibrate:
-        raise ParameterError("int8 needs recordings to calibrate on; give a manifest as --calibrate")
-    excerpts = {
-        split: [one for given in sets for one in beats.excerpts(given, split)]
-        for split, sets in (("validation", args.calibrate), ("test", args.verify))
-    }
-    with Console(stderr=True).status("exporting") as status:
-        files = beats.publish(
-            args.checkpoint,
-            args.output,
+    if args.checkpoint.suffix == TAUGHT:
+        not_for_all |= {
+            "training-data": args.training_data, "default": args.default, "int8": args.int8,
+            "calibrate": args.calibrate, "verify": args.verify, "evaluation": args.evaluation,
+        }  # fmt: skip
+        _refuse(args.checkpoint, "a taught head", not_for_all)
+        papers = {"name": args.name, "version": args.version, "licence": args.licence}
+        return _export_taught(args.checkpoint, args.output, **papers)
+    if is_beat_checkpoint(args.checkpoint):
+        _refuse(args.checkpoint, "a network for beats", not_for_all)
+        of_beats = Papers(
             name=args.name or "beats",
             version=args.version,
             licence=args.licence,
             training_data=args.training_data or "recordings generated by `python -m training corpus`",
-            calibration=excerpts["validation"] if args.int8 else [],
-            verification=excerpts["test"] or beats.made_up(),
-            evaluations=args.evaluation,
             command=args.command,
-            progress=status.update,
         )
-    for item in files:
-        print(
-            f"{args.output / item.file}: {item.size / 1e3:.0f} kB, differs by {item.whole:.0e} from PyTorch"
-        )
-    if args.int8 and len(files) < 2:
-        print("int8 tells other beats than the float file: not written")
-    return Exit.OK
-
-
-def _export(args: argparse.Namespace) -> "ExportReport":
-    from rich.console import Console
-
-    from export.deployed import from_checkpoint
-    from export.publish import Plan, publish
-
-    deployable = from_checkpoint(
-        args.checkpoint,
-        name=args.name,
-        version=args.version,
-        temperature=args.temperature,
-        reject_threshold=args.reject_threshold,
-        training_data=args.training_data,
-        licence=args.licence,
-    )
+        recordings = {"calibrate": args.calibrate, "verify": args.verify, "evaluations": args.evaluation}
+        return _export_beats(args.checkpoint, args.output, of_beats, int8=args.int8, **recordings)
     plan = Plan(
-        precisions=[precision for precision in ("float16", "int8") if getattr(args, precision)],
+        precisions=[name for name, asked in (("float16", args.float16), ("int8", args.int8)) if asked],
         calibration=args.calibrate,
         verification=args.verify,
         evaluations=args.evaluation,
@@ -216,8 +174,82 @@ def _export(args: argparse.Namespace) -> "ExportReport":
         rehearsal=args.rehearse,
         default=args.default,
     )
+    fields = {
+        "name": args.name, "version": args.version, "licence": args.licence,
+        "temperature": args.temperature, "reject_threshold": args.reject_threshold,
+        "training_data": args.training_data,
+    }  # fmt: skip
+    return _export(args.checkpoint, args.output, plan, command=args.command, fields=fields)
+
+
+def _refuse(checkpoint: Path, what: str, options: Mapping[str, object]) -> None:
+    """ParameterError for options that were given and make no sense for such a checkpoint."""
+    from runtime.errors import ParameterError
+
+    for option, value in options.items():
+        if value not in (None, False, []):
+            raise ParameterError(f"{checkpoint}: {what} takes no --{option}; leave it out")
+
+
+def _export_taught(checkpoint: Path, folder: Path, *, name: str | None, version: str, licence: str) -> int:
+    """A file of `whichdance teach`: it becomes one file, in single precision."""
+    from export.bake import bake
+
+    print(bake(checkpoint, folder, name=name, version=version, licence=licence))
+    return Exit.OK
+
+
+def _export_beats(
+    checkpoint: Path,
+    folder: Path,
+    papers: "Papers",
+    *,
+    int8: bool,
+    calibrate: Sequence[str],
+    verify: Sequence[str],
+    evaluations: Sequence[Path],
+) -> int:
+    """A checkpoint of `training beats-train`."""
+    from rich.console import Console
+
+    from export import beats
+    from runtime.errors import ParameterError
+
+    if int8 and not calibrate:
+        raise ParameterError("int8 needs recordings to calibrate on; give a manifest as --calibrate")
+    excerpts = {
+        split: [one for given in sets for one in beats.excerpts(given, split)]
+        for split, sets in (("validation", calibrate), ("test", verify))
+    }
     with Console(stderr=True).status("exporting") as status:
-        return publish(deployable, args.output, plan, command=args.command, progress=status.update)
+        files = beats.publish(
+            checkpoint,
+            folder,
+            papers,
+            calibration=excerpts["validation"] if int8 else [],
+            verification=excerpts["test"] or beats.made_up(),
+            evaluations=evaluations,
+            progress=status.update,
+        )
+    for item in files:
+        print(f"{folder / item.file}: {item.size / 1e3:.0f} kB, differs by {item.whole:.0e} from PyTorch")
+    if int8 and len(files) < 2:
+        print("int8 tells other beats than the float file: not written")
+    return Exit.OK
+
+
+def _export(checkpoint: Path, folder: Path, plan: "Plan", *, command: str, fields: Mapping[str, Any]) -> int:
+    """A checkpoint of `training train`; `fields` are arguments of `from_checkpoint`."""
+    from rich.console import Console
+
+    from export.deployed import from_checkpoint
+    from export.publish import publish
+
+    deployable = from_checkpoint(checkpoint, **fields)
+    with Console(stderr=True).status("exporting") as status:
+        report = publish(deployable, folder, plan, command=command, progress=status.update)
+    _print(report, folder)
+    return Exit.OK
 
 
 def _print(report: "ExportReport", folder: Path) -> None:

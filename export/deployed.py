@@ -138,6 +138,41 @@ def from_checkpoint(
             f"{path}: architecture {checkpoint['architecture']!r} takes samples, the runtime gives mel power"
         )
     labels = tuple(checkpoint.get("labels", ()))
+    dances = _dances(path, checkpoint, labels)
+    segment_frames = _segment_frames(path, checkpoint)
+    calibration = checkpoint.get("calibration") or {}
+    if temperature is None:
+        temperature = calibration.get("temperature", 1.0)
+    if reject_threshold is None:
+        reject_threshold = calibration.get("reject_threshold")
+    name = name or str(checkpoint["architecture"])
+    _check(name, licence, temperature, reject_threshold)
+    context = _context(checkpoint, segment_frames)
+    prior = calibration.get("log_prior") or ()
+    prior = prior if any(prior) else ()  # a uniform one needs no node
+    described = {
+        "name": name,
+        "version": version,
+        "labels": ",".join(dances),
+        "normalisation": str(getattr(network, "description", NOT_STATED)),
+        "training_data": training_data or training_statement(checkpoint),
+        "licence": licence,
+        "reject_threshold": "" if reject_threshold is None else repr(float(reject_threshold)),
+    }
+    return Deployable(
+        network=Scores(network, float(temperature), n_dances=len(dances), log_prior=prior).eval(),
+        sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        name=name,
+        architecture=str(checkpoint["architecture"]),
+        options=dict(checkpoint.get("options", {})),
+        labels=labels,
+        context_frames=context,
+        fields=_fields(described, segment_frames, context, calibration),
+    )
+
+
+def _dances(path: str | Path, checkpoint: Mapping[str, Any], labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of a checkpoint's classes that are dances; ModelError where a model file cannot have them."""
     dances = labels[:-1] if labels[-1:] == (OTHER,) else labels
     n_outputs = len(training_labels(checkpoint.get("options", {}).get("classes", 10)))
     problem = label_problem(dances) or (
@@ -148,60 +183,54 @@ def from_checkpoint(
             f"{path}: the checkpoint's classes are {', '.join(labels) or 'not given'}: {problem}; "
             f"a model file needs labels of dances, and '{OTHER}' after them at most"
         )
+    return dances
+
+
+def _segment_frames(path: str | Path, checkpoint: Mapping[str, Any]) -> int:
+    """The length of the checkpoint's segments; ModelError where its front end is not the runtime's."""
     trained = checkpoint.get("front_end", {})
     segment_frames = trained.get("segment_frames", front_end()["segment_frames"])
     for key, value in (front_end() | {"segment_frames": segment_frames}).items():
         if trained.get(key, value) != value:
             raise ModelError(f"{path}: trained with {key} = {trained[key]}, this runtime has {value}")
+    return int(segment_frames)
+
+
+def _context(checkpoint: Mapping[str, Any], segment_frames: int) -> tuple[int, ...]:
+    """Widths of windows that the network has learnt and takes, the segment's first."""
     longest = int(checkpoint.get("options", {}).get("segment_frames", segment_frames))
     context = tuple(n for n in learnt_frames(checkpoint) if segment_frames <= n <= longest)
-    context = context or (int(segment_frames),)
-    calibration = checkpoint.get("calibration") or {}
-    if temperature is None:
-        temperature = calibration.get("temperature", 1.0)
-    evidence, groups = calibration.get("evidence"), calibration.get("group_temperatures")
-    if reject_threshold is None:
-        reject_threshold = calibration.get("reject_threshold")
+    return context or (segment_frames,)
+
+
+def _check(name: str, licence: str, temperature: float, reject_threshold: float | None) -> None:
+    """ParameterError for what somebody gave and no model file may say."""
     if not licence.strip():
         raise ParameterError("licence must say what others may do with the model, as 'CC-BY-4.0'; got ''")
     if not 0 < temperature < float("inf"):
         raise ParameterError(f"temperature must be positive, got {temperature!r}")
     if reject_threshold is not None and not 0 <= reject_threshold <= 1:
         raise ParameterError(f"reject_threshold must lie between 0 and 1, got {reject_threshold!r}")
-    name = name or str(checkpoint["architecture"])
-    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or Path(name).suffix in (
-        ".onnx",
-        ".ort",
-    ):
+    bare = name.replace("-", "").replace("_", "").replace(".", "")
+    if not bare.isalnum() or Path(name).suffix in (".onnx", ".ort"):
         raise ParameterError(f"name must be letters, digits, '-', '_' and '.' without a suffix, got {name!r}")
-    prior = calibration.get("log_prior") or ()
-    prior = prior if any(prior) else ()  # a uniform one needs no node
-    scores = Scores(network, float(temperature), n_dances=len(dances), log_prior=prior).eval()
-    return Deployable(
-        network=scores,
-        sha256=hashlib.sha256(Path(path).read_bytes()).hexdigest(),
-        name=name,
-        architecture=str(checkpoint["architecture"]),
-        options=dict(checkpoint.get("options", {})),
-        labels=labels,
-        context_frames=context,
-        fields={
-            "format_version": FORMAT_VERSION,
-            "name": name,
-            "version": version,
-            "labels": ",".join(dances),
-            **{key: str(value) for key, value in front_end().items()},
-            "segment_frames": str(segment_frames),
-            **({"context_frames": ",".join(map(str, context))} if len(context) > 1 else {}),
-            "normalisation": str(getattr(network, "description", NOT_STATED)),
-            "training_data": training_data or training_statement(checkpoint),
-            "licence": licence,
-            "reject_threshold": "" if reject_threshold is None else repr(float(reject_threshold)),
-            "evidence": json.dumps(evidence) if evidence else "",
-            **({"group_temperatures": json.dumps(groups)} if groups else {}),
-            "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
-        },
-    )
+
+
+def _fields(
+    described: Mapping[str, str], segment_frames: int, context: Sequence[int], calibration: Mapping[str, Any]
+) -> dict[str, str]:
+    """The metadata: what is described of the model, the front end, and what calibration found."""
+    evidence, groups = calibration.get("evidence"), calibration.get("group_temperatures")
+    return {
+        "format_version": FORMAT_VERSION,
+        **described,
+        **{key: str(value) for key, value in front_end().items()},
+        "segment_frames": str(segment_frames),
+        **({"context_frames": ",".join(map(str, context))} if len(context) > 1 else {}),
+        "evidence": json.dumps(evidence) if evidence else "",
+        **({"group_temperatures": json.dumps(groups)} if groups else {}),
+        "created_by": f"python -m export, {versions('whichdance', 'torch', 'onnxscript')}",
+    }
 
 
 def training_statement(checkpoint: Mapping[str, Any]) -> str:

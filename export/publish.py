@@ -13,7 +13,7 @@ from typing import Any
 
 import onnx
 
-from export import card, graph, ort_format, quantise, registry, rehearsal, segments, verify, waveform
+from export import card, from_samples, graph, ort_format, quantise, registry, rehearsal, segments, verify
 from export.deployed import Deployable
 from export.kept import Kept, kept_in
 from export.report import ExportReport, ModelFile, Quantisation
@@ -67,7 +67,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.waveform:
-            waveform.check_rate(self.waveform)
+            from_samples.check_rate(self.waveform)
         if "int8" in self.precisions and not (self.calibration and self.verification):
             raise ParameterError(
                 "int8 needs recordings that the network was not trained on, to calibrate and others to "
@@ -113,64 +113,91 @@ def publish(
         If something given cannot be read, an evaluation is of another model, or the folder cannot be
         written to.
     """
-    card_evaluations = [card.read_evaluation(path) for path in plan.evaluations]
-    for path, evaluation in zip(plan.evaluations, card_evaluations, strict=True):
-        card.check_model(path, evaluation, deployable)
-    name, width = deployable.name, deployable.segment_frames
+    evaluations = _evaluations(deployable, plan)
     dances = deployable.fields["labels"].split(",")
     with workshop_in(folder) as workshop, kept_in(folder) as kept:
         listed = registry.read(folder)
         progress("reading segments")
         sets = _verification(deployable, plan, dances)
 
-        progress("PyTorch to ONNX")
-        fields = deployable.fields
-        floating = graph.to_onnx(deployable.network, frames=deployable.context_frames, fields=fields)
-        models = {"float": floating}
-        quantisation = None
-        if "float16" in plan.precisions:
-            models["float16"] = quantise.to_float16(floating)
-        if "int8" in plan.precisions:
-            models["int8"], quantisation = _int8(floating, plan, width, dances, progress)
-        models["float"] = _teachable(floating, deployable, plan, workshop, progress)
-        paths = {precision: workshop / _file_name(name, precision) for precision in models}
+        models, quantisation = _models(deployable, plan, dances, workshop, progress)
+        paths = {precision: workshop / _file_name(deployable.name, precision) for precision in models}
         for precision, path in paths.items():
             path.write_bytes(graph.to_bytes(models[precision]))
-        made = list(paths.items())
-        for source, evaluation in zip(plan.evaluations, card_evaluations, strict=True):
+        for source, evaluation in zip(plan.evaluations, evaluations, strict=True):
             card.check_model(source, evaluation, deployable, files=list(paths.values()))
+        made = list(paths.items())
         if plan.ort:
             progress("ONNX to ORT")
-            made += _in_ort_format(paths, workshop / f"{name}.required_operators.config")
+            made += _in_ort_format(paths, workshop / f"{deployable.name}.required_operators.config")
 
         files = [
-            replace(
-                item,
-                opset=graph.OPSET,
-                operators=_operators(models[item.precision]),
-                quantisation=quantisation if item.precision == "int8" else None,
-            )
-            if item.file.endswith(".onnx")
-            else item
+            _described(item, models[item.precision], quantisation)
             for item in _verified(deployable, made, sets, progress, kept)
         ]
         if plan.waveform:
             progress("samples to scores")
             files.append(_from_samples(deployable, plan, workshop))
-        report = _written(workshop, deployable, files, command, card_evaluations)
-        entries = [
-            registry.entry(
-                paths[precision],
-                name=name if precision == "float" else f"{name}-{precision}",
-                precision=precision,
-                architecture=deployable.architecture,
-                classes=dances,
-            )
-            for precision in paths
-        ]
+        report = _written(workshop, deployable, files, command, evaluations)
+        entries = _entries(deployable, paths, dances)
         registry.write(workshop, registry.merged(listed, entries, default=plan.default))
         move(workshop, folder)
     return report
+
+
+def _evaluations(deployable: Deployable, plan: Plan) -> Sequence[Mapping[str, Any]]:
+    """The reports for the card, each of this model."""
+    found = [card.read_evaluation(path) for path in plan.evaluations]
+    for path, evaluation in zip(plan.evaluations, found, strict=True):
+        card.check_model(path, evaluation, deployable)
+    return found
+
+
+def _models(
+    deployable: Deployable,
+    plan: Plan,
+    dances: Sequence[str],
+    workshop: Path,
+    progress: Callable[[str], None],
+) -> tuple[dict[str, onnx.ModelProto], Quantisation | None]:
+    """By precision, and how int8 came about."""
+    progress("PyTorch to ONNX")
+    floating = graph.to_onnx(deployable.network, frames=deployable.context_frames, fields=deployable.fields)
+    models, quantisation = {"float": floating}, None
+    if "float16" in plan.precisions:
+        models["float16"] = quantise.to_float16(floating)
+    if "int8" in plan.precisions:
+        models["int8"], quantisation = _int8(floating, plan, deployable.segment_frames, dances, progress)
+    models["float"] = _teachable(floating, deployable, plan, workshop, progress)
+    return models, quantisation
+
+
+def _described(item: ModelFile, model: onnx.ModelProto, quantisation: Quantisation | None) -> ModelFile:
+    """A verified file with what is inside it; of ORT's files that is not known."""
+    if not item.file.endswith(".onnx"):
+        return item
+    return replace(
+        item,
+        opset=graph.OPSET,
+        operators=_operators(model),
+        quantisation=quantisation if item.precision == "int8" else None,
+    )
+
+
+def _entries(
+    deployable: Deployable, paths: Mapping[str, Path], dances: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The files for models.toml."""
+    return [
+        registry.entry(
+            path,
+            name=deployable.name if precision == "float" else f"{deployable.name}-{precision}",
+            precision=precision,
+            architecture=deployable.architecture,
+            classes=dances,
+        )
+        for precision, path in paths.items()
+    ]
 
 
 def _verification(deployable: Deployable, plan: Plan, dances: Sequence[str]) -> list[Segments]:
@@ -195,7 +222,7 @@ def _from_samples(deployable: Deployable, plan: Plan, workshop: Path) -> ModelFi
     assert plan.waveform
     path = workshop / f"{deployable.name}.waveform.onnx"
     fixed = graph.to_onnx(deployable.network, frames=(deployable.segment_frames,), fields=deployable.fields)
-    model = waveform.with_front_end(fixed, plan.waveform)
+    model = from_samples.with_front_end(fixed, plan.waveform)
     path.write_bytes(graph.to_bytes(model))
     verified = _verified_waveform(deployable, path, plan)
     return replace(verified, opset=graph.OPSET, operators=_operators(model))
@@ -300,7 +327,7 @@ def _verified(
         )
         for part in sets
     ]
-    compared: list[tuple[verify.Comparison, ...]] = []
+    compared: list[tuple[verify.Parity, ...]] = []
     for precision, path in made:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         shown = counted(f"verifying {path.name}")
@@ -344,15 +371,15 @@ def _verified_waveform(deployable: Deployable, path: Path, plan: Plan) -> ModelF
     assert plan.waveform
     width, dances = deployable.segment_frames, deployable.fields["labels"].split(",")
     found = [
-        waveform.read(
+        from_samples.read(
             given, n_wanted=N_EXCERPTS, segment_frames=width, sample_rate=plan.waveform, dances=dances
         )
         for given in plan.verification
     ]
     sets = [excerpts for excerpts in found if excerpts] or [
-        waveform.made_up(N_EXCERPTS, segment_frames=width, sample_rate=plan.waveform)
+        from_samples.made_up(N_EXCERPTS, segment_frames=width, sample_rate=plan.waveform)
     ]
-    file = waveform.WaveformFile(path)
+    file = from_samples.WaveformFile(path)
     comparisons = tuple(
         verify.compare(
             part.segments,

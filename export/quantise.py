@@ -22,7 +22,7 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from export.graph import finished, to_bytes
 from export.segments import Segments
-from export.verify import BATCH, Comparison, compare
+from export.verify import BATCH, Parity, compare
 from runtime.mel import Float32
 from runtime.model import INPUT, OUTPUT
 
@@ -130,7 +130,7 @@ class Quantised:
         Of every layer; empty where none had to stay float.
     n_layers : int
         Layers in all.
-    comparison : Comparison
+    comparison : Parity
         With the float model, on the calibration segments.
     """
 
@@ -139,7 +139,7 @@ class Quantised:
     kept_float: tuple[str, ...]
     noise: dict[str, Noise]
     n_layers: int
-    comparison: Comparison
+    comparison: Parity
 
 
 def to_int8(
@@ -202,7 +202,7 @@ def to_int8(
     return best
 
 
-def _good(comparison: Comparison) -> bool:
+def _good(comparison: Parity) -> bool:
     confident = comparison.confident
     return comparison.agreement.value >= TARGET_AGREEMENT and (
         not confident.total or confident.value >= TARGET_CONFIDENT

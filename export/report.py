@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from export.quantise import Noise
-from export.verify import Comparison
+from export.verify import Parity
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ModelFile:
     size : int
         Bytes.
     sha256 : str
-    comparisons : tuple of Comparison
+    comparisons : tuple of Parity
         One per set of segments.
     milliseconds, torch_milliseconds : float
         For one segment on one thread, of the file and of PyTorch in the same run; where the file takes
@@ -59,7 +59,7 @@ class ModelFile:
     precision: str
     size: int
     sha256: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Parity, ...]
     milliseconds: float
     torch_milliseconds: float
     opset: int | None = None

@@ -57,7 +57,7 @@ class VerificationError(WhichdanceError):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Parity:
     """One set of segments through the network and through the file.
 
     Attributes
@@ -118,14 +118,14 @@ def _batch_by_batch(run: Callable[[Float32], Float32], segments: Float32, progre
     return np.concatenate(parts)
 
 
-def compare(segments: Segments, reference: Float32, scores: Float32) -> Comparison:
+def compare(segments: Segments, reference: Float32, scores: Float32) -> Parity:
     """Differences between two sets of scores of the same segments."""
     difference = np.abs(scores.astype(np.float64) - reference)
     same = scores.argmax(axis=1) == reference.argmax(axis=1)
     confident = reference.max(axis=1) >= CONFIDENT
     of_the_ten = segments.labelled
     truth = segments.labels[of_the_ten]
-    return Comparison(
+    return Parity(
         source=segments.source,
         max_difference=float(difference.max()),
         mean_difference=float(difference.mean()),
@@ -138,7 +138,7 @@ def compare(segments: Segments, reference: Float32, scores: Float32) -> Comparis
     )
 
 
-def violations(comparison: Comparison, bounds: Bounds) -> list[str]:
+def violations(comparison: Parity, bounds: Bounds) -> list[str]:
     """Which bounds a comparison breaks, in words; empty if none."""
     found = []
     if not np.isfinite(comparison.max_difference):

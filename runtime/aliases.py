@@ -90,4 +90,5 @@ def label_of(name: str, known: Sequence[str] = ()) -> str:
             return label
     if short in FOLDER_NAMES:
         return FOLDER_NAMES[short]
-    return "_".join(re.findall(r"[^\W_]+", name.lower()))
+    composed = unicodedata.normalize("NFC", name)  # as some file systems do not keep it
+    return "_".join(re.findall(r"[^\W_]+", composed.lower()))

@@ -27,7 +27,7 @@ LOOK_AHEAD = 4  # frames of future, 93 ms, that an activation needs
 FORMAT_VERSION = "beats 1"
 FEATURES, DANCES, STATE = "features", "dances", "state"  # inputs
 ACTIVATIONS, NEW_STATE = "activations", "new_state"  # outputs
-REGISTRY = "beats.toml"  # of the shipped networks, the default first
+BEAT_REGISTRY = "beats.toml"  # of the shipped networks, the default first
 CHUNK_FRAMES = 2048  # of a whole recording at once
 
 
@@ -136,7 +136,7 @@ class BeatModel:
 
 def shipped_beats() -> Path:
     """The file that beats.toml names first, checked against its hash."""
-    listing = FOLDER / REGISTRY
+    listing = FOLDER / BEAT_REGISTRY
     try:
         entry = tomllib.loads(listing.read_text("utf-8"))["models"][0]
         path, wanted = FOLDER / str(entry["file"]), str(entry["sha256"])

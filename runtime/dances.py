@@ -1,5 +1,6 @@
 """The dances that we know facts of, as data. Which of them a model knows is data of the model."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ NDCA = "NDCA dance tempi for American style (bars per minute)"
 SOCIAL = "usual tempi at social dances and festivals; no rule fixes them"
 OTHER = "other"  # label of music that is none of a model's dances
 ALL = "all"  # the group of whatever a model knows
+LABEL = re.compile(r"[^\W_]+(_[^\W_]+)*")
+MAX_LABEL = 64  # characters
+A_LABEL = f"lower-case words joined by '_', as slow_waltz, of at most {MAX_LABEL} characters"
 
 
 @dataclass(frozen=True)
@@ -167,12 +171,26 @@ def _as_key(name: str) -> str:
     return "_".join(name.lower().replace("-", " ").split())
 
 
+def is_label(text: str) -> bool:
+    """Whether a dance may be labelled so, wherever a label stands: a manifest, a model, what is taught.
+
+    Letters and digits of any script in lower-case words joined by '_', at most `MAX_LABEL` characters:
+    neither part of a path nor of a list 'a,b,c'.
+
+    Examples
+    --------
+    >>> [is_label(text) for text in ("lindy_hop", "čardáš", "lindy-hop", "Lindy Hop", "")]
+    [True, True, False, False, False]
+    """
+    return len(text) <= MAX_LABEL and text == text.lower() and LABEL.fullmatch(text) is not None
+
+
 def label_problem(labels: Iterable[str]) -> str | None:
     """Why these cannot be the labels of a model's dances, in words; None where they can."""
     labels = list(labels)
     for label in labels:
-        if not label or not label.replace("_", "").replace("-", "").isalnum():
-            return f"{label!r} is no label; letters, digits, '_' and '-' make one"
+        if not is_label(label):
+            return f"{label[:MAX_LABEL]!r} is no label, which is {A_LABEL}"
         if label == OTHER:
             return f"{OTHER!r} is what a model answers beside its dances, not one of them"
     if len(set(labels)) < len(labels):

@@ -84,7 +84,7 @@ def filed_in(source: Path, known: Sequence[str]) -> list[Filed]:
 def _label(name: str, known: Sequence[str], source: Path) -> str:
     label = label_of(name.removeprefix("other:"), known)
     if not label or (label != "other" and label_problem([label])):
-        raise ParameterError(f"{source}: {name!r} is no name of a dance")
+        raise ParameterError(f"{source}: {name!r} is no name of a dance, or too long for one")
     return label
 
 
@@ -134,7 +134,7 @@ def _ids(source: Path) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardLesson:
     """What came of a recording: its features and tags, or else why there are none, in words."""
 
     features: Float32 | None = None
@@ -142,12 +142,12 @@ class Heard:
     problem: str = ""
 
 
-def hear(model: Model, item: Filed) -> Heard:
+def hear(model: Model, item: Filed) -> HeardLesson:
     """The features of a recording, whatever it is."""
     try:
         if item.number is None:
-            return Heard(_of_file(model, item.path), _tags(item.path))
-        return Heard(_of_arrays(model, item, _arrays(item.path, "mel_db"), _ids(item.path)))
+            return HeardLesson(_of_file(model, item.path), _tags(item.path))
+        return HeardLesson(_of_arrays(model, item, _arrays(item.path, "mel_db"), _ids(item.path)))
     except WhichdanceError as error:
         reason = str(error)
     except OSError as error:
@@ -156,12 +156,12 @@ def hear(model: Model, item: Filed) -> Heard:
         reason = "there is not enough memory to listen to it"
     except Exception as error:  # whatever a library throws for this file is no other file's business
         reason = f"cannot be listened to ({type(error).__name__}: {' '.join(str(error).split())})"
-    return Heard(problem=reason if reason.startswith(str(item.path)) else f"{item.name}: {reason}")
+    return HeardLesson(problem=reason if reason.startswith(str(item.path)) else f"{item.name}: {reason}")
 
 
 def learn_from(
     filed: Sequence[Filed],
-    heard: Iterable[Heard],
+    heard: Iterable[HeardLesson],
     *,
     say: Callable[[str], None] = lambda message: None,
 ) -> list[Lesson]:
@@ -170,7 +170,7 @@ def learn_from(
     Parameters
     ----------
     filed : sequence of Filed
-    heard : iterable of Heard
+    heard : iterable of HeardLesson
         Of each, in this order, as by `hear`.
     say : callable
         Called with a line for each recording that was left out.

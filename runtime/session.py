@@ -23,6 +23,7 @@ from runtime.evidence import MAX_PARTS, EvidenceSettings, Follower, Observation,
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
 from runtime.mel import FRAME_RATE, Float32
 from runtime.model import Model, ModelInfo
+from runtime.pairs import Pairs, ShownPair
 from runtime.prediction import Grade, Part, Prediction, Verdict
 from runtime.segments import MIN_SECONDS, SegmentStream, padded
 from runtime.tempo import Tempo, TempoHistory
@@ -142,6 +143,9 @@ def for_group(info: ModelInfo, dances: Sequence[str], *, nothing_else: bool) -> 
     return replace(settings, none_bias=RULED_OUT) if nothing_else else settings
 
 
+_Likely = tuple[float, float, NDArray[np.floating]]  # a part from, to, s, and how likely the states are
+
+
 class _Segments(NamedTuple):
     """Segments that were classified: one entry of each a segment."""
 
@@ -208,8 +212,6 @@ class _Session:
         tempo_from: Sequence[Part] | None = None,
         certainty: Grade | None = None,
         since: float | None = None,
-        padded: bool = False,
-        beats: Beats | None = None,
     ) -> Prediction:
         """Put together what is answered: what was chosen, or silence where there is no choice.
 
@@ -235,22 +237,13 @@ class _Session:
             segment_scores=segments[1],
             segment_seconds=self.segment_seconds,
             duration=duration,
-            padded=padded,
             tempo_bpm=tempo.bpm if tempo else None,
             tempo_mpm=tempo.mpm if tempo else None,
             metre=answer.metre if answer else None,
             warnings=self.warnings,
-            beats=beats,
         )
 
-    def _by_mean(
-        self,
-        duration: float,
-        segments: tuple[Sequence[float], Float32],
-        *,
-        padded: bool,
-        beats: Beats | None = None,
-    ) -> Prediction:
+    def _by_mean(self, duration: float, segments: tuple[Sequence[float], Float32]) -> Prediction:
         """The thesis's answer (3.3, 3.4): the mean of all segments' scores, and one dance."""
         scores = self.mean.mean
         best = int(np.argmax(scores[:-1]))
@@ -264,8 +257,6 @@ class _Session:
             parts=[self._part(Span(0.0, duration, best, confidence), tempo)],
             segments=segments,
             certainty=grade(confidence, duration) if named else None,
-            padded=padded,
-            beats=beats,
         )
 
     def _part(self, span: Span, tempo: Tempo | None, shown: Choice | None = None) -> Part:
@@ -313,7 +304,7 @@ class WholeRecording(_Session):
             self._beats.push(frames)
         return super().push(frames)
 
-    def _beats_of(self, parts: Sequence[tuple[float, float, NDArray[np.floating]]]) -> Beats | None:
+    def _beats_of(self, parts: Sequence[_Likely]) -> Beats | None:
         """Beats of parts, each with how likely the states are."""
         if self._beats is None:
             return None
@@ -342,23 +333,30 @@ class WholeRecording(_Session):
             if not is_silent(low, self.loudest.level)
         ]
         segments = (self._times, np.stack(self._scores))
-        n = len(self.judging.labels)
+        likely: list[_Likely] = []
         if not observations:
-            nothing = np.append(np.zeros(n), 1.0)
-            beats = None if self._beats is None else Beats()
-            return self._prediction(
-                nothing, None, duration=duration, parts=(), segments=segments, padded=short, beats=beats
-            )
-        if self.judging.aggregation == "mean":
-            beats = self._beats_of([(0.0, duration, self.mean.mean)])
-            return self._by_mean(duration, segments, padded=short, beats=beats)
+            nothing = np.append(np.zeros(len(self.judging.labels)), 1.0)
+            found = self._prediction(nothing, None, duration=duration, parts=(), segments=segments)
+        elif self.judging.aggregation == "mean":
+            found, likely = self._by_mean(duration, segments), [(0.0, duration, self.mean.mean)]
+        else:
+            found, likely = self._by_evidence(duration, segments, observations)
+        return replace(found, padded=short, beats=self._beats_of(likely))
+
+    def _by_evidence(
+        self,
+        duration: float,
+        segments: tuple[Sequence[float], Float32],
+        observations: Sequence[Observation],
+    ) -> tuple[Prediction, list[_Likely]]:
+        """What the segments say together, and how likely the states are in each part."""
         posterior, spans = divide(self.judging.evidence, observations)
         if observations[-1].start == self._times[-1]:  # the music goes on to the end
             spans[-1] = replace(spans[-1], end=duration)
         weights = np.array([observation.seconds for observation in observations])
         centres = np.array([observation.centre for observation in observations])
         parts = []
-        likely = []
+        likely: list[_Likely] = []
         for span in spans:
             within = (span.start <= centres) & (centres <= span.end)
             states = np.average(posterior[within], axis=0, weights=weights[within])
@@ -366,7 +364,7 @@ class WholeRecording(_Session):
             shown = choose(self.judging.evidence, states, None)
             parts.append(self._part(span, self._tempo(span.state, span.start, span.end), shown))
         scores = np.average(posterior, axis=0, weights=weights)
-        lengths = np.bincount([s.state for s in spans], [s.end - s.start for s in spans], n + 1)
+        lengths = np.bincount([s.state for s in spans], [s.end - s.start for s in spans], len(scores))
         main = int(lengths.argmax())
         mine = [span for span in spans if span.state == main]
         confidence = float(np.average([s.confidence for s in mine], weights=[s.end - s.start for s in mine]))
@@ -379,16 +377,15 @@ class WholeRecording(_Session):
             choice = Choice("not sure", choice.best, None, float(scores[choice.best]))
         named = choice.verdict == "dance"
         certainty = GRADES[0] if choice.verdict == "two" else None
-        return self._prediction(
+        found = self._prediction(
             scores,
             choice,
             duration=duration,
             parts=parts,
             segments=segments,
             certainty=grade(confidence, float(lengths[main])) if named else certainty,
-            padded=short,
-            beats=self._beats_of(likely),
         )
+        return found, likely
 
 
 class PlayingMusic(_Session):
@@ -402,6 +399,7 @@ class PlayingMusic(_Session):
         self._follower = Follower(judging.evidence, len(judging.labels) + 1)
         self._parts: deque[Part] = deque(maxlen=MAX_PARTS)
         self._begun = 0  # parts, those forgotten included
+        self._pairs = Pairs()
         self._choice: Choice | None = None
         self._certainty = Certainty()
         self._grade: Grade | None = None
@@ -431,24 +429,28 @@ class PlayingMusic(_Session):
                     labels = (*self.judging.labels, OTHER)
                     self.beats.believe(dict(zip(labels, self._follower.posterior.tolist(), strict=True)))
                 self._note_parts()
-                self._choose()
+                self._choose(time + self.segment_seconds)
 
-    def _choose(self) -> None:
-        """What is shown now; it remembers what was shown before, so that it does not flicker."""
+    def _choose(self, end: float) -> None:
+        """What is shown at the end of a segment, s; what was shown before is remembered, so that it does
+        not flicker."""
         follower = self._follower
         self._choice = choose(self.judging.evidence, follower.posterior, follower.current, self._choice)
         seconds = follower.spans[-1].end - follower.spans[-1].start if follower.spans else 0.0
         self._grade = self._certainty.update(self._choice, seconds)
+        self._pairs.update(self._choice, end)
 
     def _note_parts(self) -> None:
         """Bring the set list up to date: the last part, and the one before where a new one began."""
         follower = self._follower
+        before = [] if follower.current is None else self._pairs.cut(follower.spans[-1].start)
         if follower.begun > self._begun:
             if self._parts:
                 last = self._parts[-1]
                 self._parts[-1] = replace(last, end=follower.spans[-2].end)
                 if self.beats:
                     self.beats.forget_the_one()
+            self._parts.extend(map(self._of_two, before))
             self._parts.append(self._part(follower.spans[-1], None))
             self._begun = follower.begun
         if not follower.spans:
@@ -464,19 +466,23 @@ class PlayingMusic(_Session):
             part = replace(part, tempo_bpm=self._parts[-1].tempo_bpm, tempo_mpm=self._parts[-1].tempo_mpm)
         self._parts[-1] = part
 
+    def _of_two(self, pair: ShownPair) -> Part:
+        best, second = self.judging.labels[pair.best], self.judging.labels[pair.second]
+        return Part(pair.start, pair.end, None, "two", pair.confidence, best=best, also=(second,))
+
     def prediction(self, duration: float) -> Prediction:
         """The answer now; its segments are those of the newest update."""
         if self._choice is None:
             nothing = np.append(np.zeros(len(self.judging.labels)), 1.0)
             return self._prediction(nothing, None, duration=duration, parts=(), segments=self._newest)
         if self.judging.aggregation == "mean":
-            return self._by_mean(duration, self._newest, padded=False)
+            return self._by_mean(duration, self._newest)
         current = self._follower.current
         return self._prediction(
             self._follower.posterior,
             self._choice,
             duration=duration,
-            parts=tuple(self._parts),
+            parts=[*self._parts, *map(self._of_two, self._pairs.lasting())][-MAX_PARTS:],
             segments=self._newest,
             tempo_from=None if current is None else [self._parts[-1]],
             certainty=self._grade,

@@ -163,7 +163,7 @@ def teach(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Fitted:
     """What fitting and cross-validation come to.
 
     Attributes
@@ -208,7 +208,7 @@ def taught_by(
     lessons: Sequence[Lesson],
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Outcome:
+) -> Fitted:
     """As `teach`, from what the model carries and its settings of evidence alone."""
     fitter = Fitter.of(rehearsal, lessons)
     labels = fitter.labels
@@ -238,7 +238,7 @@ def taught_by(
     divisor = temperature(out, truth)
     cooled = [log_softmax(logs / divisor) for logs in out]
     before, after = (tuple(labels[answer(logs)] for logs in of) for of in (shipped, out))
-    return Outcome(
+    return Fitted(
         labels,
         strength,
         better,
@@ -335,7 +335,7 @@ class Fitter:
         return log_softmax(self.whitening.features(lesson.features) @ head.T)
 
 
-def _suspects(lessons: Sequence[Lesson], found: Outcome) -> Iterable[Suspect]:
+def _suspects(lessons: Sequence[Lesson], found: Fitted) -> Iterable[Suspect]:
     for lesson, old, new in zip(lessons, found.shipped, found.held_out, strict=True):
         first, second = (np.exp(logs).mean(axis=0) for logs in (old, new))
         best = int(first.argmax())

@@ -20,6 +20,7 @@ from runtime import (
     live,
     loudness,
     mel,
+    pairs,
     recalibrate,
     segments,
     session,
@@ -100,22 +101,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
     return {
         "version": version,
         "other": OTHER,
-        "front_end": {
-            "sample_rate": mel.SAMPLE_RATE,
-            "hop_length": mel.HOP_LENGTH,
-            "n_mels": mel.N_MELS,
-            "frame_rate": mel.FRAME_RATE,
-            "preferred_rate": PREFERRED_RATE,
-            "rates": [rate_definition(rate)[0] for rate in RATES],
-        },
-        "audio": _constants(downmix, "SIDE_RATIO"),
-        "segments": {
-            "default_stride": segments.DEFAULT_STRIDE,
-            "live_stride": live.LIVE_STRIDE,
-            "min_seconds": segments.MIN_SECONDS,
-        },
-        "context": _constants(context, "DOUBT"),
-        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS", "LEAST_SHARED", "RULED_OUT"),
+        **_steps(),
         "evidence": asdict(info.evidence)
         | _constants(
             evidence,
@@ -126,39 +112,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
             "RESUME_SECONDS",
             "MAX_PARTS",
         ),
-        "answer": _constants(answer, "PROBABLY_FROM", "QUITE_SURE_FROM", "QUITE_SURE_SECONDS", "MARGIN"),
-        "live": _constants(
-            live,
-            "MUTED_SECONDS",
-            "FLOOR_DB",
-            "QUIET_DB",
-            "CLIPPED",
-            "CLIPPED_SAMPLES",
-            "WINDOW_SECONDS",
-        )
-        | {"loudest": downmix.LOUDEST},
-        "columns": {
-            "recording": cells.RECORDING,
-            "part": cells.PART,
-            "evening": cells.EVENING,
-            "score": cells.SCORE,
-            "formula": cells.FORMULA,
-        },
-        "loudness": _constants(loudness, "SILENCE_BELOW", "SILENCE_FLOOR", "DECAY"),
-        "tempo": _constants(
-            tempo,
-            "MAX_LAG",
-            "ONSET_BANDS",
-            "POOLED_BANDS",
-            "DYNAMIC_RANGE",
-            "MIN_FRAMES",
-            "GRID_STEP",
-            "BAR_WEIGHT",
-            "PRIOR_OCTAVES",
-            "PRIOR_WEIGHT",
-            "BUCKET_FRAMES",
-            "MAX_BUCKETS",
-        ),
+        **_answers(),
         "model": {
             "file": model_file,
             "name": info.name,
@@ -183,6 +137,68 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
         },
         "groups": {name: [k for k in info.labels if k in keys] for name, keys in GROUPS.items()},
         "group_temperatures": dict(info.group_temperatures),
+    }
+
+
+def _steps() -> dict[str, Any]:
+    """What the steps from sound to scores take, and the tempo: the same for all models."""
+    return {
+        "front_end": {
+            "sample_rate": mel.SAMPLE_RATE,
+            "hop_length": mel.HOP_LENGTH,
+            "n_mels": mel.N_MELS,
+            "frame_rate": mel.FRAME_RATE,
+            "preferred_rate": PREFERRED_RATE,
+            "rates": [rate_definition(rate)[0] for rate in RATES],
+        },
+        "audio": _constants(downmix, "SIDE_RATIO"),
+        "segments": {
+            "default_stride": segments.DEFAULT_STRIDE,
+            "live_stride": live.LIVE_STRIDE,
+            "min_seconds": segments.MIN_SECONDS,
+        },
+        "context": _constants(context, "DOUBT"),
+        "session": _constants(session, "TEMPO_SECONDS", "PREVAILS", "LEAST_SHARED", "RULED_OUT"),
+        "loudness": _constants(loudness, "SILENCE_BELOW", "SILENCE_FLOOR", "DECAY"),
+        "tempo": _constants(
+            tempo,
+            "MAX_LAG",
+            "ONSET_BANDS",
+            "POOLED_BANDS",
+            "DYNAMIC_RANGE",
+            "MIN_FRAMES",
+            "GRID_STEP",
+            "BAR_WEIGHT",
+            "PRIOR_OCTAVES",
+            "PRIOR_WEIGHT",
+            "BUCKET_FRAMES",
+            "MAX_BUCKETS",
+        ),
+    }
+
+
+def _answers() -> dict[str, Any]:
+    """What people are shown, live and in tables."""
+    return {
+        "answer": _constants(answer, "PROBABLY_FROM", "QUITE_SURE_FROM", "QUITE_SURE_SECONDS", "MARGIN")
+        | _constants(pairs, "LEAST_TWO_SECONDS"),
+        "live": _constants(
+            live,
+            "MUTED_SECONDS",
+            "FLOOR_DB",
+            "QUIET_DB",
+            "CLIPPED",
+            "CLIPPED_SAMPLES",
+            "WINDOW_SECONDS",
+        )
+        | {"loudest": downmix.LOUDEST},
+        "columns": {
+            "recording": cells.RECORDING,
+            "part": cells.PART,
+            "evening": cells.EVENING,
+            "score": cells.SCORE,
+            "formula": cells.FORMULA,
+        },
     }
 
 

@@ -10,7 +10,7 @@ SLOW, QUICK = mark("slow"), mark("quick")  # of the counts
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Guide:
     """How to recognise and count one dance.
 
     Attributes
@@ -33,53 +33,53 @@ class Lesson:
         return sum(beats for _, beats in self.count)
 
 
-LESSONS: dict[str, Lesson] = {
-    "cha_cha_cha": Lesson(
+LESSONS: dict[str, Guide] = {
+    "cha_cha_cha": Guide(
         COUNTS["cha_cha_cha"],
         mark("Listen for “cha-cha-cha”: two short beats and a long one, at the end of every bar."),
         mark("Cheeky and crisp. Dancers start on the second beat."),
     ),
-    "jive": Lesson(
+    "jive": Guide(
         COUNTS["jive"],
         mark("Listen for fast swing or rock'n'roll with a strong clap on two and four."),
         mark("Bouncy and full of energy, with kicks and flicks."),
     ),
-    "paso_doble": Lesson(
+    "paso_doble": Guide(
         COUNTS["paso_doble"],
         mark("Listen for a Spanish march: one, two, one, two, with trumpets and drum rolls."),
         mark("Proud and dramatic, like entering the bullring."),
     ),
-    "quickstep": Lesson(
+    "quickstep": Guide(
         COUNTS["quickstep"],
         mark("Listen for fast, light swing, as from a big band: the bass walks four beats to the bar."),
         mark("It runs, hops and glides across the floor."),
     ),
-    "rumba": Lesson(
+    "rumba": Guide(
         COUNTS["rumba"],
         mark("Listen for a slow, soft beat with bongos or a ballad over it. Dancers step on two."),
         mark("The dance of love: unhurried, with much time on “four-one”."),
     ),
-    "samba": Lesson(
+    "samba": Guide(
         COUNTS["samba"],
         mark("Listen for “boom-a-boom”: a rolling bass drum under busy shakers and whistles."),
         mark("Carnival! The whole body bounces."),
     ),
-    "slow_foxtrot": Lesson(
+    "slow_foxtrot": Guide(
         COUNTS["slow_foxtrot"],
         mark("Listen for calm, easy swing, as from a crooner: slow steps over a soft bass."),
         mark("Smooth and endless: it flows without a stop."),
     ),
-    "slow_waltz": Lesson(
+    "slow_waltz": Guide(
         COUNTS["slow_waltz"],
         mark("Listen for three: one deep beat and two light ones, slow enough to say “one, two, three”."),
         mark("Rises and falls like a slow swing."),
     ),
-    "tango": Lesson(
+    "tango": Guide(
         COUNTS["tango"],
         mark("Listen for a sharp, marching beat without any drum kit: strings, bandoneon, sudden stops."),
         mark("Sharp and stalking, with sudden turns of the head."),
     ),
-    "viennese_waltz": Lesson(
+    "viennese_waltz": Guide(
         COUNTS["viennese_waltz"],
         mark("Listen for three that fly by: “ONE-two-three”, twice as fast as the slow waltz."),
         mark("Turns and turns, as at a ball in Vienna."),

@@ -106,6 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_expert(parser.add_argument_group("for experts"))
     other = parser.add_argument_group("other")
     other.add_argument("-h", "--help", action="help", help="show this help")
+    other.add_argument("--about", action="store_true", help="say what the model is, and hear nothing")
     other.add_argument("--version", action=_Version, help="show the version")
     return parser
 
@@ -156,11 +157,6 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         help="write when the beats of one recording are, and which are the ones (.beats, .csv, .json, "
         "or .txt for Audacity's labels)",
     )
-    group.add_argument(
-        "--click",
-        metavar="FILE.wav",
-        help="write one recording with clicks at its beats, to check by ear",
-    )
 
 
 def _add_listening(group: argparse._ArgumentGroup) -> None:
@@ -169,7 +165,6 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         metavar="NAME|FILE",
         help="a shipped model, an .onnx file, or a .whichdance file of `whichdance teach`",
     )
-    group.add_argument("--about", action="store_true", help="say what the model is, and hear nothing")
     group.add_argument(
         "--from", type=moment, metavar="TIME", help="hear each recording from here on, as 1:30 or 90 (s)"
     )
@@ -187,12 +182,6 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
         help="and nothing else is played: the answer is always one of them, or 'not sure'",
     )
     group.add_argument(
-        "--ballroom-only", action="store_const", const="ten", dest="dances", help="the same as --dances ten"
-    )
-    group.add_argument(
-        "--jobs", type=whole(1), metavar="N", help="processes that listen, one per core at most (default: 1)"
-    )
-    group.add_argument(
         "--resume",
         metavar="FILE",
         help="keep every answer in FILE at once, and go on from there where an earlier run was broken off",
@@ -200,6 +189,9 @@ def _add_listening(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_expert(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--jobs", type=whole(1), metavar="N", help="processes that listen, one per core at most (default: 1)"
+    )
     group.add_argument(
         "--top", type=whole(1), metavar="N", help="how many dances to show (default: 3; 2 in tables)"
     )
@@ -230,6 +222,15 @@ def _add_expert(group: argparse._ArgumentGroup) -> None:
         help="threads of the network in each process, one per core at most (default: one per core but one, "
         "which decodes; 1 with --jobs)",
     )
+    group.add_argument(
+        "--ballroom-only", action="store_const", const="ten", dest="dances", help="the same as --dances ten"
+    )
+    group.add_argument(
+        "--click",
+        metavar="FILE.wav",
+        help="write one recording with clicks at its beats, to check by ear",
+    )
+    group.add_argument("--overwrite", action="store_true", help="with --write-tags: replace existing values")
 
 
 def _add_sorting(group: argparse._ArgumentGroup) -> None:
@@ -244,7 +245,6 @@ def _add_sorting(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="write DANCE and BPM into the music files, as BallroomDJ does (extra 'tags')",
     )
-    group.add_argument("--overwrite", action="store_true", help="with --write-tags: replace existing values")
     group.add_argument(
         "--dry-run", action="store_true", help="with --write-tags: only say what would be done"
     )

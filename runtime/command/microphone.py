@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 QUEUE_BLOCKS = 600  # a minute of sound that waits for a slow machine; what comes then is left out
-LEAST_TWO_SECONDS = 30.0  # that two dances are shown before they make a line
 PATIENCE_SECONDS = 5.0  # without a block from the sound card before giving up
 
 
@@ -149,13 +148,13 @@ def show(
     from rich.live import Live
 
     prediction = None
-    evening = SetList()
+    evening = Evening()
     with Live(console=console, auto_refresh=False, transient=console.is_terminal) as display:
         try:
             for block in blocks:
                 if _enter_pressed():
                     classifier.reset()
-                    prediction, evening = None, SetList()
+                    prediction, evening = None, Evening()
                 if isinstance(block, Gap):
                     classifier.gap(block.seconds)
                     continue
@@ -172,7 +171,7 @@ def show(
     return prediction
 
 
-def _logged(line: "Line", log: TextIO, console: "Console") -> TextIO | None:
+def _logged(line: "EveningLine", log: TextIO, console: "Console") -> TextIO | None:
     """Add a line; where the log takes it no more, say so once, and listen on without."""
     try:
         print(line.dated, file=log, flush=True)
@@ -183,7 +182,7 @@ def _logged(line: "Line", log: TextIO, console: "Console") -> TextIO | None:
 
 
 @dataclass(frozen=True)
-class Line:
+class EveningLine:
     """One line of an evening's set list.
 
     Attributes
@@ -208,17 +207,16 @@ class Line:
         return f"{self.began.isoformat(' ', 'seconds')}  {self.what}"
 
 
-class SetList:
+class Evening:
     """Notices when the dance changes. While the answer is not sure nothing is said to have changed.
 
-    Two dances are a line, too, where they were shown for as long as music is played without a name.
+    Two dances are a line, too, where they were shown for as long as makes a part of them.
     """
 
     def __init__(self) -> None:
         self._last: object = None
-        self._two: tuple[object, float] | None = None  # shown without a break, since when
 
-    def change(self, prediction: Prediction, now: datetime) -> Line | None:
+    def change(self, prediction: Prediction, now: datetime) -> EveningLine | None:
         """The line to be said at this update, if the dance is another one than before.
 
         Parameters
@@ -230,26 +228,16 @@ class SetList:
         """
         key: object = prediction.dance or prediction.verdict
         since = prediction.since
-        if since is None:  # nothing is named
-            since = self._since_two(prediction)
+        if since is None and prediction.verdict == "two":
             key = frozenset((prediction.best, *prediction.also))
+            last = prediction.parts[-1] if prediction.parts else None
+            since = last.start if last and frozenset((last.best, *last.also)) == key else None
         if since is None or key == self._last:
             return None
         self._last = key
         bars = words.bars(prediction.tempo_mpm)
         began = now - timedelta(seconds=prediction.duration - since)
-        return Line(began, words.answer(prediction) + (f"  {bars}" if bars else ""))
-
-    def _since_two(self, prediction: Prediction) -> float | None:
-        """When two dances began to be shown, s, if that is long enough ago."""
-        if prediction.verdict != "two":
-            self._two = None
-            return None
-        both = frozenset((prediction.best, *prediction.also))
-        if self._two is None or self._two[0] != both:
-            self._two = both, prediction.duration
-        begun = self._two[1]
-        return begun if prediction.duration - begun >= LEAST_TWO_SECONDS else None
+        return EveningLine(began, words.answer(prediction) + (f"  {bars}" if bars else ""))
 
 
 def _screen(

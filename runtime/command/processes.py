@@ -101,12 +101,18 @@ def on_processes(
             for worker, _ in list(workers):
                 worker.terminate()
         pool.shutdown()
-        for worker, connection in workers:
-            connection.close()
-            worker.join()
-        if os.name == "posix":  # it would end when we do, and be nobody's child
-            with suppress(AttributeError, ChildProcessError):
-                resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+        _wait_for_all(workers)
+
+
+def _wait_for_all(workers: "Sequence[tuple[BaseProcess, Connection]]") -> None:
+    for worker, connection in workers:
+        connection.close()
+        worker.join()
+    if os.name == "posix":  # it would end when we do, and be nobody's child
+        from multiprocessing import resource_tracker
+
+        with suppress(AttributeError, ChildProcessError):
+            resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 def _end(worker: "BaseProcess", error: Exception) -> str:

@@ -13,7 +13,7 @@ from runtime.command.progress import ProgressBar
 from runtime.corrections import Corrections
 from runtime.errors import ParameterError
 from runtime.gains import called
-from runtime.lessons import Filed, Heard, filed_in, hear, learn_from
+from runtime.lessons import Filed, HeardLesson, filed_in, hear, learn_from
 from runtime.model import Model, cores
 from runtime.taught import SUFFIX, Taught, TaughtEngine, merged, user_folder
 from runtime.teach import Lesson, Teaching, n_fits, teach
@@ -116,7 +116,9 @@ def _lessons(sources: Sequence[Path], model: Model, jobs: int) -> list[Lesson]:
     return found
 
 
-def _heard(filed: Sequence[Filed], model: Model, jobs: int, bar: ProgressBar) -> Generator[Heard, None, None]:
+def _heard(
+    filed: Sequence[Filed], model: Model, jobs: int, bar: ProgressBar
+) -> Generator[HeardLesson, None, None]:
     """Files in processes of their own, each with one thread whatever their number: the same features."""
     arrays = all(item.number is not None for item in filed)
     path = getattr(model.engine, "path", None)
@@ -131,12 +133,12 @@ def _heard(filed: Sequence[Filed], model: Model, jobs: int, bar: ProgressBar) ->
             yield own
 
 
-def _hearing(path: Path) -> Callable[[Filed], Heard]:
+def _hearing(path: Path) -> Callable[[Filed], HeardLesson]:
     return partial(hear, Model.load(path, threads=1))
 
 
-def _lost(item: Filed, how: str) -> Heard:
-    return Heard(problem=f"{item.name}: the process that listened to it {how}")
+def _lost(item: Filed, how: str) -> HeardLesson:
+    return HeardLesson(problem=f"{item.name}: the process that listened to it {how}")
 
 
 def _write(taught: Taught, output: Path) -> None:

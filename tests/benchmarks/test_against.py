@@ -10,7 +10,7 @@ import pytest
 from benchmarks import against
 from benchmarks.against import compare, interval_of_median
 from benchmarks.cli import main
-from benchmarks.report import Column, Row, Section, Table
+from benchmarks.report import Column, Figures, Row, Section
 from benchmarks.revision import ROOT
 from benchmarks.timing import Spread
 from runtime.errors import WhichdanceError
@@ -33,7 +33,7 @@ def test_the_interval_holds_the_median_as_often_as_it_says() -> None:
 def section(seconds: float, *, rows: Sequence[str] = ("mp3", "flac")) -> Section:
     columns = (Column("what", "what"), Column("threads", "threads"), Column("time", "time", "ms"))
     table: list[Row] = [{"what": w, "threads": 2, "time": Spread(seconds, 0, 1, 9)} for w in rows]
-    return Section("live", "Live", {"runs": 9}, [Table("times", columns, table)])
+    return Section("live", "Live", {"runs": 9}, [Figures("times", columns, table)])
 
 
 @in_a_clone

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cli, page
-from benchmarks.report import Column, Section, Table
+from benchmarks.report import Column, Figures, Section
 
 MACHINE = {
     **{"cpu": "Abacus", "cores": 7, "memory_gb": 1, "gpu": None, "system": "Linux"},
@@ -17,7 +17,7 @@ MACHINE = {
 def test_sections_in_the_order_of_the_commands_with_versions_that_differ(tmp_path: Path) -> None:
     sections = {}
     for name in ("memory", "frontend", "memory --against abc"):
-        table = Table("times", (Column("what", "what"),), [{"what": f"row of {name}"}])
+        table = Figures("times", (Column("what", "what"),), [{"what": f"row of {name}"}])
         section = Section(name, f"Title of {name}", {}, [table], [], [])
         sections[name] = section.to_dict() | {"date": "2026-01-01", "versions": {"numpy": "2"}}
     sections["memory"] |= {"versions": {"numpy": "1"}, "load_average": 3.5, "commit": "0123456789"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import report
-from benchmarks.report import Column, Plot, Section, Table, Target, shown
+from benchmarks.report import Chart, Column, Figures, Section, Target, shown
 from benchmarks.timing import Spread
 from runtime.errors import WhichdanceError
 
@@ -14,14 +14,14 @@ MACHINE = {"cpu": "abacus", "versions": {"numpy": "2"}, "load_average": 0.5}
 
 
 def section(name: str = "frontend") -> Section:
-    table = Table(
+    table = Figures(
         "times",
         (Column("what", "what"), Column("time", "time", "ms"), Column("share", "share", "%")),
         [
             {"what": "ours", "time": Spread(0.1, 0.09, 0.11, 5), "share": 0.25},
             {"what": "theirs", "time": Spread(0.3, 0.3, 0.3, 5), "share": None},
         ],
-        Plot("what", "time"),
+        Chart("what", "time"),
     )
     targets = [Target("speed", 3.0, 2.0, True), Target("time", 3.0, 2.0, False)]
     return Section(name, "Times", {"threads": 1}, [table], targets, ["a note"])
@@ -87,8 +87,8 @@ def test_damaged_results(tmp_path: Path) -> None:
 def test_lines_and_bars() -> None:
     assert report.draw(section()) is not None
     columns = (Column("alpha", "α"), Column("top1", "top-1", "%"))
-    curve = Table(
-        "noise", columns, [{"alpha": a / 10, "top1": 1 - a / 10} for a in range(3)], Plot("alpha", "top1")
+    curve = Figures(
+        "noise", columns, [{"alpha": a / 10, "top1": 1 - a / 10} for a in range(3)], Chart("alpha", "top1")
     )
     figure = report.draw(Section("stress", "Stress", {}, [curve]))
     assert figure is not None

@@ -1,12 +1,22 @@
-"""What command and app once said differently, run through both; the page's share is in tests/web_app."""
+"""What command, app and page once said differently, run through all three.
+
+The page's modules run in Node; `tests/web_app/test_engine.py` has its answers to the same sound and
+`tests/shared` its numbers. It writes no CUE sheets and has the browser's microphone.
+"""
 
 import csv
 import io
+import json
+import math
 import re
+import shutil
+import subprocess
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,10 +36,16 @@ from runtime.command import microphone, words
 from runtime.command.cue import CueSheet
 from runtime.command.report import CsvParts, CsvRecordings
 from runtime.dances import DANCE_KEYS, OTHER
+from runtime.live import Gap, LevelMeter, LiveGuard
 from runtime.prediction import Outcome
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource, Screen
 from tests.mobile_app.core.test_history import draft
+from web_app.build import PAGE
+from web_app.definition import definition
+from web_app.words import words as words_of_the_page
+
+Asks = Callable[..., Any]
 
 
 def rumba(confidence: float = 0.85, **changes: object) -> Prediction:
@@ -69,20 +85,69 @@ def by_the_app(
     return session, session.snapshot.prediction
 
 
+@pytest.fixture
+def page(model: Model) -> Asks:
+    """`page(what, *values)`: what the page's own modules say."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node 18 or newer")
+    facts = definition(model, model_file="", precision="", version="")
+    script = Path(__file__).with_name("the_page.mjs")
+
+    def asks(what: str, *values: object) -> Any:
+        given = {
+            "definition": facts,
+            "words": words_of_the_page("en", DANCE_KEYS),
+            "asked": [[what, *values]],
+        }
+        command = [node, str(script), str(PAGE)]
+        done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)[0]
+
+    return asks
+
+
+def heard_by_the_runtime(blocks: list[NDArray[np.float32]]) -> dict[str, Any]:
+    """Pieces as numbers of samples, negative where they are missing; what the level advises in the end."""
+    guard, meter = LiveGuard(RATE), LevelMeter(RATE)
+    pieces: list[NDArray[np.float32] | Gap] = []
+    advice = ""
+    for block in blocks:
+        pieces += guard.take(block)
+        advice = meter.push(guard.newest).advice
+    return {
+        "advice": advice,
+        "pieces": [-round(p.seconds * RATE) if isinstance(p, Gap) else len(p) for p in pieces],
+        "muted": guard.muted,
+    }
+
+
+def plain(blocks: list[NDArray[np.float32]]) -> list[list[float | None]]:
+    """For JSON, which has no NaN."""
+    return [[None if math.isnan(x) else x for x in block.tolist()] for block in blocks]
+
+
 def tenths(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return np.split(samples, range(RATE // 10, len(samples), RATE // 10))
 
 
-def test_a_rumba_at_85_percent_is_as_sure() -> None:
+def test_a_rumba_at_85_percent_is_as_sure(page: Asks) -> None:
     prediction = rumba()
     row = io.StringIO()
     CsvRecordings(row, DANCE_KEYS).add(Outcome("a.wav", prediction))
     [found] = csv.DictReader(io.StringIO(row.getvalue()))
     assert found["certainty"] == "probably"
     assert certainty(Answer.of(prediction)) == "Probably"
+    assert page("certainty", prediction.to_dict()) == "Probably"
+    for grade in ("could be", "probably", "quite sure"):  # whatever the model's own threshold is
+        sure = rumba(certainty=grade)
+        assert page("certainty", sure.to_dict()) == certainty(Answer.of(sure)) == grade.capitalize()
 
 
-def test_one_nan_is_a_gap(history: History, screen: Screen, model: Model, tone: ToneMaker) -> None:
+def test_one_nan_is_a_gap(
+    history: History, screen: Screen, model: Model, tone: ToneMaker, page: Asks
+) -> None:
     samples = tone("tango", 18.0)
     samples[8 * RATE] = np.nan
     ours, _ = by_the_command(model, tenths(samples))
@@ -93,11 +158,15 @@ def test_one_nan_is_a_gap(history: History, screen: Screen, model: Model, tone: 
     assert ours.dance == theirs.dance == "tango"
     assert np.isfinite(list(theirs.scores.values())).all()
     assert theirs.scores == pytest.approx(ours.scores, abs=1e-6)
+    around = tenths(samples[7 * RATE : 9 * RATE])
+    expected = heard_by_the_runtime(around)
+    assert min(expected["pieces"]) == -len(around[10])
+    assert page("heard", RATE, plain(around)) == expected
 
 
 @pytest.mark.parametrize("seconds", [1.5, 6.0])
 def test_zeros_are_silence_or_a_gap(
-    history: History, screen: Screen, model: Model, tone: ToneMaker, seconds: float
+    history: History, screen: Screen, model: Model, tone: ToneMaker, page: Asks, seconds: float
 ) -> None:
     zeros = np.zeros(round(seconds * RATE), np.float32)
     blocks = tenths(np.concatenate([tone("tango", 8.0), zeros, tone("tango", 8.0)]))
@@ -109,18 +178,24 @@ def test_zeros_are_silence_or_a_gap(
     assert [p.start for p in theirs.parts] == pytest.approx([p.start for p in ours.parts])
     assert ours.duration == pytest.approx(theirs.duration)
     assert ("muted?" in screen_text) == (seconds > 3)
+    around = blocks[70 : 90 + round(10 * seconds)]
+    for part in (around, around[: round(10 * seconds) + 5]):  # the second ends within the zeros
+        expected = heard_by_the_runtime(part)
+        assert (min(expected["pieces"]) < 0 or expected["muted"]) == (seconds > 3)
+        assert page("heard", RATE, plain(part)) == expected
 
 
 @pytest.mark.parametrize(
     ("share", "text"), [(0.0, "<1"), (0.006, "1"), (0.992, "99"), (0.996, ">99"), (1.0, ">99")]
 )
-def test_percent(share: float, text: str) -> None:
+def test_percent(page: Asks, share: float, text: str) -> None:
     assert words.percent(share) == f"{text} %"
-    assert Translator("en").percent(share) == f"{text}%"
+    assert Translator("en").percent(share) == page("percent", share) == f"{text}%"
 
 
-def test_clock() -> None:
-    assert clock(47.6) == "0:47"
+def test_clock(page: Asks) -> None:
+    assert clock(47.6) == page("clock", 47.6) == "0:47"
+    assert clock(3599.99) == page("clock", 3599.99) == "59:59"
     assert words.span(47.6, 59.9) == "0:47–0:59"
 
 
@@ -144,7 +219,7 @@ def test_a_cue_sheet(history: History, tmp_path: Path) -> None:
         export.as_cue((entry, [*history.lines(entry.id)] * 50), words.name)
 
 
-def test_cells_and_columns(history: History) -> None:
+def test_cells_and_columns(history: History, page: Asks) -> None:
     history.save(draft(2, "samba", name="=1+1"))
     evenings = [(entry, history.lines(entry.id)) for entry in history.entries()]
     [theirs] = csv.DictReader(io.StringIO(export.as_csv(evenings).removeprefix("\ufeff")))
@@ -157,8 +232,20 @@ def test_cells_and_columns(history: History) -> None:
     assert list(theirs)[: len(cells.EVENING)] == list(cells.EVENING)
     assert {"dance", "confidence", "best", "also", "tempo_bpm", "tempo_mpm"} <= {*theirs} & {*ours}
 
+    row = {"name": "=1+1", "prediction": rumba().to_dict(), "error": ""}
+    [of_file] = csv.DictReader(io.StringIO(page("recordings", [row])))
+    assert [*of_file][:-1] == [*ours][: len(of_file) - 1]
+    assert {of_file[name] for name in ("path", "dance", "certainty", "best")} == {
+        ours[name] for name in ("path", "dance", "certainty", "best")
+    }
+    part = vars(Part(0.0, 60.0, "rumba", "dance", 0.9)) | {"also": []}
+    evening = {"started": "2026-05-01T20:00:00Z", "parts": [part], "model": "=cmd"}
+    [of_evening] = csv.DictReader(io.StringIO(page("evenings", [evening])))
+    assert [*of_evening] == [*theirs][: len(of_evening)] == list(cells.EVENING)
+    assert of_evening["model"] == "'=cmd"
 
-def test_two_dances_stand_in_csv_json_and_set_list() -> None:
+
+def test_two_dances_stand_in_csv_json_and_set_list(page: Asks) -> None:
     part = Part(0.0, 60.0, None, "two", 0.8, best="rumba", also=("tango",))
     two = rumba(0.5, dance=None, verdict="two", also=("tango",), parts=(part,))
     text = io.StringIO()
@@ -167,6 +254,12 @@ def test_two_dances_stand_in_csv_json_and_set_list() -> None:
     assert (row["dance"], row["verdict"], row["best"], row["also"]) == ("", "two", "rumba", "tango")
     assert words.part_name(part) == words.answer(two) == "Rumba or Tango"
     assert two.to_dict()["parts"][0]["also"] == ["tango"]
+    of_page = {"name": "a.wav", "prediction": two.to_dict(), "error": ""}
+    assert page("answer", two.to_dict()) == "Rumba or Tango"
+    assert page("json", [of_page])[0]["parts"][0]["also"] == ["tango"]
+    evening = {"started": "2026-05-01T20:00:00Z", "parts": two.to_dict()["parts"], "model": "x"}
+    [row] = csv.DictReader(io.StringIO(page("evenings", [evening])))
+    assert (row["dance"], row["best"], row["also"]) == ("", "rumba", "tango")
     assert (
         certainty(Answer.of(rumba(0.5, verdict="two", also=("tango",), certainty="could be"))) == "Could be"
     )

@@ -56,6 +56,8 @@ def test_they_reach_the_corners(stored):
     assert sum(row["begun"] > MAX_PARTS == row["kept"] for row in sequences) == 2
     assert sum(row["seed"] % 10 == 0 for row in sequences) * 300 > MEMORY_UPDATES
     assert max(row["begun"] for row in sequences[2:]) > 3
+    assert sum(row["pairs"][0] for row in sequences) > 10  # cut off by a name
+    assert sum(len(row["pairs"]) > 1 + min(4, row["pairs"][0]) for row in sequences) > 30  # or going on
     assert {letter for text in stored["answer"]["naming"] for letter in text[::4]} == set("DTN-")
     assert {letter for text in stored["answer"]["grading"] for letter in text} == set("cpq-")
     pieces = [piece for row in stored["live"]["sequences"] for piece in row[0].split()]

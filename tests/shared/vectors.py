@@ -24,6 +24,7 @@ from runtime.dances import dance
 from runtime.evidence import EvidenceSettings, Follower, Observation, divide
 from runtime.live import Gap, LevelMeter, LiveGuard
 from runtime.mel import FRAME_RATE
+from runtime.pairs import Pairs
 from runtime.tempo import TempoHistory
 
 FOLDER = Path(__file__).parent
@@ -108,7 +109,9 @@ def evidence(seed: int) -> dict[str, Any]:
         modulo 1 000 003; shown : the same of the verdict's place in 'D', 'T', 'N', '-' plus 4 times the
         best state plus 64 times 1 plus the second (0 where none); graded : of the place in 'c', 'p', 'q',
         '-'; begun : spans so far; kept : spans that are kept; spans : the last four, as [start, end, state,
-        confidence], 3 digits; posterior : at the end, 5 digits; divided : of the first 40 updates of every
+        confidence], 3 digits; pairs : how many pairs of three seconds and more were left when something was
+        named, and the last four of those and of the pairs since, as [start, end, best, second, confidence];
+        posterior : at the end, 5 digits; divided : of the first 40 updates of every
         fifth sequence the spans by `divide`, as above.
     """
     random = Random(seed)
@@ -118,12 +121,15 @@ def evidence(seed: int) -> dict[str, Any]:
     n_updates = 2600 if fast else 300 if seed % 10 == 0 else 30
     settings = EvidenceSettings(**values)
     heard = list(observations(random, n_states, n_updates, 1.0 if fast else 20.0))
-    follower, certainty = Follower(settings, n_states), Certainty()
+    follower, certainty, pairs = Follower(settings, n_states), Certainty(), Pairs(3.0)
     choice: Choice | None = None
-    sums = [0, 0, 0]
+    sums, left = [0, 0, 0], []
     for t, observation in enumerate(heard, 1):
         follower.update(observation)
+        if follower.current is not None:
+            left += pairs.cut(follower.spans[-1].start)
         choice = choose(settings, follower.posterior, follower.current, choice)
+        pairs.update(choice, observation.end)
         since = follower.spans[-1].end - follower.spans[-1].start if follower.spans else 0.0
         graded = certainty.update(choice, since)
         second = 0 if choice.second is None else 1 + choice.second
@@ -141,6 +147,7 @@ def evidence(seed: int) -> dict[str, Any]:
         "begun": follower.begun,
         "kept": len(follower.spans),
         "spans": [_span(span) for span in list(follower.spans)[-4:]],
+        "pairs": [len(left), *map(_pair, [*left, *pairs.lasting()][-4:])],
         "posterior": _rounded(follower.posterior, 5),
     }
     if seed % 5 == 0:
@@ -150,6 +157,10 @@ def evidence(seed: int) -> dict[str, Any]:
 
 def _span(span: Any) -> list[float]:
     return [*_rounded((span.start, span.end), 3), span.state, round(span.confidence, 3)]
+
+
+def _pair(pair: Any) -> list[float]:
+    return [*_rounded((pair.start, pair.end), 3), pair.best, pair.second, round(pair.confidence, 3)]
 
 
 def _rounded(values: Any, digits: int) -> list[float]:

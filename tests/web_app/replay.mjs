@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 const module = (name) => import(`${process.argv[2]}/${name}.js`);
 const { Certainty, choose, clock, percent } = await module('answer');
 const { divide, Follower } = await module('evidence');
+const { Pairs } = await module('pairs');
 const { LevelMeter, LiveGuard } = await module('live');
 const { TempoHistory } = await module('tempo');
 const { BarFilter, BarStates } = await module('bars');
@@ -29,6 +30,12 @@ function generator(seed) {
 
 const rounded = (values, digits) => Array.from(values, (value) => Number(value.toFixed(digits)));
 const spanOf = ({ start, end, state, confidence }) => [...rounded([start, end], 3), state, ...rounded([confidence], 3)];
+const pairOf = ({ start, end, best, second, confidence }) => [
+  ...rounded([start, end], 3),
+  best,
+  second,
+  ...rounded([confidence], 3),
+];
 const GRADES = { 'could be': 'c', probably: 'p', 'quite sure': 'q' };
 const graded = (grade) => (grade ? GRADES[grade] : '-');
 const VERDICTS = { dance: 'D', two: 'T', none: 'N', 'not sure': '-' };
@@ -72,11 +79,17 @@ function evidence(seed) {
   const heard = observations(random, nStates, nUpdates, fast ? 1 : 20);
   const follower = new Follower(settings, nStates);
   const certainty = new Certainty(definition.answer);
+  const pairs = new Pairs(3, definition.evidence.max_parts);
+  const left = [];
   let choice = null;
   let sums = [0, 0, 0];
   heard.forEach((observation, i) => {
     follower.update(observation);
+    if (follower.current !== null) {
+      left.push(...pairs.cut(follower.spans.at(-1).start));
+    }
     choice = choose(settings, follower.posterior, follower.current, choice);
+    pairs.update(choice, observation.end);
     const span = follower.spans.at(-1);
     const grade = certainty.update(choice, span ? span.end - span.start : 0);
     const second = choice.second === null ? 0 : 1 + choice.second;
@@ -95,6 +108,7 @@ function evidence(seed) {
     begun: follower.begun,
     kept: follower.spans.length,
     spans: follower.spans.slice(-4).map(spanOf),
+    pairs: [left.length, ...[...left, ...pairs.lasting()].slice(-4).map(pairOf)],
     posterior: rounded(follower.posterior, 5),
   };
   if (seed % 5 === 0) {

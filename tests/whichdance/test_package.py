@@ -116,5 +116,7 @@ def test_the_sdist_builds_the_wheel_that_the_tree_builds(tree: Path, tmp_path: P
     carried = {f"{p.relative_to(tree)}" for p in (tree / "runtime" / "models").iterdir()}
     carried |= {"whichdance/__init__.py", "runtime/py.typed", "whichdance/py.typed"}
     assert carried - set(first) == set()
+    assert not [name for name in first if "mobilenet" in name]  # for comparison; its recipe makes it
+    assert by_tree.stat().st_size < 20e6
     tops = {name.split("/")[0] for name in first}
     assert not tops & {"tests", "docs", "examples", "web_app", "benchmarks"}

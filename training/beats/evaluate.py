@@ -190,7 +190,7 @@ def shown_live(heard: Float32, evidence: Evidence) -> Beats:
 
 
 @dataclass(frozen=True)
-class Row:
+class BeatRow:
     """What one way to tell beats scored on one set.
 
     Attributes
@@ -220,7 +220,7 @@ def rows(
     classifier: Classifier | None,
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Row]:
+) -> list[BeatRow]:
     """Measure all ways on a set.
 
     Parameters
@@ -251,7 +251,9 @@ def rows(
             note(way, "file", excerpt, peer(excerpt.frames, excerpt.dance))
         progress(done, len(excerpts))
     return [
-        Row(name, way, mode, len(found), mean([s for s, _ in found]), sum(ok for _, ok in found) / len(found))
+        BeatRow(
+            name, way, mode, len(found), mean([s for s, _ in found]), sum(ok for _, ok in found) / len(found)
+        )
         for (way, mode), found in ways.items()
     ]
 

@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> int:
     from training.learning import adapt
     from training.networks.models import load_checkpoint
 
-    machine, data = given(Machine, args), given(Data, args)
+    machine, data = given(Machine, vars(args)), given(Data, vars(args))
     own = _stored(args.manifest, data, machine)
     rehearsed = [s for manifest in args.rehearse for s in _stored(manifest, data, machine)]
     parts = adapt.divided(own)

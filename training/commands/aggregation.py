@@ -46,11 +46,9 @@ def _run(args: argparse.Namespace) -> int:
 
     model = Model.load(args.model)
     labels = model.info.labels
-    stored = collect(
-        read_selection(args.manifest),
-        given(Data, args).store_of(manifest_path(args.manifest)),
-        given(Machine, args),
-    ).stored
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
+    store = data.store_of(manifest_path(args.manifest))
+    stored = collect(read_selection(args.manifest), store, machine).stored
     with progress("sequences") as bar:
         sequences = drawn(model.engine.run, stored, labels, args.sequences, seed=args.seed, progress=bar)
     _print_curve(sequences)

@@ -31,9 +31,8 @@ def _run(args: argparse.Namespace) -> int:
     from training.learning.average import average
 
     recordings = read_selection(args.manifest)
-    stored = collect(
-        recordings, given(Data, args).store_of(manifest_path(args.manifest)), given(Machine, args)
-    ).stored
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
+    stored = collect(recordings, data.store_of(manifest_path(args.manifest)), machine).stored
     with progress("normalisation"):
         average(args.tuned, args.start, stored, args.output, share=args.share)
     print(f"{args.share:g} of {args.tuned} and {1 - args.share:g} of {args.start} in {args.output}")

@@ -44,11 +44,12 @@ def _run(args: argparse.Namespace) -> int:
 
     recordings = [r for r in read_manifest(args.manifest) if r.dance in DANCE_KEYS]
     check_splits(args.manifest, recordings, "train", "test")
+    machine = given(Machine, vars(args))
     read = {}
     for split in ("train", "test"):
-        with progress(f"features of {split}") as bar, backend(given(Machine, args).backend):
+        with progress(f"features of {split}") as bar, backend(machine.backend):
             read[split], table, failures = baseline.feature_table(
-                of_split(recordings, split), jobs=given(Machine, args).jobs, progress=bar
+                of_split(recordings, split), jobs=machine.jobs, progress=bar
             )
         for line in failures:
             print(f"left out: {line}", file=sys.stderr)

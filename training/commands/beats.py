@@ -77,7 +77,7 @@ def _train(args: argparse.Namespace) -> int:
     for manifest in args.manifest:
         recordings = read_manifest(manifest)
         check_splits(manifest, recordings, "train", "validation")
-        store = given(Data, args).store_of(manifest)
+        store = given(Data, vars(args)).store_of(manifest)
         learning += annotated(of_split(recordings, "train"), store)
         watched += annotated(of_split(recordings, "validation"), store)
     start = load(args.weights)[0] if args.weights else None
@@ -113,7 +113,7 @@ def _evaluate(args: argparse.Namespace) -> int:
             )
             excerpts = evaluate.real_excerpts(path, spectrograms)
         else:
-            store = given(Data, args).store_of(manifest_path(text))
+            store = given(Data, vars(args)).store_of(manifest_path(text))
             excerpts = [one for one in evaluate.generated_excerpts(text, store) if one.beats.times]
         name = Path(text).stem if text.endswith(".npz") else Path(text).parent.name
         excerpts = evaluate.thinned(excerpts, args.limit)

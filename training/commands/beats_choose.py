@@ -54,18 +54,20 @@ def add_parser(commands: Any) -> None:
     feedback.set_defaults(func=_feedback)
 
 
-def _read(args: argparse.Namespace, dances: Collection[str] | None = None) -> Any:
+def _read(
+    given_set: str, data: Data, limit: int | None, hall: float, dances: Collection[str] | None = None
+) -> Any:
     """The recordings that have beats, of these dances if any are given, and the same in halls."""
     from training.beats import evaluate
     from training.data.manifest import manifest_path
 
-    store = given(Data, args).store_of(manifest_path(args.set))
-    excerpts = [one for one in evaluate.generated_excerpts(args.set, store) if one.beats.times]
+    store = data.store_of(manifest_path(given_set))
+    excerpts = [one for one in evaluate.generated_excerpts(given_set, store) if one.beats.times]
     if dances is not None:
         excerpts = [one for one in excerpts if one.dance in dances]
     n_frames = round(SECONDS * FRAME_RATE)
-    excerpts = [evaluate.cropped(one, n_frames) for one in evaluate.thinned(excerpts, args.limit)]
-    return excerpts, evaluate.in_hall(excerpts, args.hall)
+    excerpts = [evaluate.cropped(one, n_frames) for one in evaluate.thinned(excerpts, limit)]
+    return excerpts, evaluate.in_hall(excerpts, hall)
 
 
 def _thresholds(args: argparse.Namespace) -> int:
@@ -80,7 +82,7 @@ def _thresholds(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)
     model = BeatModel.load(args.network)
-    excerpts, in_halls = _read(args)
+    excerpts, in_halls = _read(args.set, given(Data, vars(args)), args.limit, args.hall)
     hall = f"music, hall {args.hall:g} dB"
     sets = {"music": excerpts, hall: in_halls}
     found = [
@@ -127,7 +129,8 @@ def _feedback(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)
     model, classifier = BeatModel.load(args.network), Classifier(args.model, threads=1)
-    sets = _read(args, classifier.model.info.labels)
+    labels = classifier.model.info.labels
+    sets = _read(args.set, given(Data, vars(args)), args.limit, args.hall, labels)
     table = Table("", "n", "power", "dances right", "metres right", "log loss", "beat F", "downbeat F")
     for name, some in zip(("music", f"hall {args.hall:g} dB"), sets, strict=True):
         with progress(name) as bar:

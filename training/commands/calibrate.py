@@ -75,12 +75,11 @@ def _run(args: argparse.Namespace) -> int:
     from training.networks import models
 
     recordings = read_selection(args.manifest)
-    device = device_of(given(Machine, args))
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
+    device = device_of(machine)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
     prior = calibrate.log_prior(args.prior, checkpoint["labels"])
-    stored = collect(
-        recordings, given(Data, args).store_of(manifest_path(args.manifest)), given(Machine, args)
-    ).stored
+    stored = collect(recordings, data.store_of(manifest_path(args.manifest)), machine).stored
     calibrate.check_unseen(checkpoint, stored, args.manifest)
     with progress("scores") as bar:
         context = learnt_frames(checkpoint)
@@ -92,7 +91,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
         run = calibrated_runner(network, found, device, context_frames=context)
-        fit, groups = _fit_evidence(run, stored, labels, args)
+        fit, groups = _fit_evidence(run, stored, labels, args.sequences, args.unnamed_cost)
         temperatures = {group: [f.settings.temperature for f in pair] for group, pair in groups.items()}
         found |= {"evidence": asdict(fit.settings), "group_temperatures": temperatures}
     network.to("cpu")
@@ -133,13 +132,13 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _fit_evidence(
-    run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", args: argparse.Namespace
+    run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", n_sequences: int, unnamed: float
 ) -> "tuple[EvidenceFit, dict[str, tuple[EvidenceFit, EvidenceFit]]]":
     from training.following.evidence_fit import fit_evidence, fit_groups
     from training.following.sequences import drawn
 
     with progress("sequences") as bar:
-        sequences = drawn(run, stored, labels, args.sequences, progress=bar)
+        sequences = drawn(run, stored, labels, n_sequences, progress=bar)
     with progress("evidence parameters") as bar:
-        fit = fit_evidence(sequences, unnamed=args.unnamed_cost, progress=bar)
-    return fit, fit_groups(fit.settings, sequences, labels, unnamed=args.unnamed_cost)
+        fit = fit_evidence(sequences, unnamed=unnamed, progress=bar)
+    return fit, fit_groups(fit.settings, sequences, labels, unnamed=unnamed)

@@ -173,13 +173,17 @@ def _run(args: argparse.Namespace) -> int:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, disable=not sys.stderr.isatty()) as bar, backend(given(Machine, args).backend):
+    machine = given(Machine, vars(args))
+    with (
+        Progress(*columns, disable=not sys.stderr.isatty()) as bar,
+        backend(machine.backend),
+    ):
         task = bar.add_task("", total=len(recordings))
         rows = make_corpus(
             args.folder.absolute(),  # other machines have another current folder
             settings,
             recordings,
-            jobs=given(Machine, args).jobs,
+            jobs=machine.jobs,
             store=args.store and args.store.absolute(),
             audio=not args.no_audio,
             progress=lambda done, total: bar.update(task, completed=done, total=total),

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def _run(args: argparse.Namespace) -> int:
     from training.evaluation.degrade import write_low_quality_copies
 
     if args.alpha:
-        return _noisy_set(args)
+        return _noisy_set(args.recordings, args.crowd, args.alpha, args.output)
     recordings = read_selection(args.recordings, split="train")
     with progress("copies") as bar:
         copies = write_low_quality_copies(
@@ -64,25 +65,25 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _noisy_set(args: argparse.Namespace) -> int:
+def _noisy_set(given: str, crowds: Sequence[Path], alphas: Sequence[float], output: Path) -> int:
     from runtime.errors import WhichdanceError
     from training.data.manifest import read_selection, write_manifest
     from training.evaluation.noise import write_noisy_set
 
-    if len(args.crowd) != 1:
+    if len(crowds) != 1:
         raise ParameterError("--alpha needs one --crowd FILE, a recording of a crowd")
-    recordings = read_selection(args.recordings, split="test")
+    recordings = read_selection(given, split="test")
     with progress("noise") as bar:
         noisy = write_noisy_set(
             recordings,
-            args.crowd[0],
-            args.output,
-            alphas=args.alpha,
+            crowds[0],
+            output,
+            alphas=alphas,
             progress=bar,
             failed=lambda recording, reason: print(f"left out: {reason}", file=sys.stderr),
         )
     if not noisy:
-        raise WhichdanceError(f"none of the recordings chosen from {args.recordings} could be read")
-    write_manifest(args.output / "manifest.csv", noisy)
-    print(f"{len(noisy)} recordings in {args.output / 'manifest.csv'}")
+        raise WhichdanceError(f"none of the recordings chosen from {given} could be read")
+    write_manifest(output / "manifest.csv", noisy)
+    print(f"{len(noisy)} recordings in {output / 'manifest.csv'}")
     return 0

@@ -49,10 +49,9 @@ def _run(args: argparse.Namespace) -> int:
     from training.data import duplicates
     from training.data.manifest import manifest_path, read_manifest, read_selection, write_manifest
 
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
     stored = [
-        collect(
-            read_selection(text), given(Data, args).store_of(manifest_path(text)), given(Machine, args)
-        ).stored
+        collect(read_selection(text), data.store_of(manifest_path(text)), machine).stored
         for text in (args.first, args.second)
     ]
     compared = 0

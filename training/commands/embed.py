@@ -35,11 +35,10 @@ def _run(args: argparse.Namespace) -> int:
 
     check_stride(args.stride)
     recordings = read_selection(args.manifest)
-    device = device_of(given(Machine, args))
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
+    device = device_of(machine)
     network, _ = load_checkpoint(args.checkpoint)
-    stored = collect(
-        recordings, given(Data, args).store_of(manifest_path(args.manifest)), given(Machine, args)
-    ).stored
+    stored = collect(recordings, data.store_of(manifest_path(args.manifest)), machine).stored
     if not stored:
         raise WhichdanceError(f"{args.manifest} has no recordings that are long enough")
     with progress("embeddings") as bar:

@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
     from training.networks.weights import read_checkpoint
 
     check_stride(args.stride)
-    data, machine = given(Data, args), given(Machine, args)
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
     check_datasets(args.dataset)
     run, threshold, labels = evaluate.load_labelled_runner(args.model, device_of(machine))
     known = seen(read_checkpoint(args.model)) if args.model.suffix not in (".onnx", ".ort") else {}

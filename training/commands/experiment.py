@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,14 @@ from training.commands.evaluate import check_datasets, dataset_of
 from training.commands.features import add_store, collect, progress
 from training.commands.given import given
 from training.commands.machine import device_of
-from training.commands.train import add_machine, add_method, add_network, run_training, settings_of
+from training.commands.train import (
+    add_machine,
+    add_method,
+    add_network,
+    method_of,
+    run_training,
+    settings_of,
+)
 from training.settings import (
     IMAGENET,
     RANDOM,
@@ -105,74 +112,126 @@ def add_parser(commands: Any) -> None:
     command.set_defaults(func=_run)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is to be made of which recordings; see the command's help."""
+
+    name: str
+    manifest: Path
+    output: Path
+    dataset: Sequence[str] = ()
+    only: Sequence[str] = ()
+    extend: Path | None = None
+    crowd: Path | None = None
+    seed: int = Settings.seed
+    seeds: int = 1
+    folds: int = 0
+    tensorboard: bool = False
+
+    def folder(self, run: str) -> Path:
+        """Of one of several runs, or of the only one, ''."""
+        return self.output / run.replace(" ", "-") if run else self.output
+
+
+@dataclass(frozen=True)
+class _Training:
+    """How the networks of all rows are trained."""
+
+    data: Data
+    network: Network
+    method: Mapping[str, Any]
+    machine: Machine
+
+
 def _run(args: argparse.Namespace) -> int:
     from runtime.errors import ParameterError
 
+    machine, method = given(Machine, vars(args)), method_of(vars(args))
     if args.small is not None:
         if args.name != ALL or args.manifest:
             raise ParameterError("--small makes its own music, and all tables: `experiment all --small`")
-        return small.run(args, add_parser)
+        chosen = {
+            "dataset": args.dataset, "extend": args.extend, "crowd": args.crowd, "only": args.only,
+            "weights": args.weights, "store": args.store,
+        } | {name: method.get(name) for name in ("epochs", "batch_size", "lr")}  # fmt: skip
+        small.check_unchosen(chosen)
+        repeated = small.Repeated(args.seed, args.seeds, args.folds, args.tensorboard)
+        return small.run(args.small, args.output, machine, repeated, add_parser)
     if args.manifest is None or args.output is None:
         raise ParameterError("the following arguments are required: manifest, -o/--output")
-    return run(args)
+    data = given(Data, vars(args), manifests=(args.manifest,))
+    training = _Training(data, given(Network, vars(args)), method, machine)
+    return _experiments(given(Asked, vars(args)), training)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the experiments that the arguments name; returns the exit status."""
+def _check(asked: Asked, weights: Sequence[str]) -> None:
+    """All that can be wrong is found before hours of training."""
     from runtime.errors import ParameterError
     from training.data.manifest import check_splits, read_manifest
-    from training.data.splits import folds
     from training.evaluation.degrade import read_noise
     from training.experiments import EXPERIMENTS
 
-    if args.name not in (*EXPERIMENTS, ALL):
-        raise ParameterError(f"no experiment {args.name!r}; there are {', '.join(EXPERIMENTS)} and {ALL}")
-    if args.name == ALL and args.only:
+    if asked.name not in (*EXPERIMENTS, ALL):
+        raise ParameterError(f"no experiment {asked.name!r}; there are {', '.join(EXPERIMENTS)} and {ALL}")
+    if asked.name == ALL and asked.only:
         raise ParameterError("--only chooses rows of one table; name it instead of all")
-    if args.seeds < 1 or (args.seeds > 1 and args.folds):
+    if asked.seeds < 1 or (asked.seeds > 1 and asked.folds):
         raise ParameterError("--seeds must be at least 1, and --folds goes without it")
-    if args.output.exists() and not args.output.is_dir():
-        raise ParameterError(f"{args.output} is no folder")
-    recordings = read_manifest(args.manifest)  # all that can be wrong is found before hours of training
-    if not args.folds:
-        check_splits(args.manifest, recordings, "train", "validation", "test")
-    check_datasets(args.dataset)
-    for text in args.weights or ():
+    if asked.output.exists() and not asked.output.is_dir():
+        raise ParameterError(f"{asked.output} is no folder")
+    recordings = read_manifest(asked.manifest)
+    if not asked.folds:
+        check_splits(asked.manifest, recordings, "train", "validation", "test")
+    check_datasets(asked.dataset)
+    for text in weights:
         _check_weights(text)
-    if args.crowd:
-        read_noise(args.crowd)
-    data, machine = given(Data, args, manifests=(args.manifest,)), given(Machine, args)
-    stored = collect(recordings, data.store_of(args.manifest), machine).stored
-    if not args.folds:
-        _check_heard(args.manifest, stored)
-    datasets = [dataset_of(text, data, machine) for text in args.dataset]
-    extension: Sequence[Stored] = ()
-    if args.extend:
-        extension = collect(read_manifest(args.extend), data.store_of(args.extend), machine).stored
+    if asked.crowd:
+        read_noise(asked.crowd)
 
-    runs: dict[str, tuple[int, Sequence[Stored]]]
-    if args.folds:
-        parts = folds([s.recording for s in stored], args.folds, args.seed)
-        runs = {
-            f"fold {i}": (args.seed, [replace(s, recording=r) for s, r in zip(stored, part, strict=True)])
-            for i, part in enumerate(parts, 1)
-        }
-    elif args.seeds > 1:
-        runs = {f"seed {args.seed + i}": (args.seed + i, stored) for i in range(args.seeds)}
-    else:
-        runs = {"": (args.seed, stored)}
-    for name in EXPERIMENTS if args.name == ALL else (args.name,):
-        _experiment(args, name, runs, datasets, extension)
-    if args.name == ALL:
+
+def _experiments(asked: Asked, training: _Training) -> int:
+    """The experiments that are asked for; returns the exit status."""
+    from training.data.manifest import read_manifest
+    from training.experiments import EXPERIMENTS
+
+    _check(asked, training.network.weights or ())
+    data, machine = training.data, training.machine
+    stored = collect(read_manifest(asked.manifest), data.store_of(asked.manifest), machine).stored
+    if not asked.folds:
+        _check_heard(asked.manifest, stored)
+    datasets = [dataset_of(text, data, machine) for text in asked.dataset]
+    extension: Sequence[Stored] = ()
+    if asked.extend:
+        extension = collect(read_manifest(asked.extend), data.store_of(asked.extend), machine).stored
+    runs = _runs(asked, stored)
+    for name in EXPERIMENTS if asked.name == ALL else (asked.name,):
+        _experiment(asked, training, name, runs, datasets, extension)
+    if asked.name == ALL:
         from training.experiments.page import write_page
 
         for run in runs:
-            print(f"written: {write_page(_folder(args, run))}")
+            print(f"written: {write_page(asked.folder(run))}")
     return 0
 
 
+def _runs(asked: Asked, stored: "Sequence[Stored]") -> "dict[str, tuple[int, Sequence[Stored]]]":
+    """Folds, or seeds: each with its seed and its recordings, in their splits."""
+    from training.data.splits import folds
+
+    if asked.folds:
+        parts = folds([s.recording for s in stored], asked.folds, asked.seed)
+        return {
+            f"fold {i}": (asked.seed, [replace(s, recording=r) for s, r in zip(stored, part, strict=True)])
+            for i, part in enumerate(parts, 1)
+        }
+    if asked.seeds > 1:
+        return {f"seed {asked.seed + i}": (asked.seed + i, stored) for i in range(asked.seeds)}
+    return {"": (asked.seed, stored)}
+
+
 def _experiment(
-    args: argparse.Namespace,
+    asked: Asked,
+    training: _Training,
     name: str,
     runs: "Mapping[str, tuple[int, Sequence[Stored]]]",
     datasets: "Sequence[Dataset]",
@@ -184,20 +243,21 @@ def _experiment(
 
     tables = {}
     for run, (seed, items) in runs.items():
-        folder = _folder(args, run)
+        folder = asked.folder(run)
+        of_seed = replace(training, method={**training.method, "seed": seed})
         try:
-            table = EXPERIMENTS[name].run(_setup(args, name, folder, seed, items, datasets, extension))
+            table = EXPERIMENTS[name].run(_setup(asked, of_seed, name, folder, items, datasets, extension))
         except Lacking as lacking:
-            if args.name != ALL:
+            if asked.name != ALL:
                 raise
             print(f"left out: {lacking}", file=sys.stderr)
             return
-        table.made_with = _made_with(args, items, extension)
+        table.made_with = _made_with(training, items, extension)
         path = table.write(folder)
         print(table.markdown())
         tables[run] = table
     if len(tables) > 1:
-        path = args.output / f"{name}-{'folds' if args.folds else 'seeds'}.md"
+        path = asked.output / f"{name}-{'folds' if asked.folds else 'seeds'}.md"
         text = repeated(tables)
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -205,16 +265,11 @@ def _experiment(
     print(f"written: {path}")
 
 
-def _folder(args: argparse.Namespace, run: str) -> Path:
-    output: Path = args.output
-    return output / run.replace(" ", "-") if run else output
-
-
 def _setup(
-    args: argparse.Namespace,
+    asked: Asked,
+    training: _Training,
     experiment: str,
     folder: Path,
-    seed: int,
     stored: "Sequence[Stored]",
     datasets: "Sequence[Dataset]",
     extension: "Sequence[Stored]",
@@ -224,37 +279,41 @@ def _setup(
     split = {
         name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")
     }
-    data, machine = given(Data, args, manifests=(args.manifest,)), given(Machine, args)
 
     def train(name: str, architecture: str, learnt: "Sequence[Stored]", options: Mapping[str, Any]) -> Path:
         print(f"{experiment}: {name}")
-        settings = settings_of(given(Network, args), {**vars(args), "seed": seed}, architecture, options)
-        run_dir: Path = folder / "runs" / name
-        split_of_run = {**split, "train": learnt}
-        return run_training(data, settings, machine, split_of_run, run_dir, tensorboard=args.tensorboard)
+        settings = settings_of(training.network, training.method, architecture, options)
+        return run_training(
+            training.data,
+            settings,
+            training.machine,
+            {**split, "train": learnt},
+            folder / "runs" / name,
+            tensorboard=asked.tensorboard,
+        )
 
     return Setup(
         folder=folder,
         train=train,
         training=split["train"],
         test=split["test"],
-        architecture=args.architecture,
-        device=device_of(machine),
+        architecture=training.network.architecture,
+        device=device_of(training.machine),
         watch=progress,
         datasets=datasets,
-        only=args.only,
+        only=asked.only,
         extension=extension,
-        noise=args.crowd,
+        noise=asked.crowd,
     )
 
 
-def _made_with(args: argparse.Namespace, stored: "Sequence[Stored]", extension: "Sequence[Stored]") -> str:
+def _made_with(training: _Training, stored: "Sequence[Stored]", extension: "Sequence[Stored]") -> str:
     """A hash of the data and of the method that all rows share; weights and seeds are a row's own."""
     import hashlib
 
     from training.learning.loop import fingerprint
 
-    shared = settings_of(Network(), vars(args), args.architecture, {})
+    shared = settings_of(Network(), training.method, training.network.architecture, {})
     method = {name: getattr(shared, name) for name in SETTINGS_OF_METHOD if name != "seed"}
     text = f"{fingerprint(stored, extension)} {sorted(method.items())}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import read_manifest
 
-    machine, data = given(Machine, args), given(Data, args)
+    machine, data = given(Machine, vars(args)), given(Data, vars(args))
     device = device_of(machine).type if args.accelerator else ""
     store = data.store_of(args.manifest)
     collection = collect(read_manifest(args.manifest), store, machine, device=device)

@@ -80,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
             "evidence": Judging(model, stride),
         }
     asked = {name: way.labels for name, way in ways.items()}  # before the work begins: it finds unknown names
-    streams = _streams(args)
+    streams = _streams(args.dataset, given(Data, vars(args)), given(Machine, vars(args)))
     with Progress(transient=True, console=Console(stderr=True)) as bar:
         task = bar.add_task("listening", total=None)
         found = follow(
@@ -137,7 +137,7 @@ def _with_evidence(model: "Model", path: Path) -> "Model":
     return replace(model, info=replace(model.info, evidence=evidence))
 
 
-def _streams(args: argparse.Namespace) -> "list[Stream]":
+def _streams(given_set: str, data: Data, machine: Machine) -> "list[Stream]":
     import numpy as np
 
     from runtime.mel import Float32
@@ -146,8 +146,8 @@ def _streams(args: argparse.Namespace) -> "list[Stream]":
     from training.evaluation import evaluate
     from training.following.follow import Stream
 
-    if args.dataset.endswith(".npz"):
-        dataset = evaluate.array_dataset(Path(args.dataset).stem, args.dataset)
+    if given_set.endswith(".npz"):
+        dataset = evaluate.array_dataset(Path(given_set).stem, given_set)
 
         def excerpts(codes: Any) -> Float32:  # one after the other
             return np.concatenate([excerpt.T for excerpt in ARRAYS.decode(codes)])
@@ -156,11 +156,8 @@ def _streams(args: argparse.Namespace) -> "list[Stream]":
             Stream(label, lambda codes=codes: excerpts(codes))  # type: ignore[misc]
             for label, codes in zip(dataset.labels, dataset.recordings, strict=True)
         ]
-    stored = collect(
-        read_selection(args.dataset),
-        given(Data, args).store_of(manifest_path(args.dataset)),
-        given(Machine, args),
-    ).stored
+    store = data.store_of(manifest_path(given_set))
+    stored = collect(read_selection(given_set), store, machine).stored
     return [Stream(s.recording.dance, lambda s=s: STORED.decode(s.codes())) for s in stored]  # type: ignore[misc]
 
 

@@ -1,6 +1,5 @@
 """From parsed arguments to the dataclasses that are handed down; below the commands nobody knows argparse."""
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import TypeVar
@@ -8,18 +7,18 @@ from typing import TypeVar
 Group = TypeVar("Group")
 
 
-def given(group: type[Group], arguments: argparse.Namespace | Mapping[str, object], **more: object) -> Group:
+def given(group: type[Group], arguments: Mapping[str, object], **more: object) -> Group:
     """The fields of a dataclass of `training.settings` that stand among arguments; its defaults for the rest.
 
     Parameters
     ----------
     group : type
         A dataclass; an argument of the name of a field is that field, None is none.
-    arguments : Namespace or mapping
+    arguments : mapping
+        As `vars` gives them.
     **more
         Win over the arguments.
     """
-    named = vars(arguments) if isinstance(arguments, argparse.Namespace) else arguments
     names = {field.name for field in fields(group)}  # type: ignore[arg-type]
-    found = {name: value for name, value in named.items() if name in names and value is not None}
+    found = {name: value for name, value in arguments.items() if name in names and value is not None}
     return group(**{**found, **more})

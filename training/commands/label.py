@@ -3,11 +3,13 @@
 import argparse
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runtime.errors import WhichdanceError
 from training.commands.features import progress
+from training.commands.given import given
 
 if TYPE_CHECKING:
     from training.data.manifest import Recording
@@ -60,10 +62,20 @@ def add_splits(command: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Splitting:
+    """What `add_splits` takes."""
+
+    validation: float = 0
+    test: float = 0
+    seed: int = 0
+    group: str | None = None
+
+
 def with_splits(
-    args: argparse.Namespace, recordings: "list[Recording]", *, stratified: bool = False
+    splitting: Splitting, recordings: "list[Recording]", replaced: Path, *, stratified: bool = False
 ) -> "list[Recording]":
-    """Groups and splits as the arguments say; a manifest that is replaced keeps its splits.
+    """Groups and splits as the arguments say; what stands in the manifest that is replaced keeps its split.
 
     Raises
     ------
@@ -73,19 +85,19 @@ def with_splits(
     from training.data.manifest import read_manifest
     from training.data.splits import assign_splits, group_by, splits_of
 
-    if args.group:
+    if splitting.group:
         with progress("tags"):
-            recordings = group_by(recordings, args.group)
-    if not (args.validation or args.test):
+            recordings = group_by(recordings, splitting.group)
+    if not (splitting.validation or splitting.test):
         return recordings
-    kept = splits_of(read_manifest(args.output)) if args.output.exists() else {}
+    kept = splits_of(read_manifest(replaced)) if replaced.exists() else {}
     if kept:
-        print(f"{args.output} is there: what it has keeps its split")
+        print(f"{replaced} is there: what it has keeps its split")
     result = assign_splits(
         recordings,
-        validation=args.validation,
-        test=args.test,
-        seed=args.seed,
+        validation=splitting.validation,
+        test=splitting.test,
+        seed=splitting.seed,
         kept=kept,
         stratified=stratified,
     )
@@ -94,9 +106,9 @@ def with_splits(
     if len(bare) == len(every):
         numbers = ", ".join(f"{dance}: {n}" for dance, n in every.items())
         raise WhichdanceError(
-            f"--validation {args.validation:g} and --test {args.test:g} would leave nothing to train on of "
-            f"any dance ({numbers}); nothing is written. Shares, as --validation 0.1 --test 0.1, are taken "
-            "of each dance"
+            f"--validation {splitting.validation:g} and --test {splitting.test:g} would leave nothing to "
+            f"train on of any dance ({numbers}); nothing is written. Shares, as --validation 0.1 --test 0.1, "
+            "are taken of each dance"
         )
     for dance in bare:
         print(f"{dance}: no recordings left to train on, of {every[dance]}", file=sys.stderr)
@@ -124,10 +136,10 @@ def _run(args: argparse.Namespace) -> int:
         for line in differences:
             print(line)
     else:
-        recordings = _by_names(args)
+        recordings = _by_names(args.folder, args.rules)
     if not recordings:
         raise WhichdanceError(f"{args.folder}: no recording got a label; nothing is written")
-    recordings = with_splits(args, recordings, stratified=True)
+    recordings = with_splits(given(Splitting, vars(args)), recordings, args.output, stratified=True)
     write_manifest(args.output, recordings)
     if args.how != "names":
         for dance, n in counts(recordings).items():
@@ -136,16 +148,16 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _by_names(args: argparse.Namespace) -> "list[Recording]":
+def _by_names(folder: Path, rules: Path | None) -> "list[Recording]":
     from training.data import imports, labelling
 
-    sources = labelling.read_sources(args.rules) if args.rules else [labelling.default_source()]
-    result = labelling.label(imports.audio_files(args.folder), args.folder, sources)
+    sources = labelling.read_sources(rules) if rules else [labelling.default_source()]
+    result = labelling.label(imports.audio_files(folder), folder, sources)
     for path, dances in result.conflicting:
         print(f"conflicting: {path.name} ({', '.join(dances)})")
     for path in result.unmatched:
         print(f"no match: {path.name}")
     for source in result.unused:
-        print(f"source {source.name!r} has no file: nothing below {args.folder} is {source.files!r}")
+        print(f"source {source.name!r} has no file: nothing below {folder} is {source.files!r}")
     print(result.report())
     return result.labelled

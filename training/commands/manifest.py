@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from training.commands.features import progress
-from training.commands.label import add_splits, with_splits
+from training.commands.given import given
+from training.commands.label import Splitting, add_splits, with_splits
 
 
 def add_parser(commands: Any) -> None:
@@ -99,7 +100,7 @@ def _split(args: argparse.Namespace) -> int:
     if not args.folds:
         if not (args.validation or args.test):
             raise ParameterError("say how much to set apart by --validation and --test, or give --folds K")
-        recordings = with_splits(args, recordings)
+        recordings = with_splits(given(Splitting, vars(args)), recordings, args.output)
         write_manifest(args.output, recordings)
         print(f"{len(recordings)} recordings in {args.output}")
         return 0

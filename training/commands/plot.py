@@ -1,6 +1,7 @@
 """`plot`: the thesis's figures of a training run, of an evaluation, and of one recording."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,7 @@ def add_parser(commands: Any) -> None:
     scores.add_argument("recording", type=Path)
     scores.add_argument("-o", "--output", type=Path, required=True, help=".png, .svg or .pdf")
     scores.add_argument("--stride", type=whole(1), default=20, help="frames between segments (default: 20)")
-    scores.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
-    scores.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
+    _add_excerpt(scores)
     scores.set_defaults(func=_scores)
 
     beats = kinds.add_parser("beats", help="a recording's activations of beats, and the bars they make")
@@ -45,8 +45,7 @@ def add_parser(commands: Any) -> None:
     beats.add_argument("-o", "--output", type=Path, required=True, help=".png, .svg or .pdf")
     beats.add_argument("--dance", help="which it is (default: asked of the shipped model)")
     beats.add_argument("--network", type=Path, metavar="FILE.onnx", help="(default: the shipped one)")
-    beats.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
-    beats.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
+    _add_excerpt(beats)
     beats.set_defaults(func=_beats)
 
     spectrogram = kinds.add_parser(
@@ -58,12 +57,20 @@ def add_parser(commands: Any) -> None:
     for kind in (spectrogram, noise):
         kind.add_argument("recording", type=Path)
         kind.add_argument("-o", "--output", type=Path, required=True, help=".png, .svg or .pdf")
-        kind.add_argument("--from", type=moment, default=0.0, metavar="TIME", help="as 1:30 or 90 (s)")
-        kind.add_argument("--to", type=moment, metavar="TIME", help="end of the excerpt (default: all)")
+        _add_excerpt(kind)
     noise.add_argument("--crowd", type=Path, required=True, metavar="FILE", help="recording of a crowd")
     noise.add_argument("--alpha", type=fraction, default=0.5, help="share of the noise (default: 0.5)")
     spectrogram.set_defaults(func=_spectrogram)
     noise.set_defaults(func=_noise)
+
+
+def _add_excerpt(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--from", type=moment, dest="start", default=0.0, metavar="TIME", help="as 1:30 or 90 (s)"
+    )
+    command.add_argument(
+        "--to", type=moment, dest="end", metavar="TIME", help="end of the excerpt (default: all)"
+    )
 
 
 def _curves(args: argparse.Namespace) -> int:
@@ -106,7 +113,7 @@ def _scores(args: argparse.Namespace) -> int:
 
     check_plot_path(args.output)
     model = checkpoint_model(args.model) if args.model.endswith(".pt") else args.model
-    classifier = Classifier(model, stride=args.stride, excerpt=(getattr(args, "from"), args.to))
+    classifier = Classifier(model, stride=args.stride, excerpt=(args.start, args.end))
     with progress("listening"):
         prediction = classifier.classify(args.recording)
     with open_audio(args.recording) as reader:
@@ -159,7 +166,7 @@ def _beats(args: argparse.Namespace) -> int:
     check_plot_path(args.output)
     if args.dance is not None and args.dance not in DANCES:
         raise ParameterError(f"--dance: no dance {args.dance!r}; known are {', '.join(DANCES)}")
-    samples, sample_rate = _excerpt(args)
+    samples, sample_rate = _excerpt(args.recording, args.start, args.end)
     frames = mel.melspectrogram(samples, sample_rate=sample_rate)
     evidence = {args.dance: 1.0} if args.dance else Classifier().classify_spectrogram(frames).scores
     heard = activations(BeatModel.load(args.network), frames, evidence)
@@ -173,7 +180,7 @@ def _spectrogram(args: argparse.Namespace) -> int:
     from training.evaluation import plots
 
     check_plot_path(args.output)
-    plots.save(plots.spectrograms(*_excerpt(args)), args.output)
+    plots.save(plots.spectrograms(*_excerpt(args.recording, args.start, args.end)), args.output)
     return 0
 
 
@@ -182,15 +189,13 @@ def _noise(args: argparse.Namespace) -> int:
     from training.evaluation import degrade, plots
 
     check_plot_path(args.output)
-    samples, sample_rate = _excerpt(args)
+    samples, sample_rate = _excerpt(args.recording, args.start, args.end)
     crowd = degrade.read_noise(args.crowd)(sample_rate)
     plots.save(plots.mixing(samples, crowd, args.alpha, sample_rate), args.output)
     return 0
 
 
-def _excerpt(args: argparse.Namespace) -> "tuple[Float32, int]":
+def _excerpt(path: Path, start: float, end: float | None) -> "tuple[Float32, int]":
     from training.data.manifest import Recording, read_samples
 
-    start, end = getattr(args, "from"), args.to
-    part = Recording(args.recording, "", start=start, **({} if end is None else {"end": end}))
-    return read_samples(part)
+    return read_samples(Recording(path, "", start=start, end=math.inf if end is None else end))

@@ -10,15 +10,15 @@ import json
 import resource
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from runtime.atomic import replacing
 from runtime.errors import ParameterError
 from training.commands import baseline, corpus, degrade, manifest, train
-from training.commands.given import given
 from training.markdown import table
 from training.recipe import commands
 from training.settings import Machine
@@ -80,24 +80,46 @@ experiment table4.7 {music_of_all} --weights densenet161={o}/pretrained/densenet
 """
 
 
-def run(args: argparse.Namespace, add_experiment: Callable[[Any], None]) -> int:
+@dataclass(frozen=True)
+class Repeated:
+    """With which seeds, or in how many folds, the tables are made, and whether TensorBoard hears of it."""
+
+    seed: int
+    seeds: int
+    folds: int
+    tensorboard: bool
+
+
+def check_unchosen(options: Mapping[str, object]) -> None:
+    """ParameterError for an option that was given and is chosen here."""
+    for name, value in options.items():
+        if value:
+            raise ParameterError(f"--small chooses --{name.replace('_', '-')} itself; leave it out")
+
+
+def run(
+    share: float,
+    output: Path | None,
+    machine: Machine,
+    repeated: Repeated,
+    add_experiment: Callable[[Any], None],
+) -> int:
     """Follow the recipe in the folder, from where it was left, and write the page; returns the exit status.
 
     Parameters
     ----------
-    args : Namespace
-        Of `experiment`.
+    share : float
+        Of the usual size.
+    output : Path or None
+        The folder; `FOLDER` if None.
+    machine : Machine
+    repeated : Repeated
     add_experiment : callable
         Adds the parser of `experiment`.
     """
-    share = args.small
     if not 0 < share <= 100:
         raise ParameterError(f"--small {share:g}: a share of the usual size, above 0, as 0.5")
-    chosen = ("dataset", "extend", "crowd", "only", "weights", "epochs", "batch_size", "lr", "store")
-    for name in chosen:
-        if getattr(args, name, None):
-            raise ParameterError(f"--small chooses --{name.replace('_', '-')} itself; leave it out")
-    folder = (args.output or FOLDER).absolute()
+    folder = (output or FOLDER).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     steps = _Steps(folder / STEPS, share)
     _write_crowd(folder / "crowd.wav")
@@ -106,7 +128,7 @@ def run(args: argparse.Namespace, add_experiment: Callable[[Any], None]) -> int:
     for module in (corpus, manifest, degrade, baseline, train):
         module.add_parser(actions)
     add_experiment(actions)
-    for words in commands(RECIPE, PHRASES | _phrases(args), **_sizes(share), o=folder):
+    for words in commands(RECIPE, PHRASES | _phrases(machine, repeated), **_sizes(share), o=folder):
         line = shlex.join(words).replace(f"{folder}/", "")
         if line in steps:
             continue
@@ -129,17 +151,16 @@ def _write_page(folder: Path, steps: "_Steps") -> Path:
     return write_page(folder / TABLES, before)
 
 
-def _phrases(args: argparse.Namespace) -> dict[str, str]:
+def _phrases(machine: Machine, repeated: Repeated) -> dict[str, str]:
     """What the commands share and the arguments say: where the work is done, and how often."""
-    machine = given(Machine, args)
     spread = f"--jobs {machine.jobs} --backend {machine.backend}"
     threads = f" --threads {machine.threads}" if machine.threads else ""
     where = f"--workers {machine.workers} --accelerator {machine.accelerator} --devices 1"
-    more = f" --folds {args.folds}" if args.folds else f" --seeds {args.seeds}"
+    more = f" --folds {repeated.folds}" if repeated.folds else f" --seeds {repeated.seeds}"
     return {
         "spread": spread,
         "machine": f"{where} --precision {machine.precision}{threads}",
-        "more": f"--seed {args.seed}{more}{' --tensorboard' if args.tensorboard else ''}",
+        "more": f"--seed {repeated.seed}{more}{' --tensorboard' if repeated.tensorboard else ''}",
     }
 
 

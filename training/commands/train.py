@@ -14,6 +14,7 @@ from runtime.segments import SEGMENT_FRAMES
 from training.commands.features import add_store, collect
 from training.commands.given import given
 from training.commands.machine import ACCELERATORS
+from training.learning.progress import Progress, Watcher
 from training.settings import SCHEDULES, SETTINGS_OF_METHOD, Data, Machine, Network, Settings, classes_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
     from training.data.store import Stored
-    from training.learning.loop import Progress
 
 
 def add_parser(commands: Any) -> None:
@@ -182,13 +182,17 @@ def add_machine(command: argparse.ArgumentParser) -> None:
     machine.add_argument("--precision", help="for instance bf16-mixed")
 
 
+def method_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those arguments that `add_method` takes, by the names of `Settings`; None is none."""
+    return {k: v for k, v in arguments.items() if k in SETTINGS_OF_METHOD and v is not None}
+
+
 def settings_of(
     network: Network, method: Mapping[str, Any], architecture: str, more_options: Mapping[str, Any]
 ) -> Settings:
-    """Training settings: `method` has arguments of `add_method`; `more_options` win over the network's."""
-    known = {k: v for k, v in method.items() if k in SETTINGS_OF_METHOD and v is not None}
-    options = network.options(architecture, known.get("frames", Settings.frames))
-    return Settings(architecture=architecture, options=options | dict(more_options), **known)
+    """Training settings: `method` is of `method_of`; `more_options` win over the network's."""
+    options = network.options(architecture, method.get("frames", Settings.frames))
+    return Settings(architecture=architecture, options=options | dict(more_options), **method)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -203,7 +207,7 @@ def _run(args: argparse.Namespace) -> int:
     if "architecture" not in arguments:
         network = _as_exported(network)
     network = replace(network, classes=network.classes or classes_of([r.dance for r in recordings]))
-    settings = settings_of(network, arguments, network.architecture, {})
+    settings = settings_of(network, method_of(arguments), network.architecture, {})
     check_splits(" and ".join(map(str, data.manifests)), recordings, "train")
     fabric = loop.launch(machine.accelerator, machine.devices, machine.precision)
     for group, splits in leaks(recordings).items() if fabric.is_global_zero else ():
@@ -295,11 +299,9 @@ def run_training(
             output,
             test=split["test"],
             training_data=data.training_data,
-            workers=machine.workers,
+            machine=machine,
             fabric=fabric,
-            report=watched.report,
-            evaluating=watched.evaluating,
-            evaluated=watched.evaluated,
+            watcher=watched,
         )
     best = output / "best.pt"
     waited = state["history"][-1].get("waited", 0.0)
@@ -308,18 +310,18 @@ def run_training(
     return best
 
 
-class _Watched:
+class _Watched(Watcher):
     """A bar that shows how training goes on, a line for each evaluation, and TensorBoard's curves."""
 
     def __init__(self, epochs: int, curves: Any, *, shown: bool) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import progress
 
         self.curves = curves
-        self.bar = Progress(
-            TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.description}"),
+        self.bar = progress.Progress(
+            progress.TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
+            progress.BarColumn(),
+            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.description}"),
             disable=not shown,
         )
         self.task = self.bar.add_task("", total=epochs)
@@ -331,7 +333,7 @@ class _Watched:
     def __exit__(self, *_: object) -> None:
         self.bar.stop()
 
-    def report(self, progress: "Progress") -> None:
+    def report(self, progress: Progress) -> None:
         self.bar.update(
             self.task,
             completed=progress.epoch,

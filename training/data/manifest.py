@@ -11,7 +11,6 @@ counts, `tempo_bpm`, the true tempo in beats per minute, and `group`, what must 
 import csv
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +19,12 @@ from pathlib import Path
 
 from runtime import audio
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS, DANCES, OTHER
+from runtime.dances import A_LABEL, DANCE_KEYS, DANCES, OTHER, is_label
 from runtime.errors import WhichdanceError
 from runtime.mel import Float32
 
 SPLITS = ("train", "validation", "test", "")
 ALL = "all"  # in 'MANIFEST.csv@all': whatever the split
-LABEL = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
 COLUMNS = ("path", "dance", "split", "source", "start", "end", "tempo_bpm")  # of every manifest
 GROUP = "group"
 KNOWN = (*COLUMNS, GROUP)
@@ -46,7 +44,7 @@ class Recording:
     path : Path
         The audio file.
     dance : str
-        A label: lower-case words joined by '_'.
+        A label (`runtime.dances.is_label`).
     split : str
         'train', 'validation', 'test' or ''.
     source : str
@@ -106,13 +104,13 @@ def manifest_columns(path: str | Path) -> list[str]:
 
 
 def label_fault(label: str) -> str:
-    """What is wrong with a label, '' if nothing: any dance may be one, but hardly one that is nearly spelt
-    as a dance that is known."""
-    if not LABEL.fullmatch(label):
-        return (
-            f"write a label, lower-case words joined by '_', such as {', '.join(DANCE_KEYS)}, bachata, "
-            f"or {OTHER}"
-        )
+    """What is wrong with a label that people wrote, '' if nothing.
+
+    Any dance may be one (`runtime.dances.is_label`), but hardly one that is nearly spelt as a dance that is
+    known.
+    """
+    if not is_label(label):
+        return f"write a label, {A_LABEL}: {', '.join(DANCE_KEYS)}, bachata, or {OTHER}"
     known = (*DANCES, OTHER)
     near = [] if label in known else get_close_matches(label, known, n=1, cutoff=0.8)
     return f"is {near[0]} meant?" if near else ""

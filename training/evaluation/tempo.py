@@ -14,7 +14,7 @@ TOLERANCE = 0.04  # relative error that counts as right (accuracy 1 of Gouyon et
 
 
 @dataclass(frozen=True)
-class Answer:
+class TempoTold:
     """One recording's true tempo and what was told of it, in beats per minute.
 
     Attributes
@@ -37,7 +37,7 @@ class Answer:
     named: str | None
 
 
-def answers(recordings: Iterable[Recording], classifier: Classifier) -> list[Answer]:
+def answers(recordings: Iterable[Recording], classifier: Classifier) -> list[TempoTold]:
     """Ask the runtime about every recording of the ten dances whose tempo is known."""
     result = []
     for recording in recordings:
@@ -49,7 +49,7 @@ def answers(recordings: Iterable[Recording], classifier: Classifier) -> list[Ans
         tempo = tracker.estimate(dance(recording.dance))
         prediction = classifier.classify_samples(samples, sample_rate)
         result.append(
-            Answer(
+            TempoTold(
                 recording.dance,
                 recording.tempo_bpm,
                 tempo.bpm if tempo else None,
@@ -65,7 +65,7 @@ def close(told: float | None, truth: float) -> bool:
     return told is not None and abs(told / truth - 1) <= TOLERANCE
 
 
-def accuracy(answers: Iterable[Answer]) -> dict[str, Accuracy]:
+def accuracy(answers: Iterable[TempoTold]) -> dict[str, Accuracy]:
     """Share within 4 %: 'given the dance' of all, 'named' of those where the runtime named a dance."""
     answers = list(answers)
     named = [a for a in answers if a.named is not None]

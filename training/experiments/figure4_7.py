@@ -4,18 +4,18 @@ import sys
 
 from runtime.errors import ParameterError
 from training.evaluation import noise, plots
-from training.experiments.setup import COLUMNS, Lacking, Setup, Table
+from training.experiments.setup import COLUMNS, Lacking, Setup, ThesisTable
 from training.settings import WAVEFORM
 
 TITLE = "accuracy of our method against noise intensity"
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train our method and draw the curve."""
     return curve(setup, "figure4.7", TITLE, extended=False)
 
 
-def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
+def curve(setup: Setup, name: str, title: str, *, extended: bool) -> ThesisTable:
     """The curve of our method, as a figure and as a table over α."""
     if setup.noise is None:
         raise Lacking(f"{name} needs --crowd FILE, a recording of a crowd")
@@ -36,7 +36,7 @@ def curve(setup: Setup, name: str, title: str, *, extended: bool) -> Table:
         f"{result['rms_signal']:.2f} (thesis 0.23); signal-to-noise ratio at α = 0.5: {snr:.2f} (thesis 1.95)"
     )
     figure = f"{name[:1].upper()}{name[1:6]} {name[6:]}"
-    table = Table(name, f"{figure}: {title}. {levels}", "α", COLUMNS)
+    table = ThesisTable(name, f"{figure}: {title}. {levels}", "α", COLUMNS)
     for point in result["points"]:
         table.add(f"{point['alpha']:.1f}", [point["top1"], point["top2"], point["segment_top1"]], None)
     return table

@@ -1,12 +1,12 @@
 """Section 5: two ideas that the thesis leaves to others, beside the network that they are to improve on."""
 
-from training.experiments.setup import COLUMNS, Setup, Table, accuracies
+from training.experiments.setup import COLUMNS, Setup, ThesisTable, accuracies
 from training.settings import TEMPO, WAVEFORM
 
 TITLE = "end-to-end from the waveform, and an ensemble with the tempo"
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train the network, its ensemble with the tempo as evidence, and the network without spectrogram.
 
     All on the same recordings and with the same method. The ensemble begins untrained, as the network does.
@@ -18,7 +18,7 @@ def run(setup: Setup) -> Table:
         "raw waveform (Dieleman and Schrauwen 2014)": WAVEFORM,
     }
     setup.check_only(tuple(rows))
-    table = Table("section5", f"Section 5: {TITLE}", "Network", COLUMNS, bold=True)
+    table = ThesisTable("section5", f"Section 5: {TITLE}", "Network", COLUMNS, bold=True)
     for row, architecture in rows.items():
         ours = None
         if setup.wants(row):

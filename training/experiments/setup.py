@@ -161,7 +161,7 @@ class Setup:
 
 
 @dataclass
-class Table:
+class ThesisTable:
     """A table of the thesis with our numbers beside its own.
 
     Attributes
@@ -271,12 +271,12 @@ def accuracy_from(entry: Mapping[str, Any]) -> Accuracy:
     return plain if not interval or interval == plain.interval else replace(plain, clustered=interval)
 
 
-def repeated(tables: Mapping[str, Table]) -> str:
+def repeated(tables: Mapping[str, ThesisTable]) -> str:
     """Several runs of one experiment as a table: mean ± standard deviation of each value, and each run's.
 
     Parameters
     ----------
-    tables : mapping of str to Table
+    tables : mapping of str to ThesisTable
         By the name of the run, 'seed 0' or 'fold 1'.
     """
     first = next(iter(tables.values()))
@@ -295,9 +295,9 @@ def repeated(tables: Mapping[str, Table]) -> str:
 
 def table_of_datasets(
     name: str, title: str, reports: Mapping[str, Report], thesis: Mapping[str, tuple[str, tuple[float, ...]]]
-) -> Table:
+) -> ThesisTable:
     """A row per dataset: those of the thesis beside its numbers, whether measured or not, others below."""
-    table = Table(name, title, "Dataset", COLUMNS)
+    table = ThesisTable(name, title, "Dataset", COLUMNS)
     for dataset, (row, numbers) in thesis.items():
         table.add(row, accuracies(reports[dataset]) if dataset in reports else None, numbers)
     for dataset, report in reports.items():

@@ -1,7 +1,7 @@
 """Table 4.5: our method on another dataset, Extended Ballroom in the thesis. Also figure 4.5."""
 
 from training.evaluation import plots
-from training.experiments.setup import Lacking, Setup, Table
+from training.experiments.setup import Lacking, Setup, ThesisTable
 
 TITLE = "our method on Extended Ballroom"
 THESIS = {
@@ -11,13 +11,13 @@ THESIS = {
 MASSS = (94.9, None)  # Marchand and Peeters 2016; 9 classes instead of 10, and an unclear protocol
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train our method and evaluate it on the first further dataset."""
     if not setup.datasets:
         raise Lacking("table4.5 needs --dataset NAME=MANIFEST.csv, in the thesis Extended Ballroom")
     report = setup.on(setup.our_method(), setup.datasets[0])
     plots.save(plots.confusion_matrices(report), setup.folder / "figure4.5.png")
-    table = Table(
+    table = ThesisTable(
         "table4.5", f"Table 4.5: our method on {report.name}", "Method", ("Top-1 accuracy", "Top-2 accuracy")
     )
     table.add("MASSS (Marchand and Peeters 2016; 9 classes)", None, MASSS)

@@ -1,6 +1,6 @@
 """Table 4.6: four architectures, all pre-trained on ImageNet."""
 
-from training.experiments.setup import COLUMNS, Setup, Table, accuracies
+from training.experiments.setup import COLUMNS, Setup, ThesisTable, accuracies
 
 TITLE = "CNN architectures"
 ARCHITECTURES = {
@@ -17,10 +17,10 @@ THESIS = {
 }
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train each architecture and evaluate it on the test split."""
     setup.check_only(tuple(ARCHITECTURES))
-    table = Table("table4.6", f"Table 4.6: {TITLE}", "Architecture", COLUMNS, bold=True)
+    table = ThesisTable("table4.6", f"Table 4.6: {TITLE}", "Architecture", COLUMNS, bold=True)
     for row, architecture in ARCHITECTURES.items():
         ours = None
         if setup.wants(row):

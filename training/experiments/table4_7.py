@@ -1,6 +1,6 @@
 """Table 4.7: eleven ways to train DenseNet-161."""
 
-from training.experiments.setup import COLUMNS, Setup, Table, accuracies
+from training.experiments.setup import COLUMNS, Setup, ThesisTable, accuracies
 from training.networks.densenet import CONFIGURATIONS
 
 TITLE = "training configurations of DenseNet-161"
@@ -19,10 +19,10 @@ THESIS = {
 }
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train each configuration and evaluate it on the test split."""
     setup.check_only([c.row for c in CONFIGURATIONS.values()])
-    table = Table("table4.7", f"Table 4.7: {TITLE}", "Configuration", COLUMNS, bold=True)
+    table = ThesisTable("table4.7", f"Table 4.7: {TITLE}", "Configuration", COLUMNS, bold=True)
     for name, configuration in CONFIGURATIONS.items():
         ours = None
         if setup.wants(configuration.row):

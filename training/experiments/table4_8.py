@@ -1,7 +1,7 @@
 """Table 4.8: our method on datasets of various origin and quality. Also figure 4.6."""
 
 from training.evaluation import plots
-from training.experiments.setup import Setup, Table, table_of_datasets
+from training.experiments.setup import Setup, ThesisTable, table_of_datasets
 
 TITLE = "our method on various datasets"
 THESIS = {  # name for --dataset: row of the table, its numbers
@@ -13,7 +13,7 @@ THESIS = {  # name for --dataset: row of the table, its numbers
 }
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train our method; evaluate it on the test split and every further dataset.
 
     Datasets named as in `THESIS` meet the thesis's numbers, others stand below. The confusion matrices of

@@ -1,6 +1,6 @@
 """Table 4.9: as table 4.8, with low-quality recordings added to the training data."""
 
-from training.experiments.setup import Lacking, Setup, Table, table_of_datasets
+from training.experiments.setup import Lacking, Setup, ThesisTable, table_of_datasets
 
 TITLE = "our method, trained with low-quality recordings added"
 THESIS = {  # name for --dataset: row of the table, its numbers
@@ -12,7 +12,7 @@ THESIS = {  # name for --dataset: row of the table, its numbers
 }
 
 
-def run(setup: Setup) -> Table:
+def run(setup: Setup) -> ThesisTable:
     """Train our method on the extended data; evaluate it on the test split and every further dataset."""
     if not setup.extension:
         raise Lacking(

@@ -20,7 +20,7 @@ from training.evaluation.metrics import expected_calibration_error
 from training.following.evidence_fit import (
     NAME_AT,
     RELEASE_SHARES,
-    Batch,
+    SideBySide,
     cost,
     fit_evidence,
     named,
@@ -37,7 +37,7 @@ VALIDATION = 5  # every fifth training sequence decides which epoch's weights ar
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WayScore:
     """How one way does on sequences that it was not fitted on.
 
     Attributes
@@ -79,7 +79,7 @@ class Recurrent(nn.Module):
         return logits
 
 
-def compare(sequences: Sequence[Scored], *, unnamed: float, seed: int = 0) -> dict[str, Comparison]:
+def compare(sequences: Sequence[Scored], *, unnamed: float, seed: int = 0) -> dict[str, WayScore]:
     """Fit each way on the even sequences and measure it on the odd ones.
 
     Parameters
@@ -90,12 +90,12 @@ def compare(sequences: Sequence[Scored], *, unnamed: float, seed: int = 0) -> di
     seed : int
         Of the recurrent network.
     """
-    fitting, held_out = Batch.of(sequences[::2]), Batch.of(sequences[1::2])
+    fitting, held_out = SideBySide.of(sequences[::2]), SideBySide.of(sequences[1::2])
     n_states = fitting.scores.shape[2]
     evidence = fit_evidence(sequences, unnamed=unnamed).settings
     chain = Chain(evidence, n_states)
     network = _trained(sequences[::2], seed)
-    ways: dict[str, tuple[Callable[[Batch], NDArray[np.float64]], int]] = {
+    ways: dict[str, tuple[Callable[[SideBySide], NDArray[np.float64]], int]] = {
         "mean (thesis 3.4)": (_means, 0),
         "evidence": (lambda batch: chain.tempered(posteriors(evidence, batch)), 5),
         "recurrent network": (
@@ -111,28 +111,28 @@ def compare(sequences: Sequence[Scored], *, unnamed: float, seed: int = 0) -> di
 
 def _measured(
     fitted: NDArray[np.float64],
-    fitting: Batch,
-    said: NDArray[np.float64],
-    held_out: Batch,
+    fitting: SideBySide,
+    probabilities: NDArray[np.float64],
+    held_out: SideBySide,
     unnamed: float,
     parameters: int,
-) -> Comparison:
-    n_dances = said.shape[2] - 1
+) -> WayScore:
+    n_dances = probabilities.shape[2] - 1
 
     def price(thresholds: tuple[float, float]) -> float:
         name_at, share = thresholds
         return cost(named(fitted, name_at, share * name_at), fitting, n_dances, unnamed)
 
     name_at, share = min(product(NAME_AT, RELEASE_SHARES), key=price)
-    names = named(said, name_at, share * name_at)
+    names = named(probabilities, name_at, share * name_at)
     dance = np.where(names < n_dances, names, -1)
     counts = held_out.counts
     known, others = counts & (held_out.truth < n_dances), counts & (held_out.truth == n_dances)
     of_dance = counts & (dance >= 0)
-    confidence = np.take_along_axis(said, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
-    of_truth = np.take_along_axis(said, np.maximum(held_out.truth, 0)[..., None], axis=2)[..., 0]
+    confidence = np.take_along_axis(probabilities, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
+    of_truth = np.take_along_axis(probabilities, np.maximum(held_out.truth, 0)[..., None], axis=2)[..., 0]
     right = dance == held_out.truth
-    return Comparison(
+    return WayScore(
         log_loss=float(-np.log(np.maximum(of_truth[counts], 1e-9)).mean()),
         cost=cost(names, held_out, n_dances, unnamed),
         right=float(right[known].mean()),
@@ -143,7 +143,7 @@ def _measured(
     )
 
 
-def _means(batch: Batch) -> NDArray[np.float64]:
+def _means(batch: SideBySide) -> NDArray[np.float64]:
     """The incremental mean of all scores so far."""
     weights = (batch.seconds > 0).astype(np.float64)
     weights[0] = 1
@@ -151,24 +151,26 @@ def _means(batch: Batch) -> NDArray[np.float64]:
     return means
 
 
-def _inputs(batch: Batch) -> Tensor:
+def _inputs(batch: SideBySide) -> Tensor:
     log = np.log(np.maximum(batch.scores, LEAST_SCORE))
     new = np.log1p(np.maximum(batch.passed - batch.seconds, 0))  # a pause before the segment
     return torch.from_numpy(np.concatenate([log, new], axis=2).astype(np.float32)).transpose(0, 1)
 
 
-def _recurrent(network: Recurrent, batch: Batch) -> NDArray[np.float64]:
+def _recurrent(network: Recurrent, batch: SideBySide) -> NDArray[np.float64]:
     network.eval()
     with torch.inference_mode():
-        said: NDArray[np.float64] = network(_inputs(batch)).softmax(dim=-1).transpose(0, 1).double().numpy()
-    return said
+        probabilities: NDArray[np.float64] = (
+            network(_inputs(batch)).softmax(dim=-1).transpose(0, 1).double().numpy()
+        )
+    return probabilities
 
 
 def _trained(sequences: Sequence[Scored], seed: int) -> Recurrent:
     """A recurrent network, of the epoch with the lowest loss on every fifth of the sequences."""
     torch.manual_seed(seed)
-    validation = Batch.of(sequences[::VALIDATION])
-    training = Batch.of([s for i, s in enumerate(sequences) if i % VALIDATION])
+    validation = SideBySide.of(sequences[::VALIDATION])
+    training = SideBySide.of([s for i, s in enumerate(sequences) if i % VALIDATION])
     network = Recurrent(training.scores.shape[2])
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     inputs, truth = _inputs(training), torch.from_numpy(training.truth).transpose(0, 1)

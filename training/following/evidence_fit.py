@@ -71,7 +71,7 @@ class EvidenceFit:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SideBySide:
     """Sequences side by side, padded at their ends: arrays of shape (n_updates, n_sequences, …)."""
 
     scores: NDArray[np.float64]
@@ -80,7 +80,7 @@ class Batch:
     passed: NDArray[np.float64]
 
     @classmethod
-    def of(cls, sequences: Sequence[Scored]) -> "Batch":
+    def of(cls, sequences: Sequence[Scored]) -> "SideBySide":
         longest = max(len(s.truth) for s in sequences)
         n_states = sequences[0].scores.shape[1]
         scores = np.full((longest, len(sequences), n_states), 1 / n_states)
@@ -98,7 +98,7 @@ class Batch:
         return self.truth != NO_SONG
 
 
-def posteriors(settings: EvidenceSettings, batch: Batch) -> NDArray[np.float64]:
+def posteriors(settings: EvidenceSettings, batch: SideBySide) -> NDArray[np.float64]:
     """Probabilities going forward, before the temperature, shape (n_updates, n_sequences, n_states)."""
     n_updates, n_sequences, n_states = batch.scores.shape
     chain = Chain(settings, n_states)
@@ -112,12 +112,12 @@ def posteriors(settings: EvidenceSettings, batch: Batch) -> NDArray[np.float64]:
     return result
 
 
-def named(said: NDArray[np.float64], name_at: float, release_at: float) -> NDArray[np.int64]:
+def named(tempered: NDArray[np.float64], name_at: float, release_at: float) -> NDArray[np.int64]:
     """State that is named at each update, -1 for none, by the rule of `runtime.evidence.Follower`."""
-    result = np.full(said.shape[:2], -1)
+    result = np.full(tempered.shape[:2], -1)
     current = result[0]
-    each = np.arange(said.shape[1])
-    for t, p in enumerate(said):
+    each = np.arange(tempered.shape[1])
+    for t, p in enumerate(tempered):
         best = p.argmax(axis=1)
         keeps = (current >= 0) & (p[each, np.maximum(current, 0)] >= release_at)
         current = np.where(p[each, best] >= name_at, best, np.where(keeps, current, -1))
@@ -125,13 +125,13 @@ def named(said: NDArray[np.float64], name_at: float, release_at: float) -> NDArr
     return result
 
 
-def cost(names: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) -> float:
+def cost(names: NDArray[np.int64], batch: SideBySide, n_dances: int, unnamed: float) -> float:
     """What the names cost a dancer per update with a song; naming 'none of these' is naming nothing.
 
     Parameters
     ----------
     names : ndarray of int, shape (n_updates, n_sequences)
-    batch : Batch
+    batch : SideBySide
     n_dances : int
         States below it are dances.
     unnamed : float
@@ -147,13 +147,13 @@ def cost(names: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) 
 
 
 def shown(
-    said: NDArray[np.float64], names: NDArray[np.int64], two_at: float, two_release_at: float
+    tempered: NDArray[np.float64], names: NDArray[np.int64], two_at: float, two_release_at: float
 ) -> NDArray[np.int64]:
     """What is on the screen at each update, by the rule of `runtime.answer.choose`.
 
     Parameters
     ----------
-    said : ndarray, shape (n_updates, n_sequences, n_states)
+    tempered : ndarray, shape (n_updates, n_sequences, n_states)
     names : ndarray of int, shape (n_updates, n_sequences)
         As by `named`.
     two_at, two_release_at : float
@@ -164,11 +164,11 @@ def shown(
         The state that is named, or both that are shown; 'none of these' and the dance that it is closest to
         count as both. -1 where there is none.
     """
-    none = said.shape[2] - 1
-    likeliest = np.argsort(-said, axis=2, kind="stable")[..., :2]
-    together = np.take_along_axis(said, likeliest, axis=2).sum(axis=2)
+    none = tempered.shape[2] - 1
+    likeliest = np.argsort(-tempered, axis=2, kind="stable")[..., :2]
+    together = np.take_along_axis(tempered, likeliest, axis=2).sum(axis=2)
     pairs = np.sort(likeliest, axis=2)
-    best = said[..., :none].argmax(axis=2)
+    best = tempered[..., :none].argmax(axis=2)
     result = np.full((*names.shape, 2), -1)
     before = np.full((names.shape[1], 2), -1)
     for t, name in enumerate(names):
@@ -182,7 +182,7 @@ def shown(
     return result
 
 
-def cost_of_two(screen: NDArray[np.int64], batch: Batch, n_dances: int, unnamed: float) -> float:
+def cost_of_two(screen: NDArray[np.int64], batch: SideBySide, n_dances: int, unnamed: float) -> float:
     """What the screen costs a dancer per update with a song, two dances counted as well.
 
     A pair that holds the dance that plays costs a quarter of naming nothing, and so does 'none of these'
@@ -206,7 +206,7 @@ def cost_of_two(screen: NDArray[np.int64], batch: Batch, n_dances: int, unnamed:
 
 
 def judged(
-    screen: NDArray[np.int64], batch: Batch, n_dances: int
+    screen: NDArray[np.int64], batch: SideBySide, n_dances: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Where the dance that plays is on the screen, and where only others are named, alone or as two."""
     of_dance = batch.truth < n_dances
@@ -275,7 +275,7 @@ def fit_groups(
             halves = [of_group(sequences[i::2], states, nothing_else=nothing_else) for i in (0, 1)]
             if not all(halves):
                 break
-            fitted, held_out = map(Batch.of, halves)
+            fitted, held_out = map(SideBySide.of, halves)
             mine = replace(mine, temperature=_temperature(posteriors(mine, fitted), fitted))
             pair.append(measure(mine, held_out, unnamed))
         if len(pair) == 2:
@@ -284,7 +284,7 @@ def fit_groups(
 
 
 def fit_two(
-    settings: EvidenceSettings, batch: Batch, unnamed: float, said: NDArray[np.float64]
+    settings: EvidenceSettings, batch: SideBySide, unnamed: float, tempered: NDArray[np.float64]
 ) -> EvidenceSettings:
     """The same settings with the thresholds of two dances that cost least.
 
@@ -292,10 +292,10 @@ def fit_two(
     the highest is taken, and then the one that is let go last.
     """
     n_dances = batch.scores.shape[2] - 1
-    names = named(said, settings.name_at, settings.release_at)
+    names = named(tempered, settings.name_at, settings.release_at)
     tried = []
     for two_at, share in product(TWO_AT, TWO_RELEASE_SHARES):
-        screen = shown(said, names, two_at, share * two_at)
+        screen = shown(tempered, names, two_at, share * two_at)
         tried.append((cost_of_two(screen, batch, n_dances, unnamed), two_at, share * two_at))
     least = min(reached for reached, *_ in tried)
     _, two_at, two_release_at = max((t for t in tried if t[0] <= 1.01 * least), key=lambda t: (t[1], -t[2]))
@@ -334,7 +334,7 @@ def fit_curve(
     for price in unnamed:
         if not 0 < price <= 1:
             raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {price}")
-    fitted, held_out = Batch.of(sequences[::2]), Batch.of(sequences[1::2])
+    fitted, held_out = SideBySide.of(sequences[::2]), SideBySide.of(sequences[1::2])
     n_dances = fitted.scores.shape[2] - 1
     best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
     grid = list(product(WEIGHTS, MEAN_SECONDS, NONE_BIASES))
@@ -343,33 +343,33 @@ def fit_curve(
         settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
         probabilities = posteriors(settings, fitted)
         settings = replace(settings, temperature=_temperature(probabilities, fitted))
-        said = Chain(settings, n_dances + 1).tempered(probabilities)
+        tempered = Chain(settings, n_dances + 1).tempered(probabilities)
         for name_at, share in product(NAME_AT, RELEASE_SHARES):
             candidate = replace(settings, name_at=name_at, release_at=share * name_at)
-            names = named(said, name_at, share * name_at)
+            names = named(tempered, name_at, share * name_at)
             for i, price in enumerate(unnamed):
                 reached = cost(names, fitted, n_dances, price)
                 if reached < best[i][0]:
                     best[i] = reached, candidate
     fits = []
     for (_, settings), price in zip(best, unnamed, strict=True):
-        said = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
-        fits.append(measure(fit_two(settings, fitted, price, said), held_out, price))
+        tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
+        fits.append(measure(fit_two(settings, fitted, price, tempered), held_out, price))
     return fits
 
 
-def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> EvidenceFit:
+def measure(settings: EvidenceSettings, batch: SideBySide, unnamed: float) -> EvidenceFit:
     """How parameters do on sequences that they were not fitted on."""
     n_dances = batch.scores.shape[2] - 1
-    said = Chain(settings, n_dances + 1).tempered(posteriors(settings, batch))
-    names = named(said, settings.name_at, settings.release_at)
+    tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, batch))
+    names = named(tempered, settings.name_at, settings.release_at)
     dance = np.where(names < n_dances, names, -1)
     counts, known = batch.counts, batch.counts & (batch.truth < n_dances)
-    screen = shown(said, names, settings.two_at, settings.two_release_at)
+    screen = shown(tempered, names, settings.two_at, settings.two_release_at)
     seen, mistaken = judged(screen, batch, n_dances)
     others = counts & ~known
     of_dance = counts & (dance >= 0)
-    confidence = np.take_along_axis(said, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
+    confidence = np.take_along_axis(tempered, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
     return EvidenceFit(
         settings=settings,
         cost=cost(names, batch, n_dances, unnamed),
@@ -383,7 +383,7 @@ def measure(settings: EvidenceSettings, batch: Batch, unnamed: float) -> Evidenc
     )
 
 
-def _temperature(probabilities: NDArray[np.float64], batch: Batch) -> float:
+def _temperature(probabilities: NDArray[np.float64], batch: SideBySide) -> float:
     """The temperature at which the truth is likeliest (Guo et al. 2017)."""
     counts = batch.counts
     log = np.log(np.maximum(probabilities[counts], 1e-12))

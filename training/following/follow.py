@@ -48,7 +48,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Named:
     """What was named, update by update.
 
     Attributes
@@ -191,7 +191,7 @@ class Following:
         return content
 
 
-def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]:
+def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Named]:
     """Play mel power to several ways to listen, which must share model and stride.
 
     Parameters
@@ -201,7 +201,7 @@ def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]
 
     Returns
     -------
-    dict of str to Heard
+    dict of str to Named
     """
     (model,) = {id(one.model): one.model for one in listenings.values()}.values()
     (stride,) = {one.stride for one in listenings.values()}
@@ -219,7 +219,7 @@ def play(listenings: Mapping[str, Judging], frames: Float32) -> dict[str, Heard]
         for start, end in zip([0, *ends[:-1]], ends, strict=True):
             music.push(frames[start:end])
             answers.append(Answer.of(music.prediction(end / FRAME_RATE)))
-        heard[name] = Heard(
+        heard[name] = Named(
             ends / FRAME_RATE,
             tuple(answers),
         )
@@ -269,7 +269,7 @@ def follow(
         raise ParameterError("follow needs recordings; the set has none")
     asked = {name: DANCE_KEYS if dances is None else dances[name] for name in listenings}
     labels = [dance_of(stream.label) for stream in streams]
-    alone: dict[str, list[Heard]] = {name: [] for name in listenings}
+    alone: dict[str, list[Named]] = {name: [] for name in listenings}
     total = len(streams) + n_pairs
     for done, stream in enumerate(streams, 1):
         for name, heard in play(listenings, stream.frames()).items():
@@ -326,7 +326,7 @@ def _pairs(streams: Sequence[Stream], n: int, seed: int) -> Iterator[tuple[Strea
             yield a, b
 
 
-def _calibration_error(answers: Sequence[tuple[Heard, str]]) -> float:
+def _calibration_error(answers: Sequence[tuple[Named, str]]) -> float:
     named = [
         (confidence, name == label)
         for heard, label in answers
@@ -337,14 +337,14 @@ def _calibration_error(answers: Sequence[tuple[Heard, str]]) -> float:
     return expected_calibration_error(np.asarray(confidence, np.float64), np.asarray(right, np.bool_))
 
 
-def _shares(answers: Sequence[tuple[Heard, str]], seconds: float) -> Shares:
+def _shares(answers: Sequence[tuple[Named, str]], seconds: float) -> Shares:
     named = [(heard.at(seconds), label) for heard, label in answers]
     right = sum(name == label for name, label in named)
     not_sure = sum(name is None for name, _ in named)
     return Shares(seconds, right, len(named) - right - not_sure, not_sure)
 
 
-def _screen(answers: Sequence[tuple[Heard, str]], seconds: float) -> Screen:
+def _screen(answers: Sequence[tuple[Named, str]], seconds: float) -> Screen:
     found = [(heard.shown(seconds), label) for heard, label in answers]
     two = [label in answer.dances for answer, label in found if answer.kind == "two"]
     closest = sum(answer.kind == "none" and answer.closest == label for answer, label in found)

@@ -146,7 +146,7 @@ def _excerpt(stored: Stored, seconds: tuple[float, float], rng: np.random.Genera
 
 
 def scored(run: Run, frames: Float32, states: NDArray[np.int64], n_states: int) -> Scored:
-    """What a network says of a sequence, without the segments that hold no music.
+    """What a network says of a sequence, without the segments that hold no music, as the runtime has them.
 
     Parameters
     ----------
@@ -158,9 +158,7 @@ def scored(run: Run, frames: Float32, states: NDArray[np.int64], n_states: int) 
         Dances, and none of them.
     """
     segments = windows(frames, SEGMENT_FRAMES, STRIDE)
-    outputs = grown_scores(run, frames, STRIDE)
-    dances = outputs[:, : n_states - 1]
-    scores = np.column_stack([dances, np.maximum(1 - dances.sum(axis=1), 0)]).astype(np.float32)
+    scores = grown_scores(_with_rest(run, n_states), frames, STRIDE)
     ends = SEGMENT_FRAMES + STRIDE * np.arange(len(segments))
     loudest = LoudestSoFar(forgets=True).push(frames)
     quiet = np.concatenate([quiet_levels(segments[i : i + 16], STRIDE) for i in range(0, len(segments), 16)])
@@ -171,3 +169,15 @@ def scored(run: Run, frames: Float32, states: NDArray[np.int64], n_states: int) 
     if len(seconds):
         seconds[0] = SEGMENT_FRAMES / FRAME_RATE
     return Scored(scores[music], states[heard - 1], seconds, passed)
+
+
+def _with_rest(run: Run, n_states: int) -> Run:
+    """Scores of the dances, and last what they lack of one, as the runtime has them; in the same contexts."""
+
+    def complete(batch: Float32) -> Float32:
+        dances = run(batch)[:, : n_states - 1]
+        rest = np.maximum(1 - dances.sum(axis=1, keepdims=True), 0)
+        return np.concatenate([dances, rest], axis=1).astype(np.float32)
+
+    complete.context_frames = getattr(run, "context_frames", ())  # type: ignore[attr-defined]
+    return complete

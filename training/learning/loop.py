@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -38,7 +38,8 @@ from training.learning.augment import Augmentation
 from training.learning.consistency import contrastive_loss, output_loss
 from training.learning.hall import Hall
 from training.learning.normalisation import measure
-from training.learning.prepared import Batch, Prepared, as_input, decoded, pictures_of
+from training.learning.prepared import Prepared, ReadyBatch, as_input, decoded, pictures_of
+from training.learning.progress import Progress, Watcher
 from training.learning.sampler import Batches
 from training.networks import models
 from training.networks.exported import is_exported
@@ -46,39 +47,14 @@ from training.networks.rhythmogram import RhythmNet
 from training.networks.samples import SampleBatches
 from training.networks.waveform import check_method
 from training.networks.weights import is_checkpoint, read_checkpoint
-from training.settings import SCHEDULES, WAVEFORM, Settings
+from training.settings import SCHEDULES, WAVEFORM, Machine, Settings
 
 LOG = "log.csv"
 PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
 OF_SPECTROGRAMS = ("stretch", "tilt", "noise", "mask", "hall", "consistency", "contrast", "shares", "teacher")
 MEASURED = 24  # batches by which normalisation is measured that an exported file folded away
+MACHINE = Machine()
 SOFTENING = 2.0  # temperature of distillation
-
-
-@dataclass
-class Progress:
-    """Where a run stands; handed to the caller after every batch.
-
-    Attributes
-    ----------
-    epoch : int
-        Finished epochs.
-    batches : int
-        Finished batches of this call.
-    loss, accuracy : float
-        Means over the epoch so far.
-    images_per_second : float
-        Over this call, evaluations not counted.
-    waited : float
-        Share of that time spent waiting for the next batch.
-    """
-
-    epoch: int
-    batches: int
-    loss: float
-    accuracy: float
-    images_per_second: float
-    waited: float
 
 
 def train(
@@ -89,14 +65,9 @@ def train(
     *,
     test: Sequence[Stored] = (),
     training_data: str | None = None,
-    workers: int = 1,
-    accelerator: str = "auto",
-    devices: int | str = "auto",
-    precision: Any = "32-true",
+    machine: Machine = MACHINE,
     fabric: Fabric | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
-    evaluating: Callable[[str, int, int], None] = lambda split, done, total: None,
-    evaluated: Callable[[dict[str, Any]], None] = lambda entry: None,
+    watcher: Watcher | None = None,
 ) -> dict[str, Any]:
     """Train a network, or go on with a run that was interrupted.
 
@@ -115,111 +86,156 @@ def train(
         If it holds a `last.pt` of the same settings, training goes on from there.
     training_data : str, optional
         Statement on the training data for the checkpoint; what the manifest says by default.
-    workers : int
-        Processes that load batches; the result does not depend on it.
-    accelerator, devices, precision, fabric
-        Of `launch`, or what it has given.
-    report : callable
-        Called with a `Progress` after every batch, in the first process.
-    evaluating : callable
-        Called with (split, recordings done, recordings in all) during evaluations, in the first process.
-    evaluated : callable
-        Called after every evaluation with its entry of the history, in the first process.
+    machine : Machine
+        Device, precision, processes that load batches; their number does not change the result.
+    fabric : Fabric, optional
+        What `launch` has given; by default it is called with the machine's device and precision.
+    watcher : Watcher, optional
 
     Returns
     -------
     dict
         The entry 'training' of the last checkpoint: settings, history, best epoch.
     """
-    run_dir = Path(run_dir)
-    fabric = fabric or launch(accelerator, devices, precision)
+    run_dir, watcher = Path(run_dir), watcher or Watcher()
+    fabric = fabric or launch(machine.accelerator, machine.devices, machine.precision)
     network, optimizer, state = _start(settings, training, validation, run_dir, fabric.world_size)
     state["training_data"] = training_data or statement(training)
     if state["epoch"] >= settings.epochs:
         return state
-    if settings.architecture == WAVEFORM:
-        check_method(**{name: getattr(settings, name) for name in OF_SPECTROGRAMS})
     labels = models.labels(settings.options.get("classes", 10))
-    teacher = Teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
-    n_batches = settings.epochs * settings.batches_per_epoch
-    remaining = range(state["epoch"] * settings.batches_per_epoch, n_batches)
-    batches = _batches(settings, training, labels, network, teacher, rank=fabric.global_rank)
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        sampler=remaining,
-        num_workers=workers,
-        prefetch_factor=8 if workers else None,
-        generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
-    )
-    # What is drawn more often is not to be expected more often (`Batches.log_shares`).
-    drawn = getattr(batches.batches, "log_shares", torch.zeros(len(labels))).to(fabric.device)
-    incoming: Any = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
-    # The faster layout for convolutions, most of all on CPUs.
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    wrapped, optimizer = fabric.setup(
-        _Learner(network, apart=settings.apart, features=bool(settings.contrast)), optimizer
-    )
-
-    done = 0
-    busy = waited = 0.0
+    steps = _Steps(settings, training, network, optimizer, fabric, state["epoch"], machine.workers)
     for epoch in range(state["epoch"] + 1, settings.epochs + 1):
         torch.manual_seed(_seed(settings.seed, epoch, fabric.global_rank))
-        _train_mode(wrapped)
+        _train_mode(steps.network)
         losses, hits = [], []
-        for step in range((epoch - 1) * settings.batches_per_epoch, epoch * settings.batches_per_epoch):
-            started = time.perf_counter()
-            batch: Batch = next(incoming)
-            waited += time.perf_counter() - started
-            for group in optimizer.param_groups:
-                group["lr"] = settings.lr * SCHEDULES[settings.schedule](step / n_batches)
-            logits, features = wrapped(*batch.pictures)
-            log_probabilities = functional.log_softmax(logits.float() + drawn, dim=1)
-            branches = len(log_probabilities) // len(batch.targets)
-            targets = batch.targets.repeat(branches)
-            if teacher and batch.taught is not None:
-                taught = batch.taught.repeat(branches, 1)
-                loss = teacher.loss(log_probabilities, targets, taught, settings)
-            else:
-                loss = _losses(log_probabilities, targets, settings.label_smoothing).mean()
-            if settings.consistency:
-                of_branches = log_probabilities.unflatten(0, (branches, -1))
-                loss = loss + settings.consistency * output_loss(of_branches)
-            if settings.contrast:
-                loss = loss + settings.contrast * contrastive_loss(features, batch.targets)
-            fabric.backward(loss)
-            optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise WhichdanceError(
-                    f"the loss is {losses[-1]} in epoch {epoch}; try a lower lr than {settings.lr}"
-                )
-            hits.append((log_probabilities.argmax(dim=1) == targets).float().mean().item())
-            busy += time.perf_counter() - started
-            done += 1
-            rate = done * settings.batch_size * fabric.world_size / busy
+        for number in range((epoch - 1) * settings.batches_per_epoch, epoch * settings.batches_per_epoch):
+            loss, hit = steps.take(number)
+            losses.append(loss)
+            hits.append(hit)
             if fabric.is_global_zero:
-                report(Progress(epoch - 1, done, _mean(losses), _mean(hits), rate, waited / busy))
+                means = _mean(losses), _mean(hits)
+                watcher.report(Progress(epoch - 1, steps.done, *means, steps.speed, steps.waited))
 
         loss_and_accuracy = torch.tensor([_mean(losses), _mean(hits)], device=fabric.device)
-        means: Any = fabric.all_reduce(loss_and_accuracy, reduce_op="mean")
-        entry: dict[str, Any] = {"epoch": epoch, "loss": float(means[0]), "accuracy": float(means[1])}
+        of_all: Any = fabric.all_reduce(loss_and_accuracy, reduce_op="mean")
+        entry: dict[str, Any] = {"epoch": epoch, "loss": float(of_all[0]), "accuracy": float(of_all[1])}
         state["history"].append(entry)
         state["epoch"] = epoch
         if epoch % settings.evaluate_every == 0 or epoch == settings.epochs:
             if fabric.is_global_zero:
                 for name, recordings in (("validation", validation), ("test", test)):
                     if recordings:
-                        entry[name] = evaluate(
-                            network, recordings, labels, fabric.device, partial(evaluating, name)
-                        )
-                entry["waited"] = waited / busy
-                _checkpoint(run_dir, network, optimizer, settings, state)
+                        shown = partial(watcher.evaluating, name)
+                        entry[name] = evaluate(network, recordings, labels, fabric.device, shown)
+                entry["waited"] = steps.waited
+                _checkpoint(run_dir, network, steps.optimizer, settings, state)
                 write_log(run_dir / LOG, state["history"])
-                evaluated(entry)
+                watcher.evaluated(entry)
             state = fabric.broadcast(state)  # other processes wait here, and learn the best epoch
     return state
+
+
+class _Steps:
+    """The steps of the optimiser, a batch each, from where a run stands; and how long they take.
+
+    Attributes
+    ----------
+    network, optimizer
+        As Fabric has set them up.
+    done : int
+        Steps taken.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        training: Sequence[Stored],
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        fabric: Fabric,
+        epoch: int,
+        workers: int,
+    ) -> None:
+        if settings.architecture == WAVEFORM:
+            check_method(**{name: getattr(settings, name) for name in OF_SPECTROGRAMS})
+        self._settings = settings
+        self._fabric = fabric
+        self._n_batches = settings.epochs * settings.batches_per_epoch
+        labels = models.labels(settings.options.get("classes", 10))
+        self._teacher = Teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
+        batches = _batches(settings, training, labels, network, self._teacher, rank=fabric.global_rank)
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            sampler=range(epoch * settings.batches_per_epoch, self._n_batches),
+            num_workers=workers,
+            prefetch_factor=8 if workers else None,
+            generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
+        )
+        # What is drawn more often is not to be expected more often (`Batches.log_shares`).
+        drawn = getattr(batches.batches, "log_shares", torch.zeros(len(labels)))
+        self._drawn = drawn.to(fabric.device)
+        self._incoming: Any = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
+        # The faster layout for convolutions, most of all on CPUs.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learner = _Learner(network, apart=settings.apart, features=bool(settings.contrast))
+        self.network, self.optimizer = fabric.setup(learner, optimizer)
+        self.done = 0
+        self._busy = self._waited = 0.0  # s
+
+    @property
+    def speed(self) -> float:
+        """Images a second in all processes."""
+        return self.done * self._settings.batch_size * self._fabric.world_size / self._busy
+
+    @property
+    def waited(self) -> float:
+        """Share of the time that was spent waiting for batches."""
+        return self._waited / self._busy
+
+    def take(self, number: int) -> tuple[float, float]:
+        """Learn from the next batch, number `number` of the run; its loss and its accuracy."""
+        started = time.perf_counter()
+        batch: ReadyBatch = next(self._incoming)
+        self._waited += time.perf_counter() - started
+        schedule = SCHEDULES[self._settings.schedule]
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._settings.lr * schedule(number / self._n_batches)
+        logits, features = self.network(*batch.pictures)
+        log_probabilities = functional.log_softmax(logits.float() + self._drawn, dim=1)
+        loss = self._loss(log_probabilities, features, batch)
+        self._fabric.backward(loss)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if not math.isfinite(loss.item()):
+            epoch = 1 + number // self._settings.batches_per_epoch
+            raise WhichdanceError(
+                f"the loss is {loss.item()} in epoch {epoch}; try a lower lr than {self._settings.lr}"
+            )
+        hits = log_probabilities.argmax(dim=1) == batch.targets.repeat(len(logits) // len(batch.targets))
+        told = loss.item(), hits.float().mean().item()
+        self._busy += time.perf_counter() - started
+        self.done += 1
+        return told
+
+    def _loss(self, log_probabilities: Tensor, features: Tensor | None, batch: ReadyBatch) -> Tensor:
+        """Of the labels, the teacher, and segments that are the same music, as the settings weigh them."""
+        settings = self._settings
+        branches = len(log_probabilities) // len(batch.targets)
+        targets = batch.targets.repeat(branches)
+        if self._teacher and batch.taught is not None:
+            taught = batch.taught.repeat(branches, 1)
+            loss = self._teacher.loss(log_probabilities, targets, taught, settings)
+        else:
+            loss = _losses(log_probabilities, targets, settings.label_smoothing).mean()
+        if settings.consistency:
+            of_branches = log_probabilities.unflatten(0, (branches, -1))
+            loss = loss + settings.consistency * output_loss(of_branches)
+        if settings.contrast:
+            assert features is not None
+            loss = loss + settings.contrast * contrastive_loss(features, batch.targets)
+        return loss
 
 
 class _Learner(nn.Module):

@@ -22,7 +22,7 @@ LN10_OVER_10 = float(np.log(10) / 10)
 
 
 @dataclass(frozen=True)
-class Batch:
+class ReadyBatch:
     """What one step of training needs.
 
     Attributes
@@ -39,11 +39,11 @@ class Batch:
     targets: Tensor
     taught: Tensor | None = None
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "ReadyBatch":
         """The same on another device."""
         taught = None if self.taught is None else self.taught.to(device, non_blocking=True)
         pictures = tuple(picture.to(device, non_blocking=True) for picture in self.pictures)
-        return Batch(pictures, self.targets.to(device, non_blocking=True), taught)
+        return ReadyBatch(pictures, self.targets.to(device, non_blocking=True), taught)
 
 
 class Numbered(Protocol):
@@ -55,7 +55,7 @@ class Numbered(Protocol):
     def __getitem__(self, batch: int) -> tuple[Tensor, Tensor]: ...
 
 
-class Prepared(Dataset[Batch]):
+class Prepared(Dataset[ReadyBatch]):
     """Batch number -> batch, a function of (seed, rank, number) alone: workers and restarts change nothing.
 
     Parameters
@@ -89,10 +89,10 @@ class Prepared(Dataset[Batch]):
         self.pictures = pictures
         self.teacher = teacher
 
-    def __getitem__(self, batch: int) -> Batch:
+    def __getitem__(self, batch: int) -> ReadyBatch:
         codes, targets = self.batches[batch]
         if codes.dtype != torch.uint8:  # samples
-            return Batch((codes,), targets)
+            return ReadyBatch((codes,), targets)
         seeds = np.random.SeedSequence([self.batches.seed, self.batches.rank, batch, 1])
         with torch.random.fork_rng(devices=()), torch.no_grad():
             torch.manual_seed(int(seeds.generate_state(1)[0]))
@@ -106,7 +106,7 @@ class Prepared(Dataset[Batch]):
             heard = self.augment(sound)
             pictures = self.pictures(as_input(heard))
             taught = self.teacher(as_input(clean[:, self.hall.context :])) if self.teacher else None
-        return Batch(pictures, targets, taught)
+        return ReadyBatch(pictures, targets, taught)
 
 
 def decoded(codes: Tensor) -> Tensor:

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from runtime.atomic import replacing
-from runtime.dances import DANCE_KEYS, OTHER
+from runtime.dances import A_LABEL, DANCE_KEYS, OTHER, is_label
 from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.mel import FMAX, FMIN, HOP_LENGTH, N_FFT, N_MELS, SAMPLE_RATE
 from runtime.segments import SEGMENT_FRAMES
-from training.data.manifest import LABEL
 from training.networks import densenet
 from training.networks.ensemble import TempoEnsemble
 from training.networks.exported import is_exported, read_exported, state_of
@@ -99,11 +98,9 @@ def labels(classes: Classes) -> tuple[str, ...]:
             raise ParameterError(f"classes must be 10, 11 or the dances' labels, got {classes!r}")
         return DANCE_KEYS if int(classes) == 10 else (*DANCE_KEYS, OTHER)
     given = [c.strip() for c in classes.split(",")] if isinstance(classes, str) else list(classes)
-    wrong = [c for c in given if not LABEL.fullmatch(c)]
+    wrong = [c for c in given if not is_label(c)]
     if wrong:
-        raise ParameterError(
-            f"classes: {wrong[0]!r} is no label; write lower-case words joined by '_', as slow_waltz"
-        )
+        raise ParameterError(f"classes: {wrong[0]!r} is no label; write {A_LABEL}")
     if len(set(given)) < max(2, len(given)):
         raise ParameterError(f"classes must be at least two different labels, got {', '.join(given)}")
     ten = [key for key in DANCE_KEYS if key in given]
@@ -173,19 +170,9 @@ def build(
             architecture, classes=classes, weights=weights, channels=channels, normalisation=normalisation,
             bands=bands, dropout=dropout, width=width, **rhythmogram,
         )  # fmt: skip
-    configuration = densenet.CONFIGURATIONS.get(architecture)
-    if configuration and configuration.pretrained and weights == RANDOM:
-        raise ParameterError(
-            f"architecture {architecture!r} starts from pre-trained weights; with random ones it would train "
-            "a few layers on noise. Use weights='imagenet', or the file of torchvision's densenet161; "
-            "densenet-rw trains all layers from random weights"
-        )
+    _check_start(architecture, weights, channels)
     weights = RANDOM if weights is None else weights
-    if channels not in (1, 3):
-        raise ParameterError(f"channels must be 1 or 3, got {channels!r}")
     n_classes = len(labels(classes))
-    if architecture in (RHYTHMOGRAM, WAVEFORM) and weights == "imagenet":
-        raise ParameterError(f"architecture {architecture!r} has no ImageNet weights; use weights='random'")
     network: nn.Module
     if architecture == WAVEFORM:
         if width != 1:
@@ -199,42 +186,78 @@ def build(
         if rhythmogram:
             raise ParameterError(f"architecture {architecture!r} has no option {', '.join(rhythmogram)}")
         image = input_image(normalisation, bands)
-        if width != 1 and weights != RANDOM and not (weights != IMAGENET and is_checkpoint(weights)):
-            raise ParameterError(
-                f"width={width:g}: pre-trained weights of {architecture!r} at this width are a checkpoint's "
-                "alone; torchvision's are of width 1"
-            )
-        if configuration:
-            backbone = densenet.build(
-                configuration,
-                n_classes,
-                weights=weights if configuration.pretrained else "random",
-                dropout=densenet.DROPOUT if dropout is None else dropout,
-            )
-            channels = configuration.channels
-        elif architecture in ARCHITECTURES:
-            backbone = _torchvision_network(architecture, n_classes, weights, channels, dropout)
-        else:
-            raise ParameterError(
-                f"unknown architecture {architecture!r}; the known ones are {', '.join(SPECTROGRAM)}, "
-                f"each of them after {TEMPO!r}, and {WAVEFORM}"
-            )
-        if width != 1:
-            thin(backbone, width)
-        network = SpectrogramClassifier(image, backbone, channels)
+        network = _of_images(architecture, image, n_classes, weights, channels, dropout, width)
         if bands < ALWAYS_ENOUGH:
             _check_bands(network, architecture, bands)
+    if is_exported(weights) or (weights not in (RANDOM, IMAGENET) and is_checkpoint(weights)):
+        _take_over(network, architecture, weights, labels(classes))
+    return network
+
+
+def _take_over(network: nn.Module, architecture: str, weights: str | Path, labels: Sequence[str]) -> None:
+    """Put a checkpoint's weights, or an exported model's, into a network, whose classes may differ."""
     if is_exported(weights):
         exported = read_exported(weights)
-        state = adopt_classes(state_of(exported, network), exported.labels, network, labels(classes))
+        state = adopt_classes(state_of(exported, network), exported.labels, network, labels)
         load_state(network, state, weights)
-    elif weights not in ("random", "imagenet") and is_checkpoint(weights):
-        checkpoint = read_checkpoint(weights)
-        state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels(classes))
-        if configuration and configuration.new_block and checkpoint["architecture"] != architecture:
-            state = densenet.with_new_block(state, network.state_dict())
-        load_state(network, state, weights)
-    return network
+        return
+    checkpoint = read_checkpoint(weights)
+    state = adopt_classes(checkpoint["state_dict"], checkpoint["labels"], network, labels)
+    configuration = densenet.CONFIGURATIONS.get(architecture)
+    if configuration and configuration.new_block and checkpoint["architecture"] != architecture:
+        state = densenet.with_new_block(state, network.state_dict())
+    load_state(network, state, weights)
+
+
+def _check_start(architecture: str, weights: str | Path | None, channels: int) -> None:
+    """ParameterError for channels that no network has, and weights that this one cannot or should not have."""
+    if channels not in (1, 3):
+        raise ParameterError(f"channels must be 1 or 3, got {channels!r}")
+    configuration = densenet.CONFIGURATIONS.get(architecture)
+    if configuration and configuration.pretrained and weights == RANDOM:
+        raise ParameterError(
+            f"architecture {architecture!r} starts from pre-trained weights; with random ones it would train "
+            "a few layers on noise. Use weights='imagenet', or the file of torchvision's densenet161; "
+            "densenet-rw trains all layers from random weights"
+        )
+    if architecture in (RHYTHMOGRAM, WAVEFORM) and weights == "imagenet":
+        raise ParameterError(f"architecture {architecture!r} has no ImageNet weights; use weights='random'")
+
+
+def _of_images(
+    architecture: str,
+    image: nn.Module,
+    n_classes: int,
+    weights: str | Path,
+    channels: int,
+    dropout: float | None,
+    width: float,
+) -> SpectrogramClassifier:
+    """One of torchvision's networks, or a DenseNet of the thesis, behind its image."""
+    if width != 1 and weights != RANDOM and not (weights != IMAGENET and is_checkpoint(weights)):
+        raise ParameterError(
+            f"width={width:g}: pre-trained weights of {architecture!r} at this width are a checkpoint's "
+            "alone; torchvision's are of width 1"
+        )
+    configuration = densenet.CONFIGURATIONS.get(architecture)
+    if configuration:
+        backbone = densenet.build(
+            configuration,
+            n_classes,
+            weights=weights if configuration.pretrained else RANDOM,
+            dropout=densenet.DROPOUT if dropout is None else dropout,
+        )
+        channels = configuration.channels
+    elif architecture in ARCHITECTURES:
+        backbone = _torchvision_network(architecture, n_classes, weights, channels, dropout)
+    else:
+        raise ParameterError(
+            f"unknown architecture {architecture!r}; the known ones are {', '.join(SPECTROGRAM)}, "
+            f"each of them after {TEMPO!r}, and {WAVEFORM}"
+        )
+    if width != 1:
+        thin(backbone, width)
+    return SpectrogramClassifier(image, backbone, channels)
 
 
 def _check_bands(network: nn.Module, architecture: str, bands: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from runtime.atomic import replacing
 from runtime.mel import HOP_LENGTH, SAMPLE_RATE, Float32, melspectrogram
 from training.synthesis.arrangement import Performance
-from training.synthesis.corpus import CorpusSettings, Row, record
+from training.synthesis.corpus import CorpusRow, CorpusSettings, record
 from training.synthesis.styles import load_all
 
 SECONDS_SHOWN = 12.0
@@ -29,7 +29,7 @@ def onset_curve(mel_power: Float32) -> Float32:
     return curve
 
 
-def picture(path: Path, samples: Float32, row: Row, performance: Performance) -> None:
+def picture(path: Path, samples: Float32, row: CorpusRow, performance: Performance) -> None:
     """Draw the spectrogram and onset curve of the first seconds, with the beats (bar lines heavier)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -66,7 +66,7 @@ def picture(path: Path, samples: Float32, row: Row, performance: Performance) ->
         figure.savefig(temporary, dpi=80, format="png")
 
 
-def write_audition(folder: Path, settings: CorpusSettings, dances: tuple[str, ...]) -> list[Row]:
+def write_audition(folder: Path, settings: CorpusSettings, dances: tuple[str, ...]) -> list[CorpusRow]:
     """Write FOLDER/<dance>_<style>.flac and .png, one recording of each style of the dances.
 
     Parameters
@@ -78,7 +78,7 @@ def write_audition(folder: Path, settings: CorpusSettings, dances: tuple[str, ..
 
     Returns
     -------
-    list of Row
+    list of CorpusRow
         As in a corpus's manifest.
     """
     import soundfile

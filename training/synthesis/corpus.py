@@ -87,7 +87,7 @@ class CorpusSettings:
 
 
 @dataclass(frozen=True)
-class Row:
+class CorpusRow:
     """One line of the manifest: the columns that every manifest has, and how the recording was made.
 
     `tempo_bpm` is in beats per minute, 0 where there is no beat; `soundfonts` are joined by '+'; `drummer`
@@ -112,7 +112,7 @@ class Row:
     tune: str = ""
 
 
-assert tuple(f.name for f in fields(Row))[: len(COLUMNS)] == COLUMNS
+assert tuple(f.name for f in fields(CorpusRow))[: len(COLUMNS)] == COLUMNS
 
 
 def split_of(index: int) -> str:
@@ -128,7 +128,7 @@ def generators(settings: CorpusSettings, dance: str, index: int) -> list[np.rand
 
 def record(
     settings: CorpusSettings, dance: str, index: int, *, style: str | None = None
-) -> tuple[Float32, Row, arrangement.Performance | None]:
+) -> tuple[Float32, CorpusRow, arrangement.Performance | None]:
     """Make one recording.
 
     Parameters
@@ -145,7 +145,7 @@ def record(
     -------
     samples : ndarray, shape (n,), float32
         Mono, at `runtime.mel.SAMPLE_RATE`.
-    row : Row
+    row : CorpusRow
         Its line in the manifest.
     performance : Performance or None
         The notes behind it; None for ambient sound.
@@ -159,7 +159,7 @@ def record(
         samples = ambience.record(playing, kind, settings.seconds, SAMPLE_RATE)
         return (
             samples,
-            Row(*common, 0.0, "", kind, "", "", "", settings.seed, index),
+            CorpusRow(*common, 0.0, "", kind, "", "", "", settings.seed, index),
             None,
         )
     regime = None if settings.tempo == "mixed" else settings.tempo
@@ -175,7 +175,7 @@ def record(
     stems, used = rendering.stems(performance, playing, settings.soundfonts)
     mix = mixing.choose_mix(mastering, settings.mixes)
     samples = mixing.mix(performance, stems, mastering, mix)
-    row = Row(
+    row = CorpusRow(
         *common,
         tempo_bpm=round(performance.tempo_bpm, 2),
         metre=performance.style.metre,
@@ -238,7 +238,7 @@ def plan(
 
 def _write(
     settings: CorpusSettings, folder: Path, store: Path | None, audio: bool, dance: str, index: int
-) -> tuple[Row, str]:
+) -> tuple[CorpusRow, str]:
     """Make one recording, put its files in place and its spectrogram into the store; runs in a worker.
 
     Returns its row and the spectrogram's hash, '' without a store. A file that is not to be kept is written
@@ -263,15 +263,17 @@ def _write(
     return row, digest
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[CorpusRow]:
     """The rows of a corpus manifest."""
     rows = []
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         try:
             for line in reader:
-                given = [f for f in fields(Row) if f.default is MISSING or f.name in line]  # older: no people
-                rows.append(Row(**{f.name: f.type(line[f.name]) for f in given}))  # type: ignore[operator]
+                given = [
+                    f for f in fields(CorpusRow) if f.default is MISSING or f.name in line
+                ]  # older: no people
+                rows.append(CorpusRow(**{f.name: f.type(line[f.name]) for f in given}))  # type: ignore[operator]
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise CorpusError(
                 f"{path}, line {reader.line_num}: damaged ({error}); delete the line, and the recording is "
@@ -280,7 +282,7 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def write_rows(path: Path, rows: list[Row]) -> None:
+def write_rows(path: Path, rows: list[CorpusRow]) -> None:
     """Write a corpus manifest in class order, in one piece."""
     ordered = sorted(rows, key=lambda r: (LABELS.index(r.dance), r.index))
     with (
@@ -288,11 +290,11 @@ def write_rows(path: Path, rows: list[Row]) -> None:
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(f.name for f in fields(Row))
+        writer.writerow(f.name for f in fields(CorpusRow))
         writer.writerows(astuple(row) for row in ordered)
 
 
-def _resume(folder: Path, settings: CorpusSettings, store: Store | None) -> list[Row]:
+def _resume(folder: Path, settings: CorpusSettings, store: Store | None) -> list[CorpusRow]:
     """Rows of what an earlier run with the same settings left in the folder, or in the store alone."""
     described = settings.described()
     marker = folder / SETTINGS
@@ -330,7 +332,7 @@ def make_corpus(
     store: Path | None = None,
     audio: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Row]:
+) -> list[CorpusRow]:
     """Write recordings, beats, `manifest.csv`; goes on where an earlier run with the same settings stopped.
 
     Parameters

@@ -204,7 +204,7 @@ class Drummer:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One performance of the archive's index."""
 
     file: str
@@ -235,7 +235,7 @@ class Grooves:
         self.entries = tuple(self._index(index, prefix, folder / ARCHIVE))
         self._takes: dict[str, Take] = {}
 
-    def _index(self, index: str, prefix: str, path: Path) -> list[Entry]:
+    def _index(self, index: str, prefix: str, path: Path) -> list[ArchiveEntry]:
         text = io.StringIO(read_member(self.archive, index).decode("utf-8", "replace"))
         entries = []
         try:
@@ -243,7 +243,7 @@ class Grooves:
                 beats, _, unit = row["time_signature"].partition("-")
                 if unit == "4" and float(row["bpm"]) > 0:  # the few in eighths have no beat of ours
                     entries.append(
-                        Entry(
+                        ArchiveEntry(
                             prefix + row["midi_filename"],
                             row["style"],
                             float(row["bpm"]),
@@ -255,7 +255,7 @@ class Grooves:
             raise ArchiveError(f"{path}: {index} is damaged ({error}); download the archive again") from error
         return entries
 
-    def take(self, entry: Entry) -> Take:
+    def take(self, entry: ArchiveEntry) -> Take:
         """A performance, parsed once."""
         if entry.file not in self._takes:
             try:

@@ -9,6 +9,16 @@ from runtime.command import cli
 from runtime.command.arguments import FOR_FILES, FOR_MICROPHONE, check, make_parser
 
 
+def test_few_options_are_in_everyday_sight() -> None:
+    """The rest is for experts; `--csv` and `--csv=excel` are one."""
+    groups = {group.title: group._group_actions for group in make_parser()._action_groups}
+    assert len(groups["for experts"]) >= 8
+    everyday = {
+        a.dest for title, group in groups.items() if title not in ("for experts", "other") for a in group
+    }
+    assert len(everyday - {"paths"}) <= 21
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

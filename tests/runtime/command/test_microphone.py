@@ -7,6 +7,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
-from runtime import LiveClassifier, Model
+from runtime import LiveClassifier, Model, Part
 from runtime.command import cli, microphone
 from runtime.errors import AudioError, WhichdanceError
 
@@ -106,7 +107,7 @@ def test_a_log_that_cannot_be_written_is_found_before_listening(tiny_model, tmp_
 
 def test_an_evening_line_by_line(make_prediction):
     """A line when the dance is another one than the last that was named; its time is when it began."""
-    evening = microphone.SetList()
+    evening = microphone.Evening()
     now = datetime(2026, 5, 1, 20, 15, 0)
 
     def line(**fields: object) -> str | None:
@@ -123,14 +124,15 @@ def test_an_evening_line_by_line(make_prediction):
     assert line(**none) == "2026-05-01 20:14:40  none of these"
     assert line(**none) is None
     two = {"dance": None, "verdict": "two", "also": ("rumba",), "tempo_mpm": None}
-    assert line(duration=140.0, **two) is None
-    assert line(duration=165.0, **two) is None
-    swapped = two | {"best": "rumba", "also": ("tango",)}
-    assert line(duration=170.0, **swapped) == "2026-05-01 20:14:30  Rumba or Tango"  # for half a minute
-    assert line(duration=180.0, **two) is None
-    assert line(duration=190.0, **unsure) is None
-    assert line(duration=200.0, **two) is None
-    assert line(duration=240.0, **two) is None  # the same two again
+    assert line(duration=140.0, **two, parts=()) is None
+    others = Part(100.0, 139.0, None, "two", 0.7, best="jive", also=("samba",))
+    assert line(duration=165.0, **two, parts=(others,)) is None
+    part = Part(140.0, 170.0, None, "two", 0.7, best="tango", also=("rumba",))
+    swapped = two | {"best": "rumba", "also": ("tango",), "parts": (others, part)}
+    assert line(duration=170.0, **swapped) == "2026-05-01 20:14:30  Rumba or Tango"
+    assert line(duration=180.0, **two, parts=(part,)) is None
+    assert line(duration=190.0, **unsure, parts=(part,)) is None
+    assert line(duration=240.0, **two, parts=(part, replace(part, start=200.0))) is None  # the same again
 
 
 def test_enter_starts_anew(classifier, tone, monkeypatch):

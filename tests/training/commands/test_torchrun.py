@@ -54,7 +54,7 @@ from pathlib import Path
 from training.learning import loop
 from training.data.manifest import read_manifest
 from training.data.store import Store
-from training.settings import Settings
+from training.settings import Machine, Settings
 torch.set_num_threads(1)
 torch.optim.Adam = lambda parameters, lr: torch.optim.SGD(parameters, lr)
 if len(sys.argv) > 1:
@@ -65,7 +65,7 @@ train = [s for s in stored if s.recording.split == "train"]
 settings = Settings(architecture="rhythmogram", options={{"width": 0.25, "dropout": 0.0}}, epochs=1,
                     batches_per_epoch=1, batch_size=4, lr=0.1, evaluate_every=1)
 name = "both" if len(sys.argv) == 1 else sys.argv[1]
-loop.train(settings, train, [], Path({str(tmp_path)!r}) / name, workers=0, accelerator="cpu")
+loop.train(settings, train, [], Path({str(tmp_path)!r}) / name, machine=Machine(workers=0, accelerator="cpu"))
 """
     script = tmp_path / "one_step.py"
     script.write_text(code)

@@ -31,8 +31,8 @@ def test_answers(manifest, tiny_model):
 
 
 def test_half_tempo_is_wrong():
-    half = tempo.Answer("rumba", 96, 48.0, 48.0, "rumba")
-    unnamed = tempo.Answer("rumba", 96, 96.0, None, None)
+    half = tempo.TempoTold("rumba", 96, 48.0, 48.0, "rumba")
+    unnamed = tempo.TempoTold("rumba", 96, 96.0, None, None)
     given, told = tempo.accuracy([half, unnamed]).values()
     assert (given.right, given.total) == (1, 2)
     assert (told.right, told.total) == (0, 1)

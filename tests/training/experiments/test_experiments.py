@@ -11,7 +11,7 @@ from training.cli import main
 from training.data.manifest import Recording, read_manifest, write_manifest
 from training.evaluation.metrics import Accuracy
 from training.experiments import EXPERIMENTS, figure4_9, table4_5, table4_9
-from training.experiments.setup import Setup, Table
+from training.experiments.setup import Setup, ThesisTable
 from training.networks.weights import read_checkpoint
 from training.settings import weights_of
 
@@ -111,7 +111,7 @@ def test_a_split_that_cannot_be_heard_ends_it_before_training(
 
 
 def test_bold_is_the_highest_of_each_column() -> None:
-    table = Table("t", "T", "Row", ("A",), bold=True)
+    table = ThesisTable("t", "T", "Row", ("A",), bold=True)
     table.add("one", [Accuracy(1, 2)], [50.0])
     table.add("two", [Accuracy(2, 2)], None)
     table.add("three", None, [60.0])
@@ -125,8 +125,8 @@ SMALL = ["--architecture", "rhythmogram", "--width", "0.25", *TINY]
 
 
 def test_only_adds_rows_to_those_that_are_there(tmp_path: Path) -> None:
-    def table(made_with: str, **ours: Accuracy) -> Table:
-        result = Table("t", "T", "Row", ("A",), made_with=made_with)
+    def table(made_with: str, **ours: Accuracy) -> ThesisTable:
+        result = ThesisTable("t", "T", "Row", ("A",), made_with=made_with)
         for row in ("one", "two", "three"):
             result.add(row, [ours[row]] if row in ours else None, None)
         return result

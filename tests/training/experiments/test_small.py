@@ -15,7 +15,7 @@ from training.cli import main
 from training.evaluation.metrics import Accuracy
 from training.experiments import EXPERIMENTS
 from training.experiments.findings import FINDINGS, difference, findings, verdict
-from training.experiments.setup import Setup, Table
+from training.experiments.setup import Setup, ThesisTable
 from training.networks.densenet import CONFIGURATIONS
 
 MACHINE = ["--workers", "0", "--threads", "1", "--accelerator", "cpu"]
@@ -54,7 +54,7 @@ def test_every_finding_is_of_cells_that_tables_have(tmp_path: Path) -> None:
             "figure4.9": ("0.5",),
         }.get(name) or _thesis_rows(name)
         assert rows <= set(known), name
-        table = Table(name, name, "Row", ("Top-1",))
+        table = ThesisTable(name, name, "Row", ("Top-1",))
         for row in known:
             table.add(row, [Accuracy(9, 10)], None)
         table.write(tmp_path)

@@ -12,7 +12,7 @@ from runtime.evidence import Chain, EvidenceSettings, Follower, Observation
 from runtime.mel import FRAME_RATE
 from training.following import evidence_fit
 from training.following.evidence_fit import (
-    Batch,
+    SideBySide,
     cost,
     cost_of_two,
     fit_curve,
@@ -65,7 +65,7 @@ def test_groups_are_calibrated_where_the_model_is_unsure_of_others():
 
 def measure_at_4(sequences, group, closed):
     states = [i for i, label in enumerate(LABELS) if group == "all" or label in GROUPS[group]]
-    batch = Batch.of(of_group(sequences[1::2], states, nothing_else=True))
+    batch = SideBySide.of(of_group(sequences[1::2], states, nothing_else=True))
     return measure(replace(closed.settings, temperature=4.0), batch, 0.7).calibration_error
 
 
@@ -101,7 +101,7 @@ def fits(sequences):
 def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
     two = {"two_at": 0.6, "two_release_at": 0.45}
     settings = EvidenceSettings(name_at=0.7, release_at=0.4, temperature=1.5, none_bias=0.4, **two)
-    batch = Batch.of(sequences[:3])
+    batch = SideBySide.of(sequences[:3])
     said = Chain(settings, N_STATES).tempered(posteriors(settings, batch))
     names = named(said, settings.name_at, settings.release_at)
     screen = shown(said, names, settings.two_at, settings.two_release_at)
@@ -126,7 +126,7 @@ def test_many_at_once_are_one_by_one_in_the_runtime(sequences):
 
 def test_the_fit_is_better_than_chance_settings_and_calibrated(sequences, fits):
     fit = fits[1]
-    held_out = Batch.of(sequences[1::2])
+    held_out = SideBySide.of(sequences[1::2])
     careless = measure(EvidenceSettings(weight=3.0, name_at=0.3, release_at=0.3), held_out, 0.5)
     assert fit.cost < careless.cost
     assert fit.right > 0.6
@@ -143,7 +143,7 @@ def test_a_careful_dancer_names_less(fits):
 def test_cost_by_hand():
     truth = np.array([[0], [0], [0], [4], [NO_SONG]])  # four dances; state 4 is none of them
     scores = np.full((5, 1, N_STATES), 0.2)
-    batch = Batch(scores, truth, np.ones((5, 1, 1)), np.ones((5, 1, 1)))
+    batch = SideBySide(scores, truth, np.ones((5, 1, 1)), np.ones((5, 1, 1)))
     assert cost(np.array([[0], [0], [0], [4], [2]]), batch, 4, 0.5) == 0  # all right; pauses do not count
     assert cost(np.array([[0], [-1], [4], [-1], [2]]), batch, 4, 0.5) == (0.5 + 0.5) / 4
     assert cost(np.array([[0], [1], [1], [-1], [2]]), batch, 4, 0.5) == (2 + 2) / 4  # two seconds, one flip
@@ -152,7 +152,7 @@ def test_cost_by_hand():
 
 def test_cost_of_two_by_hand():
     truth = np.array([[0], [0], [0], [4], [4], [NO_SONG]])  # four dances; state 4 is none of them
-    batch = Batch(np.full((6, 1, N_STATES), 0.2), truth, np.ones((6, 1, 1)), np.ones((6, 1, 1)))
+    batch = SideBySide(np.full((6, 1, N_STATES), 0.2), truth, np.ones((6, 1, 1)), np.ones((6, 1, 1)))
 
     def costs(*rows):
         return cost_of_two(np.array(rows)[:, None], batch, 4, 0.5) * 5

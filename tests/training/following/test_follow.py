@@ -12,7 +12,7 @@ from runtime.model import Model
 from runtime.session import Judging
 from training import cli
 from training.data.collections import dance_of
-from training.following.follow import Heard, Screen, Stream, _screen, follow, play
+from training.following.follow import Named, Screen, Stream, _screen, follow, play
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def stream(tone, key, seconds=30.0, label=None):
 def test_what_was_heard_by_hand():
     names = (None, "jive", "tango", "jive")
     answers = tuple(Answer("dance", (name,)) if name else Answer("not sure") for name in names)
-    heard = Heard(np.array([5.2, 6.2, 7.2, 8.2]), answers)
+    heard = Named(np.array([5.2, 6.2, 7.2, 8.2]), answers)
     assert heard.at(5.0) == heard.at(5.5) is None
     assert heard.at(6.0) == "jive"
     assert heard.at(100) == "jive"
@@ -38,7 +38,7 @@ def test_what_was_heard_by_hand():
 
 def test_what_is_on_the_screen_by_hand():
     def heard(*args):
-        return Heard(np.array([5.2]), (Answer(*args),))
+        return Named(np.array([5.2]), (Answer(*args),))
 
     answers = [
         (heard("dance", ("jive",)), "jive"),

@@ -19,7 +19,8 @@ from training.data import provenance
 from training.data.codec import STORED
 from training.data.store import Stored
 from training.learning import loop
-from training.learning.loop import SCHEDULES, Settings, train
+from training.learning.loop import SCHEDULES, Machine, Settings, train
+from training.learning.progress import Watcher
 from training.networks import models
 from training.networks.weights import read_checkpoint
 
@@ -36,12 +37,14 @@ TINY = Settings(
     mask=0.5,
     stretch=0.04,
 )
-OPTIONS: dict[str, Any] = {"workers": 0, "accelerator": "cpu", "devices": 1}
+MACHINE = Machine(workers=0, accelerator="cpu", devices="1")
 Splits = dict[str, list[Stored]]
 
 
-def run(settings: Settings, splits: Splits, folder: Path, **options: Any) -> dict[str, Any]:
-    return train(settings, splits["train"], splits["validation"], folder, **(OPTIONS | options))
+def run(
+    settings: Settings, splits: Splits, folder: Path, machine: Machine = MACHINE, **options: Any
+) -> dict[str, Any]:
+    return train(settings, splits["train"], splits["validation"], folder, machine=machine, **options)
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -56,7 +59,12 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def uninterrupted(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "uninterrupted"
     told: list[tuple[str, int, int]] = []
-    run(TINY, splits, folder, test=splits["test"], evaluating=lambda *counts: told.append(counts))
+
+    class Told(Watcher):
+        def evaluating(self, split: str, done: int, total: int) -> None:
+            told.append((split, done, total))
+
+    run(TINY, splits, folder, test=splits["test"], watcher=Told())
     one = [(name, n, len(splits[name])) for name in ("validation", "test") for n in range(1, 4)]
     assert told == 2 * one  # at both evaluations, recording by recording: no long silence
     return folder
@@ -122,7 +130,7 @@ def test_checkpoints_and_history(uninterrupted: Path) -> None:
 def test_same_seed_same_weights_whatever_the_workers(
     uninterrupted: Path, splits: Splits, tmp_path: Path
 ) -> None:
-    run(TINY, splits, tmp_path / "again", workers=1)
+    run(TINY, splits, tmp_path / "again", replace(MACHINE, workers=1))
     assert same(weights(tmp_path / "again" / "last.pt"), weights(uninterrupted / "last.pt"))
     run(replace(TINY, seed=1), splits, tmp_path / "other")
     assert not same(weights(tmp_path / "other" / "last.pt"), weights(uninterrupted / "last.pt"))
@@ -135,14 +143,16 @@ import torch
 torch.set_num_threads(1)
 from training.data.manifest import read_manifest
 from training.data.store import Store
-from training.learning.loop import Settings, train
+from training.learning.loop import Machine, Settings, train
+from training.learning.progress import Watcher
 manifest, folder, settings = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 stored = Store(manifest.parent / "features").collect(read_manifest(manifest)).stored
 split = {n: [s for s in stored if s.recording.split == n] for n in ("train", "validation")}
-def report(progress):
-    print(progress.epoch, progress.batches, flush=True)
-train(Settings(**settings), split["train"], split["validation"], folder, workers=0, accelerator="cpu",
-      devices=1, report=report)
+class Told(Watcher):
+    def report(self, progress):
+        print(progress.epoch, progress.batches, flush=True)
+machine = Machine(workers=0, accelerator="cpu", devices="1")
+train(Settings(**settings), split["train"], split["validation"], folder, machine=machine, watcher=Told())
 """
 
 
@@ -248,7 +258,7 @@ def test_without_validation_the_last_epoch_is_the_best(splits: Splits, tmp_path:
 
 def test_bf16_weight_decay_and_smoothing(splits: Splits, tmp_path: Path) -> None:
     settings = replace(TINY, epochs=1, evaluate_every=1, weight_decay=0.01, label_smoothing=0.1)
-    state = run(settings, splits, tmp_path / "run", precision="bf16-mixed")
+    state = run(settings, splits, tmp_path / "run", replace(MACHINE, precision="bf16-mixed"))
     assert state["epoch"] == 1
     assert all(w.dtype != torch.bfloat16 for w in weights(tmp_path / "run" / "last.pt").values())
 
@@ -421,7 +431,7 @@ def test_checkpoints_know_what_they_have_seen(uninterrupted: Path, splits: Split
 
 def test_more_devices_need_torchrun(splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="torchrun --nproc-per-node"):
-        run(TINY, splits, tmp_path / "run", devices=2)
+        run(TINY, splits, tmp_path / "run", replace(MACHINE, devices="2"))
 
 
 def test_head_only_changes_the_last_layer_alone(uninterrupted: Path, splits: Splits, tmp_path: Path) -> None:

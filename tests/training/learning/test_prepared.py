@@ -8,7 +8,7 @@ from training.data.codec import STORED
 from training.data.store import Stored
 from training.learning.augment import Augmentation
 from training.learning.hall import Hall
-from training.learning.prepared import Batch, Prepared, as_input, decoded, pictures_of
+from training.learning.prepared import Prepared, ReadyBatch, as_input, decoded, pictures_of
 from training.learning.sampler import Batches
 from training.networks.inputs import Decibels
 from training.networks.models import build
@@ -69,10 +69,10 @@ def test_what_the_network_draws_does_not_depend_on_what_is_loaded(
 
 
 def test_a_batch_moves_to_a_device() -> None:
-    batch = Batch((torch.ones(2), torch.ones(3)), torch.zeros(2), torch.ones(2, 4))
+    batch = ReadyBatch((torch.ones(2), torch.ones(3)), torch.zeros(2), torch.ones(2, 4))
     moved = batch.to(torch.device("meta"))
     assert {x.device.type for x in (*moved.pictures, moved.targets, moved.taught)} == {"meta"}
-    assert Batch((torch.ones(1),), torch.ones(1)).to(torch.device("meta")).taught is None
+    assert ReadyBatch((torch.ones(1),), torch.ones(1)).to(torch.device("meta")).taught is None
 
 
 def test_a_network_without_images_of_its_own_gets_power() -> None:

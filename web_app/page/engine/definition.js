@@ -86,6 +86,7 @@ import { FrontEnd } from './mel.js';
  * @property {number} quite_sure_from
  * @property {number} quite_sure_seconds
  * @property {number} margin
+ * @property {number} least_two_seconds that two dances are shown before they are a part
  */
 
 /**

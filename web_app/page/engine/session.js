@@ -5,6 +5,7 @@ import { Certainty, choose, grade } from './answer.js';
 import { GrowingContext } from './context.js';
 import { argmax, average, divide, Follower } from './evidence.js';
 import { isSilent, LoudestSoFar, quietLevel } from './loudness.js';
+import { Pairs } from './pairs.js';
 import { padded, SegmentStream } from './segments.js';
 import { TempoHistory } from './tempo.js';
 
@@ -347,6 +348,7 @@ export class PlayingMusic extends Session {
     /** @type {Part[]} */
     this._parts = [];
     this._begun = 0; // parts, those forgotten included
+    this._pairs = new Pairs(definition.answer.least_two_seconds, definition.evidence.max_parts);
     /** @type {Heard[]} */
     this._newest = [];
     /** @type {import('./answer.js').Choice | null} */
@@ -391,6 +393,7 @@ export class PlayingMusic extends Session {
         this._choice = choose(this.definition.evidence, posterior, current, this._choice);
         const span = spans.at(-1);
         this._grade = this._certainty.update(this._choice, span ? span.end - span.start : 0);
+        this._pairs.update(this._choice, one.time + this.segmentSeconds);
       }
     }
     return heard;
@@ -399,15 +402,14 @@ export class PlayingMusic extends Session {
   /** Bring the set list up to date: the last part, and the one before where a new one began. */
   _noteParts() {
     const { spans, begun, current } = this._follower;
+    const pairs = current === null ? [] : this._pairs.cut(spans[spans.length - 1].start);
     if (begun > this._begun) {
       const before = this._parts.at(-1);
       if (before) {
         before.end = spans[spans.length - 2].end;
       }
-      this._parts.push(this._part(spans[spans.length - 1], null));
-      if (this._parts.length > this.definition.evidence.max_parts) {
-        this._parts.shift();
-      }
+      this._parts.push(...pairs.map((pair) => this._ofTwo(pair)), this._part(spans[spans.length - 1], null));
+      this._parts = this._parts.slice(-this.definition.evidence.max_parts);
       this._begun = begun;
     }
     const span = spans.at(-1);
@@ -429,6 +431,15 @@ export class PlayingMusic extends Session {
   }
 
   /**
+   * @param {import('./pairs.js').Pair} pair
+   * @returns {Part}
+   */
+  _ofTwo({ start, end, best, second, confidence }) {
+    const [key, also] = [this.labels[best], [this.labels[second]]];
+    return { start, end, dance: null, verdict: 'two', confidence, tempo_bpm: null, tempo_mpm: null, best: key, also };
+  }
+
+  /**
    * The answer now; its segments are those of the newest update.
    *
    * @param {number} duration s of the recording so far
@@ -443,7 +454,9 @@ export class PlayingMusic extends Session {
       scores: posterior,
       duration,
       choice: this._choice,
-      parts: this._parts.map((part) => ({ ...part })),
+      parts: [...this._parts, ...this._pairs.lasting().map((pair) => this._ofTwo(pair))]
+        .slice(-this.definition.evidence.max_parts)
+        .map((part) => ({ ...part })),
       heard: this._newest,
       tempoFrom: current === null ? this._parts : [last],
       certainty: this._grade,

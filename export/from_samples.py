@@ -142,7 +142,7 @@ def _front_end(segment_frames: int, sample_rate: int) -> tuple[list[onnx.NodePro
 
 
 @dataclass(frozen=True)
-class Excerpts:
+class SampleExcerpts:
     """Samples of segments, and what the runtime's front end makes of them.
 
     Attributes
@@ -159,7 +159,7 @@ class Excerpts:
 
 def read(
     given: str, *, n_wanted: int, segment_frames: int, sample_rate: int, dances: Sequence[str]
-) -> Excerpts | None:
+) -> SampleExcerpts | None:
     """One excerpt from the middle of each of so many recordings of a manifest.
 
     Parameters
@@ -176,7 +176,7 @@ def read(
 
     Returns
     -------
-    Excerpts or None
+    SampleExcerpts or None
         None for spectrograms, which have no samples any more, and where no recording is long enough.
     """
     if given.endswith(".npz"):
@@ -196,7 +196,7 @@ def read(
     return _joined(f"samples of {brief(selection)}", found) if found else None
 
 
-def made_up(n: int, *, segment_frames: int, sample_rate: int, seed: int = 0) -> Excerpts:
+def made_up(n: int, *, segment_frames: int, sample_rate: int, seed: int = 0) -> SampleExcerpts:
     """Beats in noise, that show whether two files compute the same and nothing else."""
     generator = np.random.default_rng(seed)
     time = np.arange(4 * n_samples(segment_frames, sample_rate)) / sample_rate
@@ -224,10 +224,10 @@ def _middle(samples: Float32, segment_frames: int, sample_rate: int) -> tuple[Fl
     return padded[start : start + length], frames
 
 
-def _joined(source: str, found: Sequence[tuple[Float32, Float32, int]]) -> Excerpts:
+def _joined(source: str, found: Sequence[tuple[Float32, Float32, int]]) -> SampleExcerpts:
     samples, frames, labels = zip(*found, strict=True)
     power = np.stack(frames).transpose(0, 2, 1)[:, None]
-    return Excerpts(np.stack(samples), Segments(source, np.ascontiguousarray(power), np.array(labels)))
+    return SampleExcerpts(np.stack(samples), Segments(source, np.ascontiguousarray(power), np.array(labels)))
 
 
 class WaveformFile:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from scipy import signal
 
-from export import publish, waveform
+from export import from_samples, publish
 from export.cli import main
 from export.graph import OPSET, to_bytes
 from runtime import mel
@@ -55,12 +55,12 @@ def decibels(power: Float32) -> Float32:
 def test_the_graphs_front_end_is_the_runtimes_wherever_a_segment_lies(
     front_end_only: onnx.ModelProto, rate: int
 ) -> None:
-    model = waveform.with_front_end(front_end_only, rate)
+    model = from_samples.with_front_end(front_end_only, rate)
     session = onnxruntime.InferenceSession(to_bytes(model), providers=["CPUExecutionProvider"])
     lengths = mel.front_end(rate)
     samples = music(9 * rate, rate)
     frames = mel.melspectrogram(samples, sample_rate=rate)
-    wanted = waveform.n_samples(WIDTH, rate)
+    wanted = from_samples.n_samples(WIDTH, rate)
     for first in (2, 101):
         start = lengths.centre(first) - lengths.win_length // 2
         (found,) = session.run(None, {"samples": samples[None, start : start + wanted]})
@@ -70,12 +70,12 @@ def test_the_graphs_front_end_is_the_runtimes_wherever_a_segment_lies(
 
 def test_other_rates_are_refused(front_end_only: onnx.ModelProto) -> None:
     with pytest.raises(ParameterError, match="44100"):
-        waveform.with_front_end(front_end_only, 48_000)
+        from_samples.with_front_end(front_end_only, 48_000)
 
 
 def test_to_the_reference_implementation_of_onnx_too(front_end_only: onnx.ModelProto) -> None:
-    model = waveform.with_front_end(front_end_only, 22_050)
-    samples = music(waveform.n_samples(WIDTH, 22_050), 22_050)
+    model = from_samples.with_front_end(front_end_only, 22_050)
+    samples = music(from_samples.n_samples(WIDTH, 22_050), 22_050)
     found = np.asarray(ReferenceEvaluator(model).run(None, {"samples": samples[None]})[0])
     _, _, spectrum = signal.stft(
         samples, window="hann", nperseg=2048, noverlap=2048 - 512, boundary=None, padded=False,
@@ -87,9 +87,9 @@ def test_to_the_reference_implementation_of_onnx_too(front_end_only: onnx.ModelP
 
 
 def test_a_recordings_first_segment_takes_half_a_window_of_silence(front_end_only: onnx.ModelProto) -> None:
-    model = waveform.with_front_end(front_end_only)
+    model = from_samples.with_front_end(front_end_only)
     samples = music(8 * 22_050, 22_050)
-    padded = np.concatenate([np.zeros(1024, np.float32), samples])[: waveform.n_samples(WIDTH, 22_050)]
+    padded = np.concatenate([np.zeros(1024, np.float32), samples])[: from_samples.n_samples(WIDTH, 22_050)]
     session = onnxruntime.InferenceSession(to_bytes(model), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"samples": padded[None]})
     np.testing.assert_allclose(
@@ -130,7 +130,7 @@ def test_a_front_end_that_differs_is_not_published(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(publish.graph, "to_onnx", lambda network, **options: floating)
-    monkeypatch.setattr(waveform, "hop_length", lambda rate: 500)
+    monkeypatch.setattr(from_samples, "hop_length", lambda rate: 500)
     folder = tmp_path / "out"
     assert main([str(checkpoint), "-o", str(folder), "--waveform", "--licence", "x"]) == 1
     assert "waveform.onnx is not the checkpoint's model" in capsys.readouterr().err
