@@ -210,7 +210,7 @@ def _take_over(network: nn.Module, architecture: str, weights: str | Path, label
 
 
 def _check_start(architecture: str, weights: str | Path | None, channels: int) -> None:
-    """ParameterError for channels that no network has, and weights that this one cannot or should not have."""
+    """ParameterError for channels that no network has, and weights that this one should not have."""
     if channels not in (1, 3):
         raise ParameterError(f"channels must be 1 or 3, got {channels!r}")
     configuration = densenet.CONFIGURATIONS.get(architecture)
