@@ -73,7 +73,11 @@ class Classifier:
         beats: bool = False,
         excerpt: tuple[float, float | None] = (0.0, None),
     ) -> None:
-        start, end = (None if time is None else parameters.real("excerpt", time) for time in excerpt)
+        try:
+            start, end = excerpt
+        except (TypeError, ValueError) as error:
+            raise ParameterError(f"excerpt must be a beginning and an end, s, got {excerpt!r}") from error
+        start, end = (None if time is None else parameters.real("excerpt", time) for time in (start, end))
         start = 0.0 if start is None else start
         if not (0 <= start < math.inf and (end is None or start + MIN_SECONDS <= end < math.inf)):
             raise ParameterError(

@@ -63,7 +63,7 @@ def test_what_are_no_samples(classifier, tiny_model, samples):
     [
         {"stride": np.nan}, {"stride": "200"}, {"stride": None}, {"stride": 1.5},
         {"threads": "two"}, {"threads": 0}, {"min_confidence": "0.5"}, {"min_confidence": np.nan},
-        {"excerpt": ("0:20", None)}, {"excerpt": (0, np.nan)},
+        {"excerpt": ("0:20", None)}, {"excerpt": (0, np.nan)}, {"excerpt": None}, {"excerpt": (0, 9, 9)},
     ],
     ids=str,
 )  # fmt: skip
