@@ -74,11 +74,11 @@ class Classifier:
         excerpt: tuple[float, float | None] = (0.0, None),
     ) -> None:
         try:
-            start, end = excerpt
+            first, last = excerpt
         except (TypeError, ValueError) as error:
             raise ParameterError(f"excerpt must be a beginning and an end, s, got {excerpt!r}") from error
-        start, end = (None if time is None else parameters.real("excerpt", time) for time in (start, end))
-        start = 0.0 if start is None else start
+        start = 0.0 if first is None else parameters.real("excerpt", first)
+        end = None if last is None else parameters.real("excerpt", last)
         if not (0 <= start < math.inf and (end is None or start + MIN_SECONDS <= end < math.inf)):
             raise ParameterError(
                 f"excerpt must begin at 0 s or later and end at least {MIN_SECONDS:g} s behind that, "
