@@ -238,8 +238,9 @@ def _beats() -> dict[str, Any]:
 def _teaching() -> dict[str, Any]:
     """How a head is fitted to what listeners corrected, and how that is kept."""
     return (
-        _constants(teach, "STRENGTHS", "SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")
-        | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "SURELY")
+        _constants(teach, "SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")
+        | _constants(keeping, "STRENGTHS", "FORGETS", "COVERED")
+        | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "QUITE", "SURELY")
         | _constants(recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD")
         | _constants(corrections, "KEPT", "MOST", "REMEMBERED")
         | _constants(taught, "SUFFIX", "FORMAT", "MAX_BYTES")

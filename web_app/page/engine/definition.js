@@ -136,6 +136,8 @@ import { FrontEnd } from './mel.js';
  *
  * @typedef {object} TeachingDefinition
  * @property {number[]} strengths
+ * @property {number} forgets
+ * @property {number} covered
  * @property {number} segments
  * @property {number} draws
  * @property {number} rehearsed
@@ -144,6 +146,7 @@ import { FrontEnd } from './mel.js';
  * @property {number} min_groups
  * @property {number} balance
  * @property {number} significant
+ * @property {number} quite
  * @property {number} surely
  * @property {number} least
  * @property {number} shrinkage

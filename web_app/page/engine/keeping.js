@@ -60,10 +60,11 @@ export function answerOf({ least }, logs) {
  * @param {number} nGroups
  * @param {Matrix[]} shipped logarithms of each recording's scores by the shipped head
  * @param {Map<number, Matrix[]>} heldOut by heads of each strength, the strongest first
+ * @param {number} none column of none of these, -1 without one
  * @returns {{strength: number, better: boolean}}
  */
-export function chosen(settings, truth, nGroups, shipped, heldOut) {
-  const { balance, least, min_groups: minGroups, surely, temperatures } = settings;
+export function chosen(settings, truth, nGroups, shipped, heldOut, none) {
+  const { balance, least, min_groups: minGroups, quite, surely, temperatures } = settings;
   const count = (/** @type {number} */ label) => truth.filter((one) => one === label).length;
   const raw = truth.map((label) => count(label) ** -balance);
   const all = raw.reduce((a, b) => a + b, 0);
@@ -82,7 +83,12 @@ export function chosen(settings, truth, nGroups, shipped, heldOut) {
   };
   const before = losses(shipped);
   const answers = shipped.map((logs) => answerOf(settings, logs));
-  const right = answers.filter((answer, i) => answer === truth[i]).length;
+  // Right answers, and these less names that are wrong.
+  const counted = (/** @type {number[]} */ said) => {
+    const found = said.filter((answer, i) => answer === truth[i]).length;
+    return { right: found, net: found - said.filter((answer, i) => answer !== truth[i] && answer !== none).length };
+  };
+  const { right, net } = counted(answers);
   const tried = [...heldOut].map(([strength, logs]) => {
     const after = losses(logs);
     const gains = before.map((loss, i) => loss - after[i]);
@@ -95,9 +101,9 @@ export function chosen(settings, truth, nGroups, shipped, heldOut) {
     }
     const error = Math.sqrt(gains.reduce((sum, one, i) => sum + weights[i] ** 2 * (one - gain) ** 2, 0));
     const after = logs.map((own) => answerOf(settings, own));
-    const more = after.filter((answer, i) => answer === truth[i]).length;
-    const enough = more > right ? error : surely * error;
-    if (gain > enough && more >= right && !worse(settings, truth, answers, after)) {
+    const more = counted(after);
+    const enough = (more.net > net ? quite : surely) * error;
+    if (gain > enough && more.right >= right && more.net >= net && !worse(settings, truth, answers, after)) {
       return { strength, better: true };
     }
   }

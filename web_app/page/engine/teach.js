@@ -161,6 +161,21 @@ export function times(head, features) {
 }
 
 /**
+ * Strengths of the prior that may be tried: weak ones lose dances that the lessons lack.
+ *
+ * @param {TeachingDefinition} settings
+ * @param {string[]} shipped labels of the shipped head
+ * @param {Lesson[]} lessons
+ * @param {string} other key of none of these
+ */
+function strengthsFor({ strengths, forgets, covered }, shipped, lessons, other) {
+  const filed = new Set(lessons.map(({ dance }) => dance));
+  const dances = shipped.filter((label) => label !== other);
+  const most = dances.filter((label) => filed.has(label)).length >= covered * dances.length;
+  return strengths.filter((strength) => most || strength >= forgets);
+}
+
+/**
  * Fit a head to lessons, and say by cross-validation what it gains.
  *
  * @param {TeachingDefinition} settings
@@ -176,7 +191,8 @@ export function taughtBy(settings, rehearsal, evidence, lessons, { other, stride
   const truth = lessons.map(({ dance }) => labels.indexOf(dance));
   const folds = foldsOf(lessons, settings.folds);
   const shipped = lessons.map((lesson) => fitter.logScores(prior, lesson));
-  const heldOut = new Map(settings.strengths.map((strength) => [strength, [...shipped]]));
+  const strengths = strengthsFor(settings, rehearsal.labels, lessons, other);
+  const heldOut = new Map(strengths.map((strength) => [strength, [...shipped]]));
   const different = [...new Set(folds)].sort((a, b) => a - b);
   for (const fold of different.length > 1 ? different : []) {
     const examples = fitter.examples(lessons.filter((_, i) => folds[i] !== fold));
@@ -191,7 +207,7 @@ export function taughtBy(settings, rehearsal, evidence, lessons, { other, stride
     }
   }
   const nGroups = new Set(lessons.map(({ group }) => group)).size;
-  const { strength, better } = chosen(settings, truth, nGroups, shipped, heldOut);
+  const { strength, better } = chosen(settings, truth, nGroups, shipped, heldOut, labels.indexOf(other));
   const head = fit(fitter.examples(lessons), prior, strength);
   const out = heldOut.get(strength) ?? shipped;
   const temperature = temperatureOf(settings, out, truth);
