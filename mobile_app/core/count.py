@@ -12,7 +12,7 @@ from runtime.beats import NextBeat
 from runtime.counts import COUNTS, starts_on
 from runtime.dances import dance
 
-REMEMBERED = 4.0  # s of blocks of sound: the one that came with the least delay tells the clock best
+REMEMBERED = 15.0  # s of blocks of sound: the one that came with the least delay tells the clock best
 HELD_BEATS = 2.5  # that a sure count goes on by itself, so that it does not flicker
 SAME_BEAT = 0.4  # of a period: a beat foretold a little later than it was shown is not shown again
 DELAY_LIMIT = 0.4  # s: microphone and screen of a phone together are not as late

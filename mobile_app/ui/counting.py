@@ -1,15 +1,17 @@
 """The count on the first screen: in phase with the music, and put right by a tap on the one."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kivy.clock import Clock
+from kivy.core.window import Window
 from kivy.lang import Builder
 from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.boxlayout import BoxLayout
 
-from mobile_app.core.count import Count, Moment, Pattern
+from mobile_app.core.count import Count, Moment, Pattern, Pulse
 from mobile_app.core.session import Session, State
 from mobile_app.ui import drawings  # noqa: F401  (counting.kv uses its widgets)
 from mobile_app.ui.host import host
@@ -33,6 +35,8 @@ class CountRow(Touchable, BoxLayout):
         The syllable of this moment; -1 of none.
     words : str
         What stands there instead of numbers.
+    seen : Pulse or None
+        The last beat that was shown, with the time at which it was.
     """
 
     fields = ObjectProperty(UNNUMBERED)
@@ -45,7 +49,15 @@ class CountRow(Touchable, BoxLayout):
         self._count = Count()
         self._session: Session | None = None
         self._told = False  # by the user, in this session
+        self._beat: int | None = None
+        self._drawn: Pulse | None = None  # that the next frame shows for the first time
+        self.seen: Pulse | None = None  # the last one, at the time at which the screen had it
         Clock.schedule_interval(self.tick, FRAME)
+        Window.bind(on_flip=self._flip)
+
+    def _flip(self, *_: object) -> None:
+        if self._drawn is not None:
+            self.seen, self._drawn = replace(self._drawn, time=time.monotonic()), None
 
     def tick(self, _: float) -> None:
         """Show this moment; half a frame ahead, since what is drawn now is seen until the next."""
@@ -53,6 +65,7 @@ class CountRow(Touchable, BoxLayout):
         session = app.listening.session
         if session is not self._session:
             self._session, self._count, self._told = session, Count(), False
+            self.seen = None
         if session is None or not app.settings.count or not app.settings.beats or not session.live:
             self.shown = False
             return
@@ -64,7 +77,10 @@ class CountRow(Touchable, BoxLayout):
         self._count.follow(snapshot.pulse, now)
         # With the first answer, so that nothing on the screen moves when a beat is found.
         self.shown = snapshot.prediction is not None
-        self._show(self._count.at(now), snapshot.answer.dance)
+        moment = self._count.at(now)
+        self._show(moment, snapshot.answer.dance)
+        if moment and moment.beat != self._beat and snapshot.pulse:
+            self._beat, self._drawn = moment.beat, snapshot.pulse
 
     def _show(self, moment: Moment | None, key: str | None) -> None:
         app = host()

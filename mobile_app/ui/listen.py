@@ -153,7 +153,10 @@ class TapSheet(Sheet):
     def tap(self, seconds: float) -> None:
         """The button was tapped at a time."""
         session = self.app.listening.session
-        self._delay.tap(seconds, session.snapshot.pulse if session else None)
+        beat = self.app.screen(
+            "listen"
+        ).view.ids.counting.seen  # what the eye has, the screen's time included
+        self._delay.tap(seconds, beat or (session.snapshot.pulse if session else None))
         late = self._delay.seconds
         self.match.shown = late is not None and abs(late) >= NOTICEABLE
         bpm = self._tempo.tap(seconds)

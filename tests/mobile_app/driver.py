@@ -37,13 +37,16 @@ class Driver:
         for _ in range(count):
             EventLoop.idle()
 
-    def until(self, condition: Callable[[], object], *, seconds: float = 20.0) -> None:
-        """Draw frames until a condition holds; AssertionError where it takes too long."""
+    def until(self, condition: Callable[[], object], *, seconds: float = 20.0, pause: float = 0.002) -> None:
+        """Draw frames until a condition holds; AssertionError where it takes too long.
+
+        `pause` s lie between two frames: at a screen's pace, others have their share of the processor.
+        """
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "waited in vain"
             EventLoop.idle()
-            time.sleep(0.002)
+            time.sleep(pause)
         self.frames(3)
 
     def resize(self, width: int, height: int) -> None:

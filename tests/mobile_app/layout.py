@@ -64,7 +64,7 @@ FILE_NAME = "07 - Orquesta de la Habana - Bésame mucho (remastered 2004).flac"
 SESSION_NAME = "Abschlussball der Tanzschule"
 OWN_WORDS = (FILE_NAME, SESSION_NAME)  # the user's, as long as they like: may end in dots
 LEAST_WORDS = 0.8  # of the size of running text: what words are to have, however narrow their place is
-SHRUNKEN = 0.85  # of that, or of what they would have: less is seen
+SHRUNKEN = 0.8  # of that, or of what they would have: less is seen
 LEAST_ANSWER = 26  # sp of the dance's name, however long it is
 
 
