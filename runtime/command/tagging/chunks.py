@@ -44,13 +44,14 @@ def others(path: Path, fields: Mapping[str, str]) -> list[Any]:
     with path.open("rb") as file:
         pieces.append(file.read(12)[8:])
         tags = 0
-        for name, start, size in _chunks(file):
-            tags += Chunk(name, start, size).is_id3
-            if Chunk(name, start, size).is_id3 and tags == 1:
-                file.seek(start)
-                frames = list(id3.parsed(file.read(size)).others(fields))
+        for chunk in _chunks(file):
+            tags += chunk.is_id3
+            if chunk.is_id3 and tags == 1:  # another one is nobody's
+                file.seek(chunk.start)
+                frames = list(id3.parsed(file.read(chunk.size)).others(fields))
             else:
-                pieces.append((name, size, known_at(file, start, start + size)))
+                content = known_at(file, chunk.start, chunk.start + chunk.size)
+                pieces.append((chunk.name, chunk.size, content))
         return [frames, *pieces, known_at(file, _end(file))]
 
 
