@@ -204,14 +204,17 @@ def _lock(handle: int) -> bool | None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for oneself, as far as the system can; BlockingIOError where another process does."""
+def locked(folder: Path, *, surely: bool = False) -> Iterator[None]:
+    """Hold a folder for oneself, as far as the system can; BlockingIOError where another process does.
+
+    If `surely`, then also where the file system knows no locks: another process may have it.
+    """
     if os.name == "nt":  # where folders have no locks
         yield
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        if _lock(handle) is False:
+        if _lock(handle) in ((False, None) if surely else (False,)):
             raise BlockingIOError(errno.EWOULDBLOCK, "in use", str(folder))
         yield
     finally:

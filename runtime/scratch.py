@@ -40,7 +40,7 @@ def _sweep(parent: Path) -> None:
                 continue
             if time.time() - status.st_mtime < FRESH_SECONDS:
                 continue
-            with locked(folder):
+            with locked(folder, surely=True):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

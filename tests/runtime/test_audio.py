@@ -1,4 +1,5 @@
 import base64
+import errno
 import io
 import os
 import re
@@ -428,6 +429,23 @@ def test_what_a_dead_run_left_is_removed(tmp_path, monkeypatch):
     with locked(tmp_path / f"{scratch.PREFIX}in use"), scratch.scratch_folder() as folder:
         kept = {path.name.removeprefix(scratch.PREFIX) for path in tmp_path.iterdir() if path != folder}
     assert kept == {"young", "in use"}
+    assert not folder.exists()
+
+
+def test_where_there_are_no_locks_nothing_is_swept(tmp_path, monkeypatch):
+    """Of an old folder nobody knows then whether it is in use."""
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("fcntl.flock", flock)
+    old = tmp_path / f"{scratch.PREFIX}old"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    with scratch.scratch_folder() as folder:
+        assert folder.exists()
+    assert old.exists()
     assert not folder.exists()
 
 
