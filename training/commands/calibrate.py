@@ -134,7 +134,8 @@ def _run(args: argparse.Namespace) -> int:
 def _fit_evidence(
     run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", n_sequences: int, unnamed: float
 ) -> "tuple[EvidenceFit, dict[str, tuple[EvidenceFit, EvidenceFit]]]":
-    from training.following.evidence_fit import fit_evidence, fit_groups
+    from training.following.evidence_fit import fit_evidence
+    from training.following.group_fit import fit_groups
     from training.following.sequences import drawn
 
     with progress("sequences") as bar:

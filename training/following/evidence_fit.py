@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from runtime.dances import ALL, GROUPS
 from runtime.errors import ParameterError
 from runtime.evidence import Chain, EvidenceSettings
-from runtime.session import RULED_OUT, narrowed
 from training.evaluation.metrics import expected_calibration_error
 from training.following.sequences import NO_SONG, Scored
 
@@ -216,73 +214,6 @@ def judged(
     return right, wrong
 
 
-def of_group(sequences: Sequence[Scored], states: Sequence[int], *, nothing_else: bool) -> list[Scored]:
-    """Sequences as they are heard where only some dances are danced.
-
-    Other songs are music to none of them; where nothing else is played, they are cut out.
-
-    Parameters
-    ----------
-    sequences : sequence of Scored
-        Of all dances that the model knows.
-    states : sequence of int
-        Those that are danced, ascending.
-    nothing_else : bool
-    """
-    found = []
-    for one in sequences:
-        truth = np.full(one.scores.shape[1] + 1, len(states))
-        truth[list(states)] = range(len(states))
-        truth[NO_SONG] = NO_SONG  # the last place
-        mapped = truth[one.truth]
-        heard = mapped != len(states) if nothing_else else np.ones(len(mapped), bool)
-        scores = narrowed(one.scores, states, nothing_else=nothing_else)
-        found.append(Scored(scores[heard], mapped[heard], one.seconds[heard], one.passed[heard]))
-    return [one for one in found if (one.truth != NO_SONG).any()]
-
-
-def fit_groups(
-    settings: EvidenceSettings, sequences: Sequence[Scored], labels: Sequence[str], *, unnamed: float
-) -> dict[str, tuple[EvidenceFit, EvidenceFit]]:
-    """The temperature for each group of dances, where other music is played as well and where it is not.
-
-    Chosen on the even sequences, measured on the odd ones; all other parameters stay.
-
-    Parameters
-    ----------
-    settings : EvidenceSettings
-        As fitted for all dances.
-    sequences : sequence of Scored
-    labels : sequence of str
-        The model's dances.
-    unnamed : float
-        See `cost`.
-
-    Returns
-    -------
-    dict of str to (EvidenceFit, EvidenceFit)
-        Groups of which the model knows at least two dances.
-    """
-    fits = {}
-    for group in (ALL, *GROUPS):
-        states = [i for i, label in enumerate(labels) if group == ALL or label in GROUPS[group]]
-        if len(states) < 2:
-            continue
-        pair = []
-        for nothing_else in (False, True):
-            bias = RULED_OUT if nothing_else else settings.none_bias
-            mine = replace(settings, none_bias=bias)
-            halves = [of_group(sequences[i::2], states, nothing_else=nothing_else) for i in (0, 1)]
-            if not all(halves):
-                break
-            fitted, held_out = map(SideBySide.of, halves)
-            mine = replace(mine, temperature=_temperature(posteriors(mine, fitted), fitted))
-            pair.append(measure(mine, held_out, unnamed))
-        if len(pair) == 2:
-            fits[group] = (pair[0], pair[1])
-    return fits
-
-
 def fit_two(
     settings: EvidenceSettings, batch: SideBySide, unnamed: float, tempered: NDArray[np.float64]
 ) -> EvidenceSettings:
@@ -360,27 +291,70 @@ def fit_curve(
 
 def measure(settings: EvidenceSettings, batch: SideBySide, unnamed: float) -> EvidenceFit:
     """How parameters do on sequences that they were not fitted on."""
-    n_dances = batch.scores.shape[2] - 1
-    tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, batch))
-    names = named(tempered, settings.name_at, settings.release_at)
-    dance = np.where(names < n_dances, names, -1)
-    counts, known = batch.counts, batch.counts & (batch.truth < n_dances)
-    screen = shown(tempered, names, settings.two_at, settings.two_release_at)
-    seen, mistaken = judged(screen, batch, n_dances)
+    return measured([(settings, batch)], settings, unnamed)
+
+
+def measured(
+    parts: Sequence[tuple[EvidenceSettings, SideBySide]], settings: EvidenceSettings, unnamed: float
+) -> EvidenceFit:
+    """How parameters do on several batches taken together, each heard with its own.
+
+    Parameters
+    ----------
+    parts : sequence of (EvidenceSettings, SideBySide)
+    settings : EvidenceSettings
+        Those that are kept.
+    unnamed : float
+        See `cost`.
+    """
+    heard = [_Heard.of(own, batch, unnamed) for own, batch in parts]
+    counts = np.concatenate([h.counts for h in heard])
+    known, right, named_ = (
+        np.concatenate([getattr(h, f) for h in heard]) for f in ("known", "right", "named")
+    )
+    seen, mistaken = (np.concatenate([getattr(h, f) for h in heard]) for f in ("seen", "mistaken"))
+    confidence = np.concatenate([h.confidence for h in heard])
     others = counts & ~known
-    of_dance = counts & (dance >= 0)
-    confidence = np.take_along_axis(tempered, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
+    of_dance = counts & named_
+    weights = [h.counts.sum() for h in heard]
     return EvidenceFit(
         settings=settings,
-        cost=cost(names, batch, n_dances, unnamed),
-        calibration_error=expected_calibration_error(confidence[of_dance], (dance == batch.truth)[of_dance]),
-        right=float((dance == batch.truth)[known].mean()),
-        wrong=float(((dance >= 0) & (dance != batch.truth))[known].mean()),
-        others_named=float((dance >= 0)[others].mean()) if others.any() else float("nan"),
+        cost=float(np.average([h.cost for h in heard], weights=weights)),
+        calibration_error=expected_calibration_error(confidence[of_dance], right[of_dance]),
+        right=float(right[known].mean()),
+        wrong=float((named_ & ~right)[known].mean()),
+        others_named=float(named_[others].mean()) if others.any() else float("nan"),
         shown=float(seen[known].mean()),
         wrongly_shown=float(mistaken[known].mean()),
-        sequences=batch.truth.shape[1],
+        sequences=sum(batch.truth.shape[1] for _, batch in parts),
     )
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A batch as parameters hear it, update by update in one row; see `EvidenceFit`."""
+
+    counts: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    named: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    mistaken: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    cost: float
+
+    @classmethod
+    def of(cls, settings: EvidenceSettings, batch: SideBySide, unnamed: float) -> "_Heard":
+        n_dances = batch.scores.shape[2] - 1
+        tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, batch))
+        names = named(tempered, settings.name_at, settings.release_at)
+        dance = np.where(names < n_dances, names, -1)
+        screen = shown(tempered, names, settings.two_at, settings.two_release_at)
+        seen, mistaken = judged(screen, batch, n_dances)
+        confidence = np.take_along_axis(tempered, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
+        known = batch.counts & (batch.truth < n_dances)
+        rows = (batch.counts, known, dance >= 0, dance == batch.truth, seen, mistaken, confidence)
+        return cls(*(row.ravel() for row in rows), cost=cost(names, batch, n_dances, unnamed))
 
 
 def _temperature(probabilities: NDArray[np.float64], batch: SideBySide) -> float:

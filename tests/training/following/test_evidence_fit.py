@@ -17,23 +17,22 @@ from training.following.evidence_fit import (
     cost_of_two,
     fit_curve,
     fit_evidence,
-    fit_groups,
     measure,
     named,
-    of_group,
     posteriors,
     shown,
 )
+from training.following.group_fit import fit_groups, of_group
 from training.following.sequences import NO_SONG, Scored, compose, scored
 
 N_STATES = 5
 
 
-def drawn(rng, n_updates=120, sharpness=1.2, blur=8):
+def drawn(rng, n_updates=120, sharpness=1.2, blur=8, states=range(N_STATES)):
     """A sequence whose segments err together for `blur` updates, as those of one song do."""
     truth, state = [], 0
     while len(truth) < n_updates:
-        state = int(rng.integers(N_STATES))
+        state = int(rng.choice(states))
         truth += [state] * int(rng.integers(30, 60))
     truth = np.array(truth[:n_updates])
     noise = np.repeat(rng.standard_normal((n_updates // blur + 1, N_STATES)), blur, axis=0)[:n_updates]
@@ -61,6 +60,18 @@ def test_groups_are_calibrated_where_the_model_is_unsure_of_others():
         assert closed.right > open_to_others.right - 0.02, group
         before = measure_at_4(sequences, group, closed)
         assert closed.calibration_error < before
+
+
+def test_few_songs_of_a_group_leave_it_near_all_dances() -> None:
+    """Two sequences of Latin songs, of which the network is always right, do not tell how sure to sound."""
+    rng = np.random.default_rng(5)
+    standard = [drawn(rng, states=(0, 1, 4)) for _ in range(40)]
+    latin = [drawn(rng, states=(2, 3), sharpness=9.0) for _ in range(2)]
+    settings = EvidenceSettings(weight=0.5, temperature=4.0)
+    fits = fit_groups(settings, standard + latin, LABELS, unnamed=0.7)
+    of_all, of_standard, of_latin = (fits[g][1].settings.temperature for g in ("all", "standard", "latin"))
+    assert abs(np.log(of_standard / of_all)) < np.log(2)
+    assert of_all / 16 < of_latin < of_all  # alone it would go to the lowest temperature there is
 
 
 def measure_at_4(sequences, group, closed):
