@@ -156,7 +156,9 @@ export class Count {
     const count = own ?? { starts: 1, said: plain };
     this._syllables = new Syllables(count);
     const words = /** @type {Record<string, string>} */ ({ slow: 'slow', quick: 'quick' });
-    get('said').replaceChildren(...count.said.map(([text]) => make('li', {}, text in words ? tr(words[text]) : text)));
+    get('said').replaceChildren(
+      ...count.said.map(([text]) => (text in words ? make('li', { class: 'word' }, tr(words[text])) : make('li', {}, text))),
+    );
     this._showTaps();
   }
 
