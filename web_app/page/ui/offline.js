@@ -100,15 +100,19 @@ export async function goOffline(report, renewed) {
     failed = data.failed ?? failed; // other files may still be on their way
     report(data);
   };
+  const url = new URL('../service_worker.js', import.meta.url);
+  const registering = serviceWorker.register(url, { updateViaCache: 'none' });
+  if (serviceWorker.controller) {
+    // All is here. An update that is on its way, or can't get on, would keep us waiting for minutes.
+    registering.then((registration) => watch(registration, renewed)).catch((error) => console.info('no update', error));
+    return true;
+  }
   serviceWorker.addEventListener('message', hear);
   try {
-    const url = new URL('../service_worker.js', import.meta.url);
-    const registration = await serviceWorker.register(url, { updateViaCache: 'none' });
+    const registration = await registering;
     watch(registration, renewed);
-    if (!serviceWorker.controller) {
-      await installed(registration);
-      await controlled();
-    }
+    await installed(registration);
+    await controlled();
     return true;
   } catch (error) {
     await new Promise((resolve) => setTimeout(resolve, LAST_WORD)); // it may come after the end
