@@ -77,7 +77,9 @@ class Whitening:
         return np.column_stack([weights, head[:, -1] - weights @ self._centre])
 
 
-def fit(examples: Examples, prior: Array, strength: float, start: Array | None = None) -> NDArray[np.float64]:
+def fit(
+    examples: Examples, prior: Array, strength: float | Array, start: Array | None = None
+) -> NDArray[np.float64]:
     """The head at which the penalised likelihood is highest.
 
     Parameters
@@ -86,8 +88,9 @@ def fit(examples: Examples, prior: Array, strength: float, start: Array | None =
         Their features with a one behind each.
     prior : ndarray, shape (n_labels, size + 1)
         Weights and, last, bias around which the head is thought to lie.
-    strength : float
-        Inverse variance of that, above 0: large ones keep the prior, small ones follow the examples.
+    strength : float or ndarray, shape (n_labels, 1)
+        Inverse variance of that, above 0: large ones keep the prior, small ones follow the examples. Of all
+        rows, or of each.
     start : ndarray, shape (n_labels, size + 1), optional
         Where to start; the prior if None.
 
@@ -104,7 +107,7 @@ def fit(examples: Examples, prior: Array, strength: float, start: Array | None =
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         apart = head - prior
-        value = -(w * targets * logits).sum() + strength / 2 * (apart**2).sum()
+        value = -(w * targets * logits).sum() + float((strength * apart**2).sum()) / 2
         slope = (w * (np.exp(logits) - targets)).T @ x + strength * apart
         return float(value), slope.ravel()
 

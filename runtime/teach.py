@@ -30,6 +30,7 @@ from runtime.taught import Taught, sha256_of
 SEGMENTS = 8  # of a recording that the fit sees
 DRAWS = 8  # of each shipped class that are rehearsed
 REHEARSED = 3.0  # recordings that the draws of a class count as
+NEW_SHARE = 0.3  # of the prior's strength, for a new dance: of which less was known before
 NEW_BIAS = -2.0  # logit of a new dance against 'none of these', before any recording of it
 SUSPECT = 0.5  # probability from which both heads must be sure of another dance than the label
 BATCH = 16
@@ -224,7 +225,7 @@ def taught_by(
         examples = fitter.examples([x for x, own in zip(lessons, folds, strict=True) if own != fold])
         head = fitter.prior
         for strength in strengths:
-            head = fit(examples, fitter.prior, strength, head)
+            head = fitter.fit(examples, strength, head)
             for i, own in enumerate(folds):
                 if own == fold:
                     held_out[strength][i] = fitter.log_scores(head, lessons[i])
@@ -232,7 +233,7 @@ def taught_by(
             progress(done, total)
     none = labels.index(OTHER) if OTHER in labels else None
     strength, better = chosen(truth, len({x.group for x in lessons}), shipped, held_out, none)
-    head = fit(fitter.examples(lessons), fitter.prior, strength)
+    head = fitter.fit(fitter.examples(lessons), strength)
     progress(total, total)
     out = held_out[strength]
     divisor = temperature(out, truth)
@@ -329,6 +330,13 @@ class Fitter:
             np.concatenate(weights),
         )
         return own + self._drawn
+
+    def fit(
+        self, examples: Examples, strength: float, start: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """The head of examples at a strength of the prior, which is less for new dances."""
+        new = np.array([[label not in self.rehearsal.labels] for label in self.labels])
+        return fit(examples, self.prior, np.where(new, NEW_SHARE * strength, strength), start)
 
     def log_scores(self, head: NDArray[np.float64], lesson: Lesson) -> Logs:
         """Logarithms of the scores of a lesson's segments, (n, n_labels)."""

@@ -102,7 +102,7 @@ def case(name: str) -> dict[str, Any]:
     examples = fitter.examples(lessons)
     strengths = {}
     for strength in STRENGTHS:
-        head = fitter.whitening.plain(teach.fit(examples, fitter.prior, strength))
+        head = fitter.whitening.plain(fitter.fit(examples, strength))
         strengths[f"{strength:g}"] = scores(head, tried)
     return {
         "name": name,
@@ -182,7 +182,7 @@ def constants() -> dict[str, Any]:
     """The numbers that the algorithm has besides."""
     found: dict[str, Any] = {}
     for module, names in (
-        (teach, ("SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")),
+        (teach, ("SEGMENTS", "DRAWS", "REHEARSED", "NEW_SHARE", "NEW_BIAS")),
         (
             keeping,
             (
