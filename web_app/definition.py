@@ -238,7 +238,7 @@ def _beats() -> dict[str, Any]:
 def _teaching() -> dict[str, Any]:
     """How a head is fitted to what listeners corrected, and how that is kept."""
     return (
-        _constants(teach, "SEGMENTS", "DRAWS", "REHEARSED", "NEW_BIAS")
+        _constants(teach, "SEGMENTS", "DRAWS", "REHEARSED", "NEW_SHARE", "NEW_BIAS")
         | _constants(keeping, "STRENGTHS", "FORGETS", "COVERED")
         | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "QUITE", "SURELY")
         | _constants(recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD")

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 
 const module = (name) => import(`${process.argv[2]}/${name}.js`);
 const { drawn, Fitter, taughtBy, times } = await module('teach');
-const { fit, logSoftmax } = await module('head');
+const { logSoftmax } = await module('head');
 const { foldsOf } = await module('keeping');
 const { decoded, encoded, merged } = await module('taught');
 const { definition, cases, bytes, merging } = JSON.parse(readFileSync(0, 'utf8'));
@@ -27,7 +27,7 @@ const found = cases.map(({ given, steps }) => {
   const { lessons, tried } = given;
   const fitter = new Fitter(settings, rehearsal, lessons, other);
   const byStrength = Object.keys(steps.scores).map((strength) => {
-    const one = fitter.whitening.plain(fit(fitter.examples(lessons), fitter.prior, Number(strength)));
+    const one = fitter.whitening.plain(fitter.fit(fitter.examples(lessons), Number(strength)));
     return [strength, scores(one, tried)];
   });
   const evidence = { ...definition.evidence, ...given.evidence };

@@ -141,6 +141,7 @@ import { FrontEnd } from './mel.js';
  * @property {number} segments
  * @property {number} draws
  * @property {number} rehearsed
+ * @property {number} new_share
  * @property {number} new_bias
  * @property {number} folds
  * @property {number} min_groups

@@ -157,11 +157,11 @@ function cholesky(a) {
  *
  * @param {Examples} examples
  * @param {Matrix} prior around which the head is thought to lie
- * @param {number} strength inverse variance of that
+ * @param {number[]} strengths inverse variance of that, of each row
  * @param {Matrix} [start]
  * @returns {Matrix}
  */
-export function fit({ features, targets, weights }, prior, strength, start = prior) {
+export function fit({ features, targets, weights }, prior, strengths, start = prior) {
   const [nLabels, size] = [prior.length, prior[0].length];
   const flat = (/** @type {Matrix} */ rows) => {
     const all = new Float64Array(nLabels * size);
@@ -176,6 +176,7 @@ export function fit({ features, targets, weights }, prior, strength, start = pri
     let value = 0;
     for (let i = 0; i < head.length; i++) {
       const apart = head[i] - held[i];
+      const strength = strengths[Math.floor(i / size)];
       value += (strength / 2) * apart * apart;
       slope[i] = strength * apart;
     }

@@ -111,6 +111,19 @@ export class Fitter {
   }
 
   /**
+   * The head of examples; new dances are held less firmly.
+   *
+   * @param {Examples} examples
+   * @param {number} strength of the prior
+   * @param {Matrix} [start]
+   */
+  fit(examples, strength, start) {
+    const known = (/** @type {string} */ label) => this._rehearsal.labels.includes(label);
+    const strengths = this.labels.map((label) => (known(label) ? 1 : this._settings.new_share) * strength);
+    return fit(examples, this.prior, strengths, start);
+  }
+
+  /**
    * Logarithms of the scores of a lesson's segments.
    *
    * @param {Matrix} head in these units
@@ -198,7 +211,7 @@ export function taughtBy(settings, rehearsal, evidence, lessons, { other, stride
     const examples = fitter.examples(lessons.filter((_, i) => folds[i] !== fold));
     let head = prior;
     for (const [strength, logs] of heldOut) {
-      head = fit(examples, prior, strength, head);
+      head = fitter.fit(examples, strength, head);
       lessons.forEach((lesson, i) => {
         if (folds[i] === fold) {
           logs[i] = fitter.logScores(head, lesson);
@@ -208,7 +221,7 @@ export function taughtBy(settings, rehearsal, evidence, lessons, { other, stride
   }
   const nGroups = new Set(lessons.map(({ group }) => group)).size;
   const { strength, better } = chosen(settings, truth, nGroups, shipped, heldOut, labels.indexOf(other));
-  const head = fit(fitter.examples(lessons), prior, strength);
+  const head = fitter.fit(fitter.examples(lessons), strength);
   const out = heldOut.get(strength) ?? shipped;
   const temperature = temperatureOf(settings, out, truth);
   const logs = out.map((own) => own.map((row) => cooled(row, temperature)));
