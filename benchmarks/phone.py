@@ -108,10 +108,7 @@ def run(
         targets=[
             Target("MB of the first visit", sent, DOWNLOAD_AIM, at_least=False),
             Target("share of one core while listening", total, SHARE_AIM, at_least=False),
-            *(
-                Target(f"peak memory of {suffix.upper()}", peak, MEMORY_AIM, at_least=False)
-                for suffix, peak in longest.items()
-            ),
+            *(_peak_target(suffix, peak) for suffix, peak in longest.items()),
         ],
         notes=[
             "The line is this program's server, which all requests share; the browser's cache is empty.",
@@ -120,6 +117,10 @@ def run(
             "(without a GPU here) and the browser itself.",
         ],
     )
+
+
+def _peak_target(suffix: str, peak: float) -> Target:
+    return Target(f"peak memory of {suffix.upper()}", peak, MEMORY_AIM, at_least=False)
 
 
 def _built(page: str | None, model: str | None, folder: Path) -> Path:

@@ -121,20 +121,7 @@ class SettingsScreen(Screen):
             self._switch("vibrate", tr("Vibrate"), tr("When a dance begins, each family in its own rhythm")),
             self._switch("speak", tr("Say the name"), tr("When a dance begins")),
         )
-        self.delay = Note(text=self.count_delay())
-        self._card(
-            tr("The count"),
-            self._switch(
-                "count",
-                tr("Show the count"),
-                tr("In phase with the music. A tap on it says: this is the one."),
-            ),
-            self._switch("buzz_one", tr("Buzz on the one"), tr("Short, at the beginning of every bar")),
-            self._switch("still", tr("Keep the screen calm"), tr("Nothing lights up, nothing moves")),
-            self.delay,
-            self._button(tr("Tap along"), "note", self.tap_along),
-            self._button(tr("Set back"), "back", lambda: self.app.change_settings(count_delay=0)),
-        )
+        self._count_card()
         self._card(
             tr("Privacy"),
             Note(text=tr("Everything stays on this device. The app has no access to the internet.")),
@@ -150,6 +137,24 @@ class SettingsScreen(Screen):
         )
         self._teaching_card()
         self._history_card()
+
+    def _count_card(self) -> None:
+        """What is counted, and how late it is heard."""
+        tr = self.app.tr
+        self.delay = Note(text=self.count_delay())
+        self._card(
+            tr("The count"),
+            self._switch(
+                "count",
+                tr("Show the count"),
+                tr("In phase with the music. A tap on it says: this is the one."),
+            ),
+            self._switch("buzz_one", tr("Buzz on the one"), tr("Short, at the beginning of every bar")),
+            self._switch("still", tr("Keep the screen calm"), tr("Nothing lights up, nothing moves")),
+            self.delay,
+            self._button(tr("Tap along"), "note", self.tap_along),
+            self._button(tr("Set back"), "back", lambda: self.app.change_settings(count_delay=0)),
+        )
 
     def _teaching_card(self) -> None:
         """What corrections have taught, to give to others, to take from them, and to forget."""

@@ -163,7 +163,7 @@ class _Steps:
         self._fabric = fabric
         self._n_batches = settings.epochs * settings.batches_per_epoch
         labels = models.labels(settings.options.get("classes", 10))
-        self._teacher = Teacher(settings.teacher, labels, fabric.device) if settings.teacher else None
+        self._teacher = Distiller(settings.teacher, labels, fabric.device) if settings.teacher else None
         batches = _batches(settings, training, labels, network, self._teacher, rank=fabric.global_rank)
         loader = DataLoader(
             batches,
@@ -404,7 +404,7 @@ def _batches(
     training: Sequence[Stored],
     labels: Sequence[str],
     network: nn.Module,
-    teacher: "Teacher | None",
+    teacher: "Distiller | None",
     *,
     rank: int,
 ) -> Prepared:
@@ -463,7 +463,7 @@ def _losses(log_probabilities: Tensor, targets: Tensor, smoothing: float) -> Ten
     return (1 - smoothing) * losses - smoothing * log_probabilities.mean(dim=1) if smoothing else losses
 
 
-class Teacher:
+class Distiller:
     """A trained network to learn from as well (Hinton, Vinyals and Dean 2015).
 
     It hears every segment as it is stored, the learner what augmentation and halls have made of it, so that

@@ -310,7 +310,7 @@ def of_three(tmp_path: Path) -> Path:
 
 def test_a_teacher_of_fewer_classes_speaks_of_what_it_knows(of_three: Path) -> None:
     labels = ("jive", "rumba", "polka", "zouk", "other")
-    teacher = loop.Teacher(str(of_three), labels, torch.device("cpu"))
+    teacher = loop.Distiller(str(of_three), labels, torch.device("cpu"))
     p = torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.25]])
     assert teacher.grouped(p.log()).exp().numpy() == pytest.approx(np.array([[0.1, 0.2, 0.7]]), abs=1e-6)
 
@@ -331,7 +331,7 @@ def test_teacher_and_images_on_the_device_of_the_batch(of_three: Path) -> None:
     """On the meta device, where no number exists, every tensor that was made elsewhere is an error."""
     meta = torch.device("meta")
     labels = ("jive", "rumba", "polka", "zouk", "other")
-    teacher = loop.Teacher(str(of_three), labels, meta)
+    teacher = loop.Distiller(str(of_three), labels, meta)
     log_p = torch.empty(4, 5, device=meta)
     loss = teacher.loss(log_p, torch.empty(4, dtype=torch.long, device=meta), log_p[:, :3], Settings())
     assert loss.device == meta
@@ -350,12 +350,12 @@ def test_the_teacher_hears_what_is_stored_whatever_the_learner_hears(
 ) -> None:
     heard: list[torch.Tensor] = []
 
-    class Attentive(loop.Teacher):
+    class Attentive(loop.Distiller):
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
             self.network.register_forward_pre_hook(lambda network, inputs: heard.append(inputs[0].clone()))
 
-    monkeypatch.setattr(loop, "Teacher", Attentive)
+    monkeypatch.setattr(loop, "Distiller", Attentive)
     teacher = str(uninterrupted / "last.pt")
     degraded = {"hall": 1.0, "noise": 1.0, "tilt": 6.0, "stretch": 0.0}
     settings = replace(TINY, epochs=1, evaluate_every=1, teacher=teacher, **degraded)
