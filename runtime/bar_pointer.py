@@ -37,6 +37,7 @@ NEGLIGIBLE = 2e-3  # of the likeliest bar's weight: what files are not searched 
 SHARPNESS = 2.0  # exponent on the evidence: any bar fits some dance, so unlikely dances must not decide
 STRANGE = 0.01  # share of music that is none of that
 CLEAR_KEPT = float(np.exp(-1 / (5 * RATE)))  # a step, of what was heard: 5 s
+FAINT = 0.005  # activation that counts for nothing
 LOWEST = 0.01  # an activation is never quite sure
 
 _CELLS = (METRES[-1] + 1) * METRES[-1]  # pairs of metre and position
@@ -277,7 +278,8 @@ class BarFilter:
         self.belief = self._restart.copy()
         self._previous = None
         self._told = False
-        self._clear = np.zeros(2)  # activation at beats, and how many beats, of the last seconds
+        # activation at beats, how many beats, all activation, how many steps: of the last seconds
+        self._clear = np.zeros(4)
 
     def tell_the_one(self, frames: float) -> None:
         """Somebody says that a bar begins `frames` behind the newest frame (negative: before it).
@@ -337,14 +339,19 @@ class BarFilter:
         for row, activation in zip(seen, heard[:, 0], strict=True):
             self._step(row)
             beat = float(self.belief @ self._is_beat)
-            self._clear = CLEAR_KEPT * self._clear + np.array([beat * float(activation), beat])
+            strength = float(activation) + FAINT
+            self._clear = CLEAR_KEPT * self._clear + np.array([beat * strength, beat, strength, 1.0])
         if len(activations):
             self._previous = activations[-1]
 
     @property
     def clarity(self) -> float:
-        """Mean activation of a beat where beats are, in the last seconds: little in music that has none."""
-        return float(self._clear[0] / (self._clear[1] + 0.1))
+        """How far the activation of the last seconds lies at beats: 1 all of it, 0 no more than by chance."""
+        at_beats, beats, strength, steps = self._clear
+        if steps < RATE:  # a second
+            return 0.0
+        chance = beats / steps
+        return float((at_beats / strength - chance) / (1 - chance + 1e-9))
 
     def _step(self, seen: Probabilities) -> None:
         old = self.belief

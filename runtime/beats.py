@@ -38,8 +38,9 @@ CHUNK_SECONDS = 300.0  # of a long recording that is searched at once: memory st
 STEADY_SECONDS = 0.025  # by which beats may be off an even grid
 SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice
 CLEAR_SECONDS = 8.0  # stretches in which there must be a beat, or none is told there
-CLEAR_LIVE = 0.3  # the same live, where beats are less surely found
-CLEAR_AT = 0.45  # mean activation at the beats of a stretch from which they are some
+CLEAR_LIVE = 0.35  # clarity of the filter from which a beat is shown
+CLEAR_AT = 0.26  # clearness of a stretch from which its beats are some
+UNEVEN = 0.08  # standard deviation of the logarithm of distances that takes a stretch's clearness to a third
 
 
 @dataclass(frozen=True)
@@ -208,26 +209,43 @@ def _refined(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]
 
 
 def clearness(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]:
-    """Mean activation at the beats of the 8 s around each beat: high in music with a beat.
+    """How far the activation of the 8 s around each beat lies at beats, and these at even distances.
 
     Parameters
     ----------
     frames : ndarray, shape (n_beats,)
-        Where the beats are.
+        Where the beats are, rising.
     heard : ndarray, shape (n_frames, 2)
         Activations.
 
     Returns
     -------
     ndarray, shape (n_beats,)
+        At most 1, where all activation lies within two frames of a beat; 0 where no more does than would of
+        any beats; less where distances vary, as they do where beats follow what has none.
     """
-    if not len(frames):
-        return np.zeros(0)
-    around = np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-1, 2), 0, len(heard) - 1)
-    strength = heard[around, 0].max(axis=1)
-    near = np.abs(frames[:, None] - frames[None]) <= CLEAR_SECONDS / 2 * FRAME_RATE
-    means: NDArray[np.float64] = near @ strength.astype(np.float64) / near.sum(axis=1)
-    return means
+    if len(frames) < 2:
+        return np.zeros(len(frames))
+    n = len(heard)
+    at_beats = np.zeros(n)
+    at_beats[np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-2, 3), 0, n - 1)] = 1
+    strength = heard[:, 0].astype(np.float64) + bar_pointer.FAINT
+    half = CLEAR_SECONDS / 2 * FRAME_RATE
+    first = np.clip(np.rint(frames - half).astype(int), 0, n)
+    last = np.clip(np.rint(frames + half).astype(int), 0, n)
+
+    def around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        return sums[last] - sums[first]
+
+    chance = around(at_beats) / (last - first)
+    share = around(at_beats * strength) / around(strength)
+    logs = np.log(np.maximum(np.diff(frames, append=2 * frames[-1] - frames[-2]), 1))
+    near = np.abs(frames[:, None] - frames[None]) <= half
+    mean = near @ logs / near.sum(axis=1)
+    variance = np.maximum(near @ logs**2 / near.sum(axis=1) - mean**2, 0)
+    found: NDArray[np.float64] = (share - chance) / (1 - chance + 1e-9) * np.exp(-variance / UNEVEN**2)
+    return found
 
 
 class BeatHistory:

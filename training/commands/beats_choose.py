@@ -49,6 +49,9 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="recordings of each kind (default: %(default)s)",
     )
+    thresholds.add_argument(
+        "--constants", action="store_true", help="also try other constants of the bar pointer model"
+    )
     feedback.add_argument("--model", help="a model of dances, as whichdance --model (default: as whichdance)")
     thresholds.set_defaults(func=_thresholds)
     feedback.set_defaults(func=_feedback)
@@ -106,6 +109,8 @@ def _thresholds(args: argparse.Namespace) -> int:
     console.print(table)
     for where, (line, now) in lines.items():
         console.print(f"{where}: most is right at {line:.2f} (set to {now:g})")
+    if not args.constants:
+        return 0
     effect = Table("", *(f"{s} {w} {m}" for s in sets for w in ("file", "live") for m in ("F", "down")))
     tried: list[dict[str, float]] = [{}, *({name: v} for name, values in TRIED.items() for v in values)]
     measured = [thresholds.scores(some, model, tried) for some in sets.values()]
