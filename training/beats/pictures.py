@@ -33,7 +33,7 @@ def bars(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 5.5), layout="constrained")
+    figure = Figure(figsize=(8, 4), layout="constrained")
     top, bottom = figure.subplots(2, sharex=True)
     mel_image(top, frames)
     top.set_title(title, loc="left")
@@ -45,7 +45,7 @@ def bars(
     for at, position in zip(beats.times, beats.positions, strict=True):
         colour = ONE if position == 1 else BEAT
         bottom.axvline(at, ymax=0.87, color=colour, linewidth=0.8, linestyle="-" if position == 1 else ":")
-        bottom.text(at, 1.06, str(position), color=colour, ha="center", va="center", fontsize=9, clip_on=True)
+        bottom.text(at, 1.06, str(position), color=colour, ha="center", va="center", fontsize=8, clip_on=True)
     if truth is not None:
         for at, position in zip(truth.times, truth.positions, strict=True):
             top.plot(
