@@ -352,9 +352,16 @@ class _Heard:
         screen = shown(tempered, names, settings.two_at, settings.two_release_at)
         seen, mistaken = judged(screen, batch, n_dances)
         confidence = np.take_along_axis(tempered, np.maximum(dance, 0)[..., None], axis=2)[..., 0]
-        known = batch.counts & (batch.truth < n_dances)
-        rows = (batch.counts, known, dance >= 0, dance == batch.truth, seen, mistaken, confidence)
-        return cls(*(row.ravel() for row in rows), cost=cost(names, batch, n_dances, unnamed))
+        return cls(
+            counts=batch.counts.ravel(),
+            known=(batch.counts & (batch.truth < n_dances)).ravel(),
+            named=(dance >= 0).ravel(),
+            right=(dance == batch.truth).ravel(),
+            seen=seen.ravel(),
+            mistaken=mistaken.ravel(),
+            confidence=confidence.ravel(),
+            cost=cost(names, batch, n_dances, unnamed),
+        )
 
 
 def _temperature(probabilities: NDArray[np.float64], batch: SideBySide) -> float:

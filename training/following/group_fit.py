@@ -81,7 +81,7 @@ def fit_groups(
             if len(states) < 2 or not all(halves):
                 continue
             batches = [SideBySide.of(half) for half in (*halves, halves[0] + halves[1])]
-            centres = of_all or [None] * 3
+            centres: Sequence[float | None] = of_all or (None, None, None)
             found = [_temperature(start, b, c) for b, c in zip(batches, centres, strict=True)]
             of_all = of_all or found
             crossed = [(replace(start, temperature=found[1 - i]), batches[i]) for i in (0, 1)]
