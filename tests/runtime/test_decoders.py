@@ -4,7 +4,6 @@ The music is a tone whose dance `tiny_model` tells by its frequency: at a wrong 
 """
 
 import json
-import re
 import shutil
 import struct
 import subprocess
@@ -278,18 +277,6 @@ def assert_answered(path, classifier):
     prediction = classifier.classify(path)
     assert prediction.duration == pytest.approx(SECONDS, abs=0.3)
     assert prediction.best == DANCE
-
-
-@pytest.mark.parametrize(
-    "demuxer", ["mov,mp4,m4a,3gp,3g2,mj2", *(name for name in DEMUXERS.split(",") if name)]
-)
-def test_what_a_demuxer_answers_is_searched(demuxer):
-    """By ffmpeg's own list of the suffixes of each format that is read."""
-    command = ["ffmpeg", "-hide_banner", "-h", f"demuxer={demuxer}"]
-    said = subprocess.run(command, capture_output=True, text=True).stdout
-    listed = re.search(r"Common extensions: (.*)\.\n", said)
-    names = {f".{name}" for name in listed[1].split(",")} if listed else set()
-    assert names - SUFFIXES <= {".apl", ".ism", ".avif"}  # a list of files, a manifest, a picture
 
 
 def test_what_libsndfile_answers_is_searched(tmp_path):

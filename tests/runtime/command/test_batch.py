@@ -25,8 +25,8 @@ def test_a_process_that_dies_costs_one_answer(tiny_model, sound, tmp_path):
     paths = [str(sound(f"{i}.wav", "jive")) for i in range(3)]
     program = (
         "import os, sys, runtime.command.batch as b, runtime.classifier as c\n"
-        "def classify(self, path): os._exit(9) if path.endswith('1.wav') else None\n"
-        "if __name__ != '__main__': c.Classifier.classify = classify\n"
+        "def heard(self, path): return os._exit(9) if path.endswith('1.wav') else (None, None)\n"
+        "if __name__ != '__main__': c.Classifier.heard = heard\n"
         "else:\n"
         "    outcomes = list(b.Batch(model=sys.argv[1], jobs=2).classify(sys.argv[2:]))\n"
         "    print([o.error for o in outcomes])\n"
@@ -79,16 +79,16 @@ def test_nothing_on_standard_input(program):
 
 SPOILED = """
 import os, signal, sys, runtime.command.batch as b, runtime.classifier as c
-def classify(self, path):
+def heard(self, path):
     fault = os.path.basename(path)
     if fault.startswith("segv"): os.kill(os.getpid(), signal.SIGSEGV)
     if fault.startswith("abort"): os.abort()
     if fault.startswith("struct"): raise __import__("struct").error("unpack requires\\n4 bytes")
     if fault.startswith("memory"): raise MemoryError
     if fault.startswith("print"): os.write(1, b"libsndfile says hello"); os.write(2, b"so does libmpg123")
-    return None
+    return None, None
 if __name__ != "__main__":
-    c.Classifier.classify = classify
+    c.Classifier.heard = heard
 else:
     print([o.error for o in b.Batch(model=sys.argv[1], jobs=int(sys.argv[2])).classify(sys.argv[3:])])
 """
@@ -147,7 +147,7 @@ def test_places_that_cannot_be_written_are_noticed_before_the_work(whichdance, s
     path = sound("a.wav", "tango")
     (tmp_path / "lists").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    monkeypatch.setattr("runtime.classifier.Classifier.classify", None)  # would be an error
+    monkeypatch.setattr("runtime.classifier.Classifier.heard", None)  # would be an error
     for option in ("--playlists", "--rekordbox", "--cue", "--resume", "-o"):
         target = tmp_path / "lists" if option == "--playlists" else tmp_path / "lists" / "x"
         status, _, err = whichdance(option, target, path)
@@ -187,5 +187,4 @@ def test_whatever_ffmpeg_calls_a_suffix_of_the_demuxers_that_it_may_use_is_searc
         listed = re.search(r"Common extensions: (.*)\.", text)
         found |= {f".{suffix}" for suffix in listed[1].split(",")} if listed else set()
     assert {".mp4", ".mka", ".ape", ".tta"} <= found
-    # pictures, lists of other files, and an abbreviation that nobody uses for Monkey's Audio
-    assert found - SUFFIXES == {".avif", ".apl", ".ism", ".mac"}
+    assert found - SUFFIXES == {".avif", ".apl", ".ism"}  # pictures, lists of other files

@@ -69,10 +69,11 @@ def test_help_and_answers_load_nothing_heavy(tiny_model, sound):
 
 
 def test_what_of_a_recording_was_lost_is_said(whichdance, sound, monkeypatch):
-    def classify(self, path, original=Classifier.classify):
-        return replace(original(self, path), warnings=("two seconds at 1:07 could not be decoded",))
+    def heard(self, path, original=Classifier.heard):
+        prediction, state = original(self, path)
+        return replace(prediction, warnings=("two seconds at 1:07 could not be decoded",)), state
 
-    monkeypatch.setattr(Classifier, "classify", classify)
+    monkeypatch.setattr(Classifier, "heard", heard)
     path = sound("song.wav", "jive")
     status, out, err = whichdance("--json", path)
     assert (status, err) == (0, f"whichdance: {path}: two seconds at 1:07 could not be decoded\n")
