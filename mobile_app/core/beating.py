@@ -22,6 +22,7 @@ class Beating:
         self._shift: tuple[int, int] | None = (
             None  # beats from the one that is heard to the dancer's; a bar's
         )
+        self._told = 0  # times that the dancer said something
         self._again = False  # sound was missing: what the dancer said has to be told once more
 
     def begin(self) -> None:
@@ -41,6 +42,7 @@ class Beating:
 
     def this_is_the_one(self, moment: float, lead: float) -> None:
         """The dancer tapped on the one, at a moment of the device's clock."""
+        self._told += 1
         if not self._clock.known:
             return
         last = self._last
@@ -75,5 +77,5 @@ class Beating:
                 classifier.this_is_the_one(beat.time + steps * beat.period)
                 beat = classifier.beat(now)
             self._again = False
-        self._last = Pulse.of(beat, clock, lead) if beat else None
+        self._last = Pulse.of(beat, clock, lead, self._told) if beat else None
         return self._last

@@ -16,7 +16,6 @@ REMEMBERED = 15.0  # s of blocks of sound: the one that came with the least dela
 HELD_BEATS = 2.5  # that a sure count goes on by itself, so that it does not flicker
 SAME_BEAT = 0.4  # of a period: a beat foretold a little later than it was shown is not shown again
 DELAY_LIMIT = 0.4  # s: microphone and screen of a phone together are not as late
-OWN_WORD = 0.5  # s after a dancer has told the one: pulses on their way do not know of it yet
 TAPS = 8  # that tell the delay
 SPREAD = 0.06  # s: hands that are less even tell nothing
 
@@ -63,17 +62,20 @@ class Pulse:
     position : int or None
         In the bar, 1 is the one; None where that is not sure.
     beats_per_bar : int
+    told : int
+        How many times the dancer had said where the one is when this was foretold.
     """
 
     time: float
     period: float
     position: int | None
     beats_per_bar: int
+    told: int = 0
 
     @classmethod
-    def of(cls, beat: NextBeat, clock: AudioClock, lead: float) -> "Pulse":
+    def of(cls, beat: NextBeat, clock: AudioClock, lead: float, told: int = 0) -> "Pulse":
         """A beat of the recording, shown so much earlier than its sound comes in, s."""
-        return cls(clock.at(beat.time) - lead, beat.period, beat.position, beat.beats_per_bar)
+        return cls(clock.at(beat.time) - lead, beat.period, beat.position, beat.beats_per_bar, told)
 
     def position_at(self, time: float) -> int | None:
         """Of the beat next to a time."""
@@ -163,25 +165,26 @@ class Count:
         self._number: Pulse | None = None  # the last whose position was sure
         self._shown: float | None = None  # when the beat that is shown was
         self._count = 0  # beats since a bar began
-        self._told = -math.inf  # when the dancer said where the one is
+        self._told = 0  # times that the dancer said where the one is
 
-    def follow(self, pulse: Pulse | None, now: float) -> None:
+    def follow(self, pulse: Pulse | None) -> None:
         """Take the newest word; None where no beat is sure."""
         if pulse is None:
             return
         self._beat = pulse
-        if pulse.position is not None and now - self._told > OWN_WORD:
+        if pulse.position is not None and pulse.told >= self._told:  # else it does not know of the dancer's
             self._number = pulse
 
-    def begin(self, now: float) -> None:
-        """The beat next to `now` is the one, says the dancer: the count begins there."""
-        if self._beat is None:
-            return
+    def begin(self, now: float) -> bool:
+        """The beat next to `now` is the one, says the dancer: the count begins there. False without beats."""
+        if self._beat is None or now > self._beat.time + HELD_BEATS * self._beat.period:
+            return False
         near = self._beat.time + round((now - self._beat.time) / self._beat.period) * self._beat.period
         self._beat = self._number = replace(self._beat, time=near, position=1)
-        self._told = now
+        self._told += 1
         # Told a moment early, the beat before is still shown.
         self._count = 0 if near <= now else -1
+        return True
 
     def at(self, now: float) -> Moment | None:
         """What to show at a time of the device's clock; None where there is no beat to show."""

@@ -20,6 +20,7 @@ from mobile_app.ui.widgets import Touchable
 Builder.load_file(str(Path(__file__).with_name("counting.kv")))
 
 FRAME = 1 / 60  # s
+LATEST_TOUCH = 0.5  # s that a touch may have been on its way; a key has none
 LIT = 0.35  # of a beat that it is lit where it has no number
 UNNUMBERED = (("", 1.0),)  # a field for whatever beat it is
 
@@ -74,7 +75,7 @@ class CountRow(Touchable, BoxLayout):
             self.shown = False
             return
         now = time.monotonic() + FRAME / 2
-        self._count.follow(snapshot.pulse, now)
+        self._count.follow(snapshot.pulse)
         # With the first answer, so that nothing on the screen moves when a beat is found.
         self.shown = snapshot.prediction is not None
         moment = self._count.at(now)
@@ -96,15 +97,15 @@ class CountRow(Touchable, BoxLayout):
         self.words = app.tr("Tap here on the one") if moment else app.tr("Looking for the beat…")
 
     def on_press(self) -> None:
-        """This is the one: at the touch itself, not when the finger is lifted."""
-        self.tell(time.monotonic())
+        """This is the one: when the finger came down, which what scrolls tells only a little later."""
+        late = time.time() - self.last_touch.time_start if self.last_touch else 0.0
+        self.tell(time.monotonic() - (late if 0 <= late < LATEST_TOUCH else 0.0))
 
     def tell(self, moment: float) -> None:
         """The dancer hears the one at a moment of the device's clock."""
         app, session = host(), self._session
-        if session is None or session.snapshot.pulse is None:
+        if session is None or not self._count.begin(moment):
             return
-        self._count.begin(moment)
         session.this_is_the_one(moment)
         if not self._told:
             self._told = True

@@ -63,7 +63,7 @@ def shown(
             beating.this_is_the_one(told, lead)
             count.begin(told)
             told = None
-        count.follow(beating.pulse(0.0, came, lead), came)
+        count.follow(beating.pulse(0.0, came, lead))
         for frame in range(round(BLOCK / FRAME)):
             now = came + 0.01 + frame * FRAME
             moment = count.at(now + FRAME / 2)
@@ -156,7 +156,7 @@ def run(count: Count, pulses: dict[float, Pulse | None], until: float) -> list[t
     for frame in range(round(until / FRAME)):
         now = frame * FRAME
         while due and due[0] <= now:
-            count.follow(pulses[due.pop(0)], now)
+            count.follow(pulses[due.pop(0)])
         moment = count.at(now)
         if moment and moment.beat != before:
             found.append((now, moment.position))
@@ -219,7 +219,7 @@ def test_counts_of_lessons_go_on_for_ever(key: str) -> None:
     count, heard = Count(), []
     for beat in range(5 * pattern.beats):
         pulse = Pulse(10 + beat * 0.5, 0.5, beat % facts.beats_per_bar + 1, facts.beats_per_bar)
-        count.follow(pulse, 10 + beat * 0.5 - 0.1)
+        count.follow(pulse)
         for phase in np.arange(0.01, 1, 0.02):
             moment = count.at(10 + (beat + phase) * 0.5)
             assert moment is not None
