@@ -386,16 +386,19 @@ class OnnxEngine:
         wanted_in = (INPUT, "tensor(float)", [1, mel.N_MELS, width])
         wanted_out = (OUTPUT, "tensor(float)", [len(info.labels)])
         features = {FEATURES, OLD_FEATURES}
-        outputs = [node for node in self._session.get_outputs() if node.name not in features]
-        for kind, nodes, wanted in (
-            ("input", self._session.get_inputs(), wanted_in),
-            ("output", outputs, wanted_out),
-        ):
-            found = [(node.name, node.type, list(node.shape[1:])) for node in nodes]
+        try:
+            inputs, every = (
+                [(node.name, node.type, list(node.shape[1:])) for node in nodes]
+                for nodes in (self._session.get_inputs(), self._session.get_outputs())
+            )
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{self.path}: names in its graph are damaged; export it anew") from error
+        outputs = [node for node in every if node[0] not in features]
+        for kind, found, wanted in (("input", inputs, wanted_in), ("output", outputs, wanted_out)):
             if found != [wanted]:
                 raise ModelError(f"{self.path}: its {kind} is {found}, this runtime needs {[wanted]}")
         size = features_size(self.path, self.metadata)
-        given = [list(node.shape[1:]) for node in self._session.get_outputs() if node.name == FEATURES]
+        given = [shape for name, _, shape in every if name == FEATURES]
         if size is not None and given != [[size]]:
             raise ModelError(f"{self.path}: says that it gives {size} features, but gives {given}")
 

@@ -198,3 +198,12 @@ def test_predictions_compare_hash_and_pickle(tiny_model, tone):
     assert rumba != "rumba"
     assert {rumba, same, jive} == {jive, rumba}
     assert pickle.loads(pickle.dumps(rumba)) == rumba
+
+
+def test_names_of_axes_that_are_not_utf_8(tiny_model, tmp_path):
+    """Found by the fuzz: onnxruntime hands them on, and Python cannot decode them."""
+    data = tiny_model.read_bytes()
+    assert b"batch" in data
+    (tmp_path / "m.onnx").write_bytes(data.replace(b"batch", b"\xe1atch"))
+    with pytest.raises(ModelError, match=r"m\.onnx: names in its graph are damaged; export it anew"):
+        Model.load(tmp_path / "m.onnx")
