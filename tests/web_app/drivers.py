@@ -108,6 +108,10 @@ class Firefox(Driver):
         found = self._send(self.NAMES[what], values)
         return found.get("value", found) if isinstance(found, dict) else found
 
+    def end(self) -> None:
+        """Let go of the browser."""
+        self._socket.close()
+
     def _send(self, name: str, given: Mapping[str, Any]) -> Any:
         self._number += 1
         text = json.dumps([0, self._number, name, given])
@@ -202,7 +206,11 @@ def firefox(folder: Path) -> Iterator[Firefox]:
     command = [program, "--headless", "--marionette", "--no-remote", "--profile", str(profile)]
     environment = os.environ | {"HOME": str(folder), "MOZ_DISABLE_CONTENT_SANDBOX": "1"}
     with _running(command, environment):
-        yield Firefox(port)
+        browser = Firefox(port)
+        try:
+            yield browser
+        finally:
+            browser.end()
 
 
 @contextmanager
