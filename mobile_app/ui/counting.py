@@ -44,6 +44,7 @@ class CountRow(Touchable, BoxLayout):
     active = NumericProperty(-1)
     words = StringProperty()
     shown = BooleanProperty(False)
+    crowded = BooleanProperty(False)  # something else has to be in sight
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -59,6 +60,10 @@ class CountRow(Touchable, BoxLayout):
     def _flip(self, *_: object) -> None:
         if self._drawn is not None:
             self.seen, self._drawn = replace(self._drawn, time=time.monotonic()), None
+
+    def on_crowded(self, _: object, crowded: bool) -> None:
+        """Make room at once."""
+        self.shown = self.shown and not crowded
 
     def tick(self, _: float) -> None:
         """Show this moment; half a frame ahead, since what is drawn now is seen until the next."""
@@ -77,7 +82,7 @@ class CountRow(Touchable, BoxLayout):
         now = time.monotonic() + FRAME / 2
         self._count.follow(snapshot.pulse)
         # With the first answer, so that nothing on the screen moves when a beat is found.
-        self.shown = snapshot.prediction is not None
+        self.shown = snapshot.prediction is not None and not self.crowded
         moment = self._count.at(now)
         self._show(moment, snapshot.answer.dance)
         if moment and moment.beat != self._beat and snapshot.pulse:
