@@ -428,7 +428,8 @@ def test_a_switch_says_its_state_in_words(hand: Hand) -> None:
     hand.app.go("settings")
     hand.frames(3)
     rows = hand.app.screen("settings").switches
-    assert set(rows) == {"thrifty", "background", "keep_awake", "vibrate", "speak", "keep_audio"}
+    listening = {"thrifty", "background", "keep_awake", "vibrate", "speak", "keep_audio"}
+    assert set(rows) == listening | {"count", "buzz_one", "still", "learn"}
     row = rows["keep_audio"]
     said = {child.text for child in row.walk() if isinstance(child, Label)}
     assert "Off" in said
