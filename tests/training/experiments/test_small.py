@@ -160,7 +160,9 @@ def test_all_tables_of_a_small_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
     launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0", "-m", "training", "train"]
     settings = str(runs / "vgg16" / "settings.toml")
     done = subprocess.run(
-        [*launcher, settings, "-o", str(tmp_path / "shared")], capture_output=True, text=True
+        [*launcher, settings, "-o", str(tmp_path / "shared"), "--backend", "local"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("best epoch") == 1
