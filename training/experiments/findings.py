@@ -85,7 +85,7 @@ FINDINGS = (
 def difference(better: Accuracy, worse: Accuracy) -> tuple[float, float, float]:
     """How much better, and its 95 % interval, as shares.
 
-    By Newcombe's (1998) method 10 from the intervals of the two, as if of different recordings: too wide
+    By method 10 of Newcombe (1998) from the intervals of the two, as if of different recordings: too wide
     where both are of the same.
     """
     d = better.value - worse.value
