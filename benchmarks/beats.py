@@ -39,7 +39,7 @@ def run(*, seconds: float = 60.0) -> Section:
     def pointer(first: int) -> None:
         bars.push(heard[first // BLOCK_FRAMES])
 
-    def whole(first: int) -> None:
+    def tracked(first: int) -> None:
         tracker.push(frames[first : first + BLOCK_FRAMES])
         for look in np.arange(LOOKS):
             tracker.beat((first + look) / FRAME_RATE)
@@ -47,7 +47,7 @@ def run(*, seconds: float = 60.0) -> Section:
     ways: dict[str, Callable[[int], None]] = {
         "network": network,
         "bar pointer": pointer,
-        "both, and a screen that asks 60 times a second": whole,
+        "both, and a screen that asks 60 times a second": tracked,
     }
     duration = len(frames) / FRAME_RATE
     rows: list[Row] = []

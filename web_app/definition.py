@@ -227,6 +227,7 @@ def _beats() -> dict[str, Any]:
             "SHARPNESS",
             "STRANGE",
             "CLEAR_KEPT",
+            "FAINT",
             "LOWEST",
         ),
     } | (

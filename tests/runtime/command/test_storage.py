@@ -102,8 +102,9 @@ def test_a_log_on_a_full_disk_ends_nothing(program, small_disk, tmp_path, tone):
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert [line.split()[1] for line in out.splitlines() if line[2:3] == ":"] == ["Tango", "Rumba", "Jive"]
-    said = [line for line in out.splitlines() if "cannot be written" in line]
-    assert said == [f"{log}: cannot be written (No space left on device); listening goes on without it"]
+    once = f"{log}: cannot be written (No space left on device); listening goes on without it"
+    assert " ".join(out.split()).count("cannot be written") == 1
+    assert once.replace(" ", "") in "".join(out.split())  # wrapped where the folder's name is long
 
 
 def test_answers_on_a_full_disk_still_show_the_table(program, small_disk, sound, tmp_path):

@@ -113,7 +113,7 @@ def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
     parser = argparse.ArgumentParser()
     add_device(parser)
-    assert device_of(given(Machine, parser.parse_args(["--accelerator", "cpu"]))) == torch.device("cpu")
+    assert device_of(given(Machine, vars(parser.parse_args(["--accelerator", "cpu"])))) == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_of(Machine()) == torch.device("cuda")
     assert device_of(Machine(accelerator="gpu")) == torch.device("cuda")

@@ -239,7 +239,8 @@ export class BarFilter {
     /** @type {[number, number] | null} */
     this._previous = null;
     this._told = false;
-    this._clear = [0, 0]; // activation at beats, and how many beats, of the last seconds
+    // activation at beats, how many beats, all activation, how many steps: of the last seconds
+    this._clear = [0, 0, 0, 0];
   }
 
   /** @param {Float64Array} weights of the bars */
@@ -329,10 +330,14 @@ export class BarFilter {
     }
   }
 
-  /** Mean activation of a beat where beats are, in the last seconds: little in music that has none. */
+  /** How far the activation of the last seconds lies at beats: 1 all of it, 0 no more than by chance. */
   get clarity() {
-    const [heard, beats] = /** @type {number[]} */ (this._clear);
-    return heard / (beats + 0.1);
+    const [atBeats, beats, strength, steps] = /** @type {number[]} */ (this._clear);
+    if (steps < this.space.rate) {
+      return 0; // a second
+    }
+    const chance = beats / steps;
+    return (atBeats / strength - chance) / (1 - chance + 1e-9);
   }
 
   /**
@@ -340,7 +345,7 @@ export class BarFilter {
    * @param {number} heardDownbeat
    */
   _step(heardBeat, heardDownbeat) {
-    const { lowest, no_beat: noBeat, clear_kept: kept } = this.space.settings;
+    const { lowest, no_beat: noBeat, clear_kept: kept, faint } = this.space.settings;
     const beat = Math.min(1 - lowest, Math.max(lowest, heardBeat));
     const downbeat = Math.min(1 - lowest, Math.max(lowest, heardDownbeat));
     this._move();
@@ -350,8 +355,9 @@ export class BarFilter {
       this._told ? beat : downbeat,
     ];
     const beats = this._hear(seen);
-    const clear = /** @type {number[]} */ (this._clear);
-    this._clear = [kept * clear[0] + beats * heardBeat, kept * clear[1] + beats];
+    const strength = heardBeat + faint;
+    const now = [beats * strength, beats, strength, 1];
+    this._clear = /** @type {number[]} */ (this._clear).map((before, i) => kept * before + now[i]);
   }
 
   /** A step on, each state to the next one, and from the end of a beat to the others at other tempi. */

@@ -198,6 +198,7 @@ import { FrontEnd } from './mel.js';
  * @property {number} sharpness
  * @property {number} strange
  * @property {number} clear_kept
+ * @property {number} faint
  * @property {number} lowest
  */
 
