@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from runtime.dances import OTHER
 from runtime.errors import ParameterError
 from training.data import provenance
 from training.data.store import Stored
@@ -26,8 +27,9 @@ def average(
 ) -> nn.Module:
     """Write a checkpoint whose weights are `share` of the tuned and the rest of the first network's.
 
-    The last layer stays the tuned one's, since its classes are. The statistics of batch normalisation do
-    not average; they are measured anew on the recordings.
+    The last layer's rows average where both networks have the class; 'other' only where all classes are the
+    same, since it is what the others are not. The classes are the tuned one's. The statistics of batch
+    normalisation do not average; they are measured anew on the recordings.
 
     Parameters
     ----------
@@ -57,12 +59,17 @@ def average(
         )
     last = [n for n, m in new.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     first = old.state_dict()
-    state = {
-        name: value
-        if name.startswith(f"{last}.") or not value.is_floating_point()
-        else share * value + (1 - share) * first[name]
-        for name, value in new.state_dict().items()
-    }
+    rows = _shared_rows(checkpoint["labels"], other["labels"])
+    state = {}
+    for name, value in new.state_dict().items():
+        if not value.is_floating_point():
+            state[name] = value
+        elif name.startswith(f"{last}."):
+            state[name] = value.clone()
+            for row, of_old in rows:
+                state[name][row] = share * value[row] + (1 - share) * first[name][of_old]
+        else:
+            state[name] = share * value + (1 - share) * first[name]
     network = build(checkpoint["architecture"], **checkpoint["options"])
     network.load_state_dict(state)
     if share < 1:
@@ -73,6 +80,12 @@ def average(
     training["recordings"] = provenance.joined(seen)
     save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
     return network.eval()
+
+
+def _shared_rows(new: Sequence[str], old: Sequence[str]) -> list[tuple[int, int]]:
+    """Rows of the last layer that are of the same class in both."""
+    same = set(new) == set(old)
+    return [(row, list(old).index(c)) for row, c in enumerate(new) if c in old and (same or c != OTHER)]
 
 
 def _measure_normalisation(network: nn.Module, recordings: Sequence[Stored], labels: Sequence[str]) -> None:

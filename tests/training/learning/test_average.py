@@ -20,22 +20,36 @@ def checkpoint(path: Path, seed: int, classes: tuple[str, ...], branches: tuple[
     return path
 
 
-def test_weights_are_between_and_the_head_is_the_tuned_ones(
+def test_weights_are_between_and_so_is_the_head_of_classes_that_both_have(
     tmp_path: Path, stored: tuple[Stored, ...]
 ) -> None:
-    new = checkpoint(tmp_path / "new.pt", 1, ("rumba", "quickstep", "viennese_waltz"))
-    old = checkpoint(tmp_path / "old.pt", 2, ("rumba", "quickstep"))
+    new = checkpoint(tmp_path / "new.pt", 1, ("viennese_waltz", "rumba", "quickstep", "other"))
+    old = checkpoint(tmp_path / "old.pt", 2, ("rumba", "quickstep", "other"))
     made = average(new, old, stored, tmp_path / "out.pt", share=0.75).state_dict()
     tuned, start = (load_checkpoint(p)[0].state_dict() for p in (new, old))
     weight = "trunks.acf.0.0.weight"
     torch.testing.assert_close(made[weight], 0.75 * tuned[weight] + 0.25 * start[weight])
-    assert torch.equal(made["head.1.weight"], tuned["head.1.weight"])
+    of_new, of_old = (load_checkpoint(p)[1]["labels"] for p in (new, old))
+    for name in ("head.1.weight", "head.1.bias"):
+        for row, label in enumerate(of_new):
+            # What is none of two dances is not what is none of three.
+            shared = label in ("rumba", "quickstep")
+            before = start[name][of_old.index(label)] if shared else tuned[name][row]
+            torch.testing.assert_close(made[name][row], 0.75 * tuned[name][row] + 0.25 * before)
     mean = "trunks.acf.0.1.running_mean"
     assert not torch.equal(made[mean], 0.75 * tuned[mean] + 0.25 * start[mean])
     written, read = load_checkpoint(tmp_path / "out.pt")
     assert read["training"]["averaged"]["share"] == 0.75
     assert provenance.seen(read) == {"train": {"heard 1", "heard 2"}}
     assert torch.equal(written.state_dict()[mean], made[mean])
+
+
+def test_other_is_between_where_it_is_the_same(tmp_path: Path, stored: tuple[Stored, ...]) -> None:
+    classes = ("rumba", "quickstep", "other")
+    new, old = (checkpoint(tmp_path / f"{seed}.pt", seed, classes) for seed in (1, 2))
+    made = average(new, old, stored, tmp_path / "out.pt", share=0.5).state_dict()
+    tuned, start = (load_checkpoint(p)[0].state_dict() for p in (new, old))
+    torch.testing.assert_close(made["head.1.bias"], (tuned["head.1.bias"] + start["head.1.bias"]) / 2)
 
 
 def test_all_of_one_is_that_one(tmp_path: Path, stored: tuple[Stored, ...]) -> None:
