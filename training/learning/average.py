@@ -19,6 +19,11 @@ from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
+NOT_OF_WEIGHTS = (
+    "classes",
+    "segment_frames",
+    "dropout",
+)  # options with which the weights' shapes do not change
 N_BATCHES = 14  # of 64 segments, half of them in a hall, that normalisation is measured on
 
 
@@ -34,7 +39,7 @@ def average(
     Parameters
     ----------
     tuned, start : str or Path
-        Checkpoints of one architecture with the same options but for `classes`.
+        Checkpoints of one architecture with the same options but for `classes` and the longest segment.
     recordings : sequence of Stored
     output : str or Path
     share : float
@@ -50,7 +55,7 @@ def average(
     new, checkpoint = load_checkpoint(tuned)
     old, other = load_checkpoint(start)
     own, foreign = (
-        (c["architecture"], {k: v for k, v in c["options"].items() if k != "classes"})
+        (c["architecture"], {k: v for k, v in c["options"].items() if k not in NOT_OF_WEIGHTS})
         for c in (checkpoint, other)
     )
     if own != foreign:

@@ -12,9 +12,11 @@ from training.learning.average import average
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 
-def checkpoint(path: Path, seed: int, classes: tuple[str, ...], branches: tuple[str, ...] = ("acf",)) -> Path:
+def checkpoint(
+    path: Path, seed: int, classes: tuple[str, ...], branches: tuple[str, ...] = ("acf",), **more: float
+) -> Path:
     torch.manual_seed(seed)
-    options = {"classes": classes, "branches": branches, "width": 0.25}
+    options = {"classes": classes, "branches": branches, "width": 0.25} | more
     training = {"epoch": seed, "recordings": {"train": [f"heard {seed}"]}}
     save_checkpoint(path, build("rhythmogram", **options), "rhythmogram", options, training=training)
     return path
@@ -56,6 +58,18 @@ def test_all_of_one_is_that_one(tmp_path: Path, stored: tuple[Stored, ...]) -> N
     new = checkpoint(tmp_path / "new.pt", 1, ("rumba", "tango"))
     made = average(new, new, stored, tmp_path / "out.pt", share=1.0).state_dict()
     assert all(torch.equal(made[k], v) for k, v in load_checkpoint(new)[0].state_dict().items())
+
+
+def test_a_network_that_learnt_longer_segments_averages_with_one_that_did_not(
+    tmp_path: Path, stored: tuple[Stored, ...]
+) -> None:
+    old = checkpoint(tmp_path / "old.pt", 1, ("rumba", "tango"))
+    new = checkpoint(tmp_path / "new.pt", 2, ("rumba", "tango"), segment_frames=448, dropout=0.5)
+    average(new, old, stored, tmp_path / "out.pt", share=0.5)
+    network, written = load_checkpoint(tmp_path / "out.pt")
+    assert written["options"]["segment_frames"] == 448
+    with torch.no_grad():
+        assert network.eval()(torch.rand(1, 1, 224, 448)).shape == (1, 2)
 
 
 def test_what_does_not_average(tmp_path: Path, stored: tuple[Stored, ...]) -> None:
