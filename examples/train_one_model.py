@@ -1,4 +1,4 @@
-"""The one model that is to replace both shipped ones, from an empty folder; most of the time is training.
+"""A dense network for 27 dances from nothing, which docs/results.md measures and which is not shipped yet.
 
     python examples/train_one_model.py FOLDER HUMANS [NAME=ARRAYS.npz ...]
 

@@ -48,9 +48,8 @@ def run_commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     ("name", "arguments"),
     [
         ("train_from_nothing", [FOLDER, "--epochs", "3"]),
-        ("train_shipped_model", [FOLDER]),
-        ("train_shipped_model", [FOLDER, "real songs.npz"]),
-        ("train_shipped_model", [FOLDER, "--further"]),
+        ("train_shipped_model", [FOLDER, "humans"]),
+        ("train_shipped_model", [FOLDER, "humans", "real=real songs.npz", "hall=in a hall.npz"]),
         ("train_one_model", [FOLDER, "humans"]),
         ("train_one_model", [FOLDER, "humans", "real=real songs.npz", "hall=in a hall.npz"]),
         ("ablate_model_2", [FOLDER, "clean.npz", "hall.npz", "excerpts of ballroom.npz"]),
