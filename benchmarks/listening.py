@@ -39,8 +39,9 @@ def listen(model: str, sound: str, seconds: float, threads: int) -> dict[str, An
     samples = np.load(sound)
     chunk_length = round(CHUNK_SECONDS * SAMPLE_RATE)
     latencies: list[float] = []
-    segment = np.ones((1, 1, N_MELS, listener.model.info.segment_frames), np.float32)
-    network: list[float] = []  # the peer: the same network on a segment that is ready
+    lengths = listener.model.info.context_frames
+    windows = [np.ones((1, 1, N_MELS, n), np.float32) for n in sorted({lengths[0], lengths[-1]})]
+    network: list[float] = []  # the peer: the same network on the windows of an update, which are ready
     memory: list[tuple[float, int]] = []
     cpu_seconds = heard = next_look = 0.0
     while heard < seconds:
@@ -53,7 +54,8 @@ def listen(model: str, sound: str, seconds: float, threads: int) -> dict[str, An
             if prediction is not None:
                 latencies.append(taken)
                 started = time.perf_counter()
-                listener.model.run(segment)
+                for window in windows:
+                    listener.model.run(window)
                 network.append(time.perf_counter() - started)
         heard += len(samples) / SAMPLE_RATE
         if heard >= next_look or heard >= seconds:

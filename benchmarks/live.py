@@ -66,5 +66,8 @@ def run(*, seconds: float = 3600, model: str | None = None, threads: int = 1) ->
                 Chart("heard", "rss"),
             ),
         ],
-        notes=["The CPU share is the process's CPU time while it pushes, over the length of the audio."],
+        notes=[
+            "The CPU share is the process's CPU time while it pushes, over the length of the audio.",
+            "The network alone hears a segment, and the longest window where the model takes longer ones.",
+        ],
     )

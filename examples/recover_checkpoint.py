@@ -1,6 +1,6 @@
 """A checkpoint that can be trained on, recovered from an exported `rhythmogram` whose checkpoint is lost.
 
-    python examples/recover_checkpoint.py runtime/models/rhythmogram.onnx MANIFEST.csv OUT --prior collected
+    python examples/recover_checkpoint.py runtime/models/whichdance.onnx MANIFEST.csv OUT
 
 writes OUT/BRANCH.pt for each branch; the prior that calibration added to the last bias is taken out again.
 `training.networks.exported` says how, and what of it has to be measured on recordings of the manifest.

@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="whichdance-app",
-        description="Which ballroom dance is this music for? Hold it up, see the dance.",
+        description="Which dance is this music for? Hold it up, see the dance.",
     )
     parser.add_argument("--source", metavar="FILE", help="play a recording as if it were the microphone")
     parser.add_argument(

@@ -46,7 +46,7 @@ def stage(target: Path = TARGET) -> list[Path]:
     """Fill the folder anew; returns the files, relative to it."""
     if target.exists():
         shutil.rmtree(target)
-    model = next(iter(shipped().values()))  # the default; one is enough, and three are twice the download
+    model = next(iter(shipped().values()))  # the default, in float, which can be taught
     carried = {model["file"], shipped_beats().name}
     for package in ("runtime", "mobile_app"):
         for path in sorted((ROOT / package).rglob("*")):

@@ -1,4 +1,4 @@
-"""whichdance on the device: which ballroom dance is this music for? numpy and onnxruntime, no network.
+"""whichdance on the device: which dance is this music for? numpy and onnxruntime, no network.
 
 Examples
 --------

@@ -33,14 +33,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def write_tiny_model(
-    path: Path, *, none_of_the_ten: bool = False, segment_frames: int = 224, **metadata: str
+    path: Path,
+    *,
+    none_of_the_ten: bool = False,
+    segment_frames: int = 224,
+    context_frames: tuple[int, ...] = (),
+    **metadata: str,
 ) -> Path:
     """An .onnx file after the runtime's contract that answers with the dance whose bands are loudest.
 
     Dance number k owns the mel bands 22k to 22k + 21. Scores are softmax(5 · share of the power), so
     they do not depend on the level; silence scores all classes alike. With `none_of_the_ten` an eleventh
     class with a constant share of one half is dropped from the output, and rows sum to less than one.
-    Further keywords overwrite metadata fields.
+    With `context_frames` it takes windows of these lengths, the first of them the segment's, and of each the
+    share of the power in all of its frames. Further keywords overwrite metadata fields.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -61,6 +67,8 @@ def write_tiny_model(
         "zero": np.array([0], np.int64),
         "ten": np.array([n_dances], np.int64),
     }
+    segment_frames = context_frames[0] if context_frames else segment_frames
+    width = "frames" if context_frames else segment_frames
     node = helper.make_node
     graph = helper.make_graph(
         [
@@ -73,7 +81,7 @@ def write_tiny_model(
             node("Slice", ["probabilities", "zero", "ten", "bands"], ["scores"]),
         ],
         "loudest_bands",
-        [helper.make_tensor_value_info("mel", TensorProto.FLOAT, ["batch", 1, mel.N_MELS, segment_frames])],
+        [helper.make_tensor_value_info("mel", TensorProto.FLOAT, ["batch", 1, mel.N_MELS, width])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", n_dances])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
@@ -96,6 +104,8 @@ def write_tiny_model(
         "reject_threshold": "",
         "created_by": "tests/conftest.py",
     }
+    if context_frames:
+        fields["context_frames"] = ",".join(map(str, context_frames))
     helper.set_model_props(model, fields | metadata)
     onnx.save(model, path)
     return path

@@ -18,7 +18,7 @@ from runtime.model import FOLDER as FACTS
 from runtime.model import Model, resolve, shipped
 from runtime.rehearsal import FEATURES_FIELD, FIELD
 from runtime.taught import sha256_of
-from web_app.definition import RATES, definition, rate_definition
+from web_app.definition import PREFERRED_RATE, RATES, definition, front_end_file, rate_definition
 from web_app.words import LANGUAGES, words
 
 FOLDER = Path(__file__).parent
@@ -42,7 +42,11 @@ COPIED = {  # file below node_modules → file of the page
 GZIPPED = {"onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": ORT_WASM}
 COMMONJS = {"fft.js/lib/fft.js": "vendor/fft.js"}
 BEATS = "model/beats.onnx.gzip"
-LATER = ("vendor/mediabunny.min.mjs", BEATS)  # downloaded once the page is ready, or when needed
+LATER = (  # downloaded once the page is ready, or when needed
+    "vendor/mediabunny.min.mjs",
+    BEATS,
+    *(front_end_file(rate) for rate in RATES if rate > PREFERRED_RATE),  # of studios' devices
+)
 
 
 @dataclass(frozen=True)

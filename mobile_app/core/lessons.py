@@ -6,7 +6,7 @@ from mobile_app.core.translations import mark
 from runtime.counts import COUNTS
 from runtime.dances import Dance
 
-SLOW, QUICK = mark("slow"), mark("quick")  # of the counts
+SLOW, QUICK, TAP = mark("slow"), mark("quick"), mark("tap")  # of the counts
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,56 @@ LESSONS: dict[str, Guide] = {
         COUNTS["viennese_waltz"],
         mark("Listen for three that fly by: “ONE-two-three”, twice as fast as the slow waltz."),
         mark("Turns and turns, as at a ball in Vienna."),
+    ),
+    "bachata": Guide(
+        COUNTS["bachata"],
+        mark("Listen for bright plucked guitars and bongos: three steps, and a tap on four."),
+        mark("Close and playful, from side to side."),
+    ),
+    "salsa": Guide(
+        COUNTS["salsa"],
+        mark("Listen for congas, piano and a cowbell, busy and fast: “quick, quick, slow”."),
+        mark("Sparkling, with turn after turn."),
+    ),
+    "merengue": Guide(
+        COUNTS["merengue"],
+        mark("Listen for a fast march of two beats, with a metal scraper, saxophones or an accordion."),
+        mark("A step on every beat, and the hips follow."),
+    ),
+    "west_coast_swing": Guide(
+        COUNTS["west_coast_swing"],
+        mark("Listen for blues, soul or pop at an easy pace, with a clap on two and four."),
+        mark("Stretchy and cool, along one line."),
+    ),
+    "discofox": Guide(
+        COUNTS["discofox"],
+        mark("Listen for disco, pop or Schlager: the bass drum is on all four beats."),
+        mark("Light and turning: two steps and a tap."),
+    ),
+    "nightclub_two_step": Guide(
+        COUNTS["nightclub_two_step"],
+        mark("Listen for a slow ballad with a soft drum on two and four."),
+        mark("Dreamy: it rocks from side to side."),
+    ),
+    "country_two_step": Guide(
+        COUNTS["country_two_step"],
+        mark("Listen for brisk country music with fiddle and steel guitar: the bass goes “boom-chick”."),
+        mark("It travels around the floor without a stop."),
+    ),
+    "polka": Guide(
+        COUNTS["polka"],
+        mark("Listen for a fast “oom-pah” of two beats, with accordion or brass."),
+        mark("Hops and turns until you are out of breath."),
+    ),
+    "zouk": Guide(
+        COUNTS["zouk"],
+        mark("Listen for a slow beat that limps: “boom, chick-chick”, under soft electronic sounds."),
+        mark("Long waves run through the whole body."),
+    ),
+    "cumbia": Guide(
+        COUNTS["cumbia"],
+        mark("Listen for a scraper at an easy gallop: “chi, chi-chi”, with accordion and a steady bass."),
+        mark("Small steps, round and round."),
     ),
 }
 

@@ -19,9 +19,9 @@ PROGRAM = "whichdance"
 TAG_CONFIDENCE = 0.5  # of an answer by the mean, which may name a dance at any: below it no tags are written
 
 DESCRIPTION = f"""\
-Tell which ballroom dance music is for: {", ".join(dance.name for dance in TEN[:5])},
-{", ".join(dance.name for dance in TEN[5:-1])} or {TEN[-1].name}.
-Everything happens on this computer."""
+Tell which dance music is for: {", ".join(dance.name for dance in TEN[:5])},
+{", ".join(dance.name for dance in TEN[5:])},
+or one of ten social dances, as salsa (--about lists them all). Everything happens on this computer."""
 
 SHORT_HELP = """\
 usage: whichdance FILE|FOLDER ... [options]

@@ -16,6 +16,7 @@ from runtime.beat_activations import BeatActivations, BeatFeatures, BeatModel, a
 from runtime.beats import Beats, BeatTracker, beats_of, find_beats, steady
 from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE, melspectrogram
+from runtime.model import resolve
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -293,6 +294,5 @@ def test_clicks_are_heard_at_the_beats() -> None:
 def test_other_files_are_no_network_for_beats(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
         BeatModel.load(tmp_path / "none.onnx")
-    dances = next(iter(Path(runtime.__file__).with_name("models").glob("rhythmogram.onnx")))
     with pytest.raises(ModelError, match="a network for beats needs 'beats 1'"):
-        BeatModel.load(dances)
+        BeatModel.load(resolve())

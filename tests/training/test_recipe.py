@@ -13,7 +13,9 @@ import torch
 
 import export.cli
 import training.cli
+from runtime.model import resolve
 from training import recipe
+from training.data.collections import PRIORS
 from training.data.store import Stored
 from training.evaluation.calibrate import log_prior
 
@@ -90,14 +92,14 @@ def test_help_of_a_recipe_runs_nothing(
     assert not run_commands
 
 
-@pytest.mark.parametrize(("name", "prior"), [("rhythmogram", "collected"), ("social", "uniform")])
+@pytest.mark.parametrize("prior", PRIORS)  # of either, what is taken out is that which is put in again
 def test_a_recovered_network_is_the_exported_one(
-    name: str, prior: str, stored: tuple[Stored, ...], power: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    prior: str, stored: tuple[Stored, ...], power: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By onnxruntime's scores of the file: softmax((logits + log prior) / T), T being the file's own."""
     recovering = module("recover_checkpoint")
     monkeypatch.setattr(recovering, "N_BATCHES", 1)
-    path = EXAMPLES.parent / "runtime" / "models" / f"{name}.onnx"
+    path = resolve()
     network, options = recovering.recover(path, list(stored), prior=prior)
     with torch.no_grad():
         logits = network(power).numpy()

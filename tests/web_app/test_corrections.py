@@ -68,7 +68,7 @@ def moved(sha256: str | None = None, *, to: str = "rumba", n: int = 9) -> Taught
     head = rehearsal.head.copy()
     head[rehearsal.labels.index(to), -1] += 100
     own = sha256_of(resolve()) if sha256 is None else sha256
-    return Taught("rhythmogram", "1", own, rehearsal.labels, head, EvidenceSettings(), {to: n}, 10.0)
+    return Taught(model.info.name, "1", own, rehearsal.labels, head, EvidenceSettings(), {to: n}, 10.0)
 
 
 def test_a_teachers_file_is_used_given_on_and_forgotten(page: Page, tmp_path: Path) -> None:

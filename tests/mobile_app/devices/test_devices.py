@@ -22,6 +22,7 @@ from mobile_app.devices import android, desktop
 from mobile_app.devices.file_source import FileSource
 from runtime import LiveClassifier, Model, ModelError
 from runtime.beat_activations import BeatModel, shipped_beats
+from runtime.mel import Float32
 from runtime.model import InferenceEngine, ModelInfo, OnnxEngine
 from tests.conftest import ModelMaker, ToneMaker
 from tests.mobile_app.conftest import OWN_PROCESS
@@ -361,6 +362,32 @@ def test_engine_serves_the_runtime(engine: InferenceEngine, tone: ToneMaker) -> 
     prediction = live.push(tone("paso_doble", 8.0))
     assert prediction is not None
     assert prediction.dance == "paso_doble"
+
+
+@pytest.mark.parametrize("kind", ["onnxruntime", "android"])
+def test_engines_serve_a_model_that_hears_longer_windows(
+    kind: str, request: pytest.FixtureRequest, make_tiny_model: ModelMaker, tone: ToneMaker
+) -> None:
+    path = make_tiny_model(context_frames=(224, 448, 672))
+    engine: InferenceEngine = OnnxEngine(path, threads=1)
+    if kind == "android":
+        request.getfixturevalue("java")
+        describe(path)
+        engine = android.OrtEngine(path)
+    widths = []
+
+    class Watched:
+        def run(self, batch: Float32) -> Float32:
+            widths.append(batch.shape[3])
+            return engine.run(batch)
+
+    info = ModelInfo.from_metadata(path, engine.metadata)  # type: ignore[attr-defined]
+    live = LiveClassifier(22_050, model=Model(info, Watched()))
+    assert live.push(np.concatenate([tone("samba", 25.0), tone("tango", 10.0)])) is not None
+    assert set(widths) == {224, 448, 672}
+    prediction = live.push(tone("tango", 10.0))
+    assert prediction is not None
+    assert [part.dance for part in prediction.parts] == ["samba", "tango"]
 
 
 def test_android_engine_frees_what_it_takes(java: Java, tiny_model: Path) -> None:

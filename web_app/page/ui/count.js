@@ -155,7 +155,7 @@ export class Count {
     const plain = Array.from({ length: beatsPerBar }, (_, i) => /** @type {[string, number]} */ ([String(i + 1), 1]));
     const count = own ?? { starts: 1, said: plain };
     this._syllables = new Syllables(count);
-    const words = /** @type {Record<string, string>} */ ({ slow: 'slow', quick: 'quick' });
+    const words = /** @type {Record<string, string>} */ ({ slow: 'slow', quick: 'quick', tap: 'tapped' });
     get('said').replaceChildren(
       ...count.said.map(([text]) => (text in words ? make('li', { class: 'word' }, tr(words[text])) : make('li', {}, text))),
     );
