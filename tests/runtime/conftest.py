@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from runtime import mel
 from runtime.dances import DANCE_KEYS
 from runtime.rehearsal import FIELD, Rehearsal
+from tests.conftest import ModelMaker
 
 SoundMaker = Callable[..., Path]
 
@@ -42,9 +43,8 @@ def music(sound: SoundMaker, tmp_path: Path) -> Path:
     return tmp_path / "music"
 
 
-@pytest.fixture(scope="session")
-def teachable(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`tiny_model` with its features, the shares of power of the 224 bands, and what teaching needs."""
+def write_teachable(tiny_model: Path, path: Path) -> Path:
+    """A tiny model with its features, the shares of power of the 224 bands, and what teaching needs."""
     proto = onnx.load(tiny_model)
     head = next(numpy_helper.to_array(t) for t in proto.graph.initializer if t.name == "owner").T
     means = (head > 0) / (head > 0).sum(axis=1, keepdims=True)
@@ -62,9 +62,21 @@ def teachable(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     proto.graph.node.append(helper.make_node("Identity", ["share"], ["features"]))
     proto.graph.output.append(helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", size]))
     helper.set_model_props(proto, fields | {"features": f'{{"output": "features", "size": {size}}}'})
-    path = tmp_path_factory.mktemp("teachable") / "tiny.onnx"
     onnx.save(proto, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def teachable(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`tiny_model`, but that it can be taught."""
+    return write_teachable(tiny_model, tmp_path_factory.mktemp("teachable") / "tiny.onnx")
+
+
+@pytest.fixture(scope="session")
+def growing_teachable(make_tiny_model: ModelMaker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, and it hears longer windows while the same dance plays."""
+    growing = make_tiny_model(context_frames=(224, 448, 672))
+    return write_teachable(growing, tmp_path_factory.mktemp("growing") / "tiny.onnx")
 
 
 @pytest.fixture(scope="session")

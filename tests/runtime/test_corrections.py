@@ -32,9 +32,12 @@ def segments(samples: np.ndarray) -> np.ndarray:
     return encoded(windows(melspectrogram(samples, sample_rate=SAMPLE_RATE)))
 
 
-def test_memory_holds_the_segments_of_a_part(model: Model, band_tone: Callable[..., np.ndarray]) -> None:
+@pytest.mark.parametrize("base", ["teachable", "growing_teachable"])  # longer windows are not kept
+def test_memory_holds_the_segments_of_a_part(
+    base: str, request: pytest.FixtureRequest, band_tone: Callable[..., np.ndarray]
+) -> None:
     """Independently: the segments at those times, cut from the whole spectrogram."""
-    memory = Memory(model)
+    memory = Memory(Model.load(request.getfixturevalue(base)))
     live = LiveClassifier(SAMPLE_RATE, model=memory.model)
     samples = np.concatenate([band_tone(30, 12.0), band_tone(150, 12.0)])
     for block in np.array_split(samples, 50):

@@ -34,9 +34,13 @@ def taught_on(model: Path, seed: int = 0, n: int = 6, new: str = "lindy_hop") ->
 
 @pytest.fixture
 def file(teachable: Path, tmp_path: Path) -> Path:
-    taught_on(teachable).write(tmp_path / "my.whichdance")
-    (tmp_path / "base.onnx").write_bytes(teachable.read_bytes())
-    return tmp_path / "my.whichdance"
+    return written(teachable, tmp_path)
+
+
+def written(base: Path, folder: Path) -> Path:
+    taught_on(base).write(folder / "my.whichdance")
+    (folder / "base.onnx").write_bytes(base.read_bytes())
+    return folder / "my.whichdance"
 
 
 def test_what_is_written_is_read(file: Path, teachable: Path, tmp_path: Path) -> None:
@@ -50,12 +54,15 @@ def test_what_is_written_is_read(file: Path, teachable: Path, tmp_path: Path) ->
     assert "right before 0, after 3, of 4" in found.about()
 
 
-def test_it_is_a_model(file: Path) -> None:
+@pytest.mark.parametrize(("base", "frames"), [("teachable", 224), ("growing_teachable", 672)])
+def test_it_is_a_model(base: str, frames: int, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Independently: the head on the features, by numpy in double precision."""
+    file = written(request.getfixturevalue(base), tmp_path)
     model = Model.load(file)
+    assert model.info.context_frames[-1] == frames
     assert model.info.labels == (*DANCE_KEYS, "lindy_hop")
     assert model.info.evidence.temperature == 1.7
-    batch = np.random.default_rng(3).random((2, 1, 224, 224)).astype(np.float32)
+    batch = np.random.default_rng(3).random((2, 1, 224, frames)).astype(np.float32)
     power = batch.astype(np.float64).mean(axis=(1, 3))
     head = Taught.read(file).head.astype(np.float64)
     logits = power / power.sum(axis=1, keepdims=True) @ head[:, :-1].T + head[:, -1]
