@@ -49,7 +49,14 @@ class DancedSheet(Sheet):
         self.add(scroll)
         self.add_buttons((tr("Done"), "filled", self.dismiss))
         self.size_hint_y = 0.92
+        panel = self.ids.panel
+        for part in (parts, panel):  # and no higher than what it holds
+            part.bind(minimum_height=lambda *_: self._fit(panel.minimum_height + parts.minimum_height))
+        self._fit(panel.minimum_height + parts.minimum_height)
         self._mark()
+
+    def _fit(self, most: float) -> None:
+        self.size_hint_max_y = most
 
     def _switch(self, row: SwitchRow) -> None:
         row.active = not row.active

@@ -46,6 +46,7 @@ GAP = 1.5  # dp between neighbouring areas, so that they differ by more than the
 NAMES = 3  # areas that carry their dance's name
 NAME_PLACES = 24  # places tried for each
 FIELD_GAP = 6  # dp between the fields of a count
+LEAST_SCALE = 0.8  # of the size of type: words of a count that would be smaller are initials
 HOLD_SECONDS = 5.0  # how far the last scores reach into the time that has no scores yet
 
 
@@ -339,7 +340,8 @@ class CountView(Widget):
     def fields(self) -> list[tuple[str, float, float, bool]]:
         """What is drawn: text, left edge and width in px, and whether it is lit.
 
-        Where a word does not fit into its field, all of them are initials, as dancers write: S Q Q.
+        Where a word does not fit into its field, even a little smaller, all of them are initials, as dancers
+        write: S Q Q.
         """
         if self.still:
             said = self.count[self.active][0] if 0 <= self.active < len(self.count) else ""
@@ -355,8 +357,15 @@ class CountView(Widget):
             x += width + dp(FIELD_GAP)
         return found
 
+    def scale(self, fields: Sequence[tuple[str, float, float, bool]]) -> float:
+        """How large the words are drawn, of `font_size`: all alike, with some room around each."""
+        return min(
+            [1.0, *((width - _around(text)) / self._texture(text).width for text, _, width, _ in fields)]
+        )
+
     def _least(self, text: str) -> float:
-        return float(self._texture(text).width + dp(4))
+        smallest = LEAST_SCALE if len(text) > 1 else 1.0
+        return float(self._texture(text).width * smallest + _around(text))
 
     def _widths(self, texts: Sequence[str]) -> list[float]:
         """As wide as they are long; those that would be too narrow for their words take from the others."""
@@ -384,11 +393,12 @@ class CountView(Widget):
         """Draw all fields."""
         self.canvas.clear()
         with self.canvas:
-            for text, x, width, lit in self.fields():
+            fields = self.fields()
+            scale = self.scale(fields)
+            for text, x, width, lit in fields:
                 Color(rgba=self.lit if lit else self.ground)
                 SmoothRoundedRectangle(pos=(x, self.y), size=(width, self.height), radius=[dp(14)])
                 texture = self._texture(text)
-                scale = min(1.0, (width - dp(4)) / max(1, texture.width))
                 size = (texture.width * scale, texture.height * scale)
                 Color(rgba=self.lit_ink if lit else self.ink)
                 Rectangle(
@@ -396,6 +406,10 @@ class CountView(Widget):
                     size=size,
                     pos=(x + (width - size[0]) / 2, self.center_y - size[1] / 2),
                 )
+
+
+def _around(text: str) -> float:
+    return dp(10) if len(text) > 1 else dp(4)
 
 
 def _rgba(colour: str) -> tuple[float, float, float, float]:

@@ -17,7 +17,7 @@ from mobile_app.core.history import MICROPHONE, Line
 from mobile_app.core.session import Session
 from mobile_app.ui import drawings  # noqa: F401  (evening.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
-from mobile_app.ui.history import LineRow, row_heights, when
+from mobile_app.ui.history import BEFORE_A_BREAK, LineRow, row_heights, together, when
 from mobile_app.ui.host import host
 from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
@@ -94,7 +94,8 @@ class EveningScreen(SessionScreen):
         self.title = drawable(entry.name) or (drawable(entry.source) if from_file else tr("Evening"))
         count = tr.plural("{count} dance", "{count} dances", len(self.lines))
         named = [drawable(entry.source)] if from_file and entry.name else []
-        self.head.facts = "  ·  ".join([*named, when(entry.started, tr), clock(entry.duration), count])
+        facts = [when(entry.started, tr), clock(entry.duration), count]
+        self.head.facts = BEFORE_A_BREAK.join([*named, *map(together, facts)])
         self.head.has_audio = history.audio_path(entry.id) is not None
         self.dances = [self.app.look.dance_name(line.result) for line in self.lines]
         kinds = ["head"] + ["line"] * len(self.lines)

@@ -31,6 +31,7 @@ DATE = mark("{year}-{month:02}-{day:02} {time}")
 PAGE = 48  # rows that are read at a time
 SEARCH_DELAY = 0.25  # s after the last letter
 BETWEEN = "  ·  "  # facts
+BEFORE_A_BREAK = "\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·  "  # between facts of several lines
 
 
 def when(started: datetime, tr: Translator) -> str:
@@ -42,13 +43,19 @@ def when(started: datetime, tr: Translator) -> str:
     return tr(DATE, year=local.year, month=local.month, day=local.day, time=time)
 
 
+def together(text: str) -> str:
+    """A fact that no line break parts."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def aside_label(name: str, tr: Translator) -> str:
     """What a file that was put aside is called: why, and when."""
     word, _, stamp = name.removesuffix(".sqlite").partition(".")[2].partition("-")
     try:
-        time = when(datetime.strptime(stamp[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC), tr)
+        at = datetime.strptime(stamp[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
     except ValueError:
         return name
+    time = together(when(at, tr))
     if word == "newer":
         return tr("History of a newer app, {time}", time=time)
     return tr("Damaged history, {time}", time=time)

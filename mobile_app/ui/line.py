@@ -9,7 +9,7 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Obj
 from mobile_app.core.history import MICROPHONE
 from mobile_app.ui import drawings  # noqa: F401  (line.kv uses its widgets)
 from mobile_app.ui.glyphs import drawable
-from mobile_app.ui.history import when
+from mobile_app.ui.history import BEFORE_A_BREAK, together, when
 from mobile_app.ui.host import host
 from mobile_app.ui.session_screen import SessionScreen
 from mobile_app.ui.sound import Player
@@ -89,13 +89,12 @@ class LineScreen(SessionScreen):
         self.can_confirm = line.dance is not None and line.truth is None
         self.known = line.result in DANCES
         facts = [when(line.at, tr), clock(line.end - line.start)]
-        if self.alone:
-            named = [drawable(entry.name) if entry.name else "", drawable(entry.source) if from_file else ""]
-            facts = [text for text in named if text] + facts
         facts.append(tr("from a file") if from_file else tr("microphone"))
         if line.tempo_mpm:
             facts.append(tr("{tempo} bars a minute", tempo=round(line.tempo_mpm)))
-        self.facts = "  ·  ".join(facts)
+        # A file's name is often too long for the title.
+        named = [drawable(entry.source)] if self.alone and from_file else []
+        self.facts = BEFORE_A_BREAK.join([*named, *map(together, facts)])
         self.ids.ranking.show(line.scores)
         self.sound = self.app.history.sound_of(line.id)
         self.has_audio = self.sound is not None

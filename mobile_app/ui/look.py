@@ -1,5 +1,7 @@
 """How the app looks and what it is called there: theme, words, the dances' names and colours."""
 
+import gc
+
 from kivy.event import EventDispatcher
 from kivy.properties import DictProperty, ObjectProperty
 
@@ -14,6 +16,15 @@ from runtime.dances import DANCES, OTHER, dance
 MOST_NAMES = 2  # of dances, where a choice of them is told in words
 NO_DANCE = "#8a7f85"
 NONE_OF_THESE = mark("None of these")
+
+
+def clear_away() -> None:
+    """Let go of widgets that are no longer used, before what all of them show changes.
+
+    Closed sheets and cards that were made anew follow theme and words until Python's collector comes. Were it
+    to come in the middle of such a rule, Kivy would write to a widget that is gone, and the app would end.
+    """
+    gc.collect()
 
 
 class Look(EventDispatcher):
@@ -42,12 +53,15 @@ class Look(EventDispatcher):
 
     def apply(self, settings: Preferences) -> bool:
         """Take over colours and type sizes; True where it turned from light to dark or back."""
-        before = self.theme.dark
-        self.theme.apply(dark=self._dark(settings), scale=TEXT_SCALE[settings.text_size])
-        return bool(before != self.theme.dark)
+        before, dark, scale = self.theme.dark, self._dark(settings), TEXT_SCALE[settings.text_size]
+        if (dark, scale) != (before, self.theme.scale):
+            clear_away()
+            self.theme.apply(dark=dark, scale=scale)
+        return bool(before != dark)
 
     def translate(self, settings: Preferences) -> None:
         """Take over the language."""
+        clear_away()
         system = supported(self._system.language())
         self.tr = Translator(system if settings.language == "system" else settings.language)
         names = {key: self.tr(facts.name) for key, facts in DANCES.items()}

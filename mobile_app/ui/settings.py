@@ -142,6 +142,9 @@ class SettingsScreen(Screen):
         """What is counted, and how late it is heard."""
         tr = self.app.tr
         self.delay = Note(text=self.count_delay())
+        set_back = self._button(tr("Set back"), "back", lambda: self.app.change_settings(count_delay=0))
+        [self.set_back] = set_back.children
+        self.set_back.shown = self.app.settings.count_delay != 0
         self._card(
             tr("The count"),
             self._switch(
@@ -153,7 +156,7 @@ class SettingsScreen(Screen):
             self._switch("still", tr("Keep the screen calm"), tr("Nothing lights up, nothing moves")),
             self.delay,
             self._button(tr("Tap along"), "note", self.tap_along),
-            self._button(tr("Set back"), "back", lambda: self.app.change_settings(count_delay=0)),
+            set_back,
         )
 
     def _teaching_card(self) -> None:
@@ -250,12 +253,13 @@ class SettingsScreen(Screen):
     def count_delay(self) -> str:
         """How early the count is shown, and how that is set."""
         tr, delay = self.app.tr, self.app.settings.count_delay
-        told = (
-            tr("The count is shown {ms} ms late.", ms=-delay)
-            if delay < 0
-            else tr("The count is shown {ms} ms early: microphone and screen need their time.", ms=delay)
-        )
-        return str(told + " " + tr("If it misses the beat, tap along while music plays."))
+        told = [tr("If it misses the beat, tap along while music plays.")]
+        if delay < 0:
+            told.insert(0, tr("The count is shown {ms} ms late.", ms=-delay))
+        elif delay:
+            text = tr("The count is shown {ms} ms early: microphone and screen need their time.", ms=delay)
+            told.insert(0, text)
+        return " ".join(told)
 
     def tap_along(self) -> None:
         """Compare taps with the count."""
@@ -303,6 +307,7 @@ class SettingsScreen(Screen):
             row.active = getattr(self.app.settings, name)
         self.danced.text = self.app.shown.danced
         self.delay.text = self.count_delay()
+        self.set_back.shown = self.app.settings.count_delay != 0
 
     def ask_forget(self) -> None:
         """Ask, then delete the whole history."""

@@ -15,6 +15,7 @@ from runtime.dances import OTHER, dance
 TOUCH_TARGET = 48  # dp, the least width and height of whatever can be tapped
 WIDE = 600  # dp: from this width on, bottom bar becomes side rail and screens get two columns
 READABLE = 680  # dp: lists and texts grow no wider
+LEAST_ANSWER = 26  # sp of a dance's name beside another, however small the type is
 SHEET_HEIGHT = 0.92  # of the window's height, at most
 
 
@@ -140,11 +141,12 @@ class Theme(EventDispatcher):
 
     def __init__(self, *, dark: bool = False, scale: float = 1.0) -> None:
         super().__init__()
+        self.scale = scale
         self.apply(dark=dark, scale=scale)
 
     def apply(self, *, dark: bool, scale: float) -> None:
         """Change the palette, and the type sizes by a factor."""
-        self.dark = dark
+        self.dark, self.scale = dark, scale
         palette = DARK if dark else LIGHT
         for field in fields(palette):
             setattr(self, field.name, getattr(palette, field.name))

@@ -13,6 +13,7 @@ from kivy.lang import Builder
 from kivy.properties import (
     BooleanProperty,
     ColorProperty,
+    ListProperty,
     NumericProperty,
     ObjectProperty,
     OptionProperty,
@@ -377,7 +378,31 @@ class ButtonPair(BoxLayout):
 
 
 class LineInput(TextInput):
-    """One line of text."""
+    """One line of text.
+
+    Attributes
+    ----------
+    hints : sequence of str
+        Of these, the longest first, `hint_text` is the first that fits; the last where none does.
+    """
+
+    hints = ListProperty()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        hint = Clock.create_trigger(self.hint, -1)
+        for name in ("hints", "width", "font_size"):
+            self.fbind(name, hint)
+        hint()
+
+    def hint(self, *_: object) -> None:
+        """Choose the hint."""
+        measure = CoreLabel(font_size=self.font_size)
+        room = self.width - self.padding[0] - self.padding[2]
+        for text in self.hints:
+            self.hint_text = text
+            if measure.get_extents(text)[0] <= room:
+                break
 
 
 class Sheet(ModalView):
@@ -437,7 +462,7 @@ class TextSheet(Sheet):
     def __init__(self, text: str, hint: str, on_done: Callable[[str], None], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._on_done = on_done
-        self.input = LineInput(text=text, hint_text=hint)
+        self.input = LineInput(text=text, hints=(hint, ""))
         self.input.bind(on_text_validate=lambda _: self.done())
         self.add(self.input)
         self.add_buttons(

@@ -147,9 +147,12 @@ def defects() -> Iterator[str]:
         yield from _of_label(label)
     for view in widgets:
         if isinstance(view, CountView):
+            scale = view.scale(view.fields())
+            if scale < SHRUNKEN - 0.001:
+                yield f"a count is drawn at {scale:.2f} of its size"
             for text, _, width, _ in view.fields():
-                if view._texture(text).width > width + SLACK:
-                    yield f"{text!r} of a count is {view._texture(text).width} px wide in {width:.0f}"
+                if (wide := scale * view._texture(text).width) > width + SLACK:
+                    yield f"{text!r} of a count is {wide:.0f} px wide in {width:.0f}"
             if view._texture("X").height > view.height + SLACK:
                 yield f"a count is {view._texture('X').height} px high in {view.height:.0f}"
     solid: list[tuple[Widget, Box]] = [(label, drawn(label)) for label in labels]

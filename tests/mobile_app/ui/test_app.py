@@ -1,5 +1,6 @@
 """The app itself, drawn without a screen: taps, what can then be read, sizes and contrasts."""
 
+import gc
 import json
 import os
 import sqlite3
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kivy.core.text import Label as CoreLabel
 from kivy.core.window import Window
 from kivy.metrics import dp
 from kivy.uix.label import Label
@@ -19,10 +21,13 @@ from mobile_app.core.buzz import PATTERNS
 from mobile_app.core.history import Draft
 from mobile_app.core.interfaces import Permission
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
+from mobile_app.core.settings import CHOICES
 from mobile_app.core.timeline import Timeline
+from mobile_app.core.translations import LANGUAGES
 from mobile_app.devices.file_source import FileSource
 from mobile_app.ui import theme
 from mobile_app.ui.app import SCREENS
+from mobile_app.ui.danced import DancedSheet
 from mobile_app.ui.drawings import MAX_COLUMNS, CountView, TimelineView
 from mobile_app.ui.files import FileRow
 from mobile_app.ui.glyphs import drawable
@@ -31,7 +36,9 @@ from mobile_app.ui.listen import TapSheet, TempoBox
 from mobile_app.ui.widgets import (
     Bar,
     ChoiceChip,
+    ConfirmSheet,
     DanceRow,
+    FitLabel,
     IconButton,
     LineInput,
     NavItem,
@@ -45,6 +52,7 @@ from runtime.colour import contrast, ink_on
 from runtime.dances import DANCE_KEYS, DANCES, OTHER, TEN
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource
+from tests.mobile_app.core.test_history import draft
 from tests.mobile_app.hand import SIZES, Hand
 
 # The way of a beginner
@@ -666,3 +674,87 @@ def test_keys(hand: Hand, tone: ToneMaker) -> None:
     assert hand.app.shown.mode == "running"
     hand.app.keyboard.on_key(None, 32)
     assert not hand.app.keyboard.on_key(None, 27)
+
+
+def test_hints_are_never_cut(hand: Hand) -> None:
+    """The longest that fits, in every language and size."""
+    hand.app.go("history")
+    [search] = hand.widgets(LineInput) or [hand.app.screen("history").ids.search]
+    for language, text_size in product(LANGUAGES, CHOICES["text_size"]):
+        hand.app.change_settings(language=language, text_size=text_size)
+        for size in ((320, 568), (411, 866), (1280, 800)):
+            hand.resize(*size)
+            room = search.width - search.padding[0] - search.padding[2]
+            assert search.hint_text
+            assert CoreLabel(font_size=search.font_size).get_extents(search.hint_text)[0] <= room
+    assert search.hint_text == "Buscar: nombre, archivo, baile"
+
+
+def test_closed_sheets_do_not_end_the_app_when_colours_and_words_change(
+    hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's collector comes in the middle of a rule of Kivy's, whose widget it takes."""
+
+    gone: set[int] = set()
+
+    def evaluated(code: object, names: dict[str, object]) -> object:
+        if names["self"].uid in gone:
+            gc.collect()
+        return eval(code, names)
+
+    gc.disable()  # or it might come earlier
+    try:
+        for change in ({"theme": "dark"}, {"language": "de"}, {"text_size": "huge"}):
+            hand.app.screen("settings").ask_forget()
+            hand.frames(3)
+            [sheet] = [widget for widget in Window.children if isinstance(widget, ConfirmSheet)]
+            gone |= {widget.uid for widget in sheet.walk()}
+            sheet.dismiss(animation=False)
+            del sheet
+            hand.frames(3)
+            with monkeypatch.context() as patched:
+                patched.setattr("kivy.lang.builder.eval", evaluated, raising=False)
+                hand.app.change_settings(**change)
+    finally:
+        gc.enable()
+
+
+def test_facts_are_not_parted_and_nothing_is_said_twice(hand: Hand) -> None:
+    entry = draft(source="a song.ogg")
+    hand.app.history.save(entry)
+    hand.app.history.rename(entry.id, "Ball")
+    hand.app.show_line(hand.app.history.lines(entry.id)[0].id)
+    screen = hand.app.screen("line")
+    assert screen.title == "Ball"
+    facts = screen.facts.split("  ")
+    assert facts[0] == "a song.ogg\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}·"  # the dot ends a line, if any
+    assert not any(" " in fact for fact in facts[1:])
+    assert "bars\N{NO-BREAK SPACE}a\N{NO-BREAK SPACE}minute" in facts[-1]
+
+
+def test_words_that_wrap_are_as_high_as_their_lines_after_the_type_has_changed(hand: Hand) -> None:
+    """'compases' fills its column in large type already: in huge type its words are drawn as before."""
+    hand.app.change_settings(language="es", text_size="large")
+    hand.resize(320, 533)
+    hand.app.show_dance("jive")
+    hand.frames(6)
+    hand.app.change_settings(text_size="huge")
+    hand.frames(6)
+    [label] = hand.widgets(FitLabel, text="compases por minuto")
+    assert label.height == label.texture_size[1]
+
+
+def test_the_sheet_of_what_is_danced_is_no_higher_than_what_it_holds(hand: Hand) -> None:
+    for size in ((320, 568), (800, 1280)):
+        hand.resize(*size)
+        hand.app.ask_danced()
+        hand.frames(6)
+        [sheet] = hand.widgets(DancedSheet)
+        done = hand.find(kind=TextButton, text="Done")
+        top = done.to_window(done.x, done.top)[1]
+        assert sheet.height <= 0.92 * size[1] + 1
+        last = sheet.rows[-1]
+        gap = last.to_window(last.x, last.y)[1] - top
+        assert gap < dp(40)  # below it there is more, or the button comes at once
+        sheet.dismiss(animation=False)
+        hand.frames(3)

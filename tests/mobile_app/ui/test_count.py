@@ -118,11 +118,24 @@ def test_words_that_do_not_fit_are_initials(hand: Hand) -> None:
     assert sum(width for _, _, width, _ in narrow.fields()) == pytest.approx(280 - 12)
 
 
+def test_words_of_a_count_have_room_around_them(hand: Hand) -> None:
+    """A little smaller rather than from edge to edge; never much smaller."""
+    view = CountView(height=48, font_size=19, count=(("langsam", 2), ("schnell", 1), ("schnell", 1)))
+    for width in range(150, 700, 5):
+        view.width = width
+        fields = view.fields()
+        scale = view.scale(fields)
+        assert scale >= 0.8
+        for text, _, wide, _ in fields:
+            assert scale * view._texture(text).width <= wide - (10 if len(text) > 1 else 4) + 0.01
+        assert (fields[0][0] == "L") == (width < 255)
+
+
 def test_taps_put_the_count_right(samba: Hand) -> None:
     hand = np.random.default_rng(1)
     samba.app.go("settings")
     samba.frames(3)
-    assert samba.reads("0 ms early")
+    assert samba.reads("If it misses the beat, tap along while music plays.")
     samba.find(kind=TextButton, text="Tap along").dispatch("on_release")
     samba.frames(3)
     [sheet] = samba.widgets(TapSheet)
@@ -227,3 +240,26 @@ def test_learnt_from_so_many_corrections_and_used_from_then_on(tmp_path: Path, t
     (tmp_path / "other" / "data" / "taught" / "club.whichdance").write_text("{}")
     assert "club" in other.app.screen("settings").model_names().values()
     other.close()
+
+
+@pytest.mark.parametrize("text_size", ["normal", "huge"])
+def test_words_that_come_stand_in_the_middle(samba: Hand, text_size: str) -> None:
+    samba.app.change_settings(text_size=text_size)
+    pulse(samba, 1)
+    row(samba)._count = Count()
+    pulse(samba, None)  # numbers give way to words
+    words = row(samba).ids.words
+    assert words.text == "Tap here on the one"
+    assert words.center == pytest.approx(row(samba).center, abs=1)
+
+
+def test_of_no_delay_nothing_is_said(hand: Hand) -> None:
+    hand.app.go("settings")
+    settings = hand.app.screen("settings")
+    assert "0 ms" not in settings.delay.text
+    assert not settings.set_back.shown
+    hand.app.change_settings(count_delay=-80)
+    assert settings.delay.text.startswith("The count is shown 80 ms late.")
+    assert settings.set_back.shown
+    hand.app.change_settings(count_delay=125)
+    assert settings.delay.text.startswith("The count is shown 125 ms early")
