@@ -20,6 +20,7 @@ from mobile_app.ui.widgets import Touchable
 Builder.load_file(str(Path(__file__).with_name("counting.kv")))
 
 FRAME = 1 / 60  # s
+STALL = 3 * FRAME  # s: a frame that took longer tells how busy the device was, not how late its screen is
 LATEST_TOUCH = 0.5  # s that a touch may have been on its way; a key has none
 LIT = 0.35  # of a beat that it is lit where it has no number
 UNNUMBERED = (("", 1.0),)  # a field for whatever beat it is
@@ -52,21 +53,29 @@ class CountRow(Touchable, BoxLayout):
         self._session: Session | None = None
         self._told = False  # by the user, in this session
         self._beat: int | None = None
-        self._drawn: Pulse | None = None  # that the next frame shows for the first time
+        self._drawn: tuple[Pulse, float] | None = None  # that the next frame shows first, and since when
         self.seen: Pulse | None = None  # the last one, at the time at which the screen had it
         Clock.schedule_interval(self.tick, FRAME)
         Window.bind(on_flip=self._flip)
 
     def _flip(self, *_: object) -> None:
         if self._drawn is not None:
-            self.seen, self._drawn = replace(self._drawn, time=time.monotonic()), None
+            (pulse, drawn), self._drawn, now = self._drawn, None, time.monotonic()
+            if now - drawn < STALL:
+                self.seen = replace(pulse, time=now)
 
     def on_crowded(self, _: object, crowded: bool) -> None:
         """Make room at once."""
         self.shown = self.shown and not crowded
 
-    def tick(self, _: float) -> None:
-        """Show this moment; half a frame ahead, since what is drawn now is seen until the next."""
+    def tick(self, passed: float) -> None:
+        """Show this moment; half a frame ahead, since what is drawn now is seen until the next.
+
+        Parameters
+        ----------
+        passed : float
+            s since the frame before.
+        """
         app = host()
         session = app.listening.session
         if session is not self._session:
@@ -86,7 +95,8 @@ class CountRow(Touchable, BoxLayout):
         moment = self._count.at(now)
         self._show(moment, snapshot.answer.dance)
         if moment and moment.beat != self._beat and snapshot.pulse:
-            self._beat, self._drawn = moment.beat, snapshot.pulse
+            self._beat = moment.beat
+            self._drawn = (snapshot.pulse, now) if passed < STALL else None
 
     def _show(self, moment: Moment | None, key: str | None) -> None:
         app = host()

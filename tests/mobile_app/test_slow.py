@@ -217,35 +217,36 @@ def test_the_count_is_on_the_beat_through_a_virtual_microphone(
             sheet.dismiss(animation=False)
             settled = time.monotonic() + 1.5
             driver.until(lambda: time.monotonic() >= settled, pause=SCREEN)
-            shown: list[
-                tuple[float, float, int]
-            ] = []  # when the last frame and this one were there; the field
-            before, last, end = row.active, time.monotonic(), time.monotonic() + 20
-            while time.monotonic() < end:
+            frames: list[tuple[float, float, int]] = []  # from when to when one was made; the field it shows
+            end = time.monotonic() + 20
+            while (start := time.monotonic()) < end:
                 EventLoop.idle()
-                now = time.monotonic()
-                if row.words or row.active != before:
-                    before = -1 if row.words else row.active
-                    if before >= 0:
-                        shown.append((last, now, before))
-                last = now
+                frames.append((start, time.monotonic(), -1 if row.words else row.active))
                 time.sleep(SCREEN)
+            skipped = app.listening.session.snapshot.skipped if app.listening.session else 0
             player.terminate()
     finally:
         observer.close()
         driver.tap(driver.find(kind=RoundButton))
         driver.close()
-    places = [int(np.abs(beats + began - at).argmin()) for _, at, _ in shown]
-    apart = np.array([at - began - beats[k] for (_, at, _), k in zip(shown, places, strict=True)])
-    # What a frame took longer than a screen's is the busy machine's, not the count's.
-    stalls = np.array([max(0.0, at - last - 1 / 60) for last, at, _ in shown])
-    percentiles = np.percentile(apart, [0, 10, 50, 90, 100]).round(3)
+    if skipped:
+        pytest.skip(f"this machine has no time for the app now: {skipped} segment(s) were not listened to")
+    # A machine that is busy makes fewer frames. Each is to show what is due at some moment within 50 ms of
+    # the time that it took, so what waits longer than that for the processor can't be wrong on that account.
+    due = beats + began
+    wrong = []
+    for start, done, field in frames:
+        first, last = np.searchsorted(due, [start - 0.050, done + 0.050], side="right") - 1
+        if field >= 0 and field not in {int(beat) % 3 for beat in range(first, last + 1)}:
+            wrong.append((round(start - due[first], 3), field, int(first) % 3))
+    counted = [int(np.searchsorted(due, start, side="right")) for start, _, field in frames if field >= 0]
+    longest = max(done - start for start, done, _ in frames)
     print(
-        f"delay {app.settings.count_delay} ms; apart {percentiles} s; slowest frame {stalls.max():.3f} s more"
+        f"delay {app.settings.count_delay} ms; {len(frames)} frames, {len(set(counted))} beats counted, "
+        f"{len(wrong)} wrong; longest frame {longest:.3f} s"
     )
-    assert len(shown) >= 20
-    assert ((apart >= -0.050) & (apart - stalls <= 0.050)).all(), apart.round(3)
-    assert [field for _, _, field in shown] == [place % 3 for place in places]
+    assert len(set(counted)) >= 20
+    assert not wrong
 
 
 @pytest.mark.timeout(1500)

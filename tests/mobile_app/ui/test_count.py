@@ -263,3 +263,21 @@ def test_of_no_delay_nothing_is_said(hand: Hand) -> None:
     assert settings.set_back.shown
     hand.app.change_settings(count_delay=125)
     assert settings.delay.text.startswith("The count is shown 125 ms early")
+
+
+def test_a_frame_that_stalls_tells_no_delay(samba: Hand) -> None:
+    """What waits for the processor is late by accident: taps are compared with what came in time."""
+    pulse(samba, 1)
+    counting = row(samba)
+    before = counting.seen
+    for passed, told in ((0.4, False), (1 / 60, True)):
+        counting._beat = None  # the next frame shows another
+        counting.tick(passed)
+        counting._flip()
+        assert (counting.seen is not before) == told
+    before = counting.seen
+    counting._beat = None
+    counting.tick(1 / 60)
+    time.sleep(0.1)  # the drawing itself
+    counting._flip()
+    assert counting.seen is before
