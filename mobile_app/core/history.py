@@ -35,6 +35,7 @@ from mobile_app.core.records import (
     as_entry,
     as_line,
     clean_name,
+    song_of,
 )
 from mobile_app.core.search import Query, condition
 from mobile_app.core.storage import FolderLock, Reserve, remove
@@ -465,6 +466,13 @@ class History:
     def entries(self) -> list[Entry]:
         """All sessions, the newest first."""
         return [as_entry(row) for row in self._read("SELECT * FROM session ORDER BY started DESC, id DESC")]
+
+    def songs_of(self, uids: Collection[str]) -> set[str]:
+        """What the songs of some sessions are called (`song_of`)."""
+        sql = f"SELECT id, uid FROM session WHERE uid IN ({', '.join('?' * len(uids))})"
+        return {
+            song_of(row["uid"], line) for row in self._read(sql, [*uids]) for line in self.lines(row["id"])
+        }
 
     def corrected(self) -> list[Line]:
         """Lines of which the user has said what they were, the newest first."""

@@ -296,8 +296,14 @@ class Listener:
         self._teach()
         self.tell(lines=tuple(self.draft.kept()), problem=self._save())
 
-    def _teach(self) -> None:
-        """Remember what the songs are like; learn what the user has said of them."""
+    def _teach(self, *, over: bool = False) -> None:
+        """Remember what the songs are like; learn what the user has said of them.
+
+        Parameters
+        ----------
+        over : bool
+            Whether the last song is over, too.
+        """
         if self._teacher is None or self._memory is None:
             return
         for line in self.draft.kept()[-2:]:  # those before are remembered
@@ -307,6 +313,8 @@ class Listener:
             new = line.truth and self._taught.get(line.start) != line.truth
             if new and self._teacher.correct(song_of(self.draft.uid, line), line.truth):
                 self._taught[line.start] = line.truth or ""
+        ended = self.draft.kept() if over else self.draft.kept()[:-1]
+        self._teacher.keep([song_of(self.draft.uid, line) for line in ended if not line.truth])
 
     def _follow_beats(self, feed: Feed) -> None:
         if self._beating is None:
@@ -335,6 +343,7 @@ class Listener:
             return
         self._set_list.finish()
         self._hear_truth()
+        self._teach(over=True)
         self.draft.lines = list(self._set_list.lines)
         problem = self._save()
         if problem:

@@ -1,23 +1,22 @@
 """What the user's corrections teach: kept while the app listens, learnt from when the evening is over.
 
-Of each song a few segments of mel spectrogram stay in memory as long as the app runs; what the user says of
-a song puts those of it on the device. The head that is fitted to them is used from the next session on.
+Of each song a few segments of mel spectrogram are remembered (`heard`); what the user says of a song makes a
+correction of them. The head that is fitted to them is used from the next session on.
 """
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
+from mobile_app.core.heard import HeardSongs
 from runtime import Model, WhichdanceError
 from runtime.codec import Codes
 from runtime.corrections import Correction, Corrections
 from runtime.taught import SUFFIX, Taught
 
 log = logging.getLogger(__name__)
-
-MOST_SONGS = 100  # whose segments stay in memory: 20 MB
 
 
 class Teacher:
@@ -35,7 +34,7 @@ class Teacher:
         self.corrections = Corrections(folder / "corrections")
         self._files = folder / "taught"
         self._lock = threading.RLock()
-        self._heard: dict[str, Codes] = {}  # segments by song, the oldest first
+        self._heard = HeardSongs(folder / "heard")
         self._names: dict[str, list[str]] = {}  # of the corrections' files, by song
         self._known = False  # whether these are all
         self._learning: threading.Thread | None = None
@@ -47,10 +46,27 @@ class Teacher:
         """Remember what a song is like, should somebody correct what was said of it."""
         if len(segments):
             with self._lock:
-                self._heard.pop(song, None)
-                self._heard[song] = segments
-                while len(self._heard) > MOST_SONGS:
-                    del self._heard[next(iter(self._heard))]
+                self._heard.hear(song, segments)
+
+    def keep(self, songs: Collection[str]) -> None:
+        """Songs are over that somebody may correct the day after."""
+        with self._lock:
+            self._heard.keep([song for song in songs if song not in self._names])
+
+    @property
+    def sessions(self) -> set[str]:
+        """`uid` of each session of whose songs something is kept until they are corrected."""
+        return self._heard.sessions
+
+    def keep_only(self, songs: Collection[str]) -> None:
+        """The user has deleted others."""
+        with self._lock:
+            self._heard.only(songs)
+
+    def forget_heard(self) -> None:
+        """Nothing is kept of songs that were not corrected."""
+        with self._lock:
+            self._heard.forget()
 
     def correct(self, song: str, dance: str | None) -> bool:
         """The user says what a song is, or takes that back (None).
@@ -71,6 +87,8 @@ class Teacher:
                 for each in before:
                     self.corrections.remove(each.name)
                     self._names[song].remove(each.name)
+                if dance is not None:
+                    self._heard.drop(song)
             except (OSError, WhichdanceError) as error:
                 log.error("nothing can be learnt from this correction: %s", error)
                 return False
@@ -152,6 +170,7 @@ class Teacher:
         """Corrections, and what was learnt from them, are gone."""
         with self._lock:
             self.corrections.forget()
+            self._heard.forget()
             self._names.clear()
             self._due = False
 

@@ -384,6 +384,8 @@ class WhichDanceApp(App):
             log.warning("the history was not changed: %s", error)
             self.toast(self.tr(error.problem.of_a_change.sentence))
             return False
+        if sessions := self.teacher.sessions:
+            self.teacher.keep_only(self.history.songs_of(sessions))
         if self.screens.has_screen("history"):
             self.screen("history").changed(session)
         for name in ("evening", "line", "listen"):
@@ -556,6 +558,8 @@ class WhichDanceApp(App):
             log.error("settings not saved: %s", error)
             self.toast(self.tr("The storage is full: the setting holds only until the app is closed."))
         self._apply_look()
+        if before.learn and not self.settings.learn:
+            self.teacher.forget_heard()
         if before.language != self.settings.language:
             self.look.translate(self.settings)
             self._take_words()

@@ -162,7 +162,7 @@ class SettingsScreen(Screen):
     def _teaching_card(self) -> None:
         """What corrections have taught, to give to others, to take from them, and to forget."""
         tr, teacher = self.app.tr, self.app.teacher
-        detail = tr("A few snapshots of the spectrum are kept with each, never the sound.")
+        detail = tr("A few snapshots of the spectrum are kept of each song, never the sound.")
         rows: list[Any] = [
             self._switch("learn", tr("Learn from corrections"), detail),
             Note(text=self.what_was_learnt()),

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobile_app.core.heard import ON_DEVICE
 from mobile_app.core.history import History
 from mobile_app.core.listener import Options
 from mobile_app.core.records import song_of
@@ -84,6 +85,70 @@ def test_corrections_are_learnt_from_used_given_and_forgotten(
     assert teacher.model(shipped) is shipped
     with pytest.raises(WhichdanceError):
         teacher.give_away(tmp_path / "nothing.whichdance")
+
+
+SESSION = "0123456789abcdef"
+
+
+def test_songs_of_last_evening_teach_after_a_restart(teacher: Teacher, tmp_path: Path) -> None:
+    songs = [f"{SESSION}-{200 * number}.0" for number in range(3)]
+    for number, song in enumerate(songs):
+        teacher.hear(song, segments(number))
+    teacher.keep(songs[:2])
+    later = Teacher(tmp_path)
+    assert later.sessions == {SESSION}
+    assert not later.correct(songs[2], "samba")  # was not over when the app was killed
+    assert later.correct(songs[0], "samba")
+    [made] = later.corrections
+    np.testing.assert_array_equal(made.segments, segments(0))
+    assert [path.stem for path in (tmp_path / "heard").iterdir()] == [songs[1]]
+    assert Teacher(tmp_path).correct(songs[0], "rumba")  # that is kept with the correction
+    later.forget()
+    assert not list((tmp_path / "heard").iterdir())
+
+
+def test_what_is_kept_for_the_day_after_is_bounded(
+    teacher: Teacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = segments(1)
+    songs = [f"{SESSION}-{200 * number}.0" for number in range(60)]
+    for number, song in enumerate(songs):
+        teacher.hear(song, made)
+        teacher.keep([song])
+        os.utime(tmp_path / "heard" / f"{song}.npz", (number, number))
+    files = list((tmp_path / "heard").iterdir())
+    assert {path.stem for path in files} == set(songs[-ON_DEVICE:])
+    assert sum(path.stat().st_size for path in files) < 9_000_000
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+    teacher.keep_only(songs[-2:])
+    assert {path.stem for path in (tmp_path / "heard").iterdir()} == set(songs[-2:])
+    for strange in ("../../escaped", f"{SESSION}-../x", "", "a" * 300):  # of a backup that somebody made
+        teacher.hear(strange, made)
+        teacher.keep([strange])
+        assert not Teacher(tmp_path).correct(strange, "samba")
+    assert not list(tmp_path.parent.glob("escaped*"))
+    monkeypatch.setattr("mobile_app.core.heard.free_bytes", lambda _: 24_100_000)
+    teacher.keep(songs)  # the rest is the set list's
+    assert len(list((tmp_path / "heard").iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 60_000, b"PK\x03\x04 half"])
+def test_damage_to_what_was_heard_costs_that_lesson(
+    teacher: Teacher, tmp_path: Path, damage: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = f"{SESSION}-0.0"
+    teacher.hear(song, segments(1))
+    teacher.keep([song])
+    (tmp_path / "heard" / f"{song}.npz").write_bytes(damage)
+    assert not Teacher(tmp_path).correct(song, "samba")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("numpy.savez", full)
+    teacher.hear(f"{SESSION}-9.0", segments(1))
+    teacher.keep([f"{SESSION}-9.0"])
+    assert len(list((tmp_path / "heard").iterdir())) == 1
 
 
 def test_few_corrections_change_nothing(teacher: Teacher, shipped: Model) -> None:
@@ -239,6 +304,29 @@ def test_what_the_user_says_while_it_plays_is_kept(
     tango = history.lines(entry.id)[1]
     assert teacher.correct(song_of(entry.uid, tango), "tango")  # on the history's page, afterwards
     assert sorted(each.dance for each in teacher.corrections) == ["rumba", "tango"]
+
+
+def test_every_song_of_a_session_teaches_after_a_restart(
+    history: History, screen: Screen, model: Model, tone: ToneMaker, teacher: Teacher, tmp_path: Path
+) -> None:
+    source = HandSource()
+    session = Session(
+        lambda: source, lambda: model, history, Options(stride=43),
+        post=screen.post, on_change=screen.changed, teacher=teacher,
+    )  # fmt: skip
+    session.start()
+    for key in ("samba", "tango"):
+        source.hear(tone(key, 20.0))
+    screen.until(lambda: session.snapshot.elapsed > 39.8)
+    session.stop()
+    [entry] = history.entries()
+    lines = history.lines(entry.id)
+    assert len(lines) == 2
+    assert history.songs_of({entry.uid}) == {song_of(entry.uid, line) for line in lines}
+    later = Teacher(tmp_path)
+    for line in lines:
+        assert later.correct(song_of(entry.uid, line), "rumba")
+    assert len(later.corrections) == 2
 
 
 def test_without_a_teacher_nothing_is_kept(

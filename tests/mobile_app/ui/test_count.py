@@ -203,6 +203,30 @@ def test_who_does_not_want_it_keeps_nothing(samba: Hand, tone: ToneMaker) -> Non
     assert len(samba.app.teacher.corrections) == 0
 
 
+def test_songs_of_last_evening_teach_the_day_after_until_they_are_deleted(
+    tmp_path: Path, model: Model, tone: ToneMaker
+) -> None:
+    hand = Hand(tmp_path, model)
+    for key in ("samba", "jive"):
+        hand.recognise(tone(key, 12.0))
+    hand.close()
+    hand = Hand(tmp_path, model)  # the day after
+    app, kept = hand.app, tmp_path / "data" / "heard"
+    newest, oldest = app.history.entries()
+    assert len(list(kept.iterdir())) == 2
+    app.correct(app.history.lines(newest.id)[0].id, "rumba")
+    assert [each.dance for each in app.teacher.corrections] == ["rumba"]
+    assert len(list(kept.iterdir())) == 1
+    assert app.change_history(lambda: app.history.delete(oldest.id))
+    assert not list(kept.iterdir())
+    hand.recognise(tone("tango", 12.0))
+    assert len(list(kept.iterdir())) == 1
+    app.change_settings(learn=False)
+    assert not list(kept.iterdir())
+    app.teacher.wait()
+    hand.close()
+
+
 def test_learnt_from_so_many_corrections_and_used_from_then_on(tmp_path: Path, tone: ToneMaker) -> None:
     """With the shipped model, whose head can be taught; and given to another phone."""
     from tests.mobile_app.core.test_teacher import teach_it
