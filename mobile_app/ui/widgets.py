@@ -126,13 +126,20 @@ class FitLabel(Label):
     largest = NumericProperty(40)
     smallest = NumericProperty(0)
     wraps = BooleanProperty(False)
+    tall = NumericProperty(50)  # px: of one line, or of as many as there are
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        for name in ("texture_size", "largest", "wraps"):
+            self.fbind(name, self._measure)
+        self._measure()
         fit = Clock.create_trigger(self.fit, -1)
         for name in ("text", "width", "largest", "bold", "wraps"):
             self.fbind(name, fit)
         fit()
+
+    def _measure(self, *_: object) -> None:
+        self.tall = self.texture_size[1] if self.wraps else self.largest * 1.25
 
     def fit(self, *_: object) -> None:
         """Choose the size of the type."""
