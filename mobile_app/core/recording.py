@@ -99,8 +99,8 @@ class WavWriter:
                 sample_rate / self.sample_rate
             )
             samples = np.interp(wanted, np.arange(len(samples)), samples).astype(np.float32)
-        sound = np.nan_to_num(samples, nan=0.0)  # a loose contact
-        pcm = np.clip(np.round(sound * 32767), -32768, 32767).astype("<i2").tobytes()
+        sound = np.clip(np.nan_to_num(samples, nan=0.0), -1, 1)  # a loose contact; infinite, too
+        pcm = np.round(sound * 32767).astype("<i2").tobytes()
         end = HEADER.size + self.n_bytes
         try:
             self._file.seek(end)

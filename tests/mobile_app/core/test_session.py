@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from mobile_app.core.history import Draft, History
 from mobile_app.core.listener import Options
@@ -220,6 +221,34 @@ def test_sound_is_kept_only_if_wanted(
     with wave.open(str(path)) as sound:
         assert sound.getnframes() / RATE == pytest.approx(7, abs=0.1)
     assert list(history.audio_folder.iterdir()) == [path]
+
+
+def test_a_block_that_is_no_sound_is_a_gap_and_costs_no_evening(
+    history: History, screen: Screen, model: Model, tone: ToneMaker
+) -> None:
+    """Drivers give NaN and infinity; the sound that is kept stays a file that can be played."""
+    source = HandSource()
+    session = Session(
+        lambda: source, lambda: model, history, Options(stride=43, keep_audio=True),
+        post=screen.post, on_change=screen.changed,
+    )  # fmt: skip
+    session.start()
+    source.hear(tone("samba", 12.0))
+    for bad in (np.nan, np.inf, -1e30):
+        source.hear(np.full(RATE // 4, bad, np.float32))
+    source.hear(tone("samba", 12.0))
+    screen.until(lambda: session.snapshot.elapsed > 24.5)
+    session.stop()
+    assert session.snapshot.state is State.FINISHED
+    assert session.snapshot.problem is None
+    [entry] = history.entries()
+    assert {line.dance for line in history.lines(entry.id)} == {"samba"}
+    path = history.audio_path(entry.id)
+    assert path is not None
+    sound, rate = soundfile.read(path)
+    assert len(sound) / rate == pytest.approx(24.75, abs=0.2)
+    assert np.isfinite(sound).all()
+    assert np.sqrt((sound[: 11 * rate] ** 2).mean()) > 0.05
 
 
 def test_full_disk_stops_the_sound_but_not_the_result(

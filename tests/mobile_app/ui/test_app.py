@@ -33,6 +33,7 @@ from mobile_app.ui.files import FileRow
 from mobile_app.ui.glyphs import drawable
 from mobile_app.ui.history import LineRow
 from mobile_app.ui.listen import TapSheet, TempoBox
+from mobile_app.ui.shown import facts
 from mobile_app.ui.widgets import (
     Bar,
     ChoiceChip,
@@ -49,7 +50,7 @@ from mobile_app.ui.widgets import (
 )
 from runtime import Model
 from runtime.colour import contrast, ink_on
-from runtime.dances import DANCE_KEYS, DANCES, OTHER, TEN
+from runtime.dances import DANCE_KEYS, DANCES, OTHER, TEN, WDSF
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, HandSource
 from tests.mobile_app.core.test_history import draft
@@ -114,6 +115,16 @@ def test_tap_tempo_beside_the_measured_one(
     hand.hear(tone("viennese_waltz", 5.0))
     assert "Viennese Waltz" in hand.texts()
     assert "180 beats a minute  ·  60.0 bars a minute" in tap_along(4)
+
+
+def test_a_usual_tempo_beside_the_measured_one_says_where_it_is_usual(hand: Hand) -> None:
+    """'28–30 bars' beside a measured 38 looked like a mistake: party music is faster than competitions'."""
+    for known in TEN:
+        usual = f"{round(known.mpm_min)}–{round(known.mpm_max)} bars a minute in competitions"
+        assert usual in facts(known.key, hand.app.look)
+    social = [name for name, one in DANCES.items() if one.source != WDSF and one.metre and one.mpm_min]
+    assert social
+    assert all("time, usually" in facts(name, hand.app.look) for name in social)
 
 
 def test_not_sure_is_said_and_no_dance_is_named(hand: Hand) -> None:
