@@ -9,7 +9,7 @@ from kivy.uix.screenmanager import Screen
 
 import runtime
 from mobile_app.ui.host import host
-from mobile_app.ui.widgets import Card, CardTitle, Note, Words
+from mobile_app.ui.widgets import Card, CardTitle, Note, SmallPrint, Words
 from runtime import ModelError
 
 Builder.load_file(str(Path(__file__).with_name("about.kv")))
@@ -74,7 +74,7 @@ class AboutScreen(Screen):
         return [
             Words(text=f"{info.name} {info.version}  ·  {info.licence}"),
             Words(text=tr("It knows: {dances}.", dances=dances)),
-            Note(text=info.training_data),
+            SmallPrint(text=info.training_data),
         ]
 
     def _card(self, title: str, *rows: BoxLayout) -> None:

@@ -116,6 +116,10 @@ class Note(Words):
     """A text that explains, less prominent."""
 
 
+class SmallPrint(Note):
+    """A note whose words may be as long as names of files."""
+
+
 class FitLabel(Label):
     """One line, as large as `largest` allows, and smaller where it would not fit.
 
