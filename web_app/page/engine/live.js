@@ -63,7 +63,10 @@ export class LiveGuard {
     }
     let start = 0;
     let last = -1; // sample that is not zero
-    for (let i = 0; i < samples.length; i++) {
+    if (block.length <= this._least) {
+      last = samples.findLastIndex((sample) => sample !== 0); // too short to hold a gap: nothing else to look for
+    }
+    for (let i = last + 1; i < samples.length; i++) {
       if (samples[i] === 0) {
         continue;
       }

@@ -102,7 +102,7 @@ export function scoreRows(definition, prediction) {
   return ranked.slice(0, SHOWN).map(([key, score]) => {
     const dance = definition.dances[key];
     const bar = make('span', { class: 'fill' });
-    bar.style.width = `${100 * score}%`;
+    bar.style.width = `${Math.round(100 * score)}%`; // as the number beside it: drawn again when that changes
     if (dance) {
       tint(bar, dance);
     }

@@ -32,6 +32,26 @@ export function make(name, attributes = {}, ...children) {
 }
 
 /**
+ * Give an element these children; those that are as they were stay, and are not laid out again.
+ *
+ * @param {Element} place
+ * @param {Element[]} children
+ */
+export function fill(place, children) {
+  children.forEach((child, i) => {
+    const before = place.children[i];
+    if (!before) {
+      place.append(child);
+    } else if (!before.isEqualNode(child)) {
+      before.replaceWith(child);
+    }
+  });
+  while (place.children.length > children.length) {
+    place.lastElementChild?.remove();
+  }
+}
+
+/**
  * A button that does something.
  *
  * @param {string} text
@@ -64,6 +84,9 @@ export function swatch(dance) {
  * @param {import('../engine/definition.js').Dance} dance
  */
 export function tint(element, dance) {
+  if (element.style.getPropertyValue('--light') === dance.colour) {
+    return; // the same again would be styled again
+  }
   element.style.setProperty('--light', dance.colour);
   element.style.setProperty('--dark', dance.colour_on_dark);
   element.style.setProperty('--ink-light', dance.ink);

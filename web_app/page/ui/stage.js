@@ -3,7 +3,7 @@
 import { answerOf } from '../engine/answer.js';
 import { certaintyInWords, facts, inWords, names, partRows, scoreRows, summary } from './answer.js';
 import { draw, Timeline } from './chart.js';
-import { announce, get, tint } from './dom.js';
+import { announce, fill, get, tint } from './dom.js';
 import { clock, danceName, decimal, percent, tr } from './words.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
@@ -11,6 +11,7 @@ import { clock, danceName, decimal, percent, tr } from './words.js';
 /** @typedef {import('../engine/session.js').Prediction} Prediction */
 
 const SPAN = 60; // s of the drawing
+const UNDER_DOCK = 100; // px at the bottom of the screen in which nothing is seen of what is drawn
 const KEPT_SEGMENTS = 600; // of the drawing's past
 
 export class Stage {
@@ -24,13 +25,21 @@ export class Stage {
     this._started = new Date();
     this._listening = false;
     this._told = ''; // the answer that was read out last
+    this._chartSeen = false;
+    this._drawn = -1; // parts in the drawing; -1 none yet
     new ResizeObserver(() => this._draw()).observe(get('live-chart'));
+    const above = { rootMargin: `0px 0px -${UNDER_DOCK}px 0px` };
+    new IntersectionObserver((entries) => {
+      this._chartSeen = entries[entries.length - 1].isIntersecting;
+      this._draw();
+    }, above).observe(get('live-chart'));
   }
 
   clear() {
     this._prediction = null;
     this._timeline = null;
     this._told = '';
+    this._drawn = -1;
   }
 
   /**
@@ -113,8 +122,8 @@ export class Stage {
     });
     get('sureness-1').hidden = confidences.length < 2;
     write('sureness-value', confidences.map(percent).join(' · '));
-    get('scores').replaceChildren(...scoreRows(definition, prediction));
-    get('set-list').replaceChildren(...partRows(definition, prediction.parts, this._started).reverse());
+    fill(get('scores'), scoreRows(definition, prediction));
+    fill(get('set-list'), partRows(definition, prediction.parts, this._started).reverse());
     get('set-list-card').hidden = !prediction.parts.length;
     this._draw();
   }
@@ -132,9 +141,12 @@ export class Stage {
     }
   }
 
+  /** The drawing: all the time while it is in sight, else once for each part, for those who don't see. */
   _draw() {
     const definition = this._engine.definition;
-    if (definition && this._timeline && this._prediction && seen()) {
+    const count = this._prediction?.parts.length;
+    if (definition && this._timeline && this._prediction && seen() && (this._chartSeen || count !== this._drawn)) {
+      this._drawn = count ?? 0;
       const span = { span: SPAN, summary: summary(definition, this._prediction.parts.slice(-3)) };
       draw(get('live-chart'), definition, this._timeline, span);
     }
