@@ -92,6 +92,16 @@ WATCH = """
     }, 4);
     return stream;
   };
+  window.told = [];
+  const Original = Worker;
+  window.Worker = class extends Original {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener('message', ({ data: { type, beat } }) => {
+        if (type === 'beat' && beat?.position) window.told.push([beat.at, String(beat.position)]);
+      });
+    }
+  };
   addEventListener('DOMContentLoaded', () => {
     const said = document.getElementById('said');
     new MutationObserver(() => {
@@ -102,6 +112,7 @@ WATCH = """
 """
 START = 1.0  # s of near silence, then a burst, then music: so that the moment of each beat is known
 BURST = 0.05
+BREAK = 15.5  # s behind the first beat: for a second there is none
 
 
 @pytest.fixture(scope="module")
@@ -130,13 +141,12 @@ def dancing(playwright: Playwright, waltz: tuple[Path, np.ndarray]) -> Iterator[
     browser.close()
 
 
-def pulses_of(page: Page, beats: np.ndarray) -> list[tuple[int, float, str]]:
-    """Of each lit syllable: the nearest beat of the file, how much later it was, s, and what it said."""
+def beats_of(page: Page, said: list[Any], beats: np.ndarray) -> list[tuple[int, float, str]]:
+    """Of what was said when: the nearest beat of the file, how much later it was, s, and what it was."""
     heard = np.array(page.evaluate("heard"))
     burst = heard[np.argmax(heard[:, 1] > 0.8), 0] / 1000
-    pulses: list[Any] = page.evaluate("pulses")
     found = []
-    for at, text in pulses:
+    for at, text in said:
         nearest = int(np.abs(beats - (at / 1000 - burst)).argmin())
         found.append((nearest, float(at / 1000 - burst - beats[nearest]), text))
     return found
@@ -153,7 +163,7 @@ def test_the_count_is_shown_on_the_beat(
     page.evaluate("pulses.length = 0")
     page.wait_for_timeout(8000)
     expect(page.locator("#said li")).to_have_text(["1", "2", "3"])
-    pulses = pulses_of(page, waltz[1])
+    pulses = beats_of(page, page.evaluate("pulses"), waltz[1])
     assert len(pulses) >= 12
     assert np.median([abs(late) for _, late, _ in pulses]) < 0.05
     # each is said on one and the same beat of the bar
@@ -169,27 +179,31 @@ def test_the_count_is_shown_on_the_beat(
 def test_this_is_the_one_moves_the_count(
     dancing: BrowserContext, server: Server, waltz: tuple[Path, np.ndarray]
 ) -> None:
-    """A tap when something else than the one is shown: from then on that is the one."""
+    """A tap when something else than the one is shown: from then on that is the one.
+
+    Judged by the moments that beats are told for, which a busy machine only shows later, and as far as the
+    piece has a beat: at `BREAK` it pauses, and a dancer's word is known to be lost there.
+    """
     page = ready(dancing, server.url)
     page.click("#listen-button")
     expect(page.locator("#answer")).to_have_text("Viennese Waltz", timeout=2 * PATIENCE)
-    page.evaluate("""() => new Promise((resolve) => {
+    tap = page.evaluate("""() => new Promise((resolve) => {
       const said = document.getElementById('said');
       const wait = new MutationObserver(() => {
         if (said.querySelector('.now')?.textContent === '2') {
           wait.disconnect();
           document.getElementById('the-one').dispatchEvent(new Event('pointerdown'));
-          window.pulses.splice(0, window.pulses.length, [Date.now(), 'tap']);
-          resolve();
+          resolve(Date.now());
         }
       });
       wait.observe(said, { subtree: true, attributes: true, attributeFilter: ['class'] });
     })""")
     page.wait_for_timeout(7000)
-    (tapped, _, _), *pulses = pulses_of(page, waltz[1])
-    later = [(beat - tapped - int(text) + 1) % 3 == 0 for beat, _, text in pulses if beat > tapped + 6]
+    ((tapped, _, _), *told) = beats_of(page, [[tap, "tap"], *page.evaluate("told")], waltz[1])
+    pause = int(np.searchsorted(waltz[1], BREAK + waltz[1][0]))
+    later = [(beat - tapped - int(text) + 1) % 3 == 0 for beat, _, text in told if tapped + 6 < beat < pause]
     assert len(later) >= 6
-    assert np.mean(later) > 0.6  # a third by chance
+    assert np.mean(later) > 0.9  # a third by chance
 
 
 def test_no_count_where_it_is_not_wanted_or_not_seen(dancing: BrowserContext, server: Server) -> None:
