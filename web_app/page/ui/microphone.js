@@ -157,8 +157,7 @@ export class Microphone {
 
 /** @param {number} [sampleRate] Hz; the device's own if not given */
 function newContext(sampleRate) {
-  // Large buffers, and no loudspeaker where the browser can do without: the processor may sleep.
-  return new AudioContext(/** @type {AudioContextOptions} */ ({ latencyHint: 'playback', sampleRate, sinkId: { type: 'none' } }));
+  return new AudioContext({ latencyHint: 'playback', sampleRate }); // large buffers: the processor may sleep
 }
 
 /** @param {unknown} error */
