@@ -188,7 +188,8 @@ def test_unsure_shows_no_number_and_then_nothing() -> None:
         ("rumba", 4, {2: "2", 3: "3", 4: "4–1", 1: "4–1"}),
         ("slow_foxtrot", 4, {1: "slow", 2: "slow", 3: "quick", 4: "quick"}),
         ("slow_waltz", 3, {1: "1", 2: "2", 3: "3"}),
-        ("salsa", 4, {1: "1", 4: "4"}),
+        ("salsa", 4, {1: "quick", 2: "quick", 3: "slow", 4: "slow"}),
+        ("mambo", 4, {1: "1", 4: "4"}),  # has no count of its own
         (None, 3, {1: "1", 3: "3"}),
     ],
 )
