@@ -104,7 +104,12 @@ export async function goOffline(report, renewed) {
   const registering = serviceWorker.register(url, { updateViaCache: 'none' });
   if (serviceWorker.controller) {
     // All is here. An update that is on its way, or can't get on, would keep us waiting for minutes.
-    registering.then((registration) => watch(registration, renewed)).catch((error) => console.info('no update', error));
+    registering
+      .then((registration) => {
+        watch(registration, renewed);
+        return registration.update(); // WebKit does not look by itself at each visit
+      })
+      .catch((error) => console.info('no update', error));
     return true;
   }
   serviceWorker.addEventListener('message', hear);
@@ -156,6 +161,7 @@ function watch(registration, renewed) {
     }
   };
   waits();
+  registration.installing?.addEventListener('statechange', waits); // found before we could listen
   registration.addEventListener('updatefound', () =>
     registration.installing?.addEventListener('statechange', waits),
   );
