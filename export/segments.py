@@ -14,9 +14,10 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError
 from runtime.mel import FRAME_RATE, N_MELS, Float32
 from runtime.segments import windows
-from training.data.codec import ARRAYS
+from training.data.codec import ARRAYS, STORED
 from training.data.collections import dance_of
 from training.data.manifest import Recording, manifest_path, read_samples, read_selection
+from training.data.store import Store, Stored
 from training.evaluation.evaluate import array_dataset
 
 UNLABELLED = -1  # music for none of the ten dances, or no music at all
@@ -108,7 +109,22 @@ Recordings = list[tuple[str, Callable[[], Float32]]]  # dance, and what gives th
 
 def _of_manifest(selection: str) -> Recordings:
     chosen = sorted(read_selection(selection), key=lambda r: (r.dance, str(r.path), r.start))
-    return [(r.dance, partial(_frames, r)) for r in chosen]
+    spectrograms = _spectrograms(chosen, manifest_path(selection).parent / "features")
+    return [(r.dance, spectrograms.get(r) or partial(_frames, r)) for r in chosen]
+
+
+def _spectrograms(recordings: Sequence[Recording], folder: Path) -> dict[Recording, Callable[[], Float32]]:
+    """What gives the frames of recordings of which a store has the spectrogram and nobody the audio."""
+    if not folder.is_dir():
+        return {}
+    store = Store(folder)
+    alone = store.without_audio({r.path for r in recordings})
+    stored = store.collect([r for r in recordings if r.path in alone], min_frames=0).stored
+    return {s.recording: partial(_decoded, s) for s in stored}
+
+
+def _decoded(stored: Stored) -> Float32:
+    return STORED.decode(stored.codes())
 
 
 def _thinned(recordings: Recordings, n: int) -> Recordings:

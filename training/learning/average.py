@@ -2,13 +2,17 @@
 
 Fine-tuning gains what the new recordings teach and loses some of what the old ones taught; networks
 between the two, one set of weights at no further cost, keep more of both.
+
+A convolution and the normalisation behind it compute one affine function of their input, w g/s and b - m g/s
+with g and b scale and shift, m and s mean and deviation. Either these functions are averaged, which needs no
+recordings, or weights and normalisation apart, whose statistics are then measured anew.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from runtime.dances import OTHER
 from runtime.errors import ParameterError
@@ -17,6 +21,7 @@ from training.data.store import Stored
 from training.learning.hall import Hall
 from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
+from training.networks.exported import layers
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 NOT_OF_WEIGHTS = (
@@ -33,14 +38,15 @@ def average(
     """Write a checkpoint whose weights are `share` of the tuned and the rest of the first network's.
 
     The last layer's rows average where both networks have the class; 'other' only where all classes are the
-    same, since it is what the others are not. The classes are the tuned one's. The statistics of batch
-    normalisation do not average; they are measured anew on the recordings.
+    same, since it is what the others are not. The classes are the tuned one's.
 
     Parameters
     ----------
     tuned, start : str or Path
         Checkpoints of one architecture with the same options but for `classes` and the longest segment.
     recordings : sequence of Stored
+        On which the statistics of batch normalisation are measured anew, since they do not average. Where
+        there are none, each convolution is averaged together with its normalisation.
     output : str or Path
     share : float
         0 to 1.
@@ -63,10 +69,13 @@ def average(
             f"{tuned} is a {own[0]} built with {own[1]}, {start} a {foreign[0]} of {foreign[1]}"
         )
     last = [n for n, m in new.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
-    first = old.state_dict()
+    if not recordings and share < 1:
+        after_tuning, first = folded(new), folded(old)
+    else:
+        after_tuning, first = new.state_dict(), old.state_dict()
     rows = _shared_rows(checkpoint["labels"], other["labels"])
     state = {}
-    for name, value in new.state_dict().items():
+    for name, value in after_tuning.items():
         if not value.is_floating_point():
             state[name] = value
         elif name.startswith(f"{last}."):
@@ -77,7 +86,7 @@ def average(
             state[name] = share * value + (1 - share) * first[name]
     network = build(checkpoint["architecture"], **checkpoint["options"])
     network.load_state_dict(state)
-    if share < 1:
+    if recordings and share < 1:
         _measure_normalisation(network, recordings, checkpoint["labels"])
     before, after = other.get("training") or {}, checkpoint.get("training") or {}
     seen = [part["recordings"] for part in (before, after) if part.get("recordings")]
@@ -85,6 +94,31 @@ def average(
     training["recordings"] = provenance.joined(seen)
     save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
     return network.eval()
+
+
+def folded(network: nn.Module) -> dict[str, Tensor]:
+    """The state of a network of the same outputs in eval mode whose normalisations only add.
+
+    Each convolution, or linear layer, has taken over what the normalisation right behind it multiplies by.
+    """
+    state = {name: value.detach().clone() for name, value in network.state_dict().items()}
+    for name, module, norm in layers(network):
+        if norm is None:
+            continue
+        normalisation = network.get_submodule(norm)
+        assert isinstance(module, nn.Conv2d | nn.Linear)
+        assert isinstance(normalisation, nn.BatchNorm1d | nn.BatchNorm2d)
+        mean, variance = normalisation.running_mean, normalisation.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = (normalisation.weight / torch.sqrt(variance + normalisation.eps)).detach()
+        bias = torch.zeros_like(mean) if module.bias is None else module.bias.detach()
+        state[f"{name}.weight"] = module.weight.detach() * scale.view(-1, *[1] * (module.weight.dim() - 1))
+        state[f"{norm}.bias"] = (normalisation.bias + (bias - mean) * scale).detach()
+        state[f"{norm}.weight"] = torch.ones_like(scale)
+        state[f"{norm}.running_mean"] = bias
+        state[f"{norm}.running_var"] = torch.full_like(scale, 1 - normalisation.eps)
+    return state
 
 
 def _shared_rows(new: Sequence[str], old: Sequence[str]) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from runtime.errors import ParameterError
 from training.data import provenance
 from training.data.store import Stored
 from training.learning.average import average
+from training.networks.exported import layers
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 
@@ -70,6 +71,30 @@ def test_a_network_that_learnt_longer_segments_averages_with_one_that_did_not(
     assert written["options"]["segment_frames"] == 448
     with torch.no_grad():
         assert network.eval()(torch.rand(1, 1, 224, 448)).shape == (1, 2)
+
+
+def test_without_recordings_convolutions_average_with_their_normalisation(
+    tmp_path: Path, power: torch.Tensor
+) -> None:
+    """A network and itself under other scales compute the same, and so does what is between them."""
+    path = checkpoint(tmp_path / "a.pt", 1, ("rumba", "tango"))
+    network, read = load_checkpoint(path)
+    with torch.no_grad():
+        network.train()(power)  # statistics that are not those of a new network
+        network.eval()
+        wanted = network(power)
+        save_checkpoint(path, network, "rhythmogram", read["options"], training={})
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):  # the same function, from a louder convolution
+                module.running_mean *= 3
+                module.running_var.copy_(9 * (module.running_var + module.eps) - module.eps)
+        for name, module in network.named_modules():
+            if isinstance(module, torch.nn.Conv2d) and name in {n for n, _, norm in layers(network) if norm}:
+                module.weight *= 3
+        torch.testing.assert_close(network(power), wanted, rtol=1e-3, atol=1e-4)
+        save_checkpoint(tmp_path / "b.pt", network, "rhythmogram", read["options"], training={})
+        made = average(tmp_path / "b.pt", path, (), tmp_path / "out.pt", share=0.5)
+        torch.testing.assert_close(made(power), wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_what_does_not_average(tmp_path: Path, stored: tuple[Stored, ...]) -> None:
