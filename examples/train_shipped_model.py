@@ -13,18 +13,20 @@ Two networks come first. `start` learns the ten dances from 160 hours of music, 
 at half the learning rate, when the corpus has grown to twice its size. `merged` goes on from it with social
 dances and halls, taught by what it was before and averaged with it; the last share, of .6, .7, .8 and 1, was
 chosen on the calibration recordings: the lowest loss in simulated halls that costs nothing on clean ones. The
-one knows the ten best, the other one what is none of them. Weights half-way between them know both, and the
-shipped network goes on from there, with human players, in windows of 5.2, 10.4 and 15.6 s. The thesis's plain
-network for phones is made for comparison.
+one knows the ten best, the other one what is none of them. Weights half-way between them know both; from
+there a network goes on, with human players, in windows of 5.2, 10.4 and 15.6 s. The shipped one is half-way
+between it and the files of the two, whose first has the prior of the thesis's collections in its last bias.
+The thesis's plain network for phones is made for comparison.
 
-What differs from how the shipped file came about: `start` (published as model 1.3) heard the orchestra as it
-played at commit fc733b2 and held out `fluidmono`, which is a mono version of `fluid`, so that it has heard
-`gmbank`; here that is held out from the beginning. Checkpoints were lost three times, and were recovered from
-the exported files by `examples/recover_checkpoint.py`: 1.3 as what `merged` (model `social` 2.1) started from
-and is taught by, 2.0 as what `acf5` and `mel5` started from, and 1.3 and 2.1 (of commit ec6ff12) as what
-`between` is between. The halls grew while they learnt: up to `acf4` and `mel4` four fifths heard voices and
-hands alone, sounds that interfere came with `acf5` and `mel5` (a quarter of them with less of it), hands
-that clap in time with `acf6` and `mel6`. The corpora `ten` and `social` were drawn anew for these.
+What differs from how the shipped file came about: `start` (published as model 1.3) heard the orchestra as
+it played at commit fc733b2 and held out `fluidmono`, which is a mono version of `fluid`, so that it has
+heard `gmbank`; here that is held out from the beginning. Checkpoints were lost three times, and were
+recovered from the exported files by `examples/recover_checkpoint.py`: 1.3 as what `merged` (model
+`social` 2.1) started from and is taught by, 2.0 as what `acf5` and `mel5` started from, and 1.3 and 2.1
+(of commit ec6ff12) as what `between` is between; `one` was stopped after 60 of its 72 epochs. The halls
+grew while they learnt: up to `acf4` and `mel4` four fifths heard voices and hands alone, sounds that
+interfere came with `acf5` and `mel5` (a quarter of them with less of it), hands that clap in time with
+`acf6` and `mel6`. The corpora `ten` and `social` were drawn anew for these.
 """
 
 import argparse
@@ -106,6 +108,13 @@ training average {folder}/acf6/last.pt {folder}/acf.pt {folder}/calibration/mani
 training average {folder}/mel6/last.pt {folder}/mel.pt {folder}/calibration/manifest.csv@all
     --share 0.7 -o {folder}/mel7.pt
 training merge {folder}/acf7.pt {folder}/mel7.pt -o {folder}/merged.pt
+training corpus {folder}/calibration_ten --dances {ten},other --hours 6 --seed 31 --seconds 60
+    --other-share 0.2 {held_out} --store {folder}/calibration_ten/features
+training calibrate {folder}/start.pt {folder}/calibration_ten/manifest.csv@all --prior collected
+    -o {folder}/start_calibrated.pt
+training calibrate {folder}/merged.pt {folder}/calibration/manifest.csv@all -o {folder}/merged_calibrated.pt
+export {folder}/start_calibrated.pt -o {folder}/before --name start --licence Apache-2.0
+export {folder}/merged_calibrated.pt -o {folder}/before --name merged --licence Apache-2.0
 training average {folder}/merged.pt {folder}/start.pt {folder}/calibration/manifest.csv@all --share 0.5
     -o {folder}/between.pt
 training corpus {folder}/ten3 --dances {ten} --seed 501 --hours 7 {longer} --store {folder}/ten3/features
@@ -122,7 +131,9 @@ training train {folder}/ten3/manifest.csv {folder}/social3/manifest.csv {folder}
     --batches-per-epoch 50 --lr 0.0007 --schedule cosine --weight-decay 0.05 --hall 0.6
     --frames 224,224,448,672 --shares ten=0.45,other=0.2 --weights {folder}/between.pt --epochs 72
     --evaluate-every 12 --threads 1 -o {folder}/one
-training calibrate {folder}/one/last.pt {folder}/calibration2/manifest.csv@all --max-error 0.15
+training average {folder}/before/merged.onnx {folder}/before/start.onnx --share 0.5 -o {folder}/before.pt
+training average {folder}/one/last.pt {folder}/before.pt --share 0.5 -o {folder}/after.pt
+training calibrate {folder}/after.pt {folder}/calibration2/manifest.csv@all --max-error 0.15
     --sequences 80 -o {folder}/whichdance.pt
 training evaluate {folder}/whichdance.pt held-out={folder}/test2/manifest.csv@all {real} -o {folder}/report
 training tempo {folder}/test2/manifest.csv@all

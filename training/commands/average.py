@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         "batch normalisation is measured anew on them; without, each convolution is averaged together with "
         "its normalisation.",
     )
-    command.add_argument("tuned", type=Path, help="checkpoint after fine-tuning")
+    command.add_argument("tuned", type=Path, help="checkpoint, or exported .onnx, after fine-tuning")
     command.add_argument("start", type=Path, help="checkpoint before")
     command.add_argument("manifest", nargs="?", help="MANIFEST.csv[@SPLIT]")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")

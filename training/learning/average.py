@@ -10,6 +10,7 @@ recordings, or weights and normalisation apart, whose statistics are then measur
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from training.data.store import Stored
 from training.learning.hall import Hall
 from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
-from training.networks.exported import layers
+from training.networks.exported import is_exported, layers, options_of, read_exported, state_of
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 NOT_OF_WEIGHTS = (
@@ -43,7 +44,8 @@ def average(
     Parameters
     ----------
     tuned, start : str or Path
-        Checkpoints of one architecture with the same options but for `classes` and the longest segment.
+        Checkpoints, or exported .onnx files, of one architecture with the same options but for `classes`,
+        `dropout` and the longest segment. A file's last bias holds the prior it was calibrated with.
     recordings : sequence of Stored
         On which the statistics of batch normalisation are measured anew, since they do not average. Where
         there are none, each convolution is averaged together with its normalisation.
@@ -58,17 +60,16 @@ def average(
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share must be above 0 and at most 1, got {share}")
-    new, checkpoint = load_checkpoint(tuned)
-    old, other = load_checkpoint(start)
-    own, foreign = (
-        (c["architecture"], {k: v for k, v in c["options"].items() if k not in NOT_OF_WEIGHTS})
-        for c in (checkpoint, other)
-    )
-    if own != foreign:
-        raise ParameterError(
-            f"{tuned} is a {own[0]} built with {own[1]}, {start} a {foreign[0]} of {foreign[1]}"
-        )
+    new, checkpoint = _loaded(tuned)
+    old, other = _loaded(start)
     last = [n for n, m in new.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    own, foreign = (
+        {name: value.shape for name, value in n.state_dict().items() if not name.startswith(f"{last}.")}
+        for n in (new, old)
+    )
+    if (checkpoint["architecture"], own) != (other["architecture"], foreign):
+        built = [f"{c['architecture']} built with {c['options']}" for c in (checkpoint, other)]
+        raise ParameterError(f"{tuned} is a {built[0]}, {start} a {built[1]}: their weights are not alike")
     if not recordings and share < 1:
         after_tuning, first = folded(new), folded(old)
     else:
@@ -94,6 +95,23 @@ def average(
     training["recordings"] = provenance.joined(seen)
     save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
     return network.eval()
+
+
+def _loaded(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A network, and its checkpoint or what an exported file says instead."""
+    if not is_exported(path):
+        return load_checkpoint(path)
+    exported = read_exported(path)
+    architecture, options = options_of(exported)
+    network = build(architecture, **options)
+    network.load_state_dict(state_of(exported, network))
+    said = {"training_data": exported.fields.get("training_data", "")}
+    return network, {
+        "architecture": architecture,
+        "options": options,
+        "labels": list(exported.labels),
+        "training": said,
+    }
 
 
 def folded(network: nn.Module) -> dict[str, Tensor]:

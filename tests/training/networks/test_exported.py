@@ -17,6 +17,7 @@ from runtime.errors import ModelError
 from runtime.model import Model
 from training.cli import main
 from training.data.store import Stored
+from training.learning.average import average
 from training.learning.normalisation import measure
 from training.networks.exported import is_exported, options_of, read_exported, state_of
 from training.networks.models import build, load_checkpoint, save_checkpoint
@@ -61,6 +62,19 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     proto = to_onnx(deployable.network, frames=deployable.context_frames, fields=deployable.fields)
     onnx.save(proto, folder / "a.onnx")
     return request.param, folder / "a.onnx"
+
+
+def test_a_file_averages_with_what_it_was_exported_from(
+    exported: tuple[str, Path], power: torch.Tensor, tmp_path: Path
+) -> None:
+    kind, path = exported
+    if kind == "mobilenet":
+        pytest.skip("what it was built with cannot be told from its weights")
+    made = average(path, path.with_suffix(".pt"), (), tmp_path / "out.pt", share=0.5)
+    assert close(made, path, power)
+    network, checkpoint = load_checkpoint(tmp_path / "out.pt")
+    assert close(network, path, power)
+    assert tuple(checkpoint["labels"]) == CLASSES
 
 
 def close(network: nn.Module, path: Path, power: torch.Tensor, atol: float = 1e-4) -> bool:
