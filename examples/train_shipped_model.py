@@ -132,7 +132,7 @@ training train {folder}/ten3/manifest.csv {folder}/social3/manifest.csv {folder}
     --frames 224,224,448,672 --shares ten=0.45,other=0.2 --weights {folder}/between.pt --epochs 72
     --evaluate-every 12 --threads 1 -o {folder}/one
 training average {folder}/before/merged.onnx {folder}/before/start.onnx --share 0.5 -o {folder}/before.pt
-training average {folder}/one/last.pt {folder}/before.pt --share 0.5 -o {folder}/after.pt
+training average {folder}/one/last.pt {folder}/before.pt --share 0.5 --frames 224 -o {folder}/after.pt
 training calibrate {folder}/after.pt {folder}/calibration2/manifest.csv@all --max-error 0.15
     --sequences 80 -o {folder}/whichdance.pt
 training evaluate {folder}/whichdance.pt held-out={folder}/test2/manifest.csv@all {real} -o {folder}/report

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.commands.features import add_store, collect, progress
 from training.commands.given import given
+from training.commands.train import lengths
 from training.settings import Data, Machine
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ def add_parser(commands: Any) -> None:
     command.add_argument("manifest", nargs="?", help="MANIFEST.csv[@SPLIT]")
     command.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
     command.add_argument("--share", type=float, default=0.5, help="of the tuned weights (default: 0.5)")
+    command.add_argument(
+        "--frames",
+        type=lengths,
+        default=(),
+        metavar="N,N",
+        help="lengths of the windows that it is to hear (default: those that the tuned one has learnt)",
+    )
     add_store(command)
     command.set_defaults(func=_run)
 
@@ -42,6 +50,6 @@ def _run(args: argparse.Namespace) -> int:
         data, machine = given(Data, vars(args)), given(Machine, vars(args))
         stored = collect(recordings, data.store_of(manifest_path(args.manifest)), machine).stored
     with progress("normalisation"):
-        average(args.tuned, args.start, stored, args.output, share=args.share)
+        average(args.tuned, args.start, stored, args.output, share=args.share, frames=args.frames)
     print(f"{args.share:g} of {args.tuned} and {1 - args.share:g} of {args.start} in {args.output}")
     return 0

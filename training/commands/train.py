@@ -102,7 +102,8 @@ def _classes(text: str) -> "int | tuple[str, ...]":
     return int(text) if text in ("10", "11") else labels(text)
 
 
-def _lengths(text: str) -> tuple[int, ...]:
+def lengths(text: str) -> tuple[int, ...]:
+    """Lengths of segments in frames, as 224,448."""
     return tuple(int(length) for length in text.split(","))
 
 
@@ -124,7 +125,7 @@ def add_method(command: argparse.ArgumentParser) -> None:
     method.add_argument("--mask", type=float, metavar="P", help="probability of SpecAugment's masks")
     method.add_argument(
         "--frames",
-        type=_lengths,
+        type=lengths,
         metavar="N,N",
         help=f"lengths of segments, of which each batch has one (default: {SEGMENT_FRAMES})",
     )

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from runtime.dances import OTHER
 from runtime.errors import ParameterError
+from runtime.segments import SEGMENT_FRAMES
 from training.data import provenance
 from training.data.store import Stored
 from training.learning.hall import Hall
@@ -34,7 +35,13 @@ N_BATCHES = 14  # of 64 segments, half of them in a hall, that normalisation is 
 
 
 def average(
-    tuned: str | Path, start: str | Path, recordings: Sequence[Stored], output: str | Path, *, share: float
+    tuned: str | Path,
+    start: str | Path,
+    recordings: Sequence[Stored],
+    output: str | Path,
+    *,
+    share: float,
+    frames: Sequence[int] = (),
 ) -> nn.Module:
     """Write a checkpoint whose weights are `share` of the tuned and the rest of the first network's.
 
@@ -52,6 +59,8 @@ def average(
     output : str or Path
     share : float
         0 to 1.
+    frames : sequence of int
+        Lengths of the windows that it is to hear; those that the tuned network has learnt if empty.
 
     Returns
     -------
@@ -85,7 +94,11 @@ def average(
                 state[name][row] = share * value[row] + (1 - share) * first[name][of_old]
         else:
             state[name] = share * value + (1 - share) * first[name]
-    network = build(checkpoint["architecture"], **checkpoint["options"])
+    options = dict(checkpoint["options"])
+    if frames:
+        options.pop("segment_frames", None)
+        options |= {"segment_frames": max(frames)} if max(frames) > SEGMENT_FRAMES else {}
+    network = build(checkpoint["architecture"], **options)
     network.load_state_dict(state)
     if recordings and share < 1:
         _measure_normalisation(network, recordings, checkpoint["labels"])
@@ -93,7 +106,9 @@ def average(
     seen = [part["recordings"] for part in (before, after) if part.get("recordings")]
     training = {"averaged": {"share": share, "start": before}, **after}
     training["recordings"] = provenance.joined(seen)
-    save_checkpoint(output, network, checkpoint["architecture"], checkpoint["options"], training=training)
+    if frames:
+        training["settings"] = {**training.get("settings", {}), "frames": list(frames)}
+    save_checkpoint(output, network, checkpoint["architecture"], options, training=training)
     return network.eval()
 
 

@@ -8,6 +8,7 @@ import torch
 from runtime.errors import ParameterError
 from training.data import provenance
 from training.data.store import Stored
+from training.evaluation.scoring import learnt_frames
 from training.learning.average import average
 from training.networks.exported import layers
 from training.networks.models import build, load_checkpoint, save_checkpoint
@@ -69,8 +70,17 @@ def test_a_network_that_learnt_longer_segments_averages_with_one_that_did_not(
     average(new, old, stored, tmp_path / "out.pt", share=0.5)
     network, written = load_checkpoint(tmp_path / "out.pt")
     assert written["options"]["segment_frames"] == 448
+    power = torch.rand(1, 1, 224, 224)
     with torch.no_grad():
         assert network.eval()(torch.rand(1, 1, 224, 448)).shape == (1, 2)
+        wanted = network(power)
+        average(new, old, stored, tmp_path / "short.pt", share=0.5, frames=(224,))
+        short, written = load_checkpoint(tmp_path / "short.pt")
+        torch.testing.assert_close(short.eval()(power), wanted, rtol=1e-3, atol=1e-4)
+        with pytest.raises(RuntimeError):
+            short(torch.rand(1, 1, 224, 448))
+    assert "segment_frames" not in written["options"]
+    assert learnt_frames(written) == (224,)
 
 
 def test_without_recordings_convolutions_average_with_their_normalisation(
