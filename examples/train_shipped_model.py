@@ -9,14 +9,15 @@ calibration and the test hear instruments and a sound that the networks never he
 (OpenEWLD, Simonetta, doi 10.5281/zenodo.4332855): how people play, and what. NAME=ARRAYS.npz, spectrograms of
 real songs (docs/results.md), are only ever used to evaluate.
 
-Two networks come first. `start` learns the ten dances from 160 hours of music, plainly recorded; all go on,
-at half the learning rate, when the corpus has grown to twice its size. `merged` goes on from it with social
-dances and halls, taught by what it was before and averaged with it; the last share, of .6, .7, .8 and 1, was
-chosen on the calibration recordings: the lowest loss in simulated halls that costs nothing on clean ones. The
-one knows the ten best, the other one what is none of them. Weights half-way between them know both; from
-there a network goes on, with human players, in windows of 5.2, 10.4 and 15.6 s. The shipped one is half-way
-between it and the files of the two, whose first has the prior of the thesis's collections in its last bias.
-The thesis's plain network for phones is made for comparison.
+Two networks come first. `start` learns the ten dances from 160 hours of music, plainly recorded; all go
+on, at half the learning rate, when the corpus has grown to twice its size. `merged` goes on from it with
+social dances and halls, taught by what it was before and averaged with it; the last share, of .6, .7, .8
+and 1, was chosen on the calibration recordings: the lowest loss in simulated halls that costs nothing on
+clean ones. The one knows the ten best, the other one what is none of them. Weights half-way between them
+know both; from there a network goes on, with human players, in windows of 5.2, 10.4 and 15.6 s. The
+shipped one is half-way between it and the files of the two, whose first has the prior of the thesis's
+collections in its last bias; it hears 5.2 s at a time, since the longer windows were worth nothing that
+could be measured. The thesis's plain network for phones is made for comparison.
 
 What differs from how the shipped file came about: `start` (published as model 1.3) heard the orchestra as
 it played at commit fc733b2 and held out `fluidmono`, which is a mono version of `fluid`, so that it has
