@@ -123,10 +123,10 @@ training corpus {folder}/social3 --dances {social},other --seed 502 --hours 7 --
     --store {folder}/social3/features
 training corpus {folder}/humans --dances {ten},other --seed 503 --hours 6 --other-share 0.35
     --humans {humans} {longer} --store {folder}/humans/features
-training corpus {folder}/calibration2 --dances {ten},{social},other --seed 551 --hours 4 --seconds 60
-    --other-share 0.2 {held_out} --no-audio --store {folder}/calibration2/features
+training corpus {folder}/calibration2 --dances {ten},{social},other --seed 553 --hours 3.4 --seconds 60
+    --other-share 0.2 --soundfonts gmbank --no-audio --store {folder}/calibration2/features
 training corpus {folder}/test2 --dances {ten},{social},other --seed 552 --hours 2 --seconds 20
-    --other-share 0.15 {held_out} --no-audio --store {folder}/test2/features
+    --other-share 0.15 {held_out} --store {folder}/test2/features
 training train {folder}/ten3/manifest.csv {folder}/social3/manifest.csv {folder}/humans/manifest.csv
     --classes {ten},{social},other {rhythm} --branches acf,mel --apart --batch-size 64
     --batches-per-epoch 50 --lr 0.0007 --schedule cosine --weight-decay 0.05 --hall 0.6
@@ -135,7 +135,7 @@ training train {folder}/ten3/manifest.csv {folder}/social3/manifest.csv {folder}
 training average {folder}/before/merged.onnx {folder}/before/start.onnx --share 0.5 -o {folder}/before.pt
 training average {folder}/one/last.pt {folder}/before.pt --share 0.5 --frames 224 -o {folder}/after.pt
 training calibrate {folder}/after.pt {folder}/calibration2/manifest.csv@all --max-error 0.15
-    --sequences 80 -o {folder}/whichdance.pt
+    --sequences 80 --unnamed-cost 1 -o {folder}/whichdance.pt
 training evaluate {folder}/whichdance.pt held-out={folder}/test2/manifest.csv@all {real} -o {folder}/report
 training tempo {folder}/test2/manifest.csv@all
 export {folder}/whichdance.pt -o {folder}/models --name whichdance --version 3.0 --default
