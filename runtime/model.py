@@ -250,6 +250,7 @@ class Model:
             name=path.stem,
             labels=taught.dances,
             evidence=taught.evidence,
+            group_temperatures={},  # were fitted to the shipped head
             reject_threshold=None,
         )
         return Model(info, TaughtEngine(self.engine, taught, path))

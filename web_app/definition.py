@@ -35,6 +35,7 @@ from runtime.counts import COUNTS, starts_on
 from runtime.dances import GROUPS, OTHER, Dance, dance
 from runtime.evidence import EvidenceSettings
 from runtime.model import INPUT, OUTPUT, Model
+from runtime.session import for_group
 
 # Hz: what sound cards, headsets and recordings have. A device at another rate is asked for the preferred one.
 RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
@@ -102,7 +103,7 @@ def definition(model: Model, *, model_file: str, precision: str, version: str) -
         "version": version,
         "other": OTHER,
         **_steps(),
-        "evidence": asdict(info.evidence)
+        "evidence": asdict(for_group(info, info.labels, nothing_else=False))
         | _constants(
             evidence,
             "LEAST_SCORE",
