@@ -147,7 +147,11 @@ def test_the_user_guide_names_every_field_and_every_option_and_no_other(whichdan
     answer = json.loads(whichdance("--json", sound("a.wav", "jive"))[1])[0]
     assert [field for field in answer if f"`{field}`" not in GUIDE] == []
     header = whichdance("--csv", sound("a.wav", "jive"))[1].splitlines()[0].split(",")
-    assert [name for name in header if f"`{name}`" not in GUIDE] == []
+    # A dance's column is `score_` and its key; the guide names the keys.
+    plain = [name for name in header if f"`{name}`" not in GUIDE]
+    assert [
+        n for n in plain if not n.startswith("score_") or f"`{n.removeprefix('score_')}`" not in GUIDE
+    ] == []
     known = make_parser().format_help() + teach.parser().format_help()
     known += (ROOT / "examples" / "classify_on_dask.py").read_text(encoding="utf-8")
     ours = re.sub(r"(?m)^.*\bdask (?:scheduler|worker)\b.*$", "", GUIDE)  # Dask's own commands have their own
