@@ -48,8 +48,11 @@ def test_every_sub_command_is_tested() -> None:
 @pytest.mark.filterwarnings("ignore:.*slated for removal:DeprecationWarning")
 @pytest.mark.parametrize(
     "command",
-    # two dozen processes that train
-    [pytest.param(name, marks=pytest.mark.slow) if name == "speedup" else name for name in cli.BENCHMARKS],
+    # two dozen processes that train; a minute of a browser
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("speedup", "phone") else name
+        for name in cli.BENCHMARKS
+    ],
 )
 def test_sub_command(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path
