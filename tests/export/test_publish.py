@@ -44,7 +44,7 @@ def test_every_file_is_the_model_to_the_runtime(
     }
     expected = scores["small.onnx"]
     for name, found in scores.items():
-        # Of an untrained network; kernels of 8 bits differ from CPU to CPU (0.223 on one, below 0.2 on others).
+        # Of an untrained network; kernels of 8 bits differ from CPU to CPU: 0.223 on one, less on others.
         np.testing.assert_allclose(found, expected, atol=0.3 if "int8" in name else 0.02)
     assert Model.load(folder / "small.int8.ort").info.reject_threshold == 0.25
 
