@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from runtime.evidence import EvidenceSettings
 from runtime.model import Model
+from runtime.session import for_group
 from runtime.taught import Taught, merged, sha256_of
 
 
@@ -30,6 +32,15 @@ def taught_on(model: Path, seed: int = 0, n: int = 6, new: str = "lindy_hop") ->
         10.0,
         {new: (0, 3, 4)},
     )
+
+
+def test_a_taught_head_is_judged_at_its_own_temperature(teachable: Path, tmp_path: Path) -> None:
+    """Those of the groups were fitted to the shipped head."""
+    base = Model.load(teachable)
+    base = replace(base, info=replace(base.info, group_temperatures={"all": (9.0, 9.0)}))
+    assert for_group(base.info, base.info.labels, nothing_else=False).temperature == 9.0
+    info = base.with_head(taught_on(teachable), tmp_path / "my.whichdance").info
+    assert for_group(info, info.labels, nothing_else=False).temperature == 1.7
 
 
 @pytest.fixture
