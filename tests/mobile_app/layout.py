@@ -42,7 +42,7 @@ from mobile_app.ui.drawings import CountView
 from mobile_app.ui.files import FileSheet
 from mobile_app.ui.host import host
 from mobile_app.ui.listen import TapSheet
-from mobile_app.ui.widgets import Card, FitLabel, Touchable
+from mobile_app.ui.widgets import Card, FitLabel, SmallPrint, Touchable
 from runtime import Answer, Model, Prediction
 from runtime.dances import DANCE_KEYS, OTHER, dance
 from runtime.live import Level
@@ -193,9 +193,13 @@ def _of_label(label: Label) -> Iterator[str]:
     if label.text_size[0] and not label.is_shortened:
         room = label.text_size[0] - label.padding[0] - label.padding[2]
         measure = CoreLabel(font_size=label.font_size, bold=label.bold)
-        for part in label.text.split() if label.max_lines != 1 else label.text.split("\n"):
+        parts = label.text.split() if label.max_lines != 1 else label.text.split("\n")
+        for part in () if isinstance(label, SmallPrint) else parts:  # an address is broken, not cut
             if measure.get_extents(part)[0] > room + SLACK:
                 yield f"{label.text!r}: {part!r} does not fit into a line of {room:.0f} px"
+        shown = "".join(word.text for line in label._label._cached_lines for word in line.words)
+        if isinstance(label, SmallPrint) and "".join(shown.split()) != "".join(label.text.split()):
+            yield f"{label.text!r}: only {shown!r} is drawn"
         if label.text_size[1]:
             lines = len(label._label._cached_lines)
             needed = lines * measure.get_extents("Xg")[1]
