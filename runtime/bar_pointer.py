@@ -285,7 +285,8 @@ class BarFilter:
         """Somebody says that a bar begins `frames` behind the newest frame (negative: before it).
 
         From then on the downbeats that are heard count as any beats, until the music starts anew, or
-        `forget_the_one`: a dancer knows better.
+        `forget_the_one`: a dancer knows better. Nor is the bar looked for anew at every state meanwhile, for
+        what begins anew has any number, and blurs in a minute what the dancer said.
         """
         space = self.space
         lengths = space.lengths[space.bar]
@@ -360,8 +361,9 @@ class BarFilter:
         for bars in self.space.metres:
             ended = bars.changes.T @ old[bars.last]
             new[bars.first] = np.roll(ended, 1, axis=1)
-        new *= 1 - LEAK
-        new += LEAK * self._restart
+        if not self._told:
+            new *= 1 - LEAK
+            new += LEAK * self._restart
         new *= seen[self.space.kind] * self._kept
         self.belief = new
         self._normalise()

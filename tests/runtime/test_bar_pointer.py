@@ -162,6 +162,43 @@ def test_who_says_where_the_one_is_is_believed() -> None:
     assert seen.count > 0.8
 
 
+def test_a_dancers_one_holds_for_a_song() -> None:
+    """Two and a half minutes, of which some seconds are hardly heard, and no downbeat is."""
+    heard, times = music(124, 4, 150, 0.2)
+    heard[:, 1] = 0.1
+    weak = slice(round(20 * FRAME_RATE), round(32 * FRAME_RATE))
+    heard[weak] = np.minimum(heard[weak], 0.15)
+    bars = BarFilter()
+    bars.believe({"cha_cha_cha": 1.0})
+    n = round(8 * FRAME_RATE)
+    bars.push(heard[:n])
+    one = times[times < 7.5][-1]
+    bars.tell_the_one(one * FRAME_RATE - (n - 1))
+    bars.push(heard[n:])
+    seen = bars.forecast()
+    number = round(((len(heard) - 1) / FRAME_RATE + seen.delay - one) * 124 / 60)
+    assert seen.position == number % 4 + 1
+    assert seen.count > 0.95 * seen.beat  # what is lost is the beat, not its number
+
+
+@pytest.mark.parametrize("bpm", [112, 124, 131])
+def test_who_has_said_it_is_found_again_in_the_next_song(bpm: int) -> None:
+    """Another song of the same dance without a pause: its beats are found within five seconds."""
+    first, _ = music(124, 4, 15, 0.2)
+    second, times = music(bpm, 4, 8, 0.43, seed=4)
+    bars = BarFilter()
+    bars.believe({"cha_cha_cha": 1.0})
+    bars.push(first)
+    bars.tell_the_one(0.0)
+    for t in range(round(5 * FRAME_RATE)):
+        if t % 43 == 0:
+            bars.believe({"cha_cha_cha": 1.0})
+        bars.push(second[t : t + 1])
+    seen = bars.forecast()
+    foreseen = (round(5 * FRAME_RATE) - 1) / FRAME_RATE + seen.delay
+    assert np.abs(times - foreseen).min() < 0.05
+
+
 def test_another_dance_starts_the_bar_anew_within_four_seconds() -> None:
     first, _ = music(87, 3, 12, 0.3)
     second, times = music(124, 4, 10, 0.1, seed=4)

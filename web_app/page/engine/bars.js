@@ -251,7 +251,7 @@ export class BarFilter {
 
   /**
    * Somebody says that a bar begins so many frames behind the newest one (negative: before it): from then on
-   * downbeats that are heard count as any beats.
+   * downbeats that are heard count as any beats, and the bar is not looked for anew at every state.
    *
    * @param {number} frames
    */
@@ -392,7 +392,7 @@ export class BarFilter {
    */
   _hear(seen) {
     const { _belief: belief, space, _weights: weights } = this;
-    const { leak } = space.settings;
+    const leak = this._told ? 0 : space.settings.leak; // what begins anew has any number
     const stays = (1 - leak) * this._scale;
     let sum = 0;
     let beats = 0;
