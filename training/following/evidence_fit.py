@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 
 from runtime.errors import ParameterError
@@ -110,16 +110,29 @@ def posteriors(settings: EvidenceSettings, batch: SideBySide) -> NDArray[np.floa
     return result
 
 
-def named(tempered: NDArray[np.float64], name_at: float, release_at: float) -> NDArray[np.int64]:
-    """State that is named at each update, -1 for none, by the rule of `runtime.evidence.Follower`."""
-    result = np.full(tempered.shape[:2], -1)
-    current = result[0]
+def named(tempered: NDArray[np.float64], name_at: ArrayLike, release_at: ArrayLike) -> NDArray[np.int64]:
+    """State that is named at each update, -1 for none, by the rule of `runtime.evidence.Follower`.
+
+    Parameters
+    ----------
+    tempered : ndarray, shape (n_updates, n_sequences, n_states)
+    name_at, release_at : array_like, shape (...)
+        Several thresholds are tried together.
+
+    Returns
+    -------
+    ndarray of int, shape (..., n_updates, n_sequences)
+    """
+    at, release = (np.asarray(threshold)[..., None] for threshold in (name_at, release_at))
+    best = tempered.argmax(axis=2)
+    highest = tempered.max(axis=2)
+    current = np.full((*at.shape[:-1], tempered.shape[1]), -1)
+    result = np.empty((*at.shape[:-1], *best.shape), np.int64)
     each = np.arange(tempered.shape[1])
     for t, p in enumerate(tempered):
-        best = p.argmax(axis=1)
-        keeps = (current >= 0) & (p[each, np.maximum(current, 0)] >= release_at)
-        current = np.where(p[each, best] >= name_at, best, np.where(keeps, current, -1))
-        result[t] = current
+        keeps = (current >= 0) & (p[each, np.maximum(current, 0)] >= release)
+        current = np.where(highest[t] >= at, best[t], np.where(keeps, current, -1))
+        result[..., t, :] = current
     return result
 
 
@@ -269,15 +282,17 @@ def fit_curve(
     n_dances = fitted.scores.shape[2] - 1
     best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
     grid = list(product(WEIGHTS, MEAN_SECONDS, NONE_BIASES))
+    thresholds = np.array([(at, share * at) for at, share in product(NAME_AT, RELEASE_SHARES)])
     for tried, (weight, mean, bias) in enumerate(grid):
         progress(tried, len(grid))
         settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
         probabilities = posteriors(settings, fitted)
         settings = replace(settings, temperature=_temperature(probabilities, fitted))
         tempered = Chain(settings, n_dances + 1).tempered(probabilities)
-        for name_at, share in product(NAME_AT, RELEASE_SHARES):
-            candidate = replace(settings, name_at=name_at, release_at=share * name_at)
-            names = named(tempered, name_at, share * name_at)
+        for names, (name_at, release_at) in zip(
+            named(tempered, *thresholds.T), thresholds.tolist(), strict=True
+        ):
+            candidate = replace(settings, name_at=name_at, release_at=release_at)
             for i, price in enumerate(unnamed):
                 reached = cost(names, fitted, n_dances, price)
                 if reached < best[i][0]:
