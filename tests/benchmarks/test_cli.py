@@ -25,6 +25,8 @@ TINY: dict[str, list[str]] = {
     "phone": ["--seconds", "6", "--runs", "1", "--minutes", "0.2"],
 }
 
+LONG = ("speedup", "phone", "web", "model", "endtoend")  # dozens of processes, a minute of a browser
+
 
 def measured(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path, *more: str
@@ -47,12 +49,7 @@ def test_every_sub_command_is_tested() -> None:
 # librosa.load looks for decoders in modules that Python 3.11 already calls old.
 @pytest.mark.filterwarnings("ignore:.*slated for removal:DeprecationWarning")
 @pytest.mark.parametrize(
-    "command",
-    # two dozen processes that train; a minute of a browser
-    [
-        pytest.param(name, marks=pytest.mark.slow) if name in ("speedup", "phone") else name
-        for name in cli.BENCHMARKS
-    ],
+    "command", [pytest.param(n, marks=pytest.mark.slow) if n in LONG else n for n in cli.BENCHMARKS]
 )
 def test_sub_command(
     command: str, capsys: pytest.CaptureFixture[str], tiny_model: Path, manifest: Path

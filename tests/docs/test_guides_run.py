@@ -77,7 +77,7 @@ SMALL = [  # of the fast test; (what stands in a page, what runs)
     (r"--hours 10$", "--hours 0.05 --seconds 6 --jobs 1 --dances tango,rumba --soundfonts fluidmono"),
     (
         r"--epochs 60 --batch-size 32",
-        "--epochs 6 --evaluate-every 3 --batch-size 8 --width 0.25",
+        "--epochs 6 --evaluate-every 3 --batch-size 8 --width 0.25 --trunk dense",
     ),
     (r"(experiment (table4\.9|figure4\.7) .*)$", r"\1 --architecture rhythmogram {tiny}"),
     (r"(experiment table4\.4 .*)--seeds 5$", r"\1--seeds 2 {tiny}"),

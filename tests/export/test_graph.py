@@ -115,6 +115,7 @@ def test_file_holds_the_metadata_and_nothing_of_this_machine(
     assert not any(node.doc_string or node.metadata_props for node in model.graph.node)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(checkpoint: Path, tmp_path: Path) -> None:
     code = (
         "import sys; from export.deployed import from_checkpoint; from export.graph import *;"

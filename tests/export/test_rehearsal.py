@@ -24,7 +24,7 @@ from training.evaluation.embed import embedding_runner
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 CLASSES = ["jive", "tango", "other"]
-OPTIONS = {"width": 0.25, "classes": CLASSES}
+OPTIONS = {"width": 0.25, "trunk": "dense", "classes": CLASSES}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def batch_of(n: int) -> np.ndarray:
 )
 def test_features_of_the_file_are_those_of_the_checkpoint(tmp_path: Path, architecture: str) -> None:
     torch.manual_seed(0)
-    options = {"width": 0.25} if architecture == "rhythmogram" else {"bands": 28}
+    options = {"width": 0.25, "trunk": "dense"} if architecture == "rhythmogram" else {"bands": 28}
     save_checkpoint(tmp_path / "best.pt", build(architecture, **options).eval(), architecture, options)
     command = [str(tmp_path / "best.pt"), "-o", str(tmp_path), "--name", "mine", "--licence", "CC0-1.0"]
     assert main(command) == 0

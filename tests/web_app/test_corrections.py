@@ -120,6 +120,7 @@ KEPT = """async () => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_correction_is_kept_as_a_few_segments(hall: BrowserContext, server: Server) -> None:
     """Shown at once, stored with the evening, twice the same piece is one; and it can be forgotten."""
     page = ready(hall, server.url)

@@ -98,6 +98,7 @@ def test_an_insecure_page_says_so(phone: BrowserContext, server: Server) -> None
     expect(page.get_by_role("alert")).to_contain_text("https://")
 
 
+@pytest.mark.slow
 def test_a_muted_and_an_unplugged_microphone(hall: BrowserContext, server: Server) -> None:
     hall.add_init_script(
         """

@@ -391,7 +391,10 @@ INTACT = """async (file) => {
 }"""
 
 
-@pytest.mark.parametrize("file", ["model/NAME", "engine/evidence.js", "index.html"])
+@pytest.mark.parametrize(
+    "file",
+    ["model/NAME", *(pytest.param(f, marks=pytest.mark.slow) for f in ("engine/evidence.js", "index.html"))],
+)
 def test_a_corrupted_cache_is_mended_and_never_used(browser: Browser, built: Build, file: str) -> None:
     """Flipped bits of what is stored: mended online, and without a network said in words."""
     file = next(name for name in built.sizes if name.startswith(file.replace("NAME", built.model.name)))
@@ -427,6 +430,7 @@ def _let_the_service_worker_end(context: BrowserContext) -> None:
     session.detach()
 
 
+@pytest.mark.slow
 def test_a_half_finished_update_changes_nothing(browser: Browser, built: Build, tmp_path: Path) -> None:
     """A host in the middle of an upload serves a new list and an old file: the old version stays."""
     folder = tmp_path / "page"
@@ -574,7 +578,7 @@ EVENING = """() => import(new URL('ui/store.js', location.href)).then(({ keep })
 AXE = NODE_MODULES / "axe-core" / "axe.min.js"
 
 
-@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("look", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_axe_finds_nothing(browser: Browser, server: Server, look: str) -> None:
     """Every section, filled, in both looks."""
     context = browser.new_context(color_scheme=look, viewport={"width": 360, "height": 720})  # type: ignore[arg-type]

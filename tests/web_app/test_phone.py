@@ -76,6 +76,7 @@ def test_a_tap_during_the_first_download_listens_by_itself(phone: BrowserContext
         page.click("#listen-button")
 
 
+@pytest.mark.slow
 def test_a_tap_taken_back_during_the_download_does_not_listen(phone: BrowserContext, built: Build) -> None:
     with running(SlowServer(built.folder, 8e6)) as server:
         page = opened(phone, server.url)
@@ -120,7 +121,7 @@ def test_the_bar_counts_bytes_and_moves_nothing(phone: BrowserContext, built: Bu
         assert server.sent < 1.1 * built.download + built.background
 
 
-@pytest.mark.parametrize("ranges", [True, False])
+@pytest.mark.parametrize("ranges", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_broken_connection_goes_on(phone: BrowserContext, built: Build, ranges: bool) -> None:
     """Cut in the middle: what has come stays, it goes on by itself, and is offline in the end.
 
@@ -139,6 +140,7 @@ def test_a_broken_connection_goes_on(phone: BrowserContext, built: Build, ranges
         assert server.sent < 1.1 * built.download + built.background + again
 
 
+@pytest.mark.slow
 def test_a_download_that_was_given_up_goes_on_after_a_tap(phone: BrowserContext, built: Build) -> None:
     """Where the retries of the service worker end: its patience is shortened for this test."""
     folder = built.folder
@@ -282,6 +284,7 @@ def test_a_microphone_that_ended_is_opened_again(listening: Page, by: str) -> No
     assert elapsed(page) >= 3  # not from the beginning
 
 
+@pytest.mark.slow
 def test_a_long_pause_ends_the_evening(listening: Page) -> None:
     page = listening
     page.evaluate("context.suspend()")
@@ -351,6 +354,7 @@ def slowed(browser: Browser, page: Page, times: int) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_phone_that_is_three_times_as_slow_names_the_dance(hall: BrowserContext, server: Server) -> None:
     page = ready(hall, server.url)
     assert hall.browser
@@ -361,6 +365,7 @@ def test_a_phone_that_is_three_times_as_slow_names_the_dance(hall: BrowserContex
     expect(page.locator("#listen-word")).to_have_text("Listen again")
 
 
+@pytest.mark.slow
 def test_asks_to_be_kept_once_there_is_something_to_keep(hall: Any, server: Server) -> None:
     hall.add_init_script(
         "window.asked = 0; navigator.storage.persist = async () => { window.asked += 1; return true; };"
@@ -384,6 +389,7 @@ def test_a_hint_where_safari_forgets(browser: Browser, server: Server, standalon
     context.close()
 
 
+@pytest.mark.slow
 def test_what_is_deleted_while_it_goes_on_stays_deleted(hall: BrowserContext, server: Server) -> None:
     """The evening that goes on begins anew: what was before does not come back with the next save."""
     page = ready(hall, server.url)

@@ -583,7 +583,7 @@ def test_names_in_the_timeline_can_be_read() -> None:
             assert contrast(colour, theme.DARK.raised) >= theme.SHAPE_CONTRAST
 
 
-@pytest.mark.parametrize("text_size", ["small", "huge"])
+@pytest.mark.parametrize("text_size", [pytest.param("small", marks=pytest.mark.slow), "huge"])
 def test_touch_targets(hand: Hand, tone: ToneMaker, text_size: str) -> None:
     hand.app.change_settings(text_size=text_size)
     hand.recognise(tone("samba", 6.0))
@@ -687,6 +687,7 @@ def test_keys(hand: Hand, tone: ToneMaker) -> None:
     assert not hand.app.keyboard.on_key(None, 27)
 
 
+@pytest.mark.slow
 def test_hints_are_never_cut(hand: Hand) -> None:
     """The longest that fits, in every language and size."""
     hand.app.go("history")

@@ -418,6 +418,7 @@ def test_a_device_that_refuses_everything_costs_no_evening(
 # By keyboard, and in words
 
 
+@pytest.mark.slow
 def test_every_screen_by_keyboard_with_a_visible_focus(hand: Hand) -> None:
     hand.app.history.save(draft(2, "tango", "rumba"))
     keys = hand.app.keyboard

@@ -49,6 +49,7 @@ def cluster() -> Iterator[tuple[str, Callable[[], list[str]]]]:
         yield cluster.scheduler_address.replace("tcp://", "dask://"), since
 
 
+@pytest.mark.slow
 def test_features_corpus_and_baseline_on_a_cluster(
     cluster: tuple[str, Callable[[], list[str]]],
     manifest: Path,

@@ -46,6 +46,7 @@ def test_two_processes_share_one_run(manifest: Path, tmp_path: Path) -> None:
     assert main(["train", str(manifest), "-o", str(shared), *TINY.split(), "--epochs", "3"]) == 2
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_mean_over_the_processes(manifest: Path, tmp_path: Path) -> None:
     """One step of plain descent by two processes, against the mean of two steps by one process each."""
     code = f"""

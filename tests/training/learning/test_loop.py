@@ -77,6 +77,7 @@ def test_defaults_are_the_thesiss() -> None:
     assert (s.stretch, s.tilt, s.noise, s.mask) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_what_is_drawn_more_often_is_not_expected_more_often(splits: Splits, tmp_path: Path) -> None:
     """The same music under two names, one of which comes nine times of ten: nothing tells them apart."""
     music = splits["train"][:1]
@@ -95,6 +96,7 @@ def test_what_is_drawn_more_often_is_not_expected_more_often(splits: Splits, tmp
     assert entry["validation"]["loss"] < 0.8  # that of a fair coin .69; told 9 : 1 it would be 1.2
 
 
+@pytest.mark.slow
 def test_pairs_draw_halls_towards_what_is_heard_without_them(splits: Splits, tmp_path: Path) -> None:
     one = {"train": splits["train"], "validation": []}
     options = {"width": 0.25, "branches": ("acf", "mel"), "trunk": "dense"}

@@ -25,7 +25,10 @@ from training.networks.models import build, load_checkpoint, save_checkpoint
 CLASSES = ("quickstep", "rumba", "viennese_waltz", "other")
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "rhythmogram": ("rhythmogram", {"branches": ("acf", "mel"), "width": 0.5, "segment_frames": 336}),
-    "dense": ("rhythmogram", {"branches": ("mel",), "trunk": "dense", "width": 0.75}),
+    "dense": (
+        "rhythmogram",
+        {"branches": ("acf", "mel"), "trunk": "dense", "width": 0.75, "segment_frames": 336},
+    ),
     "mobilenet": ("mobilenet_v3_small", {"normalisation": "band", "bands": 56, "channels": 3}),
 }
 
@@ -45,7 +48,9 @@ def settle(network: nn.Module) -> None:
             nn.init.normal_(module.bias, std=0.1)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(
+    scope="module", params=[pytest.param("rhythmogram", marks=pytest.mark.slow), "dense", "mobilenet"]
+)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A network that was exported, by its kind."""
     architecture, options = KINDS[request.param]

@@ -46,6 +46,7 @@ def test_same_layers_and_the_same_ones_frozen(name: str) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_thin_network_is_saved_and_pretrains_the_configurations(tmp_path: Path) -> None:
     """Its layers go where ImageNet's would: all but the last one, and but a new block."""
     path = tmp_path / "pretrained.pt"

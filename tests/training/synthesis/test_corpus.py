@@ -183,6 +183,7 @@ def test_errors_of_settings() -> None:
         CorpusSettings(tempo="rubato")
 
 
+@pytest.mark.slow
 def test_listen(tmp_path: Path) -> None:
     assert main(["corpus", str(tmp_path), "--listen", "--dances", "paso_doble", "--seconds", "6"]) == 0
     names = {p.name for p in tmp_path.iterdir()}
