@@ -26,11 +26,6 @@ from training.learning.sampler import Batches
 from training.networks.exported import is_exported, layers, options_of, read_exported, state_of
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
-NOT_OF_WEIGHTS = (
-    "classes",
-    "segment_frames",
-    "dropout",
-)  # options with which the weights' shapes do not change
 N_BATCHES = 14  # of 64 segments, half of them in a hall, that normalisation is measured on
 
 
