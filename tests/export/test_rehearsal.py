@@ -80,6 +80,7 @@ def test_features_of_the_file_are_those_of_the_checkpoint(tmp_path: Path, archit
         _ = model.rehearsal
 
 
+@pytest.mark.slow
 def test_a_network_without_a_linear_last_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_checkpoint(
         tmp_path / "best.pt", build("squeezenet1_1", bands=28).eval(), "squeezenet1_1", {"bands": 28}

@@ -20,6 +20,7 @@ def torchrun(*arguments: object, processes: int = 2) -> subprocess.CompletedProc
     return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_run(manifest: Path, tmp_path: Path) -> None:
     shared, alone = tmp_path / "shared", tmp_path / "alone"
     done = torchrun("train", manifest, "-o", shared, *TINY.split(), "--epochs", 2)

@@ -49,7 +49,8 @@ def settle(network: nn.Module) -> None:
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param("rhythmogram", marks=pytest.mark.slow), "dense", "mobilenet"]
+    scope="module",
+    params=["dense", *(pytest.param(k, marks=pytest.mark.slow) for k in ("rhythmogram", "mobilenet"))],
 )
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A network that was exported, by its kind."""
