@@ -23,12 +23,13 @@ from training.following.sequences import NO_SONG, Scored
 
 WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # s⁻¹
 MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0, 480.0)  # that a dance lasts
-NONE_BIASES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5)
+NONE_BIASES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0)
 NAME_AT = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
 TWO_AT = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TWO_RELEASE_SHARES = (0.6, 0.7, 0.8, 0.9, 1.0)  # of two_at
 MAX_TEMPERATURE = 10.0
+UPDATES = 20_000  # that a temperature is fitted on: those a second apart say nearly the same
 
 WRONG = 1.0  # cost of a second in which a dance is named that is not played
 PAIR = 0.25  # of the cost of naming nothing: a second in which one of two dances shown is played
@@ -148,13 +149,21 @@ def cost(names: NDArray[np.int64], batch: SideBySide, n_dances: int, unnamed: fl
     unnamed : float
         Cost of a second in which the dance that plays is not named, where a wrong name costs 1.
     """
+    wrong, missed = _terms(names, batch, n_dances)
+    return float(wrong + unnamed * missed)
+
+
+def _terms(
+    names: NDArray[np.int64], batch: SideBySide, n_dances: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What wrong names cost per update with a song, and in what share none is named, shapes (...)."""
     dance = np.where(names < n_dances, names, -1)
-    wrong = (dance >= 0) & (dance != batch.truth)
-    missed = (dance < 0) & (batch.truth < n_dances)
-    begins = wrong[1:] & (dance[1:] != dance[:-1])
     counts = batch.counts
-    total = WRONG * (wrong & counts).sum() + unnamed * (missed & counts).sum()
-    return float((total + FLIP_SECONDS * (begins & counts[1:]).sum()) / counts.sum())
+    wrong = (dance >= 0) & (dance != batch.truth) & counts
+    missed = (dance < 0) & (batch.truth < n_dances) & counts
+    begins = wrong[..., 1:, :] & (dance[..., 1:, :] != dance[..., :-1, :])
+    named_wrongly = WRONG * wrong.sum(axis=(-2, -1)) + FLIP_SECONDS * begins.sum(axis=(-2, -1))
+    return named_wrongly / counts.sum(), missed.sum(axis=(-2, -1)) / counts.sum()
 
 
 def shown(
@@ -289,14 +298,13 @@ def fit_curve(
         probabilities = posteriors(settings, fitted)
         settings = replace(settings, temperature=_temperature(probabilities, fitted))
         tempered = Chain(settings, n_dances + 1).tempered(probabilities)
-        for names, (name_at, release_at) in zip(
-            named(tempered, *thresholds.T), thresholds.tolist(), strict=True
-        ):
-            candidate = replace(settings, name_at=name_at, release_at=release_at)
-            for i, price in enumerate(unnamed):
-                reached = cost(names, fitted, n_dances, price)
-                if reached < best[i][0]:
-                    best[i] = reached, candidate
+        wrong, missed = _terms(named(tempered, *thresholds.T), fitted, n_dances)
+        for i, price in enumerate(unnamed):
+            costs = wrong + price * missed
+            least = int(costs.argmin())
+            if costs[least] < best[i][0]:
+                name_at, release_at = thresholds[least].tolist()
+                best[i] = costs[least], replace(settings, name_at=name_at, release_at=release_at)
     fits = []
     for (_, settings), price in zip(best, unnamed, strict=True):
         tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
@@ -382,8 +390,9 @@ class _Heard:
 def _temperature(probabilities: NDArray[np.float64], batch: SideBySide) -> float:
     """The temperature at which the truth is likeliest (Guo et al. 2017)."""
     counts = batch.counts
-    log = np.log(np.maximum(probabilities[counts], 1e-12))
-    truth = batch.truth[counts][:, None]
+    every = 1 + int(counts.sum()) // UPDATES
+    log = np.log(np.maximum(probabilities[counts][::every], 1e-12))
+    truth = batch.truth[counts][::every, None]
 
     def loss(log_temperature: float) -> float:
         z = log / np.exp(log_temperature)
