@@ -31,7 +31,11 @@ def add_parser(commands: Any) -> None:
         "evidence parameters are fitted on sequences of the same recordings, which should last a minute.",
     )
     command.add_argument("checkpoint", type=Path)
-    command.add_argument("manifest", help="MANIFEST.csv[@SPLIT]; without @SPLIT all recordings")
+    command.add_argument(
+        "manifest",
+        nargs="+",
+        help="MANIFEST.csv[@SPLIT]; without @SPLIT all recordings; several are taken together",
+    )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
     add_device(command)
     add_store(command)
@@ -74,13 +78,17 @@ def _run(args: argparse.Namespace) -> int:
     from training.evaluation.scoring import calibrated_runner, learnt_frames, network_runner, score_recordings
     from training.networks import models
 
-    recordings = read_selection(args.manifest)
+    selected = [(name, read_selection(name)) for name in args.manifest]
     data, machine = given(Data, vars(args)), given(Machine, vars(args))
     device = device_of(machine)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
     prior = calibrate.log_prior(args.prior, checkpoint["labels"])
-    stored = collect(recordings, data.store_of(manifest_path(args.manifest)), machine).stored
-    calibrate.check_unseen(checkpoint, stored, args.manifest)
+    stored: list[Stored] = []
+    for name, recordings in selected:
+        collected = collect(recordings, data.store_of(manifest_path(name)), machine).stored
+        calibrate.check_unseen(checkpoint, collected, name)
+        stored += collected
+    stored.sort(key=lambda one: one.recording.dance)  # as sequences want them; those of a dance stay in order
     with progress("scores") as bar:
         context = learnt_frames(checkpoint)
         run = network_runner(network.to(device), device, log_prior=prior, context_frames=context)

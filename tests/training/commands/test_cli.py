@@ -313,6 +313,13 @@ def test_evaluation_of_what_was_trained_on_is_told_and_calibration_refused(
     capsys.readouterr()
     assert main(["evaluate", str(output), str(manifest)]) == 0
     assert "3 of them it was calibrated on" in capsys.readouterr().err
+    # several manifests are taken together; one that was trained on is named
+    together = [*command[:3], f"{manifest}@validation", *command[3:]]
+    assert main(together) == 0
+    assert "recordings: 6" in capsys.readouterr().out
+    together[3] = f"{manifest}@train"
+    assert main(together) == 1
+    assert f"{manifest}@train: the network was trained on 9 of these 9" in capsys.readouterr().err
 
 
 def test_other_rows_never_take_the_place_of_missing_ones(
