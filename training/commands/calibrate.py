@@ -88,7 +88,6 @@ def _run(args: argparse.Namespace) -> int:
         collected = collect(recordings, data.store_of(manifest_path(name)), machine).stored
         calibrate.check_unseen(checkpoint, collected, name)
         stored += collected
-    stored.sort(key=lambda one: one.recording.dance)  # as sequences want them; those of a dance stay in order
     with progress("scores") as bar:
         context = learnt_frames(checkpoint)
         run = network_runner(network.to(device), device, log_prior=prior, context_frames=context)
