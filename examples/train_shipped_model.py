@@ -125,6 +125,9 @@ training corpus {folder}/humans --dances {ten},other --seed 503 --hours 6 --othe
     --humans {humans} {longer} --store {folder}/humans/features
 training corpus {folder}/calibration2 --dances {ten},{social},other --seed 553 --hours 3.4 --seconds 60
     --other-share 0.2 --soundfonts gmbank --no-audio --store {folder}/calibration2/features
+training corpus {folder}/calibration3 --dances {ten},{social},other --seed 571 --hours 3.4 --seconds 60
+    --other-share 0.2 --without-soundfonts gmbank --without-mixes radio --no-audio
+    --store {folder}/calibration3/features
 training corpus {folder}/test2 --dances {ten},{social},other --seed 552 --hours 2 --seconds 20
     --other-share 0.15 {held_out} --store {folder}/test2/features
 training train {folder}/ten3/manifest.csv {folder}/social3/manifest.csv {folder}/humans/manifest.csv
@@ -134,8 +137,8 @@ training train {folder}/ten3/manifest.csv {folder}/social3/manifest.csv {folder}
     --evaluate-every 12 --threads 1 -o {folder}/one
 training average {folder}/before/merged.onnx {folder}/before/start.onnx --share 0.5 -o {folder}/before.pt
 training average {folder}/one/last.pt {folder}/before.pt --share 0.5 --frames 224 -o {folder}/after.pt
-training calibrate {folder}/after.pt {folder}/calibration2/manifest.csv@all --max-error 0.15
-    --sequences 80 --unnamed-cost 1 -o {folder}/whichdance.pt
+training calibrate {folder}/after.pt {folder}/calibration2/manifest.csv@all
+    {folder}/calibration3/manifest.csv@all --max-error 0.15 --sequences 400 -o {folder}/whichdance.pt
 training evaluate {folder}/whichdance.pt held-out={folder}/test2/manifest.csv@all {real} -o {folder}/report
 training tempo {folder}/test2/manifest.csv@all
 export {folder}/whichdance.pt -o {folder}/models --name whichdance --version 3.0 --default
