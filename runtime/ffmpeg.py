@@ -273,12 +273,20 @@ def _promised_seconds(log: IO[bytes]) -> float | None:
     return 3600 * hours + 60 * minutes + seconds
 
 
+def _read_at(log: IO[bytes], start: int, size: int) -> bytes:
+    """Part of a file into which another process writes at the position that it shares with us: it stays."""
+    if hasattr(os, "pread"):
+        return os.pread(log.fileno(), size, start)
+    log.seek(start)
+    data = log.read(size)
+    log.seek(0, os.SEEK_END)
+    return data
+
+
 def _said(log: IO[bytes]) -> str:
     """What ffmpeg has written to its log: the beginning and the end, as damaged files make it talk on."""
-    log.seek(0)
-    data = log.read(LOG_BYTES)
-    if len(data) == LOG_BYTES:
-        log.seek(-LOG_BYTES, os.SEEK_END)
-        data += log.read()
-    log.seek(0, os.SEEK_END)
+    size = os.fstat(log.fileno()).st_size
+    data = _read_at(log, 0, min(size, LOG_BYTES))
+    if size > LOG_BYTES:
+        data += _read_at(log, size - LOG_BYTES, LOG_BYTES)
     return data.decode(errors="replace")

@@ -4,16 +4,19 @@ The music is a tone whose dance `tiny_model` tells by its frequency: at a wrong 
 """
 
 import json
+import os
 import shutil
 import struct
 import subprocess
+import sys
 from contextlib import nullcontext, suppress
+from tempfile import TemporaryFile
 
 import numpy as np
 import pytest
 import soundfile
 
-from runtime import AudioError, Classifier
+from runtime import AudioError, Classifier, ffmpeg
 from runtime.audio import open_audio, read
 from runtime.formats import DEMUXERS, FFMPEG_SUFFIXES, SOUNDFILE_SUFFIXES, SUFFIXES, is_searched, is_soundfile
 
@@ -205,6 +208,17 @@ def test_the_track_that_is_heard(tmp_path, tune, classifier, tracks, chosen):
     prediction = classifier.classify(tmp_path / "a.mkv")
     assert prediction.warnings == (f"{len(tracks)} audio tracks; number {chosen} was heard",)
     assert prediction.best == DANCE
+
+
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="files are read at a place of one's own on POSIX alone")
+def test_reading_what_ffmpeg_says_while_it_talks_loses_no_line() -> None:
+    """Its position is one for both processes: whoever moves it has the other write over what is there."""
+    with TemporaryFile() as log:
+        talk = subprocess.Popen([sys.executable, "-uc", "for i in range(3000): print(i)"], stdout=log)
+        while talk.poll() is None:
+            ffmpeg._said(log)
+        log.seek(0)
+        assert log.read().split() == [str(i).encode() for i in range(3000)]
 
 
 def test_stems_are_their_first_track(tmp_path, tune, classifier):
