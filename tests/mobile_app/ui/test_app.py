@@ -367,6 +367,7 @@ def test_text_size(hand: Hand) -> None:
     assert hand.app.theme.body == pytest.approx(before * 1.45)
 
 
+@pytest.mark.slow
 def test_a_change_of_look_looks_as_after_a_restart(hand: Hand, tone: ToneMaker, tmp_path: Path) -> None:
     def looks(hand: Hand) -> dict[tuple[str, str], set[tuple[object, ...]]]:
         found: dict[tuple[str, str], set[tuple[object, ...]]] = {}
@@ -583,7 +584,8 @@ def test_names_in_the_timeline_can_be_read() -> None:
             assert contrast(colour, theme.DARK.raised) >= theme.SHAPE_CONTRAST
 
 
-@pytest.mark.parametrize("text_size", [pytest.param("small", marks=pytest.mark.slow), "huge"])
+@pytest.mark.slow
+@pytest.mark.parametrize("text_size", ["small", "huge"])
 def test_touch_targets(hand: Hand, tone: ToneMaker, text_size: str) -> None:
     hand.app.change_settings(text_size=text_size)
     hand.recognise(tone("samba", 6.0))

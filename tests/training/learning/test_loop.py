@@ -347,6 +347,7 @@ def test_teacher_and_images_on_the_device_of_the_batch(of_three: Path) -> None:
         assert network.of_pictures(*images).device == meta
 
 
+@pytest.mark.slow
 def test_the_teacher_hears_what_is_stored_whatever_the_learner_hears(
     splits: Splits, tmp_path: Path, uninterrupted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
