@@ -1,4 +1,4 @@
-"""How the shipped model was made, from an empty folder: about ten hours on two cores.
+"""How the shipped model was made, from an empty folder.
 
     python examples/train_shipped_model.py FOLDER HUMANS [NAME=ARRAYS.npz ...]
 

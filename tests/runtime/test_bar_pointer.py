@@ -146,19 +146,30 @@ def test_noise_is_not_clear() -> None:
     assert noise.clarity < 0.2 < beat.clarity
 
 
-def test_who_says_where_the_one_is_is_believed() -> None:
-    heard, times = music(124, 4, 20, 0.2)
-    heard[:, 1] = 0.1  # no downbeat is heard
+def told_after_8_s(heard: np.ndarray, times: np.ndarray) -> tuple[BarFilter, float]:
+    """A filter that heard 8 s of a cha cha cha, and was told that a bar began at the time returned."""
     bars = BarFilter()
     bars.believe({"cha_cha_cha": 1.0})
     n = round(8 * FRAME_RATE)
     bars.push(heard[:n])
-    third = times[times < 7.5][-1]
-    bars.tell_the_one(third * FRAME_RATE - (n - 1))
+    one = float(times[times < 7.5][-1])
+    bars.tell_the_one(one * FRAME_RATE - (n - 1))
+    return bars, one
+
+
+def counted(one: float, end: int, delay: float) -> int:
+    """Number of the beat `delay` s behind the last of `end` frames, at 124 a minute from a one on."""
+    return round(((end - 1) / FRAME_RATE + delay - one) * 124 / 60) % 4 + 1
+
+
+def test_who_says_where_the_one_is_is_believed() -> None:
+    heard, times = music(124, 4, 20, 0.2)
+    heard[:, 1] = 0.1  # no downbeat is heard
+    bars, one = told_after_8_s(heard, times)
+    n = round(8 * FRAME_RATE)
     bars.push(heard[n : 2 * n])
     seen = bars.forecast()
-    number = round(((2 * n - 1) / FRAME_RATE + seen.delay - third) * 124 / 60)
-    assert seen.position == number % 4 + 1
+    assert seen.position == counted(one, 2 * n, seen.delay)
     assert seen.count > 0.8
 
 
@@ -168,16 +179,10 @@ def test_a_dancers_one_holds_for_a_song() -> None:
     heard[:, 1] = 0.1
     weak = slice(round(20 * FRAME_RATE), round(32 * FRAME_RATE))
     heard[weak] = np.minimum(heard[weak], 0.15)
-    bars = BarFilter()
-    bars.believe({"cha_cha_cha": 1.0})
-    n = round(8 * FRAME_RATE)
-    bars.push(heard[:n])
-    one = times[times < 7.5][-1]
-    bars.tell_the_one(one * FRAME_RATE - (n - 1))
-    bars.push(heard[n:])
+    bars, one = told_after_8_s(heard, times)
+    bars.push(heard[round(8 * FRAME_RATE) :])
     seen = bars.forecast()
-    number = round(((len(heard) - 1) / FRAME_RATE + seen.delay - one) * 124 / 60)
-    assert seen.position == number % 4 + 1
+    assert seen.position == counted(one, len(heard), seen.delay)
     assert seen.count > 0.95 * seen.beat  # what is lost is the beat, not its number
 
 
