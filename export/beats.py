@@ -45,6 +45,7 @@ from runtime.mel import FRAME_RATE, Float32
 from training.beats.evaluate import Excerpt, generated_excerpts, score
 from training.beats.learn import load
 from training.beats.network import DANCES_TOLD, BeatNetwork
+from training.data.croissant import front_matter, licence_entries
 from training.data.manifest import manifest_path
 from training.markdown import table
 
@@ -396,6 +397,13 @@ def markdown(
     """The card."""
     fields = report["metadata"]
     parts = [
+        "\n".join(
+            front_matter(
+                **licence_entries(fields["licence"]),
+                library_name="onnx",
+                tags=["music", "dance", "beat-tracking"],
+            )
+        ),
         f"# {report['name']}",
         "Written by `python -m export`; do not edit.",
         "## What it is for, and what not",

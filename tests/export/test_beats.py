@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from export import beats
 from export.cli import main
@@ -20,6 +21,7 @@ from training.beats.learn import BeatSettings, save
 from training.beats.network import DANCES_TOLD, BeatNetwork
 
 pytestmark = pytest.mark.slow
+PAPERS = beats.Papers(name="beats", version="1", licence="MIT", training_data="none", command="")
 
 
 def make_checkpoint(path: Path, kind: str) -> Path:
@@ -77,6 +79,8 @@ def test_the_listing_the_card_and_the_report_say_the_same(exported: Path) -> Non
     assert f"{report['kind']}, {report['parameters']} parameters" in card
     assert f"{item['size'] / 1e6:.2f} MB" in card
     assert str(exported) not in card
+    read = ModelCard(card).data.to_dict()
+    assert (read["license"], read["library_name"]) == ("mit", "onnx")
     model = BeatModel.load(models / "beats.onnx")
     assert (model.version, model.dances) == ("9", DANCES_TOLD)
     onnx.checker.check_model(onnx.load(models / "beats.onnx"), full_check=True)
@@ -89,14 +93,10 @@ def test_int8_is_smaller_and_written_only_where_it_agrees(
         found = beats.publish(
             exported / "beats.pt",
             folder,
-            name="beats",
-            version="1",
-            licence="MIT",
-            training_data="none",
+            PAPERS,
             calibration=beats.made_up(3),
             verification=beats.made_up(2),
             evaluations=[],
-            command="",
         )
         return [item.file for item in found]
 
@@ -130,14 +130,10 @@ def test_another_network_is_noticed_and_nothing_is_written(
         beats.publish(
             exported / "beats.pt",
             tmp_path / "models",
-            name="beats",
-            version="1",
-            licence="MIT",
-            training_data="none",
+            PAPERS,
             calibration=[],
             verification=beats.made_up(1),
             evaluations=[],
-            command="",
         )
     assert not (tmp_path / "models/beats.onnx").exists()
 
@@ -159,12 +155,8 @@ def test_what_is_no_evaluation_is_named(exported: Path, tmp_path: Path) -> None:
         beats.publish(
             Path(copy),
             tmp_path / "models",
-            name="beats",
-            version="1",
-            licence="MIT",
-            training_data="none",
+            PAPERS,
             calibration=[],
             verification=[],
             evaluations=[report],
-            command="",
         )

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from huggingface_hub import ModelCard
 
 from export import card
 from export.quantise import Noise
 from export.report import ModelFile, Quantisation
+
+MODELS = Path(__file__).parents[2] / "runtime" / "models"
 
 
 def test_card_tells_everything(exported: tuple[Path, dict[str, object]]) -> None:
@@ -28,6 +31,15 @@ def test_hugging_face_reads_it(exported: tuple[Path, dict[str, object]]) -> None
     assert (read.license, read.license_name) == ("other", "CC0 for all")
     assert (read.library_name, read.pipeline_tag) == ("onnx", "audio-classification")
     assert read.tags == ["music", "dance", "ballroom"]
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.md")), ids=lambda path: path.stem)
+def test_hugging_face_reads_the_shipped_cards(path: Path) -> None:
+    """And all whose work the models have heard is named with its licence."""
+    card = ModelCard.load(path)
+    assert (card.data.license, card.data.library_name) == ("apache-2.0", "onnx")
+    for wanted in ("Groove MIDI Dataset", "CC BY 4.0", "MuseScore_General_Lite, MIT", "died before 1955"):
+        assert wanted in card.text
 
 
 def test_card_lists_layers_kept_in_float() -> None:

@@ -120,13 +120,13 @@ def _card(args: argparse.Namespace) -> int:
     from training.data.croissant import metadata
     from training.data.manifest import read_manifest
     from training.data.summary import card
-    from training.synthesis.humans import attributions
+    from training.synthesis.credits import credits_of
 
     recordings, name = read_manifest(args.manifest), args.name or args.manifest.stem
     rights = {
         "licence": args.licence,
         "description": args.description,
-        "attributions": attributions((r.column("drummer"), r.column("tune")) for r in recordings),
+        "attributions": credits_of(recordings),
     }
     with progress("recordings"):
         texts = {

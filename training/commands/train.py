@@ -200,7 +200,6 @@ def _run(args: argparse.Namespace) -> int:
     from training.data.manifest import check_splits, read_manifest
     from training.data.splits import leaks
     from training.learning import loop
-    from training.synthesis.humans import attributions
 
     arguments, output = _with_settings_file(vars(args))
     data, network, machine = given(Data, arguments), given(Network, arguments), given(Machine, arguments)
@@ -231,9 +230,6 @@ def _run(args: argparse.Namespace) -> int:
                 "however much it has overfitted. `python -m training manifest split` makes one",
                 file=sys.stderr,
             )
-    people = attributions((s.recording.column("drummer"), s.recording.column("tune")) for s in split["train"])
-    if people and not data.training_data:
-        data = replace(data, training_data=". ".join([loop.statement(split["train"]), *people]))
     tensorboard = bool(arguments.get("tensorboard"))
     run_training(data, settings, machine, split, output, fabric=fabric, tensorboard=tensorboard)
     return 0

@@ -174,7 +174,7 @@ def card(
         "",
         licence,
         "",
-        *(("What people played and wrote that is heard in it:", "") if attributions else ()),
+        *(("Whose work is heard in it:", "") if attributions else ()),
         *(f"- {line}" for line in attributions),
         *([""] if attributions else []),
         "## Known faults",

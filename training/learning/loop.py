@@ -48,6 +48,7 @@ from training.networks.samples import SampleBatches
 from training.networks.waveform import check_method
 from training.networks.weights import is_checkpoint, read_checkpoint
 from training.settings import SCHEDULES, WAVEFORM, Machine, Settings
+from training.synthesis.credits import credits_of
 
 LOG = "log.csv"
 PATIENCE = timedelta(days=1)  # of processes that wait while the first one evaluates
@@ -434,13 +435,14 @@ def _batches(
 
 
 def statement(recordings: Sequence[Stored]) -> str:
-    """How many recordings, of what length, from which sources."""
+    """How many recordings, of what length, from which sources, and whose work is heard in generated ones."""
     hours = sum(r.n_frames for r in recordings) / FRAME_RATE / 3600
     sources = sorted({r.recording.source for r in recordings if r.recording.source})
     named = (
         ", ".join(sources) if len(sources) <= 5 else f"{', '.join(sources[:5])} and {len(sources) - 5} others"
     )
-    return f"{len(recordings)} recordings, {hours:.1f} hours" + (f"; sources: {named}" if named else "")
+    said = f"{len(recordings)} recordings, {hours:.1f} hours" + (f"; sources: {named}" if named else "")
+    return ". ".join([said, *credits_of(r.recording for r in recordings)])
 
 
 def fingerprint(*splits: Sequence[Stored]) -> str:

@@ -1,7 +1,6 @@
 """People in the orchestra: who of the two archives plays in a recording."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -69,28 +68,6 @@ def load(folder: Path) -> Humans:
         If one is missing, or is not what it should be.
     """
     return Humans(grooves.Grooves(folder), tunes.Tunes(folder))
-
-
-def attributions(used: Iterable[tuple[str, str]]) -> list[str]:
-    """Whose work recordings hold, in a line for each archive.
-
-    Parameters
-    ----------
-    used : iterable of (str, str)
-        The columns `drummer` and `tune` of a manifest; '' where there is none.
-    """
-    drummers, songs = [], []
-    for drummer, tune in used:
-        drummers += [drummer] if drummer else []
-        songs += [tune] if tune else []
-    lines = []
-    if drummers:
-        count = f"{len(set(drummers))} performances in {len(drummers)} recordings"
-        lines.append(f"Drummers: {grooves.ATTRIBUTION}. {count}; timing, loudness and tempo were changed.")
-    if songs:
-        names = "; ".join(sorted(set(songs)))
-        lines.append(f"Tunes: {tunes.ATTRIBUTION}, in {len(songs)} recordings: {names}.")
-    return lines
 
 
 def fingerprint(folder: Path) -> str:

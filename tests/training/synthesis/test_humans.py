@@ -452,6 +452,8 @@ def test_corpus_says_who_played(folder: Path, tmp_path: Path, capsys: pytest.Cap
     text = (tmp_path / "card.md").read_text()
     assert "Made Up (Stephen Foster)" in text
     assert "10.5281/zenodo.4332855" in text
+    assert "CC BY 4.0" in text
+    assert "sf_GMbank.sf2 (public domain)" in text
     moved = folder.rename(tmp_path / "moved")
     make_corpus(tmp_path / "c", CorpusSettings(**{**vars(settings), "humans": str(moved)}), wanted)
     with pytest.raises(CorpusError, match=r"other settings \(humans\)"):
