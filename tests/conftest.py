@@ -32,6 +32,12 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop("COLUMNS", None)
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for `-n auto`
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: half of the time of browsers and commands goes by in waiting."""
+    return (os.cpu_count() or 1) + 1
+
+
 def write_tiny_model(
     path: Path,
     *,
