@@ -1,13 +1,15 @@
 """A tiny generated collection: three dances of clicks that differ in tempo and pitch, seconds each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 from numpy.typing import NDArray
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from training.data.codec import STORED
 from training.data.manifest import Recording, write_manifest
@@ -84,3 +86,33 @@ def splits(stored: tuple[Stored, ...]) -> dict[str, list[Stored]]:
 def power(stored: tuple[Stored, ...]) -> torch.Tensor:
     """Segments of mel power, shape (3, 1, 224, 224)."""
     return torch.from_numpy(np.stack([STORED.decode(s.codes())[:224].T[None] for s in stored[::5]]))
+
+
+class _NoDoubles(TorchDispatchMode):
+    """Every result is in at most 32 bits, unless it is on the CPU."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in result if isinstance(result, tuple | list) else [result]:
+            if isinstance(tensor, torch.Tensor) and tensor.device.type != "cpu":
+                assert tensor.dtype not in (torch.float64, torch.complex128), func
+        return result
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.Tensor]]:
+    """What was asked back from the meta device, which has nothing: zeros are given."""
+    fetched: list[torch.Tensor] = []
+
+    def cpu(tensor: torch.Tensor) -> torch.Tensor:
+        fetched.append(tensor)
+        return torch.zeros(tensor.shape, dtype=tensor.dtype)
+
+    def item(tensor: torch.Tensor) -> Any:
+        return known(tensor) if tensor.device.type == "cpu" else float(tensor.cpu().numpy())
+
+    known = torch.Tensor.item
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    monkeypatch.setattr(torch.Tensor, "item", item)
+    with _NoDoubles():
+        yield fetched
