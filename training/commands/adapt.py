@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from training.commands.features import add_store, collect
 from training.commands.given import given
-from training.commands.machine import ACCELERATORS
+from training.commands.machine import ACCELERATORS, device_of
 from training.commands.train import run_training
 from training.settings import Data, Machine, Settings
 
@@ -62,6 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     from training.networks.models import load_checkpoint
 
     machine, data = given(Machine, vars(args)), given(Data, vars(args))
+    device_of(machine)
     own = _stored(args.manifest, data, machine)
     rehearsed = [s for manifest in args.rehearse for s in _stored(manifest, data, machine)]
     parts = adapt.divided(own)

@@ -155,6 +155,7 @@ def _run(args: argparse.Namespace) -> int:
             "weights": args.weights, "store": args.store,
         } | {name: method.get(name) for name in ("epochs", "batch_size", "lr")}  # fmt: skip
         small.check_unchosen(chosen)
+        device_of(machine)
         repeated = small.Repeated(args.seed, args.seeds, args.folds, args.tensorboard)
         return small.run(args.small, args.output, machine, repeated, add_parser)
     if args.manifest is None or args.output is None:
@@ -195,6 +196,7 @@ def _experiments(asked: Asked, training: _Training) -> int:
     from training.experiments import EXPERIMENTS
 
     _check(asked, training.network.weights or ())
+    device_of(training.machine)
     data, machine = training.data, training.machine
     stored = collect(read_manifest(asked.manifest), data.store_of(asked.manifest), machine).stored
     if not asked.folds:

@@ -13,7 +13,7 @@ from runtime.errors import ParameterError, WhichdanceError
 from runtime.segments import SEGMENT_FRAMES
 from training.commands.features import add_store, collect
 from training.commands.given import given
-from training.commands.machine import ACCELERATORS
+from training.commands.machine import ACCELERATORS, device_of
 from training.learning.progress import Progress, Watcher
 from training.settings import SCHEDULES, SETTINGS_OF_METHOD, Data, Machine, Network, Settings, classes_of
 
@@ -209,6 +209,7 @@ def _run(args: argparse.Namespace) -> int:
     network = replace(network, classes=network.classes or classes_of([r.dance for r in recordings]))
     settings = settings_of(network, method_of(arguments), network.architecture, {})
     check_splits(" and ".join(map(str, data.manifests)), recordings, "train")
+    device_of(machine)  # Fabric would end in a traceback where there is none such
     fabric = loop.launch(machine.accelerator, machine.devices, machine.precision)
     for group, splits in leaks(recordings).items() if fabric.is_global_zero else ():
         print(f"warning: group {group!r} is in several splits: {', '.join(splits)}", file=sys.stderr)
@@ -276,13 +277,10 @@ def run_training(
 
     `split` has the recordings of 'train', 'validation' and, for the log alone, 'test'.
     """
-    import torch
-
     from training.learning import loop
     from training.learning.run_settings import SETTINGS, write_settings
 
-    if machine.threads:
-        torch.set_num_threads(machine.threads)
+    device_of(machine)
     fabric = fabric or loop.launch(machine.accelerator, machine.devices, machine.precision)
     first_process = fabric.is_global_zero  # torchrun starts several
     if first_process:

@@ -1,6 +1,7 @@
 """Work on other machines: a Dask cluster of two processes stands for them."""
 
 import argparse
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from runtime.errors import ParameterError, WhichdanceError
-from training.cli import main
+from training.cli import main, parser
 from training.commands.given import given
 from training.commands.machine import add_device, backend, device_of
 from training.data.manifest import read_manifest
@@ -112,9 +113,10 @@ def test_backends_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
-    parser = argparse.ArgumentParser()
-    add_device(parser)
-    assert device_of(given(Machine, vars(parser.parse_args(["--accelerator", "cpu"])))) == torch.device("cpu")
+    command = argparse.ArgumentParser()
+    add_device(command)
+    said = vars(command.parse_args(["--accelerator", "cpu"]))
+    assert device_of(given(Machine, said)) == torch.device("cpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_of(Machine()) == torch.device("cuda")
     assert device_of(Machine(accelerator="gpu")) == torch.device("cuda")
@@ -124,3 +126,32 @@ def test_accelerators(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("cuda", "mps", "gpu"):
         with pytest.raises(ParameterError, match=f"--accelerator {name}: PyTorch finds none here"):
             device_of(Machine(accelerator=name))
+
+
+@pytest.mark.parametrize("command", ["train", "experiment table4.4", "adapt", "experiment all --small"])
+def test_a_device_that_is_not_there_is_said_before_work_begins(
+    command: str, manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    words = command.split()
+    words += [] if "--small" in words else [str(manifest), "--store", str(tmp_path / "store")]
+    words += ["--rehearse", str(manifest)] if command == "adapt" else []
+    assert main([*words, "-o", str(tmp_path / "out"), "--accelerator", "cuda"]) == 2
+    assert "--accelerator cuda: PyTorch finds none here" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_guide_names_the_commands_that_take_an_accelerator() -> None:
+    """And what of it each of them offers."""
+    [actions] = [a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    choices = {
+        name: action.choices
+        for name, command in actions.choices.items()
+        for action in command._actions
+        if "--accelerator" in action.option_strings
+    }
+    page = (Path(__file__).parents[3] / "docs" / "training.md").read_text(encoding="utf-8")
+    sentence = page.partition("chooses what runs the network in ")[2].partition(".")[0]
+    assert set(choices) == set(re.findall(r"`(\w+)`", sentence)) | {"features"}
+    assert all({"cpu", "cuda", "mps"} <= set(offered) for offered in choices.values())
