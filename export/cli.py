@@ -210,9 +210,8 @@ def _export_beats(
     evaluations: Sequence[Path],
 ) -> int:
     """A checkpoint of `training beats-train`."""
-    from rich.console import Console
-
     from export import beats
+    from export.progress import bar
     from runtime.errors import ParameterError
 
     if int8 and not calibrate:
@@ -221,7 +220,7 @@ def _export_beats(
         split: [one for given in sets for one in beats.excerpts(given, split)]
         for split, sets in (("validation", calibrate), ("test", verify))
     }
-    with Console(stderr=True).status("exporting") as status:
+    with bar() as watch:
         files = beats.publish(
             checkpoint,
             folder,
@@ -229,7 +228,7 @@ def _export_beats(
             calibration=excerpts["validation"] if int8 else [],
             verification=excerpts["test"] or beats.made_up(),
             evaluations=evaluations,
-            progress=status.update,
+            progress=watch,
         )
     for item in files:
         print(f"{folder / item.file}: {item.size / 1e3:.0f} kB, differs by {item.whole:.0e} from PyTorch")
@@ -240,14 +239,13 @@ def _export_beats(
 
 def _export(checkpoint: Path, folder: Path, plan: "Plan", *, command: str, fields: Mapping[str, Any]) -> int:
     """A checkpoint of `training train`; `fields` are arguments of `from_checkpoint`."""
-    from rich.console import Console
-
     from export.deployed import from_checkpoint
+    from export.progress import bar
     from export.publish import publish
 
     deployable = from_checkpoint(checkpoint, **fields)
-    with Console(stderr=True).status("exporting") as status:
-        report = publish(deployable, folder, plan, command=command, progress=status.update)
+    with bar() as watch:
+        report = publish(deployable, folder, plan, command=command, progress=watch)
     _print(report, folder)
     return Exit.OK
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import onnx
 from export import card, from_samples, graph, ort_format, quantise, registry, rehearsal, segments, verify
 from export.deployed import Deployable
 from export.kept import Kept, kept_in
+from export.progress import Watch, unwatched
 from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
 from runtime.atomic import locked
@@ -82,7 +83,7 @@ def publish(
     plan: Plan,
     *,
     command: str,
-    progress: Callable[[str], None] = lambda step: None,
+    progress: Watch = unwatched,
 ) -> ExportReport:
     """Make, verify and write the model files, the card, the report and the entry in models.toml.
 
@@ -97,8 +98,7 @@ def publish(
     plan : Plan
     command : str
         For the card.
-    progress : callable
-        Called with what is being done, in words.
+    progress : Watch
 
     Returns
     -------
@@ -158,7 +158,7 @@ def _models(
     plan: Plan,
     dances: Sequence[str],
     workshop: Path,
-    progress: Callable[[str], None],
+    progress: Watch,
 ) -> tuple[dict[str, onnx.ModelProto], Quantisation | None]:
     """By precision, and how int8 came about."""
     progress("PyTorch to ONNX")
@@ -258,7 +258,7 @@ def _teachable(
     deployable: Deployable,
     plan: Plan,
     workshop: Path,
-    progress: Callable[[str], None],
+    progress: Watch,
 ) -> onnx.ModelProto:
     """The float file with its features as second output and, where asked for, with their statistics."""
     head = rehearsal.last_layer(deployable)
@@ -283,7 +283,7 @@ def _int8(
     plan: Plan,
     segment_frames: int,
     dances: Sequence[str],
-    progress: Callable[[str], None],
+    progress: Watch,
 ) -> tuple[onnx.ModelProto, Quantisation]:
     """The quantised model and how it came about."""
     calibration = segments.joined(
@@ -312,12 +312,12 @@ def _verified(
     deployable: Deployable,
     made: Sequence[tuple[str, Path]],
     sets: Sequence[Segments],
-    progress: Callable[[str], None],
+    progress: Watch,
     kept: Kept,
 ) -> list[ModelFile]:
 
     def counted(what: str) -> verify.Progress:
-        return lambda done, total: progress(f"{what}: {done} of {total} segments")
+        return lambda done, total: progress(what, done, total)
 
     references = [
         kept.scores(

@@ -7,7 +7,7 @@ layer, prior, temperature and softmax.
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from export.graph import finished, to_bytes
+from export.progress import Watch, unwatched
 from export.segments import Segments
 from export.verify import BATCH, Parity, compare
 from runtime.mel import Float32
@@ -147,7 +148,7 @@ def to_int8(
     calibration: Segments,
     *,
     search: bool = True,
-    progress: Callable[[str], None] = lambda step: None,
+    progress: Watch = unwatched,
 ) -> Quantised:
     """Static int8 quantisation, per output channel, of all layers that it does not hurt.
 
@@ -163,8 +164,7 @@ def to_int8(
         Typical music, not that on which the result is verified.
     search : bool
         Look for the layers that hurt; False makes all of them int8, whatever that does.
-    progress : callable
-        Called with what is being done.
+    progress : Watch
     """
     transform = input_transform(model) | output_transform(model)
     nodes = [n.name for n in model.graph.node if n.op_type in OPERATORS and n.name not in transform]
@@ -187,7 +187,7 @@ def to_int8(
     expected = scores_of(model, some)
     local = rounding(model, best.model, some[:N_ROUNDING])
     for i, layer in enumerate(layers):
-        progress(f"measuring layer {i + 1} of {len(layers)}")
+        progress("measuring layers", i, len(layers))
         alone = _quantised(model, tensors[best.ranges], [layer])
         noise[layer] = Noise(_decibels(expected, scores_of(alone, some)), *local[layer])
     worst = sorted(layers, key=lambda name: noise[name].scores)

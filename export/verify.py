@@ -115,6 +115,7 @@ def _batch_by_batch(run: Callable[[Float32], Float32], segments: Float32, progre
     for start in range(0, len(segments), BATCH):
         progress(start, len(segments))
         parts.append(run(segments[start : start + BATCH]))
+    progress(len(segments), len(segments))
     return np.concatenate(parts)
 
 
