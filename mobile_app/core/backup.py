@@ -49,6 +49,27 @@ def copy(path: Path, target: Path) -> None:
         remove(beside)
 
 
+def forget(path: Path, uid: str, start: float | None = None) -> None:
+    """Delete a session from a copy, too, or hide one of its lines; where that can't be done, the copy goes.
+
+    Else it would come back with the copy, when that takes the place of a damaged file.
+    """
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("PRAGMA foreign_keys = ON")
+            db.execute("PRAGMA secure_delete = ON")
+            if start is None:
+                db.execute("DELETE FROM session WHERE uid = ?", (uid,))
+            else:
+                of_it = "(SELECT id FROM session WHERE uid = ?)"
+                db.execute(f"UPDATE line SET hidden = 1 WHERE session IN {of_it} AND start = ?", (uid, start))
+    except sqlite3.Error as error:
+        log.warning("%s goes, since nothing can be deleted from it: %s", path, error)
+        remove(path)
+
+
 def restore(path: Path, db: sqlite3.Connection) -> int:
     """Take over what a backup holds; returns how many sessions of it the history has now.
 

@@ -70,12 +70,14 @@ class History:
         self.path = folder / "history.sqlite"
         self.audio_folder = folder / "audio"
         self.copy_path = folder / "history-copy.sqlite"
+        self._passing = folder / "passing"  # files on their way to somebody else, or from there
         self.aside: str | None = None
         self.salvaged = 0
         self._lock = threading.RLock()
         self._unsaved: list[Draft] = []
         self._file = 0  # raised with every file that is put aside
         self._emptied = -math.inf  # s: when the user deleted everything
+        self._deletions = 0
         self._problem: Problem | None = None
         with suppress(OSError):  # told when something is saved
             self.audio_folder.mkdir(parents=True, exist_ok=True)
@@ -85,8 +87,10 @@ class History:
         self._reserve = Reserve(folder / "reserve")
         self._owner = FolderLock(folder / "lock")
         self._db = self._open()
-        if self._problem is None and self._owner.mine:
-            self._mend_audio()
+        if self._owner.mine:
+            self._clear_passing()  # killed while the system's dialogue was open
+            if self._problem is None:
+                self._mend_audio()
         self._reserve.hold()
 
     # Opening
@@ -285,14 +289,19 @@ class History:
 
     def delete(self, session: int) -> None:
         """Delete a session with all its lines and its kept sound."""
+        entry = self.entry(session)
         remove(self.audio_path(session))  # first: on a full storage the database needs its room
         self._write(lambda db: db.execute("DELETE FROM session WHERE id = ?", (session,)))
+        if entry:
+            self._deletions += 1
+            backup.forget(self.copy_path, entry.uid)
         self._reserve.hold()
 
     def delete_line(self, line: int) -> None:
         """Delete one song; with the last of its lines a session goes."""
         found = self.line(line)
-        if found is None:
+        entry = self.entry(found.session) if found else None
+        if found is None or entry is None:
             return
 
         def hide(db: sqlite3.Connection) -> bool:
@@ -303,6 +312,9 @@ class History:
 
         if self._write(hide):
             self.delete(found.session)
+        else:
+            self._deletions += 1
+            backup.forget(self.copy_path, entry.uid, found.start)
 
     def delete_all(self) -> None:
         """Delete every session, all kept sound, the copy, and files that were put aside, for good.
@@ -316,6 +328,8 @@ class History:
                 self.copy_path,
             ):
                 remove(path)
+            self._clear_passing()
+            self._deletions += 1
             try:
                 self._write(_empty)
             except StorageError:  # not even the log has room: the file goes instead
@@ -357,13 +371,23 @@ class History:
         """A file that is not there yet, for the sound of a session."""
         return self.audio_folder / f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.wav"
 
+    def passing(self, name: str) -> Path:
+        """Where a file lies on its way to somebody else, or from there; gone at the next start at the latest."""
+        with suppress(OSError):
+            self._passing.mkdir(mode=0o700, exist_ok=True)
+        return self._passing / name
+
+    def _clear_passing(self) -> None:
+        for path in self._passing.glob("*"):
+            remove(path)
+
     # Copies
 
     def keep_copy(self) -> bool:
         """Copy the history beside itself, if it has changed and the last copy is an hour old.
 
         From any thread. A copy takes the place of the one before only when it has been found whole; False
-        where none was made.
+        where none was made. What is deleted meanwhile is not in it.
         """
         if self._problem is not None or not self._owner.mine:
             return False
@@ -373,13 +397,19 @@ class History:
             newest = max(path.stat().st_mtime for path in (self.path, wal) if path.exists())
             if age < COPY_AGE or newest < self.copy_path.stat().st_mtime:
                 return False
+        before = self._deletions
         try:
             room = storage.free_bytes(self.path.parent)
             if room is not None and room < 2 * self.path.stat().st_size + storage.LEFT_FREE_BYTES:
                 return False
             backup.copy(self.path, self.copy_path)
+            while before != self._deletions:
+                before = self._deletions
+                backup.copy(self.path, self.copy_path)
         except (StorageError, OSError) as error:
             log.warning("no copy: %s", error)
+            if before != self._deletions:
+                remove(self.copy_path)
             return False
         return True
 
@@ -393,7 +423,7 @@ class History:
 
         The file itself is left as it is. StorageError where it is no backup, or can't be taken over.
         """
-        beside = self.path.with_name("restoring.sqlite")
+        beside = self.passing("restoring.sqlite")
         try:
             with suppress(OSError):
                 beside.touch(mode=0o600)

@@ -425,7 +425,7 @@ class WhichDanceApp(App):
 
     def give_away(self) -> None:
         """Save what was learnt as a file for others."""
-        path = self.history.path.with_name("learnt-copy.whichdance")
+        path = self.history.passing("learnt.whichdance")
 
         def saved(place: str | None) -> None:
             remove(path)
@@ -501,7 +501,7 @@ class WhichDanceApp(App):
 
     def back_up(self) -> None:
         """Save the whole history as a file."""
-        path = self.history.path.with_name("backup.sqlite")
+        path = self.history.passing("backup.sqlite")
         name = f"whichdance-{datetime.now():%Y-%m-%d}{BACKUP_SUFFIX}"
 
         def saved(place: str | None) -> None:
@@ -518,7 +518,7 @@ class WhichDanceApp(App):
 
     def _pick_document(self, beside: str, title: str, suffix: str, take: Callable[[Path], None]) -> None:
         """Let the user pick a file that is no sound, by the system's dialogue or the app's own list."""
-        copy = self.history.path.with_name(beside)
+        copy = self.history.passing(beside)
 
         def taken(path: Path) -> None:
             take(path)

@@ -51,7 +51,7 @@ class EveningScreen(SessionScreen):
         self.head = EveningHead()
         self.player = Player(
             lambda playing: setattr(self.head, "playing", playing),
-            self.app.history.path.with_name("playing.wav"),
+            self.app.history.passing("playing.wav"),
         )
         self.head.ids.play.bind(on_release=lambda _: self.toggle_sound())
         self.head.ids.save_sound.bind(on_release=lambda _: self.save_sound())

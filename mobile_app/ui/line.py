@@ -44,7 +44,7 @@ class LineScreen(SessionScreen):
         self.sound: tuple[Path, float, float] | None = None  # the file, and where the song is in it, s
         self.player = Player(
             lambda playing: setattr(self, "playing", playing),
-            self.app.history.path.with_name("playing.wav"),
+            self.app.history.passing("playing.wav"),
         )
 
     def show(self, line: int) -> bool:

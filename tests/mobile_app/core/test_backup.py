@@ -218,6 +218,76 @@ def test_a_copy_is_made_now_and_then(tmp_path: Path) -> None:
     history.close()
 
 
+@pytest.mark.parametrize("what", ["evening", "line", "last line"])
+def test_what_was_deleted_does_not_come_back_with_the_copy(tmp_path: Path, what: str) -> None:
+    """It was in the copy for an hour, and there again when the history was damaged: 'gone for good'."""
+    history = filled(tmp_path, 3)
+    history.save(secret := draft(7, "rumba", *(["jive"] if what == "line" else []), name="Nobody's business"))
+    assert history.keep_copy()
+    rumba = history.lines(secret.id or 0)[0]
+    if what == "evening":
+        history.delete(secret.id or 0)
+    else:
+        history.delete_line(rumba.id)
+    if what != "line":
+        assert b"Nobody's business" not in history.copy_path.read_bytes()  # nor in pages that are free
+    history.close()
+    settle(tmp_path / "history.sqlite")
+    (tmp_path / "history.sqlite").write_bytes(b"no database" * 999)
+    again = History(tmp_path)
+    names = {entry.name: [line.dance for line in again.lines(entry.id)] for entry in again.entries()}
+    assert len(again.entries()) == (4 if what == "line" else 3)
+    assert names.get("Nobody's business") == (["jive"] if what == "line" else None)
+    again.close()
+
+
+def test_a_copy_of_which_nothing_can_be_deleted_goes(tmp_path: Path) -> None:
+    history = filled(tmp_path, 1)
+    history.copy_path.write_bytes(b"no database" * 999)
+    history.delete(history.entries()[0].id)
+    assert not history.copy_path.exists()
+    history.close()
+
+
+@pytest.mark.parametrize("what", ["evening", "everything"])
+def test_what_is_deleted_while_it_is_copied_is_not_in_the_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    history, copy = filled(tmp_path, 3), backup.copy
+    [first, *_] = history.entries()
+
+    def copy_slowly(path: Path, target: Path) -> None:
+        copy(path, beside := target.with_name("slow"))
+        monkeypatch.setattr(backup, "copy", copy)
+        history.delete_all() if what == "everything" else history.delete(first.id)
+        beside.replace(target)
+
+    monkeypatch.setattr(backup, "copy", copy_slowly)
+    assert history.keep_copy()
+    with sqlite3.connect(history.copy_path) as db:
+        left = {row[0] for row in db.execute("SELECT uid FROM session")}
+    db.close()
+    assert left == {entry.uid for entry in history.entries()}
+    assert len(left) == (0 if what == "everything" else 2)
+    history.close()
+
+
+def test_files_on_their_way_are_gone_at_the_next_start_or_with_everything(tmp_path: Path) -> None:
+    """Killed while the system asked where to save it, a whole backup lay there for ever."""
+    for gone in (History.close, History.delete_all):
+        history = filled(tmp_path, 2)
+        history.back_up(history.passing("backup.sqlite"))
+        assert history.passing("backup.sqlite").stat().st_mode & 0o777 == 0o600
+        gone(history)
+        history.close()
+        if gone is History.close:
+            second = History(tmp_path)
+            assert not second.passing("backup.sqlite").exists()
+            second.close()
+        else:
+            assert not list(tmp_path.rglob("backup*"))
+
+
 def test_a_damaged_history_never_takes_the_place_of_a_whole_copy(tmp_path: Path) -> None:
     history = filled(tmp_path, 30)
     assert history.keep_copy()
