@@ -15,12 +15,12 @@ from mobile_app.core import export, recording
 from mobile_app.core.history import History
 from mobile_app.core.recording import WavWriter, cut, position
 from mobile_app.core.setlist import LEAST_SONG_SECONDS, Pauses, SetList
-from runtime import Part, Prediction
+from runtime import Model, Part, Prediction
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.live import FLOOR_DB, Level, LevelMeter
 from tests.conftest import ToneMaker
 from tests.mobile_app.conftest import RATE, Screen
-from tests.mobile_app.core.test_session import Bench
+from tests.mobile_app.core.test_session import Bench, SlowEngine
 
 KEYS = (*DANCE_KEYS, OTHER)
 START = datetime(2026, 5, 1, 20, 15, tzinfo=UTC)
@@ -298,6 +298,33 @@ def test_marks_match_the_sound_that_was_switched_on_late_and_has_gaps(
         assert frequencies[key] == pytest.approx(loudest_tone_of(tone(key, 5.0)), rel=0.01)
     assert frequencies["tango"] != pytest.approx(frequencies["rumba"], rel=0.01)
     _check_marks(history, frequencies)
+
+
+def test_marks_match_the_sound_when_music_was_skipped(
+    history: History, screen: Screen, model: Model, tone: ToneMaker
+) -> None:
+    """The device is too slow for half a minute: what it skipped is not in the sound, and moved all marks."""
+    engine = SlowEngine(model)
+    bench = Bench(history, screen, Model(model.info, engine), keep_audio=True)
+    source = bench.start()
+    source.hear(tone("samba", 6.0))
+    for _ in range(30):
+        source.hear(tone("samba", 1.0), wait=False)
+    engine.go.set()
+    source.hear(tone("samba", 4.0))
+    screen.until(lambda: bench.snapshot.skipped > 0)
+    source.hear(tone("tango", 20.0))
+    bench.heard(60)
+    bench.session.stop()
+    [entry] = history.entries()
+    [tango] = [line for line in history.lines(entry.id) if line.dance == "tango"]
+    assert tango.start == pytest.approx(40, abs=3)
+    found = history.sound_of(tango.id)
+    assert found is not None
+    path, first, last = found
+    assert recording.length(path) < 40  # and not the whole minute
+    assert last - first > 15
+    assert loudest_tone(path, first + 3, last) == pytest.approx(loudest_tone_of(tone("tango", 5.0)), rel=0.01)
 
 
 def _check_marks(history: History, frequencies: dict[str, float]) -> None:

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,7 @@ def teacher(tmp_path: Path) -> Iterator[Teacher]:
     teacher.wait()
 
 
+@cache
 def segments(seed: int, bpm: float = 88.0) -> Codes:
     """Of a waltz in noise."""
     samples, _ = waltz(11.0, bpm=bpm)
@@ -50,6 +53,17 @@ def segments(seed: int, bpm: float = 88.0) -> Codes:
     width = 224
     windows = np.stack([frames[i : i + width].T[None] for i in (0, 100, 200)])
     return encoded(np.ascontiguousarray(windows, np.float32))
+
+
+@pytest.fixture(scope="module")
+def store(shipped: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of somebody who has corrected six songs, and of what was learnt from them."""
+    teacher = Teacher(folder := tmp_path_factory.mktemp("taught"))
+    teach_it(teacher, 6)
+    teacher.learn(lambda: shipped)
+    teacher.wait()
+    assert teacher.learnt == 6
+    return folder
 
 
 def teach_it(teacher: Teacher, n: int, dance: str = "country_waltz") -> None:
@@ -177,11 +191,9 @@ def test_a_song_that_is_corrected_twice_is_one_correction(teacher: Teacher, tmp_
 
 
 def test_a_full_disk_costs_the_lesson_alone(
-    teacher: Teacher, shipped: Model, monkeypatch: pytest.MonkeyPatch
+    store: Path, shipped: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teach_it(teacher, 6)
-    teacher.learn(lambda: shipped)
-    teacher.wait()
+    teacher = Teacher(shutil.copytree(store, tmp_path / "data"))
     before = teacher.learnt
 
     def full(*_: object, **__: object) -> None:
@@ -204,21 +216,19 @@ def test_a_full_disk_costs_the_lesson_alone(
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 60_000, b"PK\x03\x04 half", b"{}", b"[" * 50_000])
-def test_a_damaged_store_is_left_as_it_is(teacher: Teacher, shipped: Model, damage: bytes) -> None:
-    teach_it(teacher, 6)
-    teacher.learn(lambda: shipped)
-    teacher.wait()
-    learnt = teacher.corrections.learnt
-    (teacher.corrections.folder / "000003.npz").write_bytes(damage)
-    learnt.write_bytes(damage)
-    again = Teacher(teacher.corrections.folder.parent)
+def test_a_damaged_store_is_left_as_it_is(store: Path, shipped: Model, tmp_path: Path, damage: bytes) -> None:
+    again = Teacher(shutil.copytree(store, tmp_path / "data"))
+    lesson = again.corrections.folder / "000003.npz"
+    for path in (lesson, again.corrections.learnt):
+        assert path.is_file()
+        path.write_bytes(damage)
     assert again.model(shipped) is shipped
     assert again.learnt == 0
     again.hear("new", segments(50))
     assert again.correct("new", "country_waltz")
     assert again.learn(lambda: shipped)
     again.wait()
-    assert (teacher.corrections.folder / "000003.npz").read_bytes() == damage
+    assert lesson.read_bytes() == damage
 
 
 def test_what_is_no_taught_file_is_refused(teacher: Teacher, shipped: Model, tmp_path: Path) -> None:

@@ -552,6 +552,27 @@ def test_disk_full(hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch)
     assert not hand.reads("waits for free storage")
 
 
+def test_a_name_that_finds_no_room_says_so_rightly(
+    hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said that the result was not lost and would be saved: a name is no result, and was not."""
+
+    def full(*_: object) -> None:
+        raise StorageError(Problem.DISK_FULL, "database or disk is full")
+
+    hand.recognise(tone("samba", 8.0))
+    [entry] = hand.app.history.entries()
+    hand.app.show_line(hand.app.history.lines(entry.id)[0].id)
+    hand.frames(3)
+    hand.tap(hand.find(kind=IconButton, hint="Rename"))
+    hand.find(kind=LineInput, hint_text="For example: last dance at the ball").text = "Ball"
+    monkeypatch.setattr(hand.app.history, "_write", full)
+    hand.tap(hand.find(kind=TextButton, text="Save"))
+    assert Problem.CHANGE_DISK_FULL.sentence in hand.texts()
+    assert Problem.DISK_FULL.sentence not in hand.texts()
+    assert not hand.reads("Ball")
+
+
 def test_closing_the_app_saves_what_goes_on(tmp_path: Path, model: Model, tone: ToneMaker) -> None:
     hand = Hand(tmp_path, model)
     hand.press()
