@@ -372,7 +372,7 @@ class History:
         return self.audio_folder / f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}.wav"
 
     def passing(self, name: str) -> Path:
-        """Where a file lies on its way to somebody else, or from there; gone at the next start at the latest."""
+        """Where a file lies on its way to somebody else, or from there; gone at the next start, at last."""
         with suppress(OSError):
             self._passing.mkdir(mode=0o700, exist_ok=True)
         return self._passing / name

@@ -209,7 +209,7 @@ class TimelineView(Touchable):
             if len(mesh.indices) != len(indices):
                 mesh.indices = indices
         self._write_names(xs, bottoms, shown)
-        self._scroll()
+        self._place()
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -246,8 +246,13 @@ class TimelineView(Touchable):
         return (float(times[0]), float(times[-1] - times[0])) if len(times) else (0.0, 1.0)
 
     def _scroll(self, *_: object) -> None:
+        """Time has passed: all of a session is drawn anew, of the last minute only the place is another."""
         if self.now >= 0 and self.whole:
             self._redraw()
+        else:
+            self._place()
+
+    def _place(self) -> None:
         left = max(0.0, self.now - self.span) if self.scrolling else self._first
         shift = (self._first - left) * self.width / self._seconds
         self._shift.xy = (self.x + shift, self.y)

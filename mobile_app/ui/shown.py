@@ -5,7 +5,7 @@ from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, Opt
 
 from mobile_app.core.lessons import LESSONS
 from mobile_app.core.session import Session, Snapshot, State
-from mobile_app.core.spoken import ADVICE, KINDS, certainty
+from mobile_app.core.spoken import ADVICE, GRADES, KINDS, certainty
 from mobile_app.ui.look import Look
 from runtime.answer import Answer, clock, grade
 from runtime.dances import WDSF, dance
@@ -26,7 +26,9 @@ class Shown(EventDispatcher):
     certainty = StringProperty()
     answer = StringProperty()
     hint = StringProperty()
-    closest = StringProperty()  # 'or Samba?', where it is none of these
+    closest = (
+        StringProperty()
+    )  # 'or Samba?' where it is none of these, 'or none of these?' where that is less likely
     second = StringProperty()  # '' but where it is one of two
     second_hint = StringProperty()
     second_percent = StringProperty()
@@ -91,6 +93,11 @@ class Shown(EventDispatcher):
         elif answer.dances:
             self.certainty, self.answer = tr(certainty(answer)), look.dances(answer.dances)
             self.hint = facts(answer.dance, look)
+        elif nearer := _nearer(snapshot, answer):
+            self.certainty, self.answer = tr(GRADES["could be"]), look.dance_name(answer.closest)
+            self.confidence, self.percent = nearer, tr.percent(nearer)
+            self.color = look.dance_colour(answer.closest)
+            self.closest, self.hint = tr("or none of these?"), counted(answer.closest or "", look)
         elif answer.kind == "none":
             self.certainty, self.answer = "", look.dance_name("other")
             self.closest = tr("or {dance}?", dance=look.dance_name(answer.closest)) if answer.closest else ""
@@ -135,6 +142,17 @@ class Shown(EventDispatcher):
         self.tempo = look.tr("{tempo} bars a minute", tempo=round(tempo)) if tempo else ""
         waiting = snapshot.state is State.LISTENING and not snapshot.prediction and snapshot.first_after
         self.fill = min(1.0, snapshot.elapsed / snapshot.first_after) if waiting else 0
+
+
+def _nearer(snapshot: Snapshot, answer: Answer) -> float:
+    """Probability of the dance that is closest, where it is likelier than that it is none of them; else 0.
+
+    The likelier of both stands first: 'none of these' in large letters above 60 % of a waltz is a riddle.
+    """
+    if answer.kind != "none" or not answer.closest or snapshot.prediction is None:
+        return 0.0
+    found = float(snapshot.prediction.scores.get(answer.closest, 0.0))
+    return found if found > answer.confidence else 0.0
 
 
 def counted(key: str, look: Look) -> str:

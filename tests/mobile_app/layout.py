@@ -280,10 +280,13 @@ class Parade:
             elif key == "none":
                 word, key, best = "none", None, "viennese_waltz"
                 table |= {OTHER: 0.7, best: 0.2}
+            elif key == "nearer":
+                word, key, best = "none", None, "viennese_waltz"
+                table |= {OTHER: 0.25, best: 0.6}
             prediction = Prediction(
                 key,
                 word,
-                table[best],
+                table[OTHER if word == "none" else best],
                 best,
                 table,
                 times,
@@ -333,7 +336,7 @@ class Parade:
         yield "not sure yet", lambda: self.session(State.LISTENING, None)
         for key in ("viennese_waltz", "slow_foxtrot", "cha_cha_cha", "rumba"):
             yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
-        for key in ("two", "none"):
+        for key in ("two", "none", "nearer"):
             yield f"recognised {key}", lambda key=key: self.session(State.LISTENING, key)
             yield f"result, {key}", lambda key=key: self.session(State.FINISHED, key, lines=0)
         for key in ("viennese_waltz", "cha_cha_cha", "jive", "tango", "rumba", "quickstep"):

@@ -41,9 +41,9 @@ COLOURS = 160  # of a picture's palette: a third of the size, and no difference 
 
 
 def party() -> tuple[np.ndarray, int]:
-    """A room full of noise that falls silent as a waltz begins, and its sampling rate: two minutes."""
+    """A room full of noise that falls silent as a waltz begins, and its sampling rate: ten minutes."""
     samples, rate = read(EXAMPLES / "viennese_waltz.ogg")
-    music = np.tile(samples, 5)
+    music = np.tile(samples, 25)  # longer than all pictures of it take
     spectrum = np.fft.rfft(np.random.default_rng(3).normal(size=len(music)))
     noise = np.fft.irfft(spectrum / np.sqrt(1 + np.arange(len(spectrum))), len(music))
     time = np.arange(len(music)) / rate
@@ -134,6 +134,7 @@ class Studio:
         self.everywhere("recognised", self.hold_the_one)
         driver.resize(*SHAPES["tablet"])
         self.shoot("recognised-dark-tablet")
+        assert app.shown.mode == "running", "shot too late: the music was over"
         app.change_settings(theme="light")
         app.listening.stop()
         self.everywhere("result")
@@ -150,6 +151,8 @@ class Studio:
         app.go("settings")
         self.everywhere("settings")
         app.go("about")
+        app.change_settings(theme="light")
+        driver.resize(*SHAPES["upright"])
         self.shoot("about-light-upright")
         app.go("listen")
         driver.resize(*SHAPES["upright"])

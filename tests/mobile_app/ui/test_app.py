@@ -661,6 +661,24 @@ def test_timeline_scrolls_and_shows_all_at_a_tap(hand: Hand, tone: ToneMaker) ->
     assert view.n_columns > columns
 
 
+def test_all_of_a_session_is_drawn_once_a_frame_at_most(
+    hand: Hand, tone: ToneMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every drawing asked for the next one, ten times a frame, as long as it listened."""
+    hand.press()
+    hand.hear(tone("samba", 10.0))
+    view, drawn = hand.listen.timeline, list[bool]()
+    hand.tap(view)
+    place = view._write_names
+    monkeypatch.setattr(view, "_write_names", lambda *rest: (drawn.append(True), place(*rest)))
+    hand.frames(10)
+    assert len(drawn) <= 10
+    drawn.clear()
+    view.now += 1
+    hand.frames(1)
+    assert drawn
+
+
 def test_timeline_is_drawn_in_the_colour_of_the_dance(hand: Hand, tone: ToneMaker, tmp_path: Path) -> None:
     from PIL import Image
 

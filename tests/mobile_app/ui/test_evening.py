@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -806,3 +807,24 @@ def test_none_of_these_says_what_it_is_closest_to(hand: Hand, tone: ToneMaker) -
     closest = hand.find(kind=Words, text=hand.app.shown.closest)
     answer = hand.find(kind=FitLabel, text="None of these", largest=hand.listen.view.ids.answer.largest)
     assert closest.font_size < answer.font_size / 1.5  # in smaller type
+
+
+def test_of_a_dance_and_none_of_these_the_likelier_stands_first(hand: Hand, tone: ToneMaker) -> None:
+    """'None of these' stood there in large letters, and below it 59 % of a Viennese waltz."""
+    hand.press()
+    hand.hear(tone("rumba", 7.0))
+    listener, shown = hand.app.listening.session._listener, hand.app.shown  # type: ignore[union-attr]
+    for rumba, other, first, beside in (
+        (0.59, 0.23, "Rumba", "or none of these?"),
+        (0.23, 0.59, "None of these", "or Rumba?"),
+    ):
+        scores = dict.fromkeys(listener.news.prediction.scores, 0.02) | {"rumba": rumba, OTHER: other}
+        prediction = replace(listener.news.prediction, dance=None, verdict="none", scores=scores)
+        listener.tell(prediction=prediction, answer=Answer("none", (), "rumba", other))
+        hand.until(lambda beside=beside: shown.closest == beside)
+        hand.frames(4)
+        texts = hand.texts()
+        assert {first, beside, "59%"} <= texts
+        assert shown.confidence == pytest.approx(0.59)
+        assert ("2 3 4–1" in texts) == (first == "Rumba")
+        assert hand.find(kind=Words, text=beside).font_size < 26
