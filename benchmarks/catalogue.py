@@ -30,6 +30,10 @@ BENCHMARKS: dict[str, tuple[str, tuple[str, ...]]] = {
         "images per second of the training loop, per network",
         ("architectures", "batches", "batch-size"),
     ),
+    "steps": (
+        "segments per second of training steps: the rhythmogram's trunks, compiled, larger batches",
+        ("batches", "batch-sizes"),
+    ),
     "speedup": (
         "segments per second in halls, against another commit",
         ("against", "batches", "runs"),

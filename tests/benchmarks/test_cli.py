@@ -19,13 +19,14 @@ TINY: dict[str, list[str]] = {
     "beats": ["--seconds", "6"],
     "memory": ["--minutes", "0.1", "0.2", "--runs", "1"],
     "training": ["--architectures", "mobilenet_v3_small", "--batches", "1", "--batch-size", "2"],
+    "steps": ["--batches", "1", "--batch-sizes", "2"],
     "stress": [],
     "speedup": ["--against", "HEAD", "--batches", "1", "--runs", "1"],
     "web": ["--seconds", "12", "--runs", "1"],
     "phone": ["--seconds", "6", "--runs", "1", "--minutes", "0.2"],
 }
 
-LONG = ("speedup", "phone", "web", "model", "endtoend")  # dozens of processes, a minute of a browser
+LONG = ("speedup", "steps", "phone", "web", "model", "endtoend")  # dozens of processes, a browser, a compiler
 
 
 def measured(
