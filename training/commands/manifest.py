@@ -131,7 +131,9 @@ def _card(args: argparse.Namespace) -> int:
     with progress("recordings"):
         texts = {
             args.output: card(name, recordings, **rights),
-            args.output.with_suffix(".croissant.json"): metadata(name, args.manifest, **rights),
+            args.output.with_suffix(".croissant.json"): metadata(
+                name, args.manifest, folder=args.output.parent, **rights
+            ),
         }
     for path, text in texts.items():
         with replacing(path) as temporary:

@@ -7,6 +7,7 @@ vocabulary of schema.org: what a data set is, the files that it is made of, and 
 import datetime
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def metadata(
     name: str,
     manifest: Path,
     *,
+    folder: Path,
     licence: str,
     description: str,
     attributions: Sequence[str] = (),
@@ -101,12 +103,15 @@ def metadata(
     ----------
     name : str
     manifest : Path
+    folder : Path
+        Where the metadata are to lie, from which the manifest is named.
     licence : str
     description : str
     attributions : sequence of str
         Whose work is heard in the recordings, a line each.
     """
     content = manifest.read_bytes()
+    address = Path(os.path.relpath(manifest, folder)).as_posix()
     written = datetime.datetime.fromtimestamp(manifest.stat().st_mtime, datetime.UTC)
     fields = [
         {
@@ -127,7 +132,7 @@ def metadata(
             [description or "Recordings labelled with the dance that they are for.", *attributions]
         ),
         "license": licence,
-        "url": manifest.name,
+        "url": address,
         "version": "1.0.0",
         "datePublished": written.date().isoformat(),
         "citeAs": f"{name}, labelled dance music, {written.year}",
@@ -137,7 +142,7 @@ def metadata(
                 "@type": "cr:FileObject",
                 "@id": "manifest",
                 "name": manifest.name,
-                "contentUrl": manifest.name,
+                "contentUrl": address,
                 "encodingFormat": "text/csv",
                 "sha256": hashlib.sha256(content).hexdigest(),
             }

@@ -140,10 +140,13 @@ def test_croissant_is_what_its_makers_read(manifest: Path, tmp_path: Path) -> No
     rows = read_manifest(manifest)
     people = {"drummer": "drummer1/session1/5", "tune": ""}
     write_manifest(here, [replace(r, more=tuple(people.items())) for r in rows])
-    command = ["manifest", "card", str(here), "-o", str(tmp_path / "CARD.md"), "--licence", "CC-BY-4.0"]
+    (tmp_path / "papers").mkdir()
+    papers = tmp_path / "papers" / "CARD.md"
+    command = ["manifest", "card", str(here), "-o", str(papers), "--licence", "CC-BY-4.0"]
     assert main([*command, "--name", "Clicks", "--description", "Clicks at the pace of dances."]) == 0
-    described = mlcroissant.Dataset(jsonld=str(tmp_path / "CARD.croissant.json"))
+    described = mlcroissant.Dataset(jsonld=str(papers.with_suffix(".croissant.json")))
     assert not described.metadata.ctx.issues.errors
+    assert not described.metadata.ctx.issues.warnings
     assert described.metadata.name == "Clicks"
     assert "Groove MIDI Dataset" in described.metadata.description
     records = list(described.records("recordings"))
