@@ -277,6 +277,16 @@ def test_open_a_file_through_the_list(
     assert hand.app.history.entries()[0].source == "paso_doble.wav"
 
 
+def test_a_file_is_called_what_the_system_calls_it(
+    hand: Hand, tone_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Android's dialogue gives `…/document/audio%3A1234`, and that is what the history said."""
+    monkeypatch.setattr(hand.phone, "name_of", lambda place: "Žluťoučký valčík.mp3")
+    hand.app.open_file(str(tone_file("samba", 8.0).rename(hand.app.history.path.with_name("audio%3A1234"))))
+    hand.until(lambda: hand.app.shown.mode == "done")
+    assert [entry.source for entry in hand.app.history.entries()] == ["Žluťoučký valčík.mp3"]
+
+
 def test_files_whose_names_are_no_text_or_in_a_script_that_the_font_lacks(
     hand: Hand, tone_file: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

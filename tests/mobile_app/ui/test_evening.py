@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import time
 from dataclasses import replace
@@ -678,6 +679,13 @@ def test_play_from_this_dance_and_save_the_sound(
     hand.find(kind=TextButton, text="Stop").dispatch("on_release")
     hand.frames(2)
     assert not list((tmp_path / "data" / "passing").iterdir())
+    hand.app.show_evening(entry.id)
+    hand.app.screen("evening").save_as("cue")
+    [sheet] = tmp_path.glob("*.cue")
+    minutes, seconds, _ = re.findall(r"INDEX 01 (\d+):(\d+):(\d+)", sheet.read_text())[-1]
+    assert 60 * int(minutes) + int(seconds) == pytest.approx(tango.start - 15, abs=1.5)  # of the sound
+    hand.app.show_line(tango.id)
+    hand.frames(3)
     hand.find(kind=TextButton, text="Save the sound").dispatch("on_release")
     hand.frames(2)
     assert (tmp_path / (entry.audio or "")).read_bytes() == hand.app.history.audio_path(entry.id).read_bytes()  # type: ignore[union-attr]
