@@ -170,13 +170,13 @@ def _sizes(share: float) -> dict[str, Any]:
     def hours(of_each: int) -> str:
         return f"{10 * SECONDS * max(3, round(of_each * share)) / 3600:.5f}"
 
-    epochs = max(2, round(20 * share))
+    epochs = max(2, round(40 * share))
     batches = min(20, max(2, round(200 * share)))
     return {
-        "music": hours(52),
+        "music": hours(100),
         "tested": hours(12),
-        "pretraining": hours(44),
-        "validation": max(1, round(4 * share)),
+        "pretraining": hours(80),
+        "validation": max(1, round(8 * share)),
         "test": max(1, round(12 * share)),
         "epochs": epochs,
         "batches": batches,
