@@ -148,15 +148,19 @@ class FitLabel(Label):
     def fit(self, *_: object) -> None:
         """Choose the size of the type."""
         parts = self.text.split() if self.wraps else [self.text]
-        size = self.largest
+        size, room = (
+            self.largest,
+            max(1.0, self.width),
+        )  # while others are laid out there may be less than none
+        least = max(1.0, self.smallest)
         for _attempt in range(4):  # widths are not quite proportional to sizes
             measure = CoreLabel(font_size=size, bold=self.bold)
             widest = max((measure.get_extents(part)[0] for part in parts), default=0)
-            if widest <= self.width or size <= self.smallest:
+            if widest <= room or size <= least:
                 break
-            size = max(self.smallest, size * 0.98 * max(1.0, self.width) / widest)
+            size = max(least, size * 0.98 * room / widest)
         self.font_size = size
-        self.shorten = size <= self.smallest and widest > self.width
+        self.shorten = size <= self.smallest and widest > room
 
 
 class Card(BoxLayout):

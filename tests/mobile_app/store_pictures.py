@@ -13,11 +13,14 @@ from tests.mobile_app import headless  # isort: skip  # noqa: F401
 
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from kivy.resources import resource_find
 from PIL import Image, ImageDraw, ImageFont
 
+from mobile_app.core.count import Pulse
 from mobile_app.stage import WHITE, WINE, icon, png
 from mobile_app.ui.listen import SetRow
 from runtime import Model
@@ -52,11 +55,13 @@ class Shop:
         self.samples, self.rate, _ = medley(list(DANCES), SECONDS, 1)
         self.hand.next = lambda: HandSource(self.rate)
 
-    def everywhere(self, name: str, theme: str = "light") -> None:
+    def everywhere(self, name: str, theme: str = "light", prepare: Callable[[], None] = lambda: None) -> None:
         """What is on the screen now, in all languages."""
         for language, place in LANGUAGES.items():
             self.app.change_settings(language=language, theme=theme)
-            self.hand.frames(6)
+            self.hand.frames(3)
+            prepare()
+            self.hand.frames(3)
             path = FOLDER / place / "images" / "phoneScreenshots" / f"{name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             picture = Image.open(self.hand.picture(path)).convert("RGB")
@@ -65,6 +70,12 @@ class Shop:
             )  # Play takes 24 bits only
             few.save(path, optimize=True)
             print(path.relative_to(ROOT), Window.size)
+
+    def hold_the_one(self) -> None:
+        """Count, and stay on the one: faster than real time there is nothing to count."""
+        session, pulse = self.app.listening.session, Pulse(time.monotonic() - 1, 10_000.0, 1, 3)
+        # The newest sound may still be on its way, and have no beat.
+        self.hand.until(lambda: session.snapshot.pulse is pulse or session._show(pulse=pulse), pause=0.2)
 
     def run(self) -> None:
         """All pictures, in the order in which the stores show them."""
@@ -75,7 +86,7 @@ class Shop:
         for first in range(0, len(music), 2 * self.rate):
             hand.hear(music[first : first + 2 * self.rate])
         assert len(hand.widgets(SetRow)) == len(DANCES)
-        self.everywhere("1_recognised")
+        self.everywhere("1_recognised", prepare=self.hold_the_one)
         hand.press()
         hand.until(lambda: app.shown.mode == "done")
         session = app.listening.session.snapshot.saved

@@ -738,6 +738,15 @@ def test_keys(hand: Hand, tone: ToneMaker) -> None:
     assert not hand.app.keyboard.on_key(None, 27)
 
 
+def test_words_that_have_less_room_than_none_for_a_moment(hand: Hand) -> None:
+    """Empty ones divided by zero, and ended the app, on a screen of three pixels a dp."""
+    for text in ("", "Viennese Waltz"):
+        for width in (-30, 0, 1):
+            label = FitLabel(text=text, width=width)
+            label.fit()
+            assert label.font_size >= 1
+
+
 @pytest.mark.slow
 def test_hints_are_never_cut(hand: Hand) -> None:
     """The longest that fits, in every language and size."""
