@@ -211,7 +211,7 @@ export class BarFilter {
     this.space = space;
     this._dances = dances;
     this._belief = new Float32Array(space.nStates);
-    this._next = new Float32Array(space.nStates);
+    this._begun = new Float64Array(space.metres.reduce((sum, { beats, n }) => sum + beats * n, 0));
     this._scale = 1; // what the belief is to be multiplied with, so that it sums to one
     this._delay = new Int32Array(space.nStates);
     this._cell = new Uint8Array(space.nStates);
@@ -295,7 +295,6 @@ export class BarFilter {
     fresh = fresh.map((one) => one / all);
     const before = this._weights;
     this._weigh(fresh);
-    this._next.fill(0); // so that bars that cannot be stay so
     let sum = 0;
     for (let bar = 0; bar < space.nBars; bar++) {
       const ratio = before[bar] > 0 ? fresh[bar] / before[bar] : 0;
@@ -362,12 +361,9 @@ export class BarFilter {
 
   /** A step on, each state to the next one, and from the end of a beat to the others at other tempi. */
   _move() {
-    const { _belief: old, _next: next, space, _weights: weights } = this;
-    for (const bar of this._possible) {
-      const [from, length] = [space.starts[bar], space.lengths[bar]];
-      next.set(old.subarray(from, from + length - 1), from + 1);
-    }
-    for (const { beats, bar, n, first, last, changes } of space.metres) {
+    const { _belief: belief, _begun: begun, space, _weights: weights } = this;
+    let begins = 0; // beats of bars that can be
+    for (const { beats, bar, n, last, changes } of space.metres) {
       for (let j = 0; j < n; j++) {
         if (weights[bar + j] === 0) {
           continue;
@@ -376,13 +372,27 @@ export class BarFilter {
         for (let beat = 0; beat < beats; beat++) {
           let sum = 0;
           for (let i = 0, place = from * beats + beat; i < values.length; i++, place += beats) {
-            sum += values[i] * old[last[place]];
+            sum += values[i] * belief[last[place]];
           }
-          next[first[j * beats + ((beat + 1) % beats)]] = sum;
+          begun[begins++] = sum;
         }
       }
     }
-    [this._belief, this._next] = [next, old];
+    for (const bar of this._possible) {
+      const from = space.starts[bar];
+      belief.copyWithin(from + 1, from, from + space.lengths[bar] - 1); // in place: views of each bar would be garbage
+    }
+    begins = 0;
+    for (const { beats, bar, n, first } of space.metres) {
+      for (let j = 0; j < n; j++) {
+        if (weights[bar + j] === 0) {
+          continue;
+        }
+        for (let beat = 0; beat < beats; beat++) {
+          belief[first[j * beats + ((beat + 1) % beats)]] = begun[begins++];
+        }
+      }
+    }
   }
 
   /**
@@ -414,13 +424,17 @@ export class BarFilter {
   }
 
   _normalise() {
-    const { _belief: belief } = this;
+    const { _belief: belief, space } = this;
     let sum = 0;
-    for (let state = 0; state < belief.length; state++) {
-      sum += belief[state];
+    for (const bar of this._possible) {
+      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+        sum += belief[state];
+      }
     }
-    for (let state = 0; state < belief.length; state++) {
-      belief[state] /= sum;
+    for (const bar of this._possible) {
+      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+        belief[state] /= sum;
+      }
     }
     this._scale = 1;
   }

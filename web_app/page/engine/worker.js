@@ -18,7 +18,7 @@ const MISSING_SECONDS = 2; // between two chunks: beyond that there was an inter
 const AHEAD = 0.12; // s from now on in which a beat could not be shown any more
 const BEAT_FRAMES = 14; // that the network for beats hears at a time
 const LOOK_BACK = 64; // chunks: sound comes late at times, and never early
-const TELL_MS = 250; // from one reading of the level to the next: more often costs more than it shows
+const TELL_MS = 450; // from one reading of the level to the next: each is a frame, and costs more than it shows
 
 const page = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 

@@ -12,6 +12,7 @@ import { clock, danceName, decimal, percent, tr } from './words.js';
 
 const SPAN = 60; // s of the drawing
 const UNDER_DOCK = 100; // px at the bottom of the screen in which nothing is seen of what is drawn
+const LEVEL_STEPS = 25; // of the meter: music that stays as loud draws no frames
 const KEPT_SEGMENTS = 600; // of the drawing's past
 
 export class Stage {
@@ -50,7 +51,10 @@ export class Stage {
     if (!seen()) {
       return;
     }
-    get('level-fill').style.transform = `scaleX(${fraction.toFixed(2)})`;
+    const filled = `scaleX(${(Math.round(LEVEL_STEPS * fraction) / LEVEL_STEPS).toFixed(2)})`;
+    if (get('level-fill').style.transform !== filled) {
+      get('level-fill').style.transform = filled;
+    }
     if (get('level-words').dataset.advice !== advice) {
       get('level-words').dataset.advice = advice;
       get('level-words').textContent = tr(`level_${advice}`);

@@ -56,11 +56,27 @@ export function danceName(key) {
   return words[`dance.${key}`] ?? key;
 }
 
+/** @type {Map<string, Intl.NumberFormat | Intl.DateTimeFormat>} made once each: making one costs more than all it writes */
+const formats = new Map();
+
+/**
+ * @template {Intl.NumberFormat | Intl.DateTimeFormat} Format
+ * @param {new (locale: string, options: object) => Format} Kind
+ * @param {object} options
+ * @returns {Format}
+ */
+function format(Kind, options) {
+  const key = [Kind.name, locale, JSON.stringify(options)].join();
+  const made = formats.get(key) ?? new Kind(locale, options);
+  formats.set(key, made);
+  return /** @type {Format} */ (made);
+}
+
 /** @param {number} fraction */
 export function percent(fraction) {
   const whole = answer.percent(fraction);
   const [digits = ''] = whole.match(/\d+/) ?? [];
-  const written = new Intl.NumberFormat(locale, { style: 'percent' }).format(Number(digits) / 100);
+  const written = format(Intl.NumberFormat, { style: 'percent' }).format(Number(digits) / 100);
   return whole.replace(digits, written);
 }
 
@@ -69,9 +85,7 @@ export function percent(fraction) {
  * @param {number} digits
  */
 export function decimal(value, digits = 0) {
-  return new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(
-    value,
-  );
+  return format(Intl.NumberFormat, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
 /**
@@ -79,7 +93,7 @@ export function decimal(value, digits = 0) {
  * @param {Intl.DateTimeFormatOptions} options
  */
 export function dateTime(date, options) {
-  return new Intl.DateTimeFormat(locale, options).format(date);
+  return format(Intl.DateTimeFormat, options).format(date);
 }
 
 export const { clock } = answer;
