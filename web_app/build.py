@@ -4,21 +4,24 @@ import base64
 import gzip
 import hashlib
 import json
+import lzma
 import os
 import re
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import runtime
+from runtime.atomic import replacing
 from runtime.beat_activations import shipped_beats
 from runtime.errors import ParameterError, WhichdanceError
 from runtime.model import FOLDER as FACTS
 from runtime.model import Model, resolve, shipped
 from runtime.rehearsal import FEATURES_FIELD, FIELD
 from runtime.taught import sha256_of
-from web_app.definition import PREFERRED_RATE, RATES, definition, front_end_file, rate_definition
+from web_app.definition import LZMA, PREFERRED_RATE, RATES, definition, front_end_file, rate_definition
 from web_app.words import LANGUAGES, words
 
 FOLDER = Path(__file__).parent
@@ -33,14 +36,19 @@ NOJEKYLL = ".nojekyll"  # keeps GitHub Pages from leaving files out
 INT8 = "-int8"  # behind the name of the float model
 
 ORT_MJS = "vendor/ort-wasm-simd-threaded.mjs"
-ORT_WASM = "vendor/ort-wasm-simd-threaded.wasm.gzip"
+ORT_WASM = f"vendor/ort-wasm-simd-threaded.wasm{LZMA}"
 COPIED = {  # file below node_modules → file of the page
     "onnxruntime-web/dist/ort.wasm.min.mjs": "vendor/ort.wasm.min.mjs",
     "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": ORT_MJS,
     "mediabunny/dist/bundles/mediabunny.min.mjs": "vendor/mediabunny.min.mjs",
 }
-GZIPPED = {"onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": ORT_WASM}
+PACKED = {"onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": ORT_WASM}
 COMMONJS = {"fft.js/lib/fft.js": "vendor/fft.js"}
+Contexts = tuple[int, int, int]  # bits of the byte before, and of the place, that LZMA's odds depend on
+CODE: Contexts = (3, 0, 0)
+NUMBERS: Contexts = (0, 2, 2)  # of four bytes
+DICTIONARY = 1 << 24  # bytes: all of a file
+UNLZMA = "engine/unlzma.js"
 BEATS = "model/beats.onnx.gzip"
 LATER = (  # downloaded once the page is ready, or when needed
     "vendor/mediabunny.min.mjs",
@@ -130,7 +138,7 @@ def build(folder: str | os.PathLike[str], *, model: str | os.PathLike[str] | Non
 
 def missing_packages() -> list[str]:
     """Files of npm packages that the page needs and that are not there."""
-    return [file for file in (*COPIED, *GZIPPED, *COMMONJS) if not (NODE_MODULES / file).is_file()]
+    return [file for file in (*COPIED, *PACKED, *COMMONJS) if not (NODE_MODULES / file).is_file()]
 
 
 def chosen() -> Path:
@@ -178,8 +186,8 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
             _put(new, path.relative_to(PAGE).as_posix(), path.read_bytes())
     for source, target in COPIED.items():
         _put(new, target, (NODE_MODULES / source).read_bytes())
-    for source, target in GZIPPED.items():
-        _put(new, target, _gzipped((NODE_MODULES / source).read_bytes()))
+    for source, target in PACKED.items():
+        _put(new, target, _packed((NODE_MODULES / source).read_bytes(), CODE))
     for source, target in COMMONJS.items():
         _put(new, target, _as_module((NODE_MODULES / source).read_text("utf-8")).encode())
     path = chosen() if model is None else resolve(model)
@@ -190,7 +198,7 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
     del files[NOJEKYLL]
     del files[WORKER]  # browsers keep and compare it by themselves
     hashes = {name: _sha256(path.read_bytes()) for name, path in files.items()}
-    worker = (new / WORKER).read_bytes()
+    worker = (new / WORKER).read_bytes() + _in_a_worker(new / UNLZMA)
     version = hashlib.sha256(json.dumps(hashes).encode() + worker).hexdigest()[:16]
     sizes = {name: path.stat().st_size for name, path in files.items()}
     built = Build(folder, version, sizes, tuple(name for name in LATER if name in sizes), wanted, path)
@@ -201,6 +209,9 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
         "later": built.later,
         "wanted": wanted,
         "hashes": hashes,
+        "unpacked": {
+            name: _sha256(_unpacked(path.read_bytes())) for name, path in files.items() if name.endswith(LZMA)
+        },
         "sizes": dict(sizes),
     }
     # In the worker itself: a list beside it could lie in a cache on the way while its version changes.
@@ -219,7 +230,7 @@ def _write_model(new: Path, path: Path) -> tuple[str, ...]:
     exact = next((name for name, e in models.items() if e["file"] == path.name and name.endswith(INT8)), None)
     for rate in RATES:
         lengths, numbers = rate_definition(rate)
-        _put(new, lengths["file"], numbers)
+        _put(new, lengths["file"], _packed(numbers, NUMBERS))
     facts = definition(loaded, model_file=model_file, precision=precision, version=runtime.__version__)
     facts["model"]["bytes"] = (new / model_file).stat().st_size
     facts["exact"] = None
@@ -270,6 +281,40 @@ def _put(new: Path, name: str, content: bytes) -> None:
 
 def _gzipped(content: bytes) -> bytes:
     return gzip.compress(content, 9, mtime=0)
+
+
+def _packed(content: bytes, contexts: Contexts, *, keep: bool = True) -> bytes:
+    """As a .lzma file that says its size.
+
+    The best of it takes seconds: what was packed once lies beside what comes from npm.
+    """
+    kept = NODE_MODULES / ".cache" / "whichdance" / f"{hashlib.sha256(content).hexdigest()}-{contexts}{LZMA}"
+    with suppress(OSError, lzma.LZMAError):
+        packed = kept.read_bytes() if keep else b""
+        if _unpacked(packed) == content:
+            return packed
+    lc, lp, pb = contexts
+    filters = [
+        {"id": lzma.FILTER_LZMA1, "preset": 6, "dict_size": DICTIONARY, "lc": lc, "lp": lp, "pb": pb},
+    ]
+    packed = lzma.compress(content, lzma.FORMAT_ALONE, filters=filters)
+    packed = packed[:5] + len(content).to_bytes(8, "little") + packed[13:]  # Python leaves the size open
+    if not keep:
+        return packed
+    with suppress(OSError):  # of others, who may not write there
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(kept) as temporary:
+            temporary.write_bytes(packed)
+    return packed
+
+
+def _unpacked(packed: bytes) -> bytes:
+    return lzma.decompress(packed, lzma.FORMAT_ALONE)
+
+
+def _in_a_worker(module: Path) -> bytes:
+    """The functions of a module without imports, for a script that is none."""
+    return b"\n" + re.sub(rb"^export ", b"", module.read_bytes(), flags=re.MULTILINE)
 
 
 def _as_module(commonjs: str) -> str:

@@ -40,14 +40,15 @@ from runtime.session import for_group
 # Hz: what sound cards, headsets and recordings have. A device at another rate is asked for the preferred one.
 RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000)
 PREFERRED_RATE = 48_000  # Hz
+LZMA = ".lzma"  # suffix of files packed so
 
 DARK_GROUND = "#30252e"  # behind the dances' colours where the page is dark; as in style.css
 SHAPE_CONTRAST = 2.2  # of a dance's colour on that ground
 
 
 def front_end_file(sample_rate: int) -> str:
-    """Where the window and the filters of a sampling rate lie, below the page."""
-    return f"front_end/{sample_rate}.bin"
+    """Where the window and the filters of a sampling rate lie, packed, below the page."""
+    return f"front_end/{sample_rate}.bin{LZMA}"
 
 
 def rate_definition(sample_rate: int) -> tuple[dict[str, Any], bytes]:

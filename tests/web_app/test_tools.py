@@ -12,7 +12,7 @@ from runtime import mel
 from runtime.errors import WhichdanceError
 from runtime.model import Model
 from web_app import words
-from web_app.build import COMMONJS, COPIED, GZIPPED, NODE_MODULES, PAGE, Build
+from web_app.build import COMMONJS, COPIED, NODE_MODULES, PACKED, PAGE, Build
 from web_app.cli import main
 from web_app.definition import DARK_GROUND, RATES
 
@@ -43,7 +43,7 @@ NAMED = re.compile(
 )
 
 
-@pytest.mark.parametrize("file", [*COPIED, *GZIPPED, *COMMONJS])
+@pytest.mark.parametrize("file", [*COPIED, *PACKED, *COMMONJS])
 def test_bundles_from_npm_report_to_nobody(npm_packages: None, file: str) -> None:
     content = (NODE_MODULES / file).read_bytes()
     assert SENDS.findall(content) == []

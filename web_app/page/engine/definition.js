@@ -1,6 +1,7 @@
 // What Python exports at build time (web_app/definition.py), and how it is loaded.
 
 import { FrontEnd } from './mel.js';
+import { unlzma } from './unlzma.js';
 
 /**
  * @typedef {object} FrontEndDefinition
@@ -19,7 +20,7 @@ import { FrontEnd } from './mel.js';
  * @property {number} n_fft
  * @property {number[]} band_starts first bin of each band
  * @property {number[]} band_lengths how many bins it reaches
- * @property {string} file window and weights
+ * @property {string} file window and weights, packed
  */
 
 /**
@@ -249,7 +250,7 @@ import { FrontEnd } from './mel.js';
  * @property {Record<string, [number, number]>} group_temperatures of the evidence, by group or 'all': where other
  *   music is played as well, and where nothing else is
  * @property {Record<string, string[]>} groups what may be danced somewhere, by name; of the model's dances
- * @property {{mjs: string, wasm: string, bytes: number}} onnxruntime files; the .wasm is gzipped, to so many bytes
+ * @property {{mjs: string, wasm: string, bytes: number}} onnxruntime files; the .wasm is packed, to so many bytes
  */
 
 /**
@@ -271,26 +272,30 @@ export async function loadDefinition() {
 }
 
 /**
- * A gzipped file of this page, unpacked. Hosts differ in what they compress on the way; this file is small
- * on any of them.
+ * A packed file of this page, unpacked, unless the service worker did that. Hosts differ in what they compress on the
+ * way; this file is small on any of them.
  *
  * @param {string} path
  * @param {(bytes: number) => void} progress of the file as it is, whenever some of it has come
  */
 export async function unpacked(path, progress) {
-  const { body } = await fetched(path);
+  const { body, headers } = await fetched(path);
   if (!body) {
     throw new Error(`${path}: empty`);
   }
-  let bytes = 0;
+  let count = 0;
   const counted = new TransformStream({
     transform(chunk, controller) {
-      progress((bytes += chunk.length));
+      progress((count += chunk.length));
       controller.enqueue(chunk);
     },
   });
-  const plain = body.pipeThrough(counted).pipeThrough(new DecompressionStream('gzip'));
-  return new Response(plain).arrayBuffer();
+  const come = body.pipeThrough(counted);
+  if (path.endsWith('.gzip')) {
+    return new Response(come.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+  }
+  const bytes = await new Response(come).arrayBuffer();
+  return headers.has('X-Unpacked') ? bytes : unlzma(new Uint8Array(bytes)).buffer;
 }
 
 /**
@@ -304,7 +309,7 @@ export async function loadFrontEnd(definition, sampleRate) {
   if (!rate) {
     throw new Error(`no front end for ${sampleRate} Hz`);
   }
-  return new FrontEnd(definition.front_end, rate, await (await fetched(rate.file)).arrayBuffer());
+  return new FrontEnd(definition.front_end, rate, await unpacked(rate.file, () => undefined));
 }
 
 /**

@@ -59,10 +59,11 @@ export class OnnxNetwork {
    */
   static async load(definition, report = () => {}, model = definition.model) {
     const { onnxruntime } = definition;
+    const sizes = [onnxruntime.bytes, model.bytes];
     const done = [0, 0];
     const progress = (/** @type {number} */ file) => (/** @type {number} */ count) => {
-      done[file] = count;
-      report({ done: done[0] + done[1], all: onnxruntime.bytes + model.bytes });
+      done[file] = Math.min(count, sizes[file]); // what comes from the cache may be unpacked
+      report({ done: done[0] + done[1], all: sizes[0] + sizes[1] });
     };
     const [bytes] = await Promise.all([unpacked(model.file, progress(1)), prepare(definition, progress(0))]);
     return new OnnxNetwork(definition, await openSession(bytes));

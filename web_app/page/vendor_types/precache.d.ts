@@ -9,4 +9,9 @@ declare const PRECACHE: {
   wanted: string[];
   hashes: Record<string, string>;
   sizes: Record<string, number>;
+  /** Hashes of the files in LZMA as they are unpacked. */
+  unpacked: Record<string, string>;
 };
+
+/** engine/unlzma.js, which the build puts behind it. */
+declare function unlzma(packed: Uint8Array): Uint8Array<ArrayBuffer>;
