@@ -33,6 +33,8 @@ class SlowServer(Server):
     ----------
     sent : int
         Bytes of files sent so far.
+    asked : list of str
+        Paths that were asked for, in order.
     cut_after : float
         The connection is cut as soon as `sent` exceeds this, and stays so until it is set anew.
     """
@@ -52,6 +54,7 @@ class SlowServer(Server):
         self.max_age = max_age
         self.ranges = ranges
         self.sent = 0
+        self.asked: list[str] = []
         self.cut_after = float("inf")
         self._bytes_per_second = bits_per_second / 8
         self._free_at = 0.0  # moment at which the line has sent all that it took
@@ -81,6 +84,7 @@ class _SlowHandler(Handler):
     def do_GET(self) -> None:
         if self.server.sent > self.server.cut_after:
             raise ConnectionAbortedError("cut")
+        self.server.asked.append(self.path)
         time.sleep(self.server.latency)
         if (rest := REST.fullmatch(self.headers.get("Range", ""))) and self.server.ranges:
             self._send_rest(Path(self.translate_path(self.path)), int(rest[1]))

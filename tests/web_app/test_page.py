@@ -15,6 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 import runtime
 import runtime.model
+from benchmarks import phone
+from benchmarks.sounds import music
 from runtime.dances import Dance, dance
 from tests.web_app.conftest import (
     EXAMPLES,
@@ -245,6 +247,17 @@ def test_long_recordings_in_pieces_answer_as_python_does(
     assert [part["dance"] for part in record["parts"]] == [part.dance for part in ours.parts]
     for theirs, mine in zip(record["parts"], ours.parts, strict=True):
         assert theirs["start"] == pytest.approx(mine.start, abs=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", phone.FORMATS)
+def test_an_hour_fits_into_a_phone(browser: Browser, built: Build, tmp_path: Path, suffix: str) -> None:
+    """What a recording of an hour takes of memory: it was 4 GB, and phones end a tab that takes so much."""
+    soundfile.write(tmp_path / "music.wav", music(16, phone.RATE), phone.RATE)
+    recording = phone._recording(tmp_path, tmp_path / "music.wav", suffix, 60)
+    peak, answer = phone._memory(browser, built.folder, recording)
+    assert answer.endswith("1:00:00")
+    assert peak <= phone.MEMORY_AIM
 
 
 @pytest.mark.slow

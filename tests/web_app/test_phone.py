@@ -100,7 +100,7 @@ def test_files_wait_for_the_download(phone: BrowserContext, built: Build) -> Non
 
 
 def test_the_bar_counts_bytes_and_moves_nothing(phone: BrowserContext, built: Build) -> None:
-    """Many steps, none of them back; and the layout of the page does not shift."""
+    """Many steps, none of them back, the large files first; and the layout of the page does not shift."""
     phone.add_init_script("""
       window.shift = 0;
       new PerformanceObserver((list) => {
@@ -119,6 +119,11 @@ def test_the_bar_counts_bytes_and_moves_nothing(phone: BrowserContext, built: Bu
         assert page.evaluate("window.shift") < 0.05
         # each byte once, but for what the page itself needs before the service worker is there
         assert server.sent < 1.1 * built.download + built.background
+        kept = server.asked[server.asked.index(f"/{WORKER}") + 1 :]
+        largest = sorted(set(built.sizes) - {*built.later, *built.wanted}, key=built.sizes.__getitem__)[-2:]
+        sized = [built.sizes[path[1:]] for path in kept if path[1:] in largest]
+        assert max(kept.index(f"/{name}") for name in largest) < len(kept) / 2, kept
+        assert sized == sorted(sized, reverse=True)
 
 
 @pytest.mark.parametrize("ranges", [True, pytest.param(False, marks=pytest.mark.slow)])
@@ -258,6 +263,22 @@ def test_a_hidden_tab_that_listens_draws_nothing(listening: Page) -> None:
     assert page.inner_text("#elapsed") == shown
     page.evaluate(HIDE, False)
     expect(page.locator("#elapsed")).not_to_have_text(shown)
+
+
+def test_listening_draws_little_and_animates_nothing(listening: Page) -> None:
+    """It once laid the page out 12 times a second, and had an animation without an end."""
+    page = listening
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def layouts() -> float:
+        found = session.send("Performance.getMetrics")["metrics"]
+        return next(float(one["value"]) for one in found if one["name"] == "LayoutCount")
+
+    before = layouts()
+    page.wait_for_timeout(4000)
+    assert layouts() - before <= 4 * 4
+    assert page.evaluate("document.getAnimations().length") == 0
 
 
 @pytest.mark.parametrize("by", ["a tap", "plugging in", "looking"])

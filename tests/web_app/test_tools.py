@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runtime import mel
 from runtime.errors import WhichdanceError
@@ -64,6 +65,21 @@ def test_npm_packages_are_pinned() -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
         assert lock["packages"][f"node_modules/{name}"]["version"] == version
     assert all("integrity" in one for path, one in lock["packages"].items() if path)
+
+
+def test_only_the_job_that_deploys_may_write() -> None:
+    """Of pages.yml: what installs and builds runs scripts of others."""
+    workflow = yaml.safe_load((WEB_APP.parent / ".github/workflows/pages.yml").read_text("utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    allowed = {name: job.get("permissions") for name, job in workflow["jobs"].items()}
+    assert allowed == {"build": None, "deploy": {"pages": "write", "id-token": "write"}}
+
+
+def test_nothing_is_offered_that_browsers_can_not_read() -> None:
+    offered = re.search(r'id="file-input"[^>]*accept="([^"]+)"', (PAGE / "index.html").read_text("utf-8"))
+    assert offered
+    assert ".mp3" in offered[1]
+    assert "aif" not in offered[1]
 
 
 def test_numbers_of_the_front_end_are_nowhere_in_javascript() -> None:

@@ -6,7 +6,8 @@ const STATES = 12;
 const POSITIONS = 16; // at most, that probabilities depend on
 const LITERAL = 0x300; // probabilities of a literal in one context
 const TOP = 2 ** 24;
-const EVEN = 1024; // of 2048: nothing is known yet
+const ODD_BITS = 11;
+const EVEN = 2 ** (ODD_BITS - 1); // nothing is known yet
 const NO_MORE = 2 ** 32 - 1; // distance that marks the end
 const SLOTS = 64; // of distances, for each length
 const FULL = 14; // slots from here on have bits that are as likely as not
@@ -53,11 +54,11 @@ export function unlzma(packed) {
   let next = HEADER + 5;
   const bit = (/** @type {number} */ place) => {
     const odd = odds[place];
-    const bound = (range >>> 11) * odd;
+    const bound = (range >>> ODD_BITS) * odd;
     let one = 0;
     if (code < bound) {
       range = bound;
-      odds[place] = odd + ((2048 - odd) >> 5);
+      odds[place] = odd + ((2 * EVEN - odd) >> 5);
     } else {
       range -= bound;
       code -= bound;
