@@ -20,6 +20,7 @@ from web_app.serve import Server
 
 pytestmark = pytest.mark.slow
 
+COMPILED = 240  # s: WebKit compiles all of the WebAssembly first, on a busy machine for minutes
 DATA = "document.documentElement.dataset"
 ROWS = (
     "[...document.querySelectorAll('#results-body tr')].map((row) => row.innerText.split(/\\s+/).join(' '))"
@@ -35,7 +36,7 @@ def driver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Driver]:
 
 def ready(driver: Driver, url: str, *, offline: bool = False) -> None:
     driver.open(url)
-    driver.wait(f"{DATA}.ready === 'yes'")
+    driver.wait(f"{DATA}.ready === 'yes'", COMPILED)
     if offline:
         driver.wait(f"{DATA}.offline === 'yes'")
 
