@@ -260,7 +260,7 @@ for number in range(1000):
 @pytest.mark.timeout(600)
 def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, shipped: Model) -> None:
     rng = np.random.default_rng(0)
-    for _ in range(6):
+    for kills in range(1, 7):
         with subprocess.Popen(
             [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
         ) as child:
@@ -270,7 +270,8 @@ def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path, shipped: Model) ->
             child.send_signal(signal.SIGKILL)
         teacher = Teacher(tmp_path)
         assert not teacher.corrections.problems
-        assert len(list(teacher.corrections)) == len(teacher.corrections) <= 10
+        # Each may have left a song's correction of before beside its new one, until that song comes again.
+        assert len(list(teacher.corrections)) == len(teacher.corrections) <= 9 + kills
         taught = teacher.model(shipped)
         assert taught is shipped or "country_waltz" in taught.info.labels
 
