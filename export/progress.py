@@ -34,7 +34,8 @@ def bar(console: Console | None = None) -> Iterator[Watch]:
         def watch(what: str, done: int = 0, total: int = 0, /) -> None:
             count = f"{done} of {total}" if total else ""
             shown.update(task, description=what, completed=done, count=count)
-            # Not by `update`, for which None means that the total stays.
+            # Not by `update`, for which None means that the total stays, and a full bar the end of the clock.
             shown.tasks[0].total = total or None
+            shown.tasks[0].finished_time = None
 
         yield watch
