@@ -27,7 +27,8 @@ recovered from the exported files by `examples/recover_checkpoint.py`: 1.3 as wh
 (of commit ec6ff12) as what `between` is between; `one` was stopped after 60 of its 72 epochs. The halls
 grew while they learnt: up to `acf4` and `mel4` four fifths heard voices and hands alone, sounds that
 interfere came with `acf5` and `mel5` (a quarter of them with less of it), hands that clap in time with
-`acf6` and `mel6`. The corpora `ten` and `social` were drawn anew for these.
+`acf6` and `mel6`. The corpora `ten` and `social` were drawn anew for these. `social3` and what is
+held out heard five social dances as they were played up to commit 0315df0 (docs/orchestra.md).
 """
 
 import argparse
