@@ -45,6 +45,9 @@ class Answer:
         Of 'dance' and 'two' the probability of each of `dances`.
     certainty : str or None
         'could be', 'probably' or 'quite sure', of 'dance' and 'two'.
+    leaning : bool
+        Of 'none' that `closest` is likelier than that it is none of them: it stands first, since 'none of
+        these' in large letters above 60 % of a waltz is a riddle.
     """
 
     kind: Kind
@@ -53,6 +56,7 @@ class Answer:
     confidence: float = 0.0
     confidences: tuple[float, ...] = ()
     certainty: Grade | None = None
+    leaning: bool = False
 
     @property
     def dance(self) -> str | None:
@@ -76,7 +80,8 @@ class Answer:
         several = tuple(dict.fromkeys(part.dance for part in prediction.parts if part.dance))
         if verdict == "not sure" and len(several) > 1 and not prediction.live:
             return cls("medley", several)
-        return cls(verdict, (), prediction.best, confidence)
+        leaning = verdict == "none" and prediction.scores.get(prediction.best, 0.0) > confidence
+        return cls(verdict, (), prediction.best, confidence, leaning=leaning)
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,10 @@ class Shown(EventDispatcher):
         elif answer.dances:
             self.certainty, self.answer = tr(certainty(answer)), look.dances(answer.dances)
             self.hint = facts(answer.dance, look)
-        elif nearer := _nearer(snapshot, answer):
+        elif answer.leaning and answer.closest and snapshot.prediction:
             self.certainty, self.answer = tr(GRADES["could be"]), look.dance_name(answer.closest)
-            self.confidence, self.percent = nearer, tr.percent(nearer)
+            self.confidence = float(snapshot.prediction.scores[answer.closest])
+            self.percent = tr.percent(self.confidence)
             self.color = look.dance_colour(answer.closest)
             self.closest, self.hint = tr("or none of these?"), counted(answer.closest or "", look)
         elif answer.kind == "none":
@@ -142,17 +143,6 @@ class Shown(EventDispatcher):
         self.tempo = look.tr("{tempo} bars a minute", tempo=round(tempo)) if tempo else ""
         waiting = snapshot.state is State.LISTENING and not snapshot.prediction and snapshot.first_after
         self.fill = min(1.0, snapshot.elapsed / snapshot.first_after) if waiting else 0
-
-
-def _nearer(snapshot: Snapshot, answer: Answer) -> float:
-    """Probability of the dance that is closest, where it is likelier than that it is none of them; else 0.
-
-    The likelier of both stands first: 'none of these' in large letters above 60 % of a waltz is a riddle.
-    """
-    if answer.kind != "none" or not answer.closest or snapshot.prediction is None:
-        return 0.0
-    found = float(snapshot.prediction.scores.get(answer.closest, 0.0))
-    return found if found > answer.confidence else 0.0
 
 
 def counted(key: str, look: Look) -> str:

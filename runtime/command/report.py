@@ -321,7 +321,10 @@ def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> st
         "none": "None of these dances. It is closest to:",
         "medley": "Several dances, none of which fills most of it. It is closest to:",
     }
-    lines = [headlines.get(Answer.of(prediction).kind, words.answer(prediction))]
+    found = Answer.of(prediction)
+    lines = [
+        words.answer(prediction) if found.leaning else headlines.get(found.kind, words.answer(prediction))
+    ]
     if tempo := words.tempo(prediction):
         lines.append(tempo)
     if prediction.padded:

@@ -22,6 +22,8 @@ def answer(prediction: Prediction) -> str:
         return " or ".join(name(key) for key in found.dances)
     if found.kind == "medley":
         return "several: " + ", ".join(name(key) for key in found.dances)
+    if found.leaning:
+        return f"{name(prediction.best)} or {NONE}"
     return {"none": NONE, "silence": SILENCE}.get(found.kind, NOT_SURE)
 
 

@@ -145,6 +145,23 @@ def test_a_rumba_at_85_percent_is_as_sure(page: Asks) -> None:
         assert page("certainty", sure.to_dict()) == certainty(Answer.of(sure)) == grade.capitalize()
 
 
+@pytest.mark.parametrize(
+    ("of_rumba", "of_none", "stands"),
+    [
+        (0.59, 0.23, ["Rumba", "or none of these?", "Could be"]),
+        (0.23, 0.59, ["None of the dances I know", "or Rumba?", ""]),
+    ],
+)
+def test_of_a_rumba_and_none_of_these_the_likelier_stands_first(
+    page: Asks, of_rumba: float, of_none: float, stands: list[str]
+) -> None:
+    """The app put the likelier first, command and page 'none of these' always; its screen: `test_evening`."""
+    heard = rumba(of_none, verdict="none", certainty=None)
+    heard = replace(heard, dance=None, scores=dict(heard.scores) | {"rumba": of_rumba, OTHER: of_none})
+    assert page("stands", heard.to_dict()) == stands
+    assert (words.answer(heard) == "Rumba or none of these") == (of_rumba > of_none)
+
+
 def test_one_nan_is_a_gap(
     history: History, screen: Screen, model: Model, tone: ToneMaker, page: Asks
 ) -> None:

@@ -11,7 +11,7 @@ Object.defineProperty(globalThis, 'navigator', { value: { languages: ['en'] } })
 const module = (name) => import(`${process.argv[2]}/${name}.js`);
 const { answerOf } = await module('engine/answer');
 const { LevelMeter, LiveGuard } = await module('engine/live');
-const { certaintyInWords, inWords } = await module('ui/answer');
+const { besides, certaintyInWords, inWords, names } = await module('ui/answer');
 const { eveningsAsCsv, recordingsAsCsv, recordingsAsJson } = await module('ui/export');
 const { clock, percent, speak } = await module('ui/words');
 await speak('en');
@@ -19,6 +19,7 @@ await speak('en');
 const answers = {
   answer: (prediction) => inWords(answerOf(prediction)),
   certainty: (prediction) => certaintyInWords(answerOf(prediction)),
+  stands: (prediction) => [names, besides, certaintyInWords].map((what) => String(what(answerOf(prediction)))),
   clock,
   percent,
   evenings: (list) => eveningsAsCsv(definition.columns, list),

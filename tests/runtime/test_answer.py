@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.answer import GRADES, Answer, Certainty, Choice, choose, clock, grade, percent
+from runtime.command import words
 from runtime.evidence import EvidenceSettings
 from runtime.prediction import Part, Prediction
 
@@ -33,6 +34,15 @@ def test_kinds():
     assert Answer.of(prediction("none")) == Answer("none", (), "tango", 0.5)
     assert Answer.of(prediction("not sure")) == Answer("not sure", (), "tango", 0.5)
     assert Answer.of(prediction("silence")) == Answer("silence")
+
+
+def test_of_a_dance_and_none_of_these_the_likelier_stands_first():
+    leaning = Answer.of(prediction("none", confidence=0.23))
+    assert leaning == Answer("none", (), "tango", 0.23, leaning=True)
+    assert not Answer.of(prediction("none", confidence=0.59)).leaning
+    assert not Answer.of(prediction("not sure", confidence=0.23)).leaning
+    assert words.answer(prediction("none", confidence=0.23)) == "Tango or none of these"
+    assert words.answer(prediction("none", confidence=0.59)) == "none of these"
 
 
 def test_a_medley_is_several_dances_of_a_whole_recording():

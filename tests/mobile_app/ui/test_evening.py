@@ -827,8 +827,9 @@ def test_of_a_dance_and_none_of_these_the_likelier_stands_first(hand: Hand, tone
         (0.23, 0.59, "None of these", "or Rumba?"),
     ):
         scores = dict.fromkeys(listener.news.prediction.scores, 0.02) | {"rumba": rumba, OTHER: other}
-        prediction = replace(listener.news.prediction, dance=None, verdict="none", scores=scores)
-        listener.tell(prediction=prediction, answer=Answer("none", (), "rumba", other))
+        of_none = {"dance": None, "verdict": "none", "confidence": other, "scores": scores}
+        prediction = replace(listener.news.prediction, **of_none)
+        listener.tell(prediction=prediction, answer=Answer.of(prediction))
         hand.until(lambda beside=beside: shown.closest == beside)
         hand.frames(4)
         texts = hand.texts()

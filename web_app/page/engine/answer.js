@@ -98,6 +98,7 @@ export class Certainty {
  * @property {number} confidence of what is shown
  * @property {number[]} confidences of 'dance' and 'two' that of each of the dances
  * @property {Grade | null} certainty of 'dance' and 'two'
+ * @property {boolean} leaning of 'none' that the closest is likelier than that it is none of them: it stands first
  */
 
 /**
@@ -105,18 +106,18 @@ export class Certainty {
  * @returns {Answer}
  */
 export function answerOf(prediction) {
-  const nothing = { dances: [], closest: null, confidence: 0, confidences: [], certainty: null };
+  const nothing = { dances: [], closest: null, confidence: 0, confidences: [], certainty: null, leaning: false };
   if (!prediction) {
     return { ...nothing, kind: 'not yet' };
   }
   const { verdict, best, also, confidence, certainty, scores, parts, live } = prediction;
   if (verdict === 'dance') {
-    return { kind: verdict, dances: [best], closest: null, confidence, confidences: [confidence], certainty };
+    return { ...nothing, kind: verdict, dances: [best], confidence, confidences: [confidence], certainty };
   }
   if (verdict === 'two') {
     const dances = [best, ...also];
     const confidences = dances.map((key) => scores[key]);
-    return { kind: verdict, dances, closest: null, confidence, confidences, certainty };
+    return { ...nothing, kind: verdict, dances, confidence, confidences, certainty };
   }
   if (verdict === 'silence') {
     return { ...nothing, kind: verdict };
@@ -125,7 +126,8 @@ export function answerOf(prediction) {
   if (verdict === 'not sure' && several.length > 1 && !live) {
     return { ...nothing, kind: 'medley', dances: several };
   }
-  return { ...nothing, kind: verdict, closest: best, confidence };
+  const leaning = verdict === 'none' && scores[best] > confidence;
+  return { ...nothing, kind: verdict, closest: best, confidence, leaning };
 }
 
 /**

@@ -16,7 +16,7 @@ const SHOWN = 3; // dances among the scores
  *
  * @param {Answer} answer
  */
-export function inWords({ kind, dances, closest }) {
+export function inWords({ kind, dances, closest, leaning }) {
   switch (kind) {
     case 'dance':
     case 'medley':
@@ -24,6 +24,9 @@ export function inWords({ kind, dances, closest }) {
     case 'two':
       return both(dances);
     case 'none':
+      if (leaning && closest) {
+        return `${danceName(closest)} — ${tr('or_none')}`;
+      }
       return closest ? `${tr('none_short')} — ${tr('or_perhaps', { dance: danceName(closest) })}` : tr('none_short');
     case 'not sure':
       return tr('not_sure');
@@ -44,14 +47,29 @@ function both([one, other]) {
  *
  * @param {Answer} answer
  */
-export function certaintyInWords({ kind, certainty, closest }) {
+export function certaintyInWords({ kind, certainty, closest, leaning }) {
   if (kind === 'medley') {
     return tr('several');
+  }
+  if (leaning) {
+    return tr('could_be');
   }
   if (kind === 'not sure' && closest) {
     return tr('closest', { dance: danceName(closest) });
   }
   return certainty ? tr({ 'could be': 'could_be', probably: 'probably', 'quite sure': 'quite_sure' }[certainty]) : '';
+}
+
+/**
+ * What stands below in smaller type: the closest dance beside 'none of these', or these beside a dance that is likelier.
+ *
+ * @param {Answer} answer
+ */
+export function besides({ kind, closest, leaning }) {
+  if (kind !== 'none' || !closest) {
+    return '';
+  }
+  return leaning ? tr('or_none') : tr('or_perhaps', { dance: danceName(closest) });
 }
 
 /**
@@ -64,6 +82,9 @@ export function names(answer) {
   if (answer.kind === 'two') {
     const [one, other] = answer.dances.map((key) => make('span', { class: 'one' }, danceName(key)));
     return [one, ' ', make('span', { class: 'between' }, tr('between')), ' ', other];
+  }
+  if (answer.leaning && answer.closest) {
+    return [danceName(answer.closest)];
   }
   return [answer.kind === 'none' ? tr('none') : inWords(answer)];
 }

@@ -1,10 +1,10 @@
 // What is shown of the music that plays. Nothing is drawn while nobody can see it.
 
 import { answerOf } from '../engine/answer.js';
-import { certaintyInWords, facts, inWords, names, partRows, scoreRows, summary } from './answer.js';
+import { besides, certaintyInWords, facts, inWords, names, partRows, scoreRows, summary } from './answer.js';
 import { draw, Timeline } from './chart.js';
 import { announce, fill, get, tint } from './dom.js';
-import { clock, danceName, decimal, percent, tr } from './words.js';
+import { clock, decimal, percent, tr } from './words.js';
 
 /** @typedef {import('./engine.js').Engine} Engine */
 /** @typedef {import('../engine/live.js').Level} Level */
@@ -116,8 +116,8 @@ export class Stage {
     write('certainty', certaintyInWords(answer));
     rewrite('answer', names(answer));
     get('answer').dataset.length = length > 18 ? 'long' : length > 11 ? 'medium' : 'short';
-    const { kind, closest, confidences, dances } = answer;
-    write('perhaps', kind === 'none' && closest ? tr('or_perhaps', { dance: danceName(closest) }) : '');
+    const { confidences, dances } = answer;
+    write('perhaps', besides(answer));
     const tempo = prediction.tempo_mpm ? tr('tempo', { tempo: decimal(prediction.tempo_mpm) }) : '';
     write('facts', tempo || facts(definition, answer));
     confidences.forEach((confidence, i) => {
