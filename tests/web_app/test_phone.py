@@ -121,9 +121,8 @@ def test_the_bar_counts_bytes_and_moves_nothing(phone: BrowserContext, built: Bu
         assert server.sent < 1.1 * built.download + built.background
         kept = server.asked[server.asked.index(f"/{WORKER}") + 1 :]
         largest = sorted(set(built.sizes) - {*built.later, *built.wanted}, key=built.sizes.__getitem__)[-2:]
-        sized = [built.sizes[path[1:]] for path in kept if path[1:] in largest]
+        # several at once, so that which of these is asked for first is the network's choice
         assert max(kept.index(f"/{name}") for name in largest) < len(kept) / 2, kept
-        assert sized == sorted(sized, reverse=True)
 
 
 @pytest.mark.parametrize("ranges", [True, pytest.param(False, marks=pytest.mark.slow)])
