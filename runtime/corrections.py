@@ -172,7 +172,8 @@ class Corrections:
         return found
 
     def _files(self) -> list[Path]:
-        return sorted(self.folder.glob(FILES))
+        found = self.folder.glob(FILES)  # hidden is what somebody still writes, or died while writing
+        return sorted(path for path in found if not path.name.startswith("."))
 
     def add(self, dance: str, segments: Codes, *, group: str = "", when: float | None = None) -> Correction:
         """Keep a correction; beyond `MOST` of them the oldest goes.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import runtime.corrections
+from runtime.atomic import temporary_name
 from runtime.classifier import Classifier
 from runtime.codec import STORED
 from runtime.corrections import Corrections, Memory, encoded
@@ -221,3 +222,15 @@ def test_what_was_learnt_is_used_at_once(
     assert Classifier(model=corrections.model(model)).classify_samples(
         band_tone(RUMBA + 3.5, 12.0), SAMPLE_RATE
     ).best == "lindy_hop"  # fmt: skip
+
+
+def test_what_a_killed_app_was_writing_is_no_correction(tmp_path: Path) -> None:
+    """It was called damaged, and 'left as it is', until its name came again."""
+    folder = tmp_path / "corrections"
+    folder.mkdir(parents=True)
+    (folder / temporary_name("000001.npz")).write_bytes(b"PK\x03\x04 half of it")
+    corrections = Corrections(folder)
+    assert not corrections.problems
+    assert len(corrections) == 0
+    corrections.add("rumba", np.zeros((1, 1, 224, 224), np.uint8))
+    assert sorted(path.name for path in folder.glob("*.npz")) == ["000001.npz"]  # and swept
