@@ -321,10 +321,8 @@ def summary(prediction: Prediction, top: int, *, ascii_only: bool = False) -> st
         "none": "None of these dances. It is closest to:",
         "medley": "Several dances, none of which fills most of it. It is closest to:",
     }
-    found = Answer.of(prediction)
-    lines = [
-        words.answer(prediction) if found.leaning else headlines.get(found.kind, words.answer(prediction))
-    ]
+    found, said = Answer.of(prediction), words.answer(prediction)
+    lines = [said if found.leaning else headlines.get(found.kind, said)]
     if tempo := words.tempo(prediction):
         lines.append(tempo)
     if prediction.padded:

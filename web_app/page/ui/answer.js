@@ -16,7 +16,8 @@ const SHOWN = 3; // dances among the scores
  *
  * @param {Answer} answer
  */
-export function inWords({ kind, dances, closest, leaning }) {
+export function inWords(answer) {
+  const { kind, dances, closest, leaning } = answer;
   switch (kind) {
     case 'dance':
     case 'medley':
@@ -24,10 +25,7 @@ export function inWords({ kind, dances, closest, leaning }) {
     case 'two':
       return both(dances);
     case 'none':
-      if (leaning && closest) {
-        return `${danceName(closest)} — ${tr('or_none')}`;
-      }
-      return closest ? `${tr('none_short')} — ${tr('or_perhaps', { dance: danceName(closest) })}` : tr('none_short');
+      return [leaning && closest ? danceName(closest) : tr('none_short'), besides(answer)].filter(Boolean).join(' — ');
     case 'not sure':
       return tr('not_sure');
     case 'silence':
