@@ -83,6 +83,25 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Ears:
+    """What a session hears with. The models are loaded in the listener's thread, once.
+
+    Attributes
+    ----------
+    load_model : callable
+        What tells dances.
+    load_beats : callable
+        What tells beats, or None.
+    teacher : Teacher or None
+        Who remembers what songs are like, and learns from what the user says of them.
+    """
+
+    load_model: Callable[[], Model]
+    load_beats: Callable[[], BeatModel | None] = lambda: None
+    teacher: Teacher | None = None
+
+
+@dataclass(frozen=True)
 class News:
     """What the listener found last; replaced as a whole, so that the screen never sees half of it.
 
@@ -150,8 +169,7 @@ class Listener:
 
     Parameters
     ----------
-    load_model : callable
-        The model; called once, in the listener's thread.
+    ears : Ears
     history : History
     options : Options
     source : str
@@ -164,15 +182,11 @@ class Listener:
         Called from the thread with every answer.
     on_pulse : callable
         Called from the thread with the next beat, again and again.
-    load_beats : callable
-        What tells beats, or None; called once, in the listener's thread.
-    teacher : Teacher, optional
-        Who remembers what songs are like, and learns from what the user says of them.
     """
 
     def __init__(
         self,
-        load_model: Callable[[], Model],
+        ears: Ears,
         history: History,
         options: Options,
         source: str,
@@ -181,13 +195,10 @@ class Listener:
         on_end: Callable[[Feed, SourceError | None], None],
         on_answer: Callable[[Answer], None] = lambda _: None,
         on_pulse: Callable[[Pulse | None], None] = lambda _: None,
-        load_beats: Callable[[], BeatModel | None] = lambda: None,
-        teacher: Teacher | None = None,
     ) -> None:
-        self._load_model = load_model
-        self._teacher = teacher
+        self._ears = ears
+        self._teacher = ears.teacher
         self._memory: Memory | None = None  # of the segments, where somebody may learn from them
-        self._load_beats = load_beats
         self._on_pulse = on_pulse
         self._history = history
         self._on_news = on_news
@@ -357,7 +368,7 @@ class Listener:
     def classifier(self, sample_rate: int) -> LiveClassifier:
         """The classifier of this session; after a pause the same one, so that the evidence goes on."""
         if self._classifier is None:
-            model = self._load_model()
+            model = self._ears.load_model()
             options = self.options
             beats = self._beats() if options.beats and self._live else None
             if self._teacher is not None:
@@ -384,7 +395,7 @@ class Listener:
 
     def _beats(self) -> BeatModel | None:
         try:
-            return self._load_beats()
+            return self._ears.load_beats()
         except WhichdanceError as error:  # costs the count, not the evening
             log.error("no beats: %s", error)
             return None

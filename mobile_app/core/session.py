@@ -13,13 +13,11 @@ from enum import Enum
 from mobile_app.core.count import Pulse
 from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.interfaces import AudioSource
-from mobile_app.core.listener import Feed, Listener, News, Options
+from mobile_app.core.listener import Ears, Feed, Listener, News, Options
 from mobile_app.core.problems import Notice, Problem, SourceError
 from mobile_app.core.ring import RingBuffer
-from mobile_app.core.teacher import Teacher
 from mobile_app.core.timeline import Timeline
-from runtime import Answer, Model
-from runtime.beat_activations import BeatModel
+from runtime import Answer
 from runtime.live import Level
 
 log = logging.getLogger(__name__)
@@ -95,8 +93,7 @@ class Session:
     ----------
     open_source : callable
         A new audio source; called again on resume, and once more when the source is lost.
-    load_model : callable
-        The model; called in the listener's thread.
+    ears : Ears
     history : History
     options : Options
     post : callable
@@ -105,10 +102,6 @@ class Session:
         Told, on the screen's thread, that `snapshot` has changed.
     on_answer, on_pulse : callable
         Called in the listener's thread with every answer, and with the next beat.
-    load_beats : callable
-        What tells beats, or None; called in the listener's thread.
-    teacher : Teacher, optional
-        Who learns from corrections.
     source_name : str
         'microphone', or the name of the file.
     """
@@ -116,7 +109,7 @@ class Session:
     def __init__(
         self,
         open_source: Callable[[], AudioSource],
-        load_model: Callable[[], Model],
+        ears: Ears,
         history: History,
         options: Options,
         *,
@@ -124,8 +117,6 @@ class Session:
         on_change: Callable[[], None],
         on_answer: Callable[[Answer], None] = lambda _: None,
         on_pulse: Callable[[Pulse | None], None] = lambda _: None,
-        load_beats: Callable[[], BeatModel | None] = lambda: None,
-        teacher: Teacher | None = None,
         source_name: str = MICROPHONE,
     ) -> None:
         self._open_source = open_source
@@ -138,7 +129,7 @@ class Session:
         self._lost_at = -math.inf
         self._lasting_notice: Notice | None = None
         self._listener = Listener(
-            load_model,
+            ears,
             history,
             options,
             source_name,
@@ -146,8 +137,6 @@ class Session:
             on_end=lambda feed, error: post(lambda: self._ended(feed, error)),
             on_answer=on_answer,
             on_pulse=on_pulse,
-            load_beats=load_beats,
-            teacher=teacher,
         )
         self.snapshot = Snapshot()
 

@@ -8,6 +8,7 @@ from mobile_app.core.announcer import Announcer, Manner
 from mobile_app.core.count import Pulse
 from mobile_app.core.history import MICROPHONE, History
 from mobile_app.core.interfaces import AudioSource, Permission, Platform
+from mobile_app.core.listener import Ears
 from mobile_app.core.metronome import BUZZ, Metronome
 from mobile_app.core.problems import Problem
 from mobile_app.core.session import Options, Session, State
@@ -129,17 +130,16 @@ class Listening:
         """A session that has not started; the one before ends."""
         if self.session:
             self.session.stop()
+        teacher = self.teacher if self._settings().learn else None
         return Session(
             open_source,
-            self.load_model,
+            Ears(self.load_model, self.platform.load_beats, teacher),
             self._history,
             self._options(),
             post=self._post,
             on_change=self._changed,
             on_answer=Announcer(self.platform.system, lambda: self._manner).hear,
             on_pulse=self._buzz,
-            load_beats=self.platform.load_beats,
-            teacher=self.teacher if self._settings().learn else None,
             source_name=name,
         )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mobile_app.core.history import MICROPHONE, History
-from mobile_app.core.listener import Feed, Listener, Options
+from mobile_app.core.listener import Ears, Feed, Listener, Options
 from mobile_app.core.ring import RingBuffer
 from mobile_app.core.settings import STRIDE_FRAMES, Preferences
 from mobile_app.core.teacher import Teacher
@@ -34,14 +34,12 @@ def work_per_second(model: Model, preferences: Preferences, seconds: int) -> flo
     with tempfile.TemporaryDirectory() as folder:
         history = History(Path(folder))
         listener = Listener(
-            lambda: model,
+            Ears(lambda: model, BeatModel.load, Teacher(Path(folder))),
             history,
             Options(preferences.stride, chunk_seconds=preferences.chunk_seconds, beats=preferences.beats),
             MICROPHONE,
             on_news=lambda: None,
             on_end=lambda feed, error: None,
-            load_beats=BeatModel.load,
-            teacher=Teacher(Path(folder)),
         )
         feed = Feed(RingBuffer(8 * rate), rate)
         listener.start()

@@ -25,7 +25,7 @@ from rich.console import Console
 
 from mobile_app.core import export
 from mobile_app.core.history import History
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.session import Session, State
 from mobile_app.core.spoken import certainty
 from mobile_app.core.translations import Translator
@@ -73,7 +73,9 @@ def by_the_app(
         return sources[-1]
 
     options = Options(stride=43, chunk_seconds=0.1)
-    session = Session(opened, lambda: model, history, options, post=screen.post, on_change=screen.changed)
+    session = Session(
+        opened, Ears(lambda: model), history, options, post=screen.post, on_change=screen.changed
+    )
     session.start()
     screen.until(lambda: session.snapshot.state is not State.STARTING)
     heard = 0.0

@@ -17,7 +17,7 @@ from kivy.base import EventLoop
 from kivy.core.window import Window
 
 from mobile_app.core.history import History
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.session import RING_SECONDS, Session, State
 from mobile_app.devices import desktop
 from mobile_app.devices.desktop import DesktopSystem
@@ -61,7 +61,7 @@ def test_half_an_hour_at_twenty_times_real_time(
             file.write(samples)
     session = Session(
         lambda: FileSource(str(path), speed=20.0),
-        lambda: model,
+        Ears(lambda: model),
         history,
         Options(43),
         post=screen.post,
@@ -262,7 +262,7 @@ def test_four_hours_of_an_evening(history: History, screen: Screen, tmp_path: Pa
             file.write(music)
     session = Session(
         lambda: FileSource(str(path)),
-        lambda: model,
+        Ears(lambda: model),
         history,
         Options(86),
         post=screen.post,

@@ -6,7 +6,7 @@ import pytest
 
 from mobile_app.core.announcer import Announcer, Manner
 from mobile_app.core.history import History
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.session import Session, State
 from runtime import Answer, Model
 from tests.conftest import ToneMaker
@@ -47,7 +47,7 @@ def test_an_evening_goes_on_without_its_buzz(
     source = HandSource()
     session = Session(
         lambda: source,
-        lambda: model,
+        Ears(lambda: model),
         history,
         Options(43),
         post=screen.post,

@@ -14,7 +14,7 @@ from mobile_app.core.beating import Beating
 from mobile_app.core.count import AudioClock, Count, Delay, Moment, Pattern, Pulse, delay_setting
 from mobile_app.core.history import History
 from mobile_app.core.lessons import LESSONS
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.metronome import Metronome
 from mobile_app.core.session import Session, State
 from mobile_app.core.settings import Preferences, load, save
@@ -299,13 +299,12 @@ def test_a_session_follows_beats_and_taps(history: History, screen: Screen) -> N
     heard: list[Pulse | None] = []
     session = Session(
         opened,
-        lambda: Model.load(threads=1),
+        Ears(lambda: Model.load(threads=1), BeatModel.load),
         history,
         Options(stride=43, beats=True),
         post=screen.post,
         on_change=screen.changed,
         on_pulse=heard.append,
-        load_beats=BeatModel.load,
     )
     session.start()
     samples, _ = waltz(14.0)
@@ -333,8 +332,8 @@ def test_without_the_network_for_beats_the_evening_goes_on(
     source = HandSource(RATE)
     options = Options(stride=43, beats=True)
     session = Session(
-        lambda: source, lambda: model, history, options,
-        post=screen.post, on_change=screen.changed, load_beats=missing,
+        lambda: source, Ears(lambda: model, missing), history, options,
+        post=screen.post, on_change=screen.changed,
     )  # fmt: skip
     session.start()
     source.hear(waltz(7.0)[0])

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from mobile_app.core.history import Draft, History
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.problems import Notice, Problem, SourceError, StorageError
 from mobile_app.core.session import TRANSITIONS, Event, Session, State
 from mobile_app.core.timeline import Timeline
@@ -37,7 +37,7 @@ class Bench:
 
         self.session = Session(
             open_source,
-            lambda: model,
+            Ears(lambda: model),
             history,
             Options(**({"stride": 43} | options)),  # type: ignore[arg-type]
             post=screen.post,
@@ -229,7 +229,7 @@ def test_a_block_that_is_no_sound_is_a_gap_and_costs_no_evening(
     """Drivers give NaN and infinity; the sound that is kept stays a file that can be played."""
     source = HandSource()
     session = Session(
-        lambda: source, lambda: model, history, Options(stride=43, keep_audio=True),
+        lambda: source, Ears(lambda: model), history, Options(stride=43, keep_audio=True),
         post=screen.post, on_change=screen.changed,
     )  # fmt: skip
     session.start()
@@ -276,7 +276,9 @@ def test_a_model_that_cannot_be_loaded(history: History, screen: Screen) -> None
         raise ModelError("damaged")
 
     source = HandSource()
-    session = Session(lambda: source, fail, history, Options(43), post=screen.post, on_change=screen.changed)
+    session = Session(
+        lambda: source, Ears(fail), history, Options(43), post=screen.post, on_change=screen.changed
+    )
     session.start()
     screen.until(lambda: session.snapshot.state is State.FINISHED)
     assert session.snapshot.problem is Problem.MODEL_UNUSABLE
@@ -356,7 +358,7 @@ def test_a_device_that_is_always_too_slow_still_gets_results(
 def run_file(path: Path, history: History, screen: Screen, model: Model) -> Session:
     session = Session(
         lambda: FileSource(str(path)),
-        lambda: model,
+        Ears(lambda: model),
         history,
         Options(43),
         post=screen.post,

@@ -12,7 +12,7 @@ import pytest
 
 from mobile_app.core import storage
 from mobile_app.core.history import History
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.problems import Notice, Problem, StorageError
 from mobile_app.core.recording import WavWriter
 from mobile_app.core.session import Session, State
@@ -157,7 +157,7 @@ def test_kept_sound_leaves_room_for_the_set_list(
         )
         session = Session(
             lambda: source,
-            lambda: model,
+            Ears(lambda: model),
             history,
             Options(43, keep_audio=True),
             post=screen.post,

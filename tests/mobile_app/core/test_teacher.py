@@ -16,7 +16,7 @@ import pytest
 
 from mobile_app.core.heard import ON_DEVICE
 from mobile_app.core.history import History
-from mobile_app.core.listener import Options
+from mobile_app.core.listener import Ears, Options
 from mobile_app.core.records import song_of
 from mobile_app.core.session import Session, State
 from mobile_app.core.teacher import Teacher
@@ -294,8 +294,8 @@ def test_what_the_user_says_while_it_plays_is_kept(
 ) -> None:
     source = HandSource()
     session = Session(
-        lambda: source, lambda: model, history, Options(stride=43),
-        post=screen.post, on_change=screen.changed, teacher=teacher,
+        lambda: source, Ears(lambda: model, teacher=teacher), history, Options(stride=43),
+        post=screen.post, on_change=screen.changed,
     )  # fmt: skip
     session.start()
     source.hear(tone("samba", 20.0))
@@ -322,8 +322,8 @@ def test_every_song_of_a_session_teaches_after_a_restart(
 ) -> None:
     source = HandSource()
     session = Session(
-        lambda: source, lambda: model, history, Options(stride=43),
-        post=screen.post, on_change=screen.changed, teacher=teacher,
+        lambda: source, Ears(lambda: model, teacher=teacher), history, Options(stride=43),
+        post=screen.post, on_change=screen.changed,
     )  # fmt: skip
     session.start()
     for key in ("samba", "tango"):
@@ -345,7 +345,12 @@ def test_without_a_teacher_nothing_is_kept(
 ) -> None:
     source = HandSource()
     session = Session(
-        lambda: source, lambda: model, history, Options(stride=43), post=screen.post, on_change=screen.changed
+        lambda: source,
+        Ears(lambda: model),
+        history,
+        Options(stride=43),
+        post=screen.post,
+        on_change=screen.changed,
     )
     session.start()
     source.hear(tone("samba", 12.0))
