@@ -9,7 +9,14 @@ import pytest
 import training.cli
 from runtime.command import arguments
 
-PAGE = (Path(__file__).parents[2] / "docs" / "thesis.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "thesis.md").read_text(encoding="utf-8")
+SECTION = r"([345]\.\d(?:\.\d)?)(?:(?: to |, )([345]\.\d(?:\.\d)?))?\b"
+CITED = (
+    re.compile(  # "thesis 3.2.2", "section 4.5.2"; "the thesis's mean (3.3, 3.4)"; the findings' "4.5.1: …"
+        rf"(?:[Tt]hesis|[Ss]ections?) {SECTION}|[Tt]hesis[\w\s']* \({SECTION}|\"([345]\.\d\.\d): "
+    )
+)
 COMMANDS = [
     shlex.split(line)
     for line in PAGE.replace("\\\n", " ").splitlines()
@@ -44,3 +51,29 @@ def test_every_table_and_figure_is_there() -> None:
     assert figures <= named
     tables = {n for pair in re.findall(r"[Tt]ables? (4\.\d)(?: and (4\.\d))?", heads) for n in pair if n}
     assert tables == {f"4.{n}" for n in range(1, 10)}
+
+
+def _expanded(text: str) -> set[str]:
+    """Sections such as '4.1, 4.1.1–4.1.3'."""
+    found = set(re.findall(r"\d(?:\.\d)+", text))
+    for head, first, last in re.findall(r"(\d(?:\.\d)*)\.(\d)–\1\.(\d)", text):
+        found |= {f"{head}.{n}" for n in range(int(first), int(last) + 1)}
+    return found
+
+
+def test_every_section_that_is_cited_has_its_line() -> None:
+    rows = PAGE.split("| section |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    explained = set().union(*(_expanded(row.split("|")[1]) for row in rows))
+    folders = ("runtime", "training", "export", "benchmarks", "web_app/page", "docs", "tests", "examples")
+    files = [
+        path
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".md", ".js", ".toml") and path != Path(__file__)
+    ]
+    cited: dict[str, str] = {}
+    for path in files:
+        for found in CITED.findall(path.read_text(encoding="utf-8")):
+            cited |= {section: str(path.relative_to(ROOT)) for section in found if section}
+    assert len(cited) > 20
+    assert not {section: path for section, path in cited.items() if section not in explained}
