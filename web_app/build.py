@@ -8,6 +8,7 @@ import lzma
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,9 @@ CODE: Contexts = (3, 0, 0)
 NUMBERS: Contexts = (0, 2, 2)  # of four bytes
 DICTIONARY = 1 << 24  # bytes: all of a file
 UNLZMA = "engine/unlzma.js"
+TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".json": "application/json"}  # of what is text
+FIRST = "ui/app.js"  # asked for by the page, before its service worker is there
+IMPORTED = re.compile(r"""\bfrom '(\.[^']+)';""")
 BEATS = "model/beats.onnx.gzip"
 LATER = (  # downloaded once the page is ready, or when needed
     "vendor/mediabunny.min.mjs",
@@ -67,7 +71,7 @@ class Build:
     version : str
         Changes with any of its bytes.
     sizes : dict of str to int
-        File → bytes, of everything that is served.
+        File → bytes that the service worker is sent for it.
     later, wanted : tuple of str
         Files that come in the background once the page is ready, and those that come when asked for.
     model : Path
@@ -197,6 +201,8 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
     files = {path.relative_to(new).as_posix(): path for path in sorted(new.rglob("*")) if path.is_file()}
     del files[NOJEKYLL]
     del files[WORKER]  # browsers keep and compare it by themselves
+    packed = _pack_text(new, files)
+    files |= {name: new / one["from"] for name, one in packed.items()}
     hashes = {name: _sha256(path.read_bytes()) for name, path in files.items()}
     worker = (new / WORKER).read_bytes() + _in_a_worker(new / UNLZMA)
     version = hashlib.sha256(json.dumps(hashes).encode() + worker).hexdigest()[:16]
@@ -209,8 +215,11 @@ def _write(new: Path, folder: Path, model: str | os.PathLike[str] | None) -> Bui
         "later": built.later,
         "wanted": wanted,
         "hashes": hashes,
+        "packed": packed,
         "unpacked": {
-            name: _sha256(_unpacked(path.read_bytes())) for name, path in files.items() if name.endswith(LZMA)
+            name: _sha256(_unpacked(path.read_bytes()))
+            for name, path in files.items()
+            if path.name.endswith(LZMA)
         },
         "sizes": dict(sizes),
     }
@@ -271,6 +280,33 @@ def _write_teachable(new: Path, model: Model) -> dict[str, Any] | None:
         "size": features["size"],
         "rehearsal": file,
     }
+
+
+def _pack_text(new: Path, files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """Write scripts packed beside themselves, but for those that come before there is a service worker.
+
+    Returns for each where it is packed, and what it is.
+    """
+    result = {}
+    for name in sorted(files.keys() - _imported(new, FIRST)):
+        suffix = Path(name).suffix
+        if suffix in TYPES and not name.startswith("words/"):  # the page asks for one of these at once
+            result[name] = {"from": name + LZMA, "type": TYPES[suffix]}
+            _put(new, name + LZMA, _packed(files[name].read_bytes(), CODE, keep=name.startswith("vendor/")))
+    return result
+
+
+def _imported(new: Path, script: str) -> set[str]:
+    """A script, and what it imports, and so on."""
+    result, found = set(), [script]
+    while found:
+        name = found.pop()
+        if name not in result:
+            result.add(name)
+            folder = (new / name).parent
+            for one in IMPORTED.findall((new / name).read_text("utf-8")):
+                found.append((folder / one).resolve().relative_to(new.resolve()).as_posix())
+    return result
 
 
 def _put(new: Path, name: str, content: bytes) -> None:

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 from benchmarks.network import SlowServer
 from tests.web_app.conftest import EXAMPLES, FAKE, OFFLINE, PATIENCE, READY, launch, ready
 from web_app.build import WORKER, Build
+from web_app.definition import LZMA
 from web_app.serve import Server
 
 SLICE = 0.01  # s that a slowed device runs at a time
@@ -118,7 +119,8 @@ def test_the_bar_counts_bytes_and_moves_nothing(phone: BrowserContext, built: Bu
         page.wait_for_selector(OFFLINE)
         assert page.evaluate("window.shift") < 0.05
         # each byte once, but for what the page itself needs before the service worker is there
-        assert server.sent < 1.1 * built.download + built.background
+        assert server.sent < 1.05 * built.download + built.background
+        assert [path for path in server.asked if f"{path}{LZMA}" in server.asked] == []
         kept = server.asked[server.asked.index(f"/{WORKER}") + 1 :]
         largest = sorted(set(built.sizes) - {*built.later, *built.wanted}, key=built.sizes.__getitem__)[-2:]
         # several at once, so that which of these is asked for first is the network's choice

@@ -3,7 +3,8 @@
 //
 // `python -m web_app build` puts the list PRECACHE in front of this file: so that its bytes change with every
 // version, and no cache on the way can hide one. Behind it stands `unlzma`: what is packed in LZMA is unpacked once, and
-// kept so, for that takes a phone a second or more; browsers unpack gzip themselves, in no time.
+// kept so, for that takes a phone a second or more; browsers unpack gzip themselves, in no time. Scripts that only come
+// through here are packed too, so that they are small on any host; the others get them as they are.
 
 /* global PRECACHE, unlzma */
 /// <reference path="./vendor_types/precache.d.ts" />
@@ -278,8 +279,9 @@ async function download(file, begun = new Begun(file), progress = () => {}) {
       clearTimeout(timer);
       timer = patience();
     }
+    const type = PRECACHE.packed[file]?.type ?? response.headers.get('Content-Type');
     const headers = {
-      'Content-Type': response.headers.get('Content-Type') ?? 'application/octet-stream',
+      'Content-Type': type ?? 'application/octet-stream',
       // Workers take their policy from here: a static host sends none.
       'Content-Security-Policy': PRECACHE.policy,
       [HASH]: PRECACHE.hashes[file],
@@ -313,7 +315,8 @@ async function asked(file, begun, signal) {
   }
   // Browsers don't let such an answer be packed: its bytes are those of the file.
   const headers = begun.length ? { Range: `bytes=${begun.length}-` } : undefined;
-  const response = await fetch(file, { cache: 'no-cache', headers, signal });
+  const source = PRECACHE.packed[file]?.from ?? file;
+  const response = await fetch(source, { cache: 'no-cache', headers, signal });
   const goesOn =
     response.status === 206 && response.headers.get('Content-Range')?.startsWith(`bytes ${begun.length}-`);
   if (headers && !goesOn) {

@@ -9,6 +9,8 @@ declare const PRECACHE: {
   wanted: string[];
   hashes: Record<string, string>;
   sizes: Record<string, number>;
+  /** Scripts that are packed beside themselves: where, and what they are. */
+  packed: Record<string, { from: string; type: string }>;
   /** Hashes of the files in LZMA as they are unpacked. */
   unpacked: Record<string, string>;
 };
