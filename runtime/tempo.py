@@ -116,7 +116,7 @@ class TempoTracker:
 
     def __init__(self) -> None:
         self.sums = RhythmSums.nothing()
-        self._loudest = 0.0
+        self._loudest = 1e-30
         self._last_db = np.zeros((0, POOLED_BANDS), np.float32)
         self._past = np.zeros((0, ONSET_BANDS), np.float32)
 
@@ -144,8 +144,10 @@ class TempoTracker:
     def _onsets(self, frames: Float32) -> Float32:
         """Rise of level from frame to frame in dB, averaged within each of a few bands: (n_frames, 8)."""
         pooled = _summed(frames, N_MELS // POOLED_BANDS)
-        self._loudest = max(self._loudest, float(pooled.max()), 1e-30)
-        db = np.log(np.maximum(pooled, np.float32(self._loudest * DYNAMIC_RANGE)))
+        # Frame by frame, so that it does not matter in which pieces the frames came.
+        loudest = np.maximum.accumulate(np.maximum(pooled.max(axis=1), np.float32(self._loudest)))
+        self._loudest = float(loudest[-1])
+        db = np.log(np.maximum(pooled, loudest[:, None] * np.float32(DYNAMIC_RANGE)))
         before = self._last_db if len(self._last_db) else db[:1]
         rise = np.maximum(np.diff(db, axis=0, prepend=before), 0)
         self._last_db = db[-1:]

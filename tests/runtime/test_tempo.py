@@ -54,6 +54,17 @@ def test_chunks_make_no_difference():
     assert parts.bpm == pytest.approx(whole.bpm, rel=1e-3)
 
 
+def test_pieces_make_no_difference_to_music_that_grows_louder():
+    """What is 60 dB below the loudest frame so far is no onset: so far, not of the piece that it came in."""
+    rng = np.random.default_rng(0)
+    frames = (10 ** np.linspace(0, 9, 400)[:, None] * rng.random((400, 224))).astype(np.float32)
+    whole, parts = TempoTracker(), TempoTracker()
+    whole.push(frames)
+    for part in np.split(frames, range(7, 400, 7)):
+        parts.push(part)
+    np.testing.assert_allclose(whole.sums.onsets, parts.sums.onsets, rtol=1e-5)
+
+
 def test_eighths_of_a_rumba_are_not_taken_for_beats():
     """The same music is 100 beats/min as a rumba and 200 as a quickstep: the dance decides."""
     samples = click_track(100, 4)

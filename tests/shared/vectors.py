@@ -41,6 +41,14 @@ SETTINGS = (
 )  # fmt: skip
 FAST = {"weight": 2.0, "change_per_second": 1.0, "phases": 1, "none_bias": 0.0, "temperature": 1.0,
         "name_at": 0.5, "release_at": 0.4, "two_at": 0.5, "two_release_at": 0.4}  # fmt: skip
+SLOW = {"weight": 0.01, "change_per_second": 1 / 600, "phases": 1, "none_bias": 0.0, "temperature": 1.0,
+        "name_at": 0.9, "release_at": 0.5, "two_at": 0.6, "two_release_at": 0.4}  # fmt: skip
+HASTY = {"weight": 1.5, "change_per_second": 1.0, "phases": 1, "none_bias": 0.0, "temperature": 1.0,
+         "name_at": 0.8, "release_at": 0.6, "two_at": 0.9, "two_release_at": 0.8}  # fmt: skip
+# Settings, updates, and updates that a state lasts, of the sequences that reach a corner: more spans than
+# are kept; a name after more updates than the memory holds; dances that are named again after about 15 s.
+CORNERS = [(FAST, 2600, 1.0)] * 2 + [(SLOW, 600, 300.0)] * 2 + [(HASTY, 800, 1.5)] * 6
+ALL_SETTINGS = [*SETTINGS, FAST, SLOW, HASTY]
 LABELS = "abcdefghijklmnopqrstuvwxyz"  # of states, in texts
 VERDICTS = {"dance": "D", "two": "T", "none": "N", "not sure": "-"}
 DANCED = ("slow_waltz", "cha_cha_cha", "samba", "quickstep")
@@ -60,7 +68,7 @@ class Random:
         t ^= (t + ((t ^ t >> 7) * (t | 61) & MASK)) & MASK
         return (t ^ t >> 14) / 4294967296
 
-    def below(self, n: int) -> int:
+    def below(self, n: float) -> int:
         """A whole number, 0 to n - 1."""
         return math.floor(self() * n)
 
@@ -98,9 +106,8 @@ def observations(random: Random, n_states: int, n_updates: int, lasts: float) ->
 def evidence(seed: int) -> dict[str, Any]:
     """Evidence, naming, spans and what is shown, of one sequence.
 
-    The number of states is 2 to 12, the settings one of three; 30 updates, 300 of every tenth sequence,
-    which is more than the memory holds, and of seeds 0 and 1 2600 of the fast settings, with more spans
-    than are kept.
+    The number of states is 2 to 12, the settings one of three; 30 updates, 300 of every tenth sequence. The
+    first ten sequences are those of `CORNERS`.
 
     Returns
     -------
@@ -116,11 +123,12 @@ def evidence(seed: int) -> dict[str, Any]:
     """
     random = Random(seed)
     n_states = 2 + random.below(11)
-    fast = seed < 2
-    values = FAST if fast else SETTINGS[random.below(len(SETTINGS))]
-    n_updates = 2600 if fast else 300 if seed % 10 == 0 else 30
+    if seed < len(CORNERS):
+        values, n_updates, lasts = CORNERS[seed]
+    else:
+        values, n_updates, lasts = SETTINGS[random.below(len(SETTINGS))], 30 if seed % 10 else 300, 20.0
     settings = EvidenceSettings(**values)
-    heard = list(observations(random, n_states, n_updates, 1.0 if fast else 20.0))
+    heard = list(observations(random, n_states, n_updates, lasts))
     follower, certainty, pairs = Follower(settings, n_states), Certainty(), Pairs(3.0)
     choice: Choice | None = None
     sums, left = [0, 0, 0], []
@@ -225,11 +233,13 @@ def grading(seed: int) -> str:
 
 
 def live(seed: int) -> list[str]:
-    """What of 24 blocks of a microphone at 100 Hz may be heard, and what its meter says.
+    """What of 24 blocks of a microphone may be heard, and what its meter says.
 
-    Each block has 1 to 160 samples; by r it is: below .45 zeros; below .8 sound, sample i of which is a (1
-    - 2 (i mod 2)) with a = r³; below .9 sound whose second half, rounded up, is zeros; below .95 sound
-    whose first sample is nan, below 1 inf.
+    Of odd seeds it has 100 Hz, of even ones 10. Each block has 1 sample to 1.6 s of them, 9 s of every fifth
+    seed; by r it is: below .4 zeros, else sound, sample i of which is a (1 - 2 (i mod 2)), where a is 1.1 r³
+    but 1 at most. From .5 to .6 of that sound the second half is zeros, rounded up, to .7 the first half, to
+    .8 all but the first and the last sample; from .9 on the first sample is nan, from .93 on inf,
+    from .96 on 1e13.
 
     Returns
     -------
@@ -239,33 +249,39 @@ def live(seed: int) -> list[str]:
         the levels in dB, 2 digits.
     """
     random = Random(seed)
-    guard, meter = LiveGuard(100), LevelMeter(100)
+    rate = 100 if seed % 2 else 10
+    guard, meter = LiveGuard(rate), LevelMeter(rate)
     pieces, advice, decibels = [], "", 0.0
     for _ in range(24):
-        n = 1 + random.below(160)
+        n = 1 + random.below(rate * (9 if seed % 5 == 0 else 1.6))
         kind = random()
         block = np.zeros(n, np.float32)
-        if kind >= 0.45:
-            block[:] = np.float32(random() ** 3) * (1 - 2 * (np.arange(n) % 2))
-        if 0.8 <= kind < 0.9:
+        if kind >= 0.4:
+            block[:] = np.float32(min(1.0, 1.1 * random() ** 3)) * (1 - 2 * (np.arange(n) % 2))
+        if 0.5 <= kind < 0.6:
             block[n // 2 :] = 0
+        elif 0.6 <= kind < 0.7:
+            block[: n // 2] = 0
+        elif 0.7 <= kind < 0.8:
+            block[1 : n - 1] = 0
         elif kind >= 0.9:
-            block[0] = np.nan if kind < 0.95 else np.inf
+            block[0] = np.nan if kind < 0.93 else np.inf if kind < 0.96 else 1e13
         for piece in guard.take(block):
             gap = isinstance(piece, Gap)
-            pieces.append(f"g{round(piece.seconds * 100)}" if gap else f"s{len(piece)}")
+            pieces.append(f"g{round(piece.seconds * rate)}" if gap else f"s{len(piece)}")
         level = meter.push(guard.newest)
         advice += level.advice[0]
         decibels += level.rms_db
-    return [" ".join([*pieces, f"z{round(guard.held * 100)}"]), advice, f"{decibels:.2f}"]
+    return [" ".join([*pieces, f"z{round(guard.held * rate)}"]), advice, f"{decibels:.2f}"]
 
 
 def tempo(seed: int) -> list[Any]:
     """A history of buckets of 40 frames, of which 6 are kept, after 12 pushes.
 
-    Each push brings 1 to 150 frames; before it, by r, below .15 a gap of 1 to 100 frames, below .25 all
-    that lies before 60 % of the frames so far is forgotten. Band b of a frame is 10^(2 r) (1 + b mod 5). Of
-    every tenth sequence the buckets are the runtime's own 215 frames, of which 256 would be kept.
+    Each push brings 1 to 150 frames, 1 to 30 of every tenth but one sequence; before it, by r, below .15 a
+    gap of 1 to 100 frames, below .25 all that lies before 60 % of the frames so far is forgotten. Band b of
+    a frame is 10^(7 r) (1 + b mod 5). Of every tenth sequence the buckets are the runtime's own 215 frames,
+    of which 256 would be kept.
 
     Returns
     -------
@@ -283,8 +299,8 @@ def tempo(seed: int) -> list[Any]:
             history.gap(frame)
         elif luck < 0.25:
             history.forget(0.6 * frame / FRAME_RATE)
-        n = 1 + random.below(150)
-        levels = [10 ** (2 * random()) for _ in range(n)]
+        n = 1 + random.below(30 if seed % 10 == 1 else 150)
+        levels = [10 ** (7 * random()) for _ in range(n)]
         history.push(np.outer(levels, 1 + np.arange(224) % 5).astype(np.float32))
         frame += n
     buckets = history._buckets
@@ -349,7 +365,7 @@ KINDS: dict[str, dict[str, Callable[[int], Any]]] = {
 
 def vectors(name: str) -> dict[str, Any]:
     """The content of one file."""
-    content: dict[str, Any] = {"settings": [*SETTINGS, FAST]} if name in ("evidence", "answer") else {}
+    content: dict[str, Any] = {"settings": ALL_SETTINGS} if name in ("evidence", "answer") else {}
     return content | {kind: [make(seed) for seed in range(N)] for kind, make in KINDS[name].items()}
 
 

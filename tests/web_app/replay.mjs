@@ -72,11 +72,17 @@ function observations(random, nStates, nUpdates, lasts) {
 function evidence(seed) {
   const random = generator(seed);
   const nStates = 2 + random.below(11);
-  const fast = seed < 2;
-  const values = fast ? all[all.length - 1] : all[random.below(all.length - 1)];
-  const nUpdates = fast ? 2600 : seed % 10 === 0 ? 300 : 30;
+  const [fast, slow, hasty] = all.slice(3);
+  const [values, nUpdates, lasts] =
+    seed < 2
+      ? [fast, 2600, 1]
+      : seed < 4
+        ? [slow, 600, 300]
+        : seed < 10
+          ? [hasty, 800, 1.5]
+          : [all[random.below(3)], seed % 10 ? 30 : 300, 20];
   const settings = { ...definition.evidence, ...values };
-  const heard = observations(random, nStates, nUpdates, fast ? 1 : 20);
+  const heard = observations(random, nStates, nUpdates, lasts);
   const follower = new Follower(settings, nStates);
   const certainty = new Certainty(definition.answer);
   const pairs = new Pairs(3, definition.evidence.max_parts);
@@ -126,7 +132,7 @@ function numbers(seed) {
 function naming(seed) {
   const random = generator(seed);
   const nStates = 2 + random.below(8);
-  const settings = { ...definition.evidence, ...all[random.below(all.length - 1)] };
+  const settings = { ...definition.evidence, ...all[random.below(3)] };
   let state = random.below(nStates);
   let posterior = scoresOf(random, nStates, state, 2 * random());
   const certainty = new Certainty(definition.answer);
@@ -167,30 +173,36 @@ function grading(seed) {
 
 function live(seed) {
   const random = generator(seed);
-  const [guard, meter] = [new LiveGuard(definition.live, 100), new LevelMeter(definition.live, 100)];
+  const sampleRate = seed % 2 ? 100 : 10;
+  const [guard, meter] = [new LiveGuard(definition.live, sampleRate), new LevelMeter(definition.live, sampleRate)];
   const pieces = [];
   let [advice, decibels] = ['', 0];
   for (let t = 0; t < 24; t++) {
-    const n = 1 + random.below(160);
+    const n = 1 + random.below(sampleRate * (seed % 5 ? 1.6 : 9));
     const kind = random();
     const block = new Float32Array(n);
-    if (kind >= 0.45) {
-      const loud = Math.fround(random() ** 3);
+    if (kind >= 0.4) {
+      const loud = Math.fround(Math.min(1, 1.1 * random() ** 3));
       block.forEach((_, i) => (block[i] = loud * (1 - 2 * (i % 2))));
     }
-    if (kind >= 0.8 && kind < 0.9) {
-      block.fill(0, Math.floor(n / 2));
+    const half = Math.floor(n / 2);
+    if (kind >= 0.5 && kind < 0.6) {
+      block.fill(0, half);
+    } else if (kind >= 0.6 && kind < 0.7) {
+      block.fill(0, 0, half);
+    } else if (kind >= 0.7 && kind < 0.8) {
+      block.fill(0, 1, Math.max(1, n - 1));
     } else if (kind >= 0.9) {
-      block[0] = kind < 0.95 ? NaN : Infinity;
+      block[0] = kind < 0.93 ? NaN : kind < 0.96 ? Infinity : 1e13;
     }
     for (const piece of guard.take(block)) {
-      pieces.push(piece instanceof Float32Array ? `s${piece.length}` : `g${Math.round(piece.seconds * 100)}`);
+      pieces.push(piece instanceof Float32Array ? `s${piece.length}` : `g${Math.round(piece.seconds * sampleRate)}`);
     }
     const level = meter.push(guard.newest);
     advice += level.advice[0];
     decibels += level.db;
   }
-  return [[...pieces, `z${Math.round(guard.held * 100)}`].join(' '), advice, decibels.toFixed(2)];
+  return [[...pieces, `z${Math.round(guard.held * sampleRate)}`].join(' '), advice, decibels.toFixed(2)];
 }
 
 function tempo(seed) {
@@ -207,8 +219,8 @@ function tempo(seed) {
     } else if (luck < 0.25) {
       history.forget((0.6 * frame) / rate);
     }
-    const count = 1 + random.below(150);
-    const levels = Array.from({ length: count }, () => 10 ** (2 * random()));
+    const count = 1 + random.below(seed % 10 === 1 ? 30 : 150);
+    const levels = Array.from({ length: count }, () => 10 ** (7 * random()));
     const data = Float32Array.from({ length: count * nMels }, (_, i) => levels[Math.floor(i / nMels)] * (1 + ((i % nMels) % 5)));
     history.push({ count, data });
     frame += count;

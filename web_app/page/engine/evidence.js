@@ -126,7 +126,7 @@ export class Chain {
    *
    * @param {Float64Array} p
    */
-  said(p) {
+  tempered(p) {
     const posterior = new Float64Array(this.nStates);
     for (let i = 0; i < this.size; i++) {
       posterior[i % this.nStates] += p[i];
@@ -164,7 +164,7 @@ export function divide(settings, observations) {
   const posterior = new Array(logs.length);
   let backward = new Float64Array(chain.size).fill(1);
   for (let i = logs.length - 1; i >= 0; i--) {
-    posterior[i] = chain.said(forward[i].map((value, place) => value * backward[place]));
+    posterior[i] = chain.tempered(forward[i].map((value, place) => value * backward[place]));
     if (i) {
       const log = logs[i];
       const likely = backward.map((value, place) => value * Math.exp(log[place % n]));
@@ -280,7 +280,7 @@ export class Follower {
       this._p = this._chain.after(this._p, observation.end - last.observation.end);
     }
     this._p = this._chain.weighed(this._p, log);
-    this.posterior = this._chain.said(this._p);
+    this.posterior = this._chain.tempered(this._p);
     this._recent.push({ observation, log });
     if (this._recent.length > this.settings.memory_updates) {
       this._recent.shift();
