@@ -141,7 +141,7 @@ class Store:
         ----------
         recordings : sequence of Recording
         jobs : int
-            Processes; within `joblib.parallel_config(backend='dask')` or a Ray backend, machines.
+            Processes; within `joblib.parallel_config(backend='dask')` machines.
         device : str
             PyTorch's name of an accelerator that computes them, the same to within 0.04 dB
             (`training.data.accelerated`); by default the runtime's front end does.
