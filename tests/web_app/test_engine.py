@@ -87,6 +87,43 @@ LIVE = (
 }"""
 )
 
+LINE_IN = (
+    "async ({ samples, rate, chunk }) => {"
+    + HELPERS
+    + """
+  const worker = new Worker(new URL('engine/worker.js', location.href), { type: 'module' });
+  const all = toFloats(samples);
+  const predictions = [];
+  let [heard, told] = [0, () => {}];
+  await new Promise((resolve) => {
+    worker.onmessage = ({ data }) => {
+      if (data.type === 'ready') resolve();
+      if (data.type === 'heard') {
+        heard = data.seconds;
+        if (data.prediction) predictions.push(data.prediction);
+        told();
+      }
+    };
+    worker.postMessage({ type: 'load', exact: false });
+  });
+  const { port1, port2 } = new MessageChannel();
+  const [danced, count] = [{ dances: [], nothingElse: false }, { wanted: false, latency: 0 }];
+  worker.postMessage({ type: 'listen', port: port2, sampleRate: rate, danced, count }, [port2]);
+  const soon = (milliseconds) =>
+    new Promise((resolve) => { told = resolve; setTimeout(resolve, milliseconds); });
+  await soon(200);
+  for (let i = 0; i < all.length; i += chunk) {
+    const piece = all.slice(i, i + chunk);
+    const end = i + piece.length;
+    port1.postMessage({ samples: piece, at: (1000 * end) / rate }, [piece.buffer]);
+    if (end / rate - heard > 2) await soon(500); // faster than music plays, but not left behind
+  }
+  for (let i = 0; i < 40 && heard < (all.length - chunk) / rate; i++) await soon(500);
+  worker.terminate();
+  return predictions;
+}"""
+)
+
 
 @pytest.fixture(scope="module")
 def engine(browser: Browser, exact: Build) -> Iterator[Page]:
@@ -192,6 +229,21 @@ def test_live_music_is_pythons(engine: Page, medley: tuple[Float32, int]) -> Non
     theirs = engine.evaluate(LIVE, {"samples": to_text(samples), "rate": rate})
     assert len(theirs) == len(ours) > 30
     assert {prediction.verdict for prediction in ours} > {"dance"}  # more than one kind of answer
+    for their, our in zip(theirs, ours, strict=True):
+        assert_same(their, our)
+
+
+def test_a_line_in_that_pauses_is_heard_as_by_python(engine: Page, medley: tuple[Float32, int]) -> None:
+    """Zeros between two dances are a gap, and the segments after it lie where Python's do."""
+    samples, rate = medley
+    music = samples[: 13 * rate], samples[48 * rate : 61 * rate]
+    line = np.concatenate([music[0], np.zeros(int(5.3 * rate), np.float32), music[1]])
+    chunk = 8192
+    classifier = runtime.LiveClassifier(rate, threads=1)
+    ours = [one for i in range(0, len(line), chunk) if (one := classifier.push(line[i : i + chunk]))]
+    theirs = engine.evaluate(LINE_IN, {"samples": to_text(line), "rate": rate, "chunk": chunk})
+    assert len(theirs) == len(ours) > 12
+    assert {prediction.dance for prediction in ours} >= {"quickstep", "viennese_waltz"}
     for their, our in zip(theirs, ours, strict=True):
         assert_same(their, our)
 

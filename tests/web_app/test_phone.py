@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
+from benchmarks import phone as benchmark
 from benchmarks.network import SlowServer
 from tests.web_app.conftest import EXAMPLES, FAKE, OFFLINE, PATIENCE, READY, launch, ready
 from web_app.build import WORKER, Build
@@ -66,10 +67,12 @@ def opened(context: BrowserContext, url: str) -> Page:
 def test_a_tap_during_the_first_download_listens_by_itself(phone: BrowserContext, built: Build) -> None:
     """The microphone is held, what is missing is said in MB and seconds, and then it starts."""
     with running(SlowServer(built.folder, 8e6)) as server:
+        phone.add_init_script(INTERRUPTIBLE)
         page = opened(phone, server.url)
         page.click("#listen-button")
         hint = page.locator("#hint")
         expect(hint).to_contain_text(re.compile(r"in about \d+ s: \d\.\d of \d\.\d MB are still missing"))
+        assert page.evaluate("streams.map((one) => one.active)") == [True]
         assert page.locator(READY).count() == 0
         expect(page.locator("#listen-word")).to_have_text("Stop")
         expect(page.locator("#elapsed")).to_have_text(re.compile("0:0[1-9]"), timeout=PATIENCE)
@@ -212,6 +215,7 @@ def test_a_suspended_context_waits_and_goes_on_in_the_same_evening(listening: Pa
     expect(page.locator("#view-listen")).to_have_attribute("data-state", "paused")
     expect(page.get_by_role("alert")).to_contain_text("tap “Go on”")
     expect(page.locator("#listen-word")).to_have_text("Go on")
+    assert page.get_attribute("#listen-button", "aria-pressed") is None  # its name says what it does
     page.wait_for_timeout(4000)
     page.click("#listen-button")
     expect(page.locator("#listen-word")).to_have_text("Stop")
@@ -280,6 +284,18 @@ def test_listening_draws_little_and_animates_nothing(listening: Page) -> None:
     page.wait_for_timeout(4000)
     assert layouts() - before <= 4 * 4
     assert page.evaluate("document.getAnimations().length") == 0
+
+
+@pytest.mark.slow
+def test_listening_takes_little_of_a_core(
+    playwright: Playwright, built: Build, evening: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice what is aimed at, for machines that test are busy; it once was three times that."""
+    browser = launch(playwright, *FAKE, f"--use-file-for-fake-audio-capture={evening}")
+    monkeypatch.setattr(benchmark, "WARM_UP", 30)
+    shares, _ = benchmark._listening(browser, built.folder, 20)
+    browser.close()
+    assert 0 < sum(shares.values()) < 2 * benchmark.SHARE_AIM
 
 
 @pytest.mark.parametrize("by", ["a tap", "plugging in", "looking"])

@@ -17,6 +17,8 @@ export class MicrophoneError extends Error {
   }
 }
 
+// So much at a time: the processor may sleep, twice as long as with 'playback'. Beyond a tenth, Chromium drops sound.
+const BUFFER_SECONDS = 0.05;
 const RESUME_MS = 1500; // browsers leave the promise open where they don't allow it
 
 /** @type {Record<string, Trouble>} names of getUserMedia's errors */
@@ -107,7 +109,8 @@ export class Microphone {
       }
       await this._context.resume();
       await this._context.audioWorklet.addModule(new URL('../engine/capture.js', import.meta.url));
-      const capture = new AudioWorkletNode(this._context, 'capture');
+      const mono = /** @type {const} */ ({ channelCount: 1, channelCountMode: 'explicit' });
+      const capture = new AudioWorkletNode(this._context, 'capture', mono);
       this._context.createMediaStreamSource(this._stream).connect(capture);
       capture.connect(this._context.destination); // nothing is heard there: it only makes the node run
       const { port1, port2 } = new MessageChannel();
@@ -157,7 +160,7 @@ export class Microphone {
 
 /** @param {number} [sampleRate] Hz; the device's own if not given */
 function newContext(sampleRate) {
-  return new AudioContext({ latencyHint: 'playback', sampleRate }); // large buffers: the processor may sleep
+  return new AudioContext({ latencyHint: BUFFER_SECONDS, sampleRate });
 }
 
 /** @param {unknown} error */
