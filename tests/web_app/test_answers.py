@@ -111,6 +111,22 @@ def test_the_live_region_speaks_when_the_answer_changes_and_then_only(stage: Pag
     assert stage.evaluate("spoken") == ["Samba", "Jive or Rumba", "Samba"]
 
 
+# Words above the first section that go on in the next line.
+BROKEN = """() => {
+  const walker = document.createTreeWalker(document.querySelector('.top'), NodeFilter.SHOW_TEXT);
+  const broken = [];
+  while (walker.nextNode()) {
+    for (const { index, 0: word } of walker.currentNode.data.matchAll(/\\S+/g)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, index);
+      range.setEnd(walker.currentNode, index + word.length);
+      if (range.getClientRects().length > 1) broken.push(word);
+    }
+  }
+  return broken;
+}"""
+
+
 @pytest.mark.parametrize(("width", "height"), [(320, 568), (360, 720), (844, 390), (1024, 768)])
 @pytest.mark.parametrize("size", [16, 32])
 def test_nothing_of_it_is_covered_or_cut(
@@ -140,4 +156,6 @@ def test_nothing_of_it_is_covered_or_cut(
     wider = "(all) => all.filter((e) => e.scrollWidth > e.clientWidth).length"
     assert page.locator("#answer .one").evaluate_all(wider) == 0
     assert re.search("oder", page.inner_text("#answer"))
+    page.evaluate("document.getElementById('offline').hidden = false")  # it needs a service worker
+    assert page.evaluate(BROKEN) == []
     context.close()
