@@ -178,7 +178,7 @@ function live(seed) {
   const pieces = [];
   let [advice, decibels] = ['', 0];
   for (let t = 0; t < 24; t++) {
-    const n = 1 + random.below(sampleRate * (seed % 5 ? 1.6 : 9));
+    const n = 1 + random.below(sampleRate * (seed % 3 ? 1.6 : 4.5));
     const kind = random();
     const block = new Float32Array(n);
     if (kind >= 0.4) {
