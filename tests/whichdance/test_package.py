@@ -59,6 +59,22 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
 
 
+def brought_by(*extras: str) -> set[str]:
+    """Names by which the libraries of extras are imported."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        known = tomllib.load(file)["project"]["optional-dependencies"]
+    names = {"scikit-learn": "sklearn", "lightning-fabric": "lightning_fabric", "yt-dlp": "yt_dlp"}
+    wanted = {re.split(r"[\[<>=]", text)[0] for extra in extras for text in known[extra]} - {"whichdance"}
+    return {names.get(name, name.replace("-", "_")) for name in wanted}
+
+
+def run_without(libraries: set[str], *argv: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    script = LACKING.format(libraries=sorted(libraries), argv=list(argv))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
+
+
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
@@ -73,26 +89,22 @@ def test_a_plain_installation_says_what_to_install(words: str, extra: str, tmp_p
     (tmp_path / "songs.csv").write_text("path,dance,split\na.wav,rumba,train\n")
     (tmp_path / "model.pt").touch()
     (tmp_path / "best.pt").touch()
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        extras = tomllib.load(file)["project"]["optional-dependencies"]
-    names = {"scikit-learn": "sklearn", "lightning-fabric": "lightning_fabric", "yt-dlp": "yt_dlp"}
-    wanted = [
-        re.split(r"[\[<>=]", text)[0] for more in ("training", "export", "bench") for text in extras[more]
-    ]
-    libraries = [names.get(name, name.replace("-", "_")) for name in wanted if name != "whichdance"]
-    assert not set(libraries) & set(PLAIN)
+    libraries = brought_by("training", "export", "bench")
+    assert not libraries & set(PLAIN)
 
-    def run(*argv: str) -> subprocess.CompletedProcess[str]:
-        script = LACKING.format(libraries=libraries, argv=list(argv))
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        command = [sys.executable, "-c", script]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
-
-    done = run(*words.split())
+    done = run_without(libraries, *words.split(), cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith(f"python -m {words.split()[0]}: needs ")
     assert f"pip install 'whichdance[{extra}]'" in done.stderr
+
+
+def test_what_an_extra_brings_suffices_for_its_commands(tmp_path: Path) -> None:
+    """`export` stands on parts of `training`, whose libraries it needs without all that trains."""
+    done = run_without(
+        brought_by("training", "bench") - brought_by("export"), "export", "--help", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
