@@ -235,10 +235,10 @@ def grading(seed: int) -> str:
 def live(seed: int) -> list[str]:
     """What of 24 blocks of a microphone may be heard, and what its meter says.
 
-    Of odd seeds it has 100 Hz, of even ones 10. Each block has 1 sample to 1.6 s of them, 4.5 s of every third
-    seed; by r it is: below .4 zeros, else sound, sample i of which is a (1 - 2 (i mod 2)), where a is 1.1 r³
-    but 1 at most. From .5 to .6 of that sound the second half is zeros, rounded up, to .7 the first half, to
-    .8 all but the first and the last sample; from .9 on the first sample is nan, from .93 on inf,
+    Of odd seeds it has 100 Hz, of even ones 10. Each block has 1 sample to 1.6 s of them, 4.5 s of every
+    third seed; by r it is: below .4 zeros, else sound, sample i of which is a (1 - 2 (i mod 2)), where a is
+    1.1 r³ but 1 at most. From .5 to .6 of that sound the second half is zeros, rounded up, to .7 the first
+    half, to .8 all but the first and the last sample; from .9 on the first sample is nan, from .93 on inf,
     from .96 on 1e13.
 
     Returns
