@@ -92,7 +92,7 @@ def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Co
     Raises
     ------
     WhichdanceError
-        If they have no recording of the ten dances in common, or disagree about what one is.
+        If they have no recording in common of dances that both know, or disagree about what one is.
     """
     tables = [_read_recordings(path) for path in (first, second)]
     common = [key for key in tables[0] if key in tables[1]]
@@ -117,9 +117,10 @@ def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Co
             results[dataset] = compare(a_right, b_right, [rows[0][i]["group"] for i in chosen])
         if found := _of_all(rows, truth):
             of_all[f"{dataset}, all dances of both"] = found
-    if not results:
+    if not results and not of_all:
         raise WhichdanceError(
-            f"{first} and {second} have no recordings of the ten dances in common, in datasets of one name"
+            f"{first} and {second} have no recordings in common of dances that both models know, in datasets "
+            "of one name"
         )
     return results | of_all, decide(gains, songs, results)
 

@@ -91,7 +91,7 @@ def test_comparison_of_two_evaluations(report: Report, tmp_path: Path) -> None:
     assert found.first.total == sum(labels.values())
 
     write_reports(tmp_path / "c", [replace(report, name="other name")], model="c")
-    with pytest.raises(WhichdanceError, match="no recordings of the ten dances in common"):
+    with pytest.raises(WhichdanceError, match="no recordings in common of dances that both models know"):
         compare_reports(tmp_path / "a", tmp_path / "c")
     swapped = tuple("tango" for _ in report.labels)
     write_reports(tmp_path / "d", [replace(report, labels=swapped)], model="d")
@@ -107,6 +107,18 @@ def of_dances(columns: tuple[str, ...], answers: tuple[str, ...]) -> Report:
     truth = ("rumba", "jive", "hustle", "hustle", "bachata", "polka")
     segments = [np.array([[0.7 if c == a else 0.3 / (len(columns) - 1) for c in columns]]) for a in answers]
     return statistics("party", truth, segments, columns=columns)
+
+
+def test_models_without_any_of_the_ten_are_compared(tmp_path: Path) -> None:
+    columns = ("hustle", "bachata", "other")
+    truth = ("hustle", "hustle", "bachata", "polka")
+    for name, answers in (("a", ("bachata", "hustle", "bachata", "other")), ("b", (*truth[:3], "other"))):
+        segments = [np.array([[0.8 if c == answer else 0.1 for c in columns]]) for answer in answers]
+        write_reports(tmp_path / name, [statistics("party", truth, segments, columns=columns)], model=name)
+    found, _ = compare_reports(tmp_path / "a", tmp_path / "b")
+    [(name, every)] = found.items()
+    assert name == "party, all dances of both"
+    assert (every.first.right, every.second.right, every.first.total) == (2, 3, 3)
 
 
 def test_every_class_of_a_model_is_told(tmp_path: Path) -> None:
