@@ -112,6 +112,12 @@ def with_splits(
         )
     for dance in bare:
         print(f"{dance}: no recordings left to train on, of {every[dance]}", file=sys.stderr)
+    for split, wanted in (("validation", splitting.validation), ("test", splitting.test)):
+        found = {r.dance for r in result if r.split == split}
+        if wanted and (
+            none := [f"{dance}, of {n}" for dance, n in sorted(every.items()) if dance not in found]
+        ):
+            print(f"no recordings for {split}: {'; '.join(none)}", file=sys.stderr)
     return result
 
 

@@ -182,3 +182,20 @@ def test_splits_that_leave_nothing_are_no_manifest(
     assert Counter(r.split for r in rows) == {"train": 14, "validation": 2, "test": 2}
     assert classes_of([r.dance for r in rows]) == ("rumba", "lindy_swing")
     assert classes_of(["rumba", "other"]) == 10
+
+
+def test_dances_with_too_few_to_set_apart_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for dance, n in (("rumba", 10), ("salsa", 2)):
+        (tmp_path / "songs" / dance).mkdir(parents=True)
+        for number in range(n):
+            (tmp_path / "songs" / dance / f"{number}.wav").touch()
+    command = ["label", "folders", str(tmp_path / "songs"), "-o", str(tmp_path / "songs.csv")]
+    assert main(command) == 0
+    assert not capsys.readouterr().err  # nothing was to be set apart
+    assert main([*command, "--validation", "0.1", "--test", "0.2"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "no recordings for validation: salsa, of 2",
+        "no recordings for test: salsa, of 2",
+    ]
