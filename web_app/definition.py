@@ -14,6 +14,7 @@ from runtime import (
     cells,
     context,
     corrections,
+    dances,
     downmix,
     evidence,
     keeping,
@@ -246,7 +247,8 @@ def _teaching() -> dict[str, Any]:
         | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "QUITE", "SURELY")
         | _constants(recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD")
         | _constants(corrections, "KEPT", "MOST", "REMEMBERED")
-        | _constants(taught, "SUFFIX", "FORMAT", "MAX_BYTES")
+        | _constants(taught, "SUFFIX", "FORMAT", "MAX_BYTES", "MAX_LABELS", "MAX_SIZE")
+        | _constants(dances, "MAX_LABEL")
         | {
             "temperatures": recalibrate.TEMPERATURES.tolist(),
             "lowest": STORED.lowest,

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from runtime.model import Model
+from runtime.taught import SUFFIX
+from tests.runtime.test_labels import BAD, GOOD
 from tests.runtime.test_shared_heads import differences
+from tests.runtime.test_taught import taught_on
 from tests.shared.teaching import FILE
 from web_app.build import PAGE
 from web_app.definition import definition
@@ -95,3 +98,21 @@ def test_half_precision_is_numpys() -> None:
     halves, wrong = node("--input-type=module", "-e", script, module, given=json.dumps(values.tolist()))
     assert halves == wanted
     assert wrong == 0
+
+
+def test_a_label_is_what_it_is_to_the_runtime(facts: dict[str, Any], tmp_path: Path) -> None:
+    """Of any script: the page once refused the file of a teacher of the csárdás."""
+    ours = tmp_path / "model.onnx"
+    ours.touch()
+    taught_on(ours, new="čardáš").write(tmp_path / f"my{SUFFIX}")
+    script = """
+        import { readFileSync } from 'node:fs';
+        const { isLabel, read } = await import(`${process.argv[1]}/taught.js`);
+        const { teaching, labels, file } = JSON.parse(readFileSync(0, 'utf8'));
+        const verdicts = labels.map((label) => isLabel(teaching, label));
+        console.log(JSON.stringify({ verdicts, read: read(teaching, file).labels.at(-1) }));
+    """
+    file = (tmp_path / f"my{SUFFIX}").read_text("utf-8")
+    given = {"teaching": facts["teaching"], "labels": [*GOOD, *BAD], "file": file}
+    found = node("--input-type=module", "-e", script, str(ENGINE), given=json.dumps(given))
+    assert found == {"verdicts": [True] * len(GOOD) + [False] * len(BAD), "read": "čardáš"}

@@ -166,6 +166,9 @@ import { unlzma } from './unlzma.js';
  * @property {string} suffix of a file of what was learnt
  * @property {number} format
  * @property {number} max_bytes of such a file
+ * @property {number} max_labels in it
+ * @property {number} max_size features of its head
+ * @property {number} max_label characters of a label
  * @property {string[]} evidence names of the settings that stand in it
  */
 

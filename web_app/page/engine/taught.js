@@ -98,6 +98,22 @@ export function written({ format }, { head, labels, recordings, ...rest }) {
 }
 
 /**
+ * Whether a dance may be labelled so: letters and digits of any script in lower-case words joined by '_'
+ * (runtime.dances.is_label).
+ *
+ * @param {TeachingDefinition} settings
+ * @param {unknown} label
+ */
+export function isLabel({ max_label: most }, label) {
+  return (
+    typeof label === 'string' &&
+    [...label].length <= most &&
+    label === label.toLowerCase() &&
+    /^[\p{L}\p{N}]+(_[\p{L}\p{N}]+)*$/u.test(label)
+  );
+}
+
+/**
  * Read and check a file's text; NotTaught where it is none. Nothing in it is code.
  *
  * @param {TeachingDefinition} settings
@@ -117,23 +133,27 @@ export function read(settings, text) {
  * @param {any} found
  * @returns {Taught}
  */
-function checked({ format, evidence: names }, found) {
+function checked(settings, found) {
+  const { format, evidence: names, max_labels: most, max_size: widest } = settings;
   const must = (/** @type {boolean} */ holds, /** @type {string} */ what) => {
     if (!holds) {
       throw new Error(what);
     }
   };
   const isText = (/** @type {unknown} */ one) => typeof one === 'string' && one.length <= 500;
-  const isKey = (/** @type {unknown} */ one) => typeof one === 'string' && /^[a-z0-9_]{1,64}$/.test(one);
   const isCount = (/** @type {unknown} */ one) => Number.isInteger(one) && Number(one) >= 0;
   must(found?.whichdance === format, 'format');
   for (const key of ['model', 'version', 'sha256', 'created_by']) {
     must(isText(found[key]), key);
   }
   const { labels, size, strength, recordings, gains, evidence } = found;
-  must(Array.isArray(labels) && labels.length > 1 && labels.length <= 256 && labels.every(isKey), 'labels');
+  must(Array.isArray(labels) && labels.length > 1 && labels.length <= most, 'labels');
+  must(
+    labels.every((/** @type {unknown} */ label) => isLabel(settings, label)),
+    'labels',
+  );
   must(new Set(labels).size === labels.length, 'labels');
-  must(Number.isInteger(size) && size > 0 && size <= 16_384, 'size');
+  must(Number.isInteger(size) && size > 0 && size <= widest, 'size');
   must(Number.isFinite(strength) && strength > 0, 'strength');
   must(!!recordings && Object.entries(recordings).every(([key, n]) => labels.includes(key) && isCount(n)), 'recordings');
   must(!!gains && Object.values(gains).every((g) => Array.isArray(g) && g.length === 3 && g.every(isCount)), 'gains');
