@@ -27,6 +27,7 @@ from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
 from training.networks.exported import options_of, read_exported, state_of
 from training.networks.models import RHYTHMOGRAM, build, save_checkpoint
+from training.networks.rhythmogram import RhythmNet, trunks_of
 
 N_BATCHES = 24
 
@@ -51,12 +52,14 @@ def recover(
 
 def split(network: nn.Module, options: dict[str, object], folder: Path, statement: str) -> None:
     """Write the branches of a merged network as checkpoints of their own."""
+    assert isinstance(network, RhythmNet)
     state = network.state_dict()
     branches = options["branches"]
     assert isinstance(branches, tuple)
-    columns = np.split(np.arange(state["head.1.weight"].shape[1]), len(branches))  # trunks are alike
-    for branch, own in zip(branches, columns, strict=True):
-        one = {**options, "branches": (branch,)}
+    trunks = trunks_of(str(options["trunk"]), branches)
+    columns = np.split(np.arange(sum(network.n_features)), np.cumsum(network.n_features)[:-1])
+    for branch, trunk, own in zip(branches, trunks, columns, strict=True):
+        one = {**options, "branches": (branch,), "trunk": trunk}
         part = build(RHYTHMOGRAM, **one)
         part.load_state_dict(
             {k: v for k, v in state.items() if k.startswith(f"trunks.{branch}.")}

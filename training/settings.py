@@ -255,7 +255,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the work is done. Nothing of it changes the result.
+    """Where the work is done. Nothing of it changes the result beyond the rounding of its arithmetic.
 
     Attributes
     ----------
@@ -265,6 +265,8 @@ class Machine:
         Processes that load batches.
     accelerator, devices, precision : str
         As Lightning Fabric has them.
+    compile : bool
+        Steps by `torch.compile`, which takes minutes before the first one and a C++ compiler.
     jobs : int
         Processes that prepare data, -1 for all.
     backend : str
@@ -276,5 +278,6 @@ class Machine:
     accelerator: str = "auto"
     devices: str = "auto"
     precision: str = "32-true"
+    compile: bool = False
     jobs: int = 1
     backend: str = "local"

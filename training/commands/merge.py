@@ -13,7 +13,12 @@ def add_parser(commands: Any) -> None:
         description="Checkpoints of `rhythmogram` with different --branches become one network, whose "
         "logits are the mean of theirs.",
     )
-    command.add_argument("checkpoint", type=Path, nargs="+")
+    command.add_argument(
+        "checkpoint",
+        nargs="+",
+        metavar="CHECKPOINT[@BRANCH]",
+        help="or an exported .onnx; FILE@mel takes the branch of that name out of a network of several",
+    )
     command.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
     command.set_defaults(func=_run)
 

@@ -88,8 +88,9 @@ def add_network(
     group.add_argument("--branches", help="of `rhythmogram`: acf, mel, or acf,mel")
     group.add_argument(
         "--trunk",
-        choices=("mobilenet", "dense"),
-        help="of `rhythmogram`: MobileNetV3's depthwise convolutions, or plain ones, which train faster",
+        metavar="{mobilenet,dense}",
+        help="of `rhythmogram`: MobileNetV3's depthwise convolutions, or plain ones, which train faster; one "
+        "for all branches, or one for each, as dense,mobilenet",
     )
     group.add_argument(
         "--width", type=float, help="share of its channels that each layer has, as 0.25 (default: 1)"
@@ -181,6 +182,11 @@ def add_machine(command: argparse.ArgumentParser) -> None:
     machine.add_argument("--accelerator", choices=ACCELERATORS)
     machine.add_argument("--devices", help="1; more by torchrun --nproc-per-node N -m training train …")
     machine.add_argument("--precision", help="for instance bf16-mixed")
+    machine.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the steps (torch.compile): faster, after minutes of compiling; wants a C++ compiler",
+    )
 
 
 def method_of(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ recordings, or weights and normalisation apart, whose statistics are then measur
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +22,9 @@ from training.data.store import Stored
 from training.learning.hall import Hall
 from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
-from training.networks.exported import is_exported, layers, options_of, read_exported, state_of
-from training.networks.models import build, load_checkpoint, save_checkpoint
+from training.networks.exported import layers
+from training.networks.models import build, save_checkpoint
+from training.networks.opened import opened
 
 N_BATCHES = 14  # of 64 segments, half of them in a hall, that normalisation is measured on
 
@@ -64,8 +64,8 @@ def average(
     """
     if not 0 < share <= 1:
         raise ParameterError(f"share must be above 0 and at most 1, got {share}")
-    new, checkpoint = _loaded(tuned)
-    old, other = _loaded(start)
+    new, checkpoint = opened(tuned)
+    old, other = opened(start)
     last = [n for n, m in new.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     own, foreign = (
         {name: value.shape for name, value in n.state_dict().items() if not name.startswith(f"{last}.")}
@@ -105,23 +105,6 @@ def average(
         training["settings"] = {**training.get("settings", {}), "frames": list(frames)}
     save_checkpoint(output, network, checkpoint["architecture"], options, training=training)
     return network.eval()
-
-
-def _loaded(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
-    """A network, and its checkpoint or what an exported file says instead."""
-    if not is_exported(path):
-        return load_checkpoint(path)
-    exported = read_exported(path)
-    architecture, options = options_of(exported)
-    network = build(architecture, **options)
-    network.load_state_dict(state_of(exported, network))
-    said = {"training_data": exported.fields.get("training_data", "")}
-    return network, {
-        "architecture": architecture,
-        "options": options,
-        "labels": list(exported.labels),
-        "training": said,
-    }
 
 
 def folded(network: nn.Module) -> dict[str, Tensor]:

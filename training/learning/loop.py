@@ -105,7 +105,7 @@ def train(
     if state["epoch"] >= settings.epochs:
         return state
     labels = models.labels(settings.options.get("classes", 10))
-    steps = _Steps(settings, training, network, optimizer, fabric, state["epoch"], machine.workers)
+    steps = _Steps(settings, training, network, optimizer, fabric, state["epoch"], machine)
     for epoch in range(state["epoch"] + 1, settings.epochs + 1):
         torch.manual_seed(_seed(settings.seed, epoch, fabric.global_rank))
         _train_mode(steps.network)
@@ -156,7 +156,7 @@ class _Steps:
         optimizer: torch.optim.Optimizer,
         fabric: Fabric,
         epoch: int,
-        workers: int,
+        machine: Machine,
     ) -> None:
         if settings.architecture == WAVEFORM:
             check_method(**{name: getattr(settings, name) for name in OF_SPECTROGRAMS})
@@ -170,8 +170,8 @@ class _Steps:
             batches,
             batch_size=None,
             sampler=range(epoch * settings.batches_per_epoch, self._n_batches),
-            num_workers=workers,
-            prefetch_factor=8 if workers else None,
+            num_workers=machine.workers,
+            prefetch_factor=8 if machine.workers else None,
             generator=torch.Generator(),  # starting a loader draws from it, not from the seeded global one
         )
         # What is drawn more often is not to be expected more often (`Batches.log_shares`).
@@ -180,7 +180,9 @@ class _Steps:
         self._incoming: Any = iter(fabric.setup_dataloaders(loader, use_distributed_sampler=False))
         # The faster layout for convolutions, most of all on CPUs.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        learner = _Learner(network, apart=settings.apart, features=bool(settings.contrast))
+        learner: Any = _Learner(network, apart=settings.apart, features=bool(settings.contrast))
+        if machine.compile:
+            learner = torch.compile(learner)  # Fabric compiles it anew with what it wraps around it
         self.network, self.optimizer = fabric.setup(learner, optimizer)
         self.done = 0
         self._busy = self._waited = 0.0  # s

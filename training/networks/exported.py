@@ -101,16 +101,15 @@ def options_of(exported: Exported) -> tuple[str, dict[str, Any]]:
             f"{exported.path}: what it was built with cannot be told from its weights; say it with "
             "--architecture and its options"
         )
-    acf = f"trunks.{branches[0]}"
-    trunk = "mobilenet" if f"{acf}.0.0.weight" in names else "dense"
-    first = names[f"{acf}.0.0.weight" if trunk == "mobilenet" else f"{acf}.0.weight"]
+    trunks = ["mobilenet" if f"trunks.{b}.0.0.weight" in names else "dense" for b in branches]
+    first = names[f"trunks.{branches[0]}.{'0.0' if trunks[0] == 'mobilenet' else '0'}.weight"]
     shortest = exported.fields["segment_frames"]
     longest = max(map(int, (exported.fields.get("context_frames") or shortest).split(",")))
     options: dict[str, Any] = {
         "classes": exported.labels,
         "branches": branches,
-        "trunk": trunk,
-        "width": len(first) / PLAIN_CHANNELS[trunk],
+        "trunk": trunks[0] if len(set(trunks)) == 1 else ",".join(trunks),
+        "width": len(first) / PLAIN_CHANNELS[trunks[0]],
     }
     if longest > int(shortest):
         options["segment_frames"] = longest

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from runtime.errors import ParameterError, WhichdanceError
 from training.data import provenance
-from training.networks.models import RHYTHMOGRAM, build, load_checkpoint, save_checkpoint
-from training.networks.rhythmogram import RhythmNet
+from training.networks.models import RHYTHMOGRAM, build, save_checkpoint
+from training.networks.opened import opened
+from training.networks.rhythmogram import BRANCHES, RhythmNet, trunks_of
 
 
 def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
@@ -22,7 +24,9 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
     Parameters
     ----------
     paths : sequence of str or Path
-        Checkpoints of architecture 'rhythmogram' with branches of their own, alike in all else.
+        Checkpoints or exported models of architecture 'rhythmogram' with branches of their own; trunks and
+        dropout may differ, all else must be alike. FILE@BRANCH takes one branch of a network of several, as
+        it answers by itself.
     output : str or Path
 
     Returns
@@ -37,9 +41,11 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
     """
     if len(paths) < 2:
         raise ParameterError("merging needs at least two checkpoints")
-    loaded = [load_checkpoint(path) for path in paths]
+    loaded = [_loaded(path) for path in paths]
     common: dict[str, Any] | None = None
     branches: list[str] = []
+    trunks: list[str] = []
+    dropouts: list[float] = []
     for path, (_, checkpoint) in zip(paths, loaded, strict=True):
         if checkpoint["architecture"] != RHYTHMOGRAM:
             raise WhichdanceError(
@@ -47,6 +53,8 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
             )
         options = dict(checkpoint["options"])
         own = options.pop("branches", ("acf",))
+        trunks += trunks_of(options.pop("trunk", "mobilenet"), own)
+        dropouts += [options.pop("dropout")] if "dropout" in options else []
         common = options if common is None else common
         if options != common:
             raise WhichdanceError(
@@ -55,7 +63,10 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
         if set(own) & set(branches):
             raise WhichdanceError(f"{path} has a branch that another one has too: {', '.join(own)}")
         branches += own
-    options = {**(common or {}), "branches": tuple(branches)}
+    trunk = trunks[0] if len(set(trunks)) == 1 else ",".join(trunks)
+    options = {**(common or {}), "branches": tuple(branches), "trunk": trunk} | (
+        {"dropout": dropouts[0]} if dropouts else {}
+    )
     merged = build(RHYTHMOGRAM, **options)
     assert isinstance(merged, RhythmNet)
     state = merged.state_dict()
@@ -71,3 +82,24 @@ def merge(paths: Sequence[str | Path], output: str | Path) -> RhythmNet:
     training = {"merged": histories, "recordings": recordings, "training_data": "; ".join(statements)}
     save_checkpoint(output, merged, RHYTHMOGRAM, options, training=training)
     return merged.eval()
+
+
+def _loaded(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A network and its checkpoint, of all branches or of the one that is asked for."""
+    file, _, branch = str(path).rpartition("@")
+    if not file or branch not in BRANCHES or Path(path).exists():
+        return opened(path)
+    whole, checkpoint = opened(file)
+    if not isinstance(whole, RhythmNet) or branch not in whole.trunks:
+        raise WhichdanceError(f"{file} has no branch {branch}")
+    branches = list(whole.trunks)
+    options = dict(checkpoint["options"])
+    trunk = trunks_of(options.get("trunk", "mobilenet"), branches)[branches.index(branch)]
+    options |= {"branches": (branch,), "trunk": trunk}
+    alone = build(RHYTHMOGRAM, **options)
+    state = alone.state_dict()
+    state |= {name: value for name, value in whole.state_dict().items() if name in state}
+    weight = whole.state_dict()["head.1.weight"].split(whole.n_features, dim=1)[branches.index(branch)]
+    state["head.1.weight"] = len(branches) * weight  # the whole answers with the mean of its branches
+    alone.load_state_dict(state)
+    return alone.eval(), checkpoint | {"options": options}

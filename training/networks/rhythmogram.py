@@ -110,7 +110,7 @@ class RhythmNet(nn.Module):
         it is instead of patterns wherever they are) and 'mel' (band-normalised mel image of 56 bands).
     trunk : str
         'mobilenet', the convolutions of MobileNetV3-small, or 'dense', plain residual blocks of our own,
-        which a CPU trains faster (`DenseTrunk`).
+        which a CPU trains faster (`DenseTrunk`); or one for each branch in order, as 'dense,mobilenet'.
     width : float
         Width multiplier of the trunks: of MobileNetV3-small, or of 24 channels.
     dropout : float
@@ -132,8 +132,7 @@ class RhythmNet(nn.Module):
         super().__init__()
         if not branches or not set(branches) <= set(BRANCHES):
             raise ParameterError(f"branches must be taken from {BRANCHES}, got {tuple(branches)}")
-        if trunk not in TRUNKS:
-            raise ParameterError(f"trunk must be one of {tuple(TRUNKS)}, got {trunk!r}")
+        trunks = trunks_of(trunk, branches)
         self.images = Pictures(
             {
                 name: BandImage(MEL_BANDS) if name == "mel" else Rhythmogram(segment_frames)
@@ -141,7 +140,10 @@ class RhythmNet(nn.Module):
             }
         )
         self.trunks = nn.ModuleDict(
-            {name: _perceptron(dropout) if name == "mlp" else TRUNKS[trunk](width) for name in branches}
+            {
+                name: _perceptron(dropout) if name == "mlp" else TRUNKS[trunk](width)
+                for name, trunk in zip(branches, trunks, strict=True)
+            }
         )
         self.n_features = [_n_features(own) for own in self.trunks.values()]
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(sum(self.n_features), classes))
@@ -241,6 +243,23 @@ def _mobilenet(width: float) -> nn.Sequential:
 
 
 TRUNKS: dict[str, Callable[[float], nn.Sequential]] = {"mobilenet": _mobilenet, "dense": DenseTrunk}
+
+
+def trunks_of(trunk: str, branches: Sequence[str]) -> list[str]:
+    """The trunk of each branch, of what `RhythmNet` takes.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name, or neither one nor one for each branch.
+    """
+    names = trunk.split(",")
+    if not set(names) <= set(TRUNKS) or len(names) not in (1, len(branches)):
+        raise ParameterError(
+            f"trunk must be one of {tuple(TRUNKS)}, or one for each of the branches {tuple(branches)}, "
+            f"got {trunk!r}"
+        )
+    return names * len(branches) if len(names) == 1 else names
 
 
 def _perceptron(dropout: float) -> nn.Sequential:

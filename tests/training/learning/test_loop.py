@@ -138,6 +138,27 @@ def test_same_seed_same_weights_whatever_the_workers(
     assert not same(weights(tmp_path / "other" / "last.pt"), weights(uninterrupted / "last.pt"))
 
 
+def test_compiled_steps_learn_the_same(
+    uninterrupted: Path, splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced by the compiler, without the minutes of making machine code of it."""
+    asked: list[Any] = []
+
+    def traced(module: Any, **options: Any) -> Any:
+        asked.append(module)
+        return compiled(module, **{**options, "backend": "eager"})
+
+    compiled = torch.compile
+    monkeypatch.setattr(torch, "compile", traced)
+    run(TINY, splits, tmp_path / "compiled", replace(MACHINE, compile=True))
+    assert asked
+    ours, theirs = weights(tmp_path / "compiled" / "last.pt"), weights(uninterrupted / "last.pt")
+    assert ours.keys() == theirs.keys()  # no names of the compiler's in the checkpoint
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
+    resumed = run(replace(TINY, epochs=6), splits, tmp_path / "compiled")["history"]
+    assert [entry["epoch"] for entry in resumed] == [1, 2, 3, 4, 5, 6]
+
+
 KILLED = """
 import json, sys
 from pathlib import Path
