@@ -14,8 +14,8 @@ def add_parser(commands: Any) -> None:
         "compare",
         help="whether one of two evaluated networks is better: McNemar's test, paired bootstrap",
         description="Compares recording by recording, so a difference shows far sooner than two intervals "
-        "come apart. B less A: above 0, B is better. The last line says whether B ships by the rule of "
-        "training.evaluation.shipping: likelier over all datasets at once, and none worse in top-1.",
+        "come apart. B less A: above 0, B is better. Of the ten the last line says whether B ships by the "
+        "rule of training.evaluation.shipping: likelier over all datasets at once, and none worse in top-1.",
     )
     for name in ("first", "second"):
         command.add_argument(
@@ -49,13 +49,14 @@ def _run(args: argparse.Namespace) -> int:
             str(c.only_first),
             str(c.only_second),
             f"{c.p:.3g}",
-            _signed(decision.of_sets[dataset]) if dataset in decision.of_sets else "",
+            _signed(decision.of_sets[dataset]) if decision and dataset in decision.of_sets else "",
         )
     console = Console()
     if not console.is_terminal:
         console.width = 160
     console.print(table)
-    print(decision)
+    if decision:
+        print(decision)
     return 0
 
 

@@ -75,13 +75,13 @@ def _write_recordings(path: Path, reports: Sequence[Report]) -> None:
                 writer.writerow([*who, *answer, *(f"{score:.6f}" for score in scores)])
 
 
-def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Comparison], Decision]:
+def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Comparison], Decision | None]:
     """Compare two evaluations recording by recording, per dataset that both have.
 
     Top-1 is among the ten; where both models know more dances, also among all of each model's.
 
-    Also applies the rule of which ships (`training.evaluation.shipping`). Arrays number their recordings: one
-    number and one label in several of them are taken for one song.
+    Also applies the rule of which ships (`training.evaluation.shipping`) where there are any of the ten.
+    Arrays number their recordings: one number and one label in several of them are taken for one song.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def compare_reports(first: str | Path, second: str | Path) -> tuple[dict[str, Co
             f"{first} and {second} have no recordings in common of dances that both models know, in datasets "
             "of one name"
         )
-    return results | of_all, decide(gains, songs, results)
+    return results | of_all, decide(gains, songs, results) if results else None
 
 
 def _of_all(rows: Sequence[Sequence[dict[str, str]]], truth: Sequence[str]) -> Comparison | None:

@@ -115,7 +115,8 @@ def test_models_without_any_of_the_ten_are_compared(tmp_path: Path) -> None:
     for name, answers in (("a", ("bachata", "hustle", "bachata", "other")), ("b", (*truth[:3], "other"))):
         segments = [np.array([[0.8 if c == answer else 0.1 for c in columns]]) for answer in answers]
         write_reports(tmp_path / name, [statistics("party", truth, segments, columns=columns)], model=name)
-    found, _ = compare_reports(tmp_path / "a", tmp_path / "b")
+    found, decision = compare_reports(tmp_path / "a", tmp_path / "b")
+    assert decision is None  # its rule is about the ten
     [(name, every)] = found.items()
     assert name == "party, all dances of both"
     assert (every.first.right, every.second.right, every.first.total) == (2, 3, 3)
@@ -154,4 +155,5 @@ def test_every_class_of_a_model_is_told(tmp_path: Path) -> None:
     ten, every = found.values()
     assert (ten.first.right, ten.second.right, ten.first.total) == (2, 1, 2)
     assert (every.first.total, every.only_first, every.only_second) == (5, 1, 1 + 1)
+    assert decision
     assert list(decision.of_sets) == ["party"]
