@@ -7,6 +7,8 @@
  * @property {Float32Array} frames segment_frames × n_mels
  */
 
+const ROOM = 4; // times what is pending, that is made for it and for what comes next
+
 export class SegmentStream {
   /**
    * @param {number} segmentFrames frames in a segment
@@ -19,7 +21,9 @@ export class SegmentStream {
     this.stride = stride;
     this._nMels = nMels;
     this._frameRate = frameRate;
-    this._pending = new Float32Array(0);
+    this._store = new Float32Array(0); // with what is pending in it
+    this._from = 0;
+    this._to = 0;
     this._skip = 0; // frames still to be dropped, where the stride exceeds the frames at hand
     this._nextStart = 0; // frame at which the next segment starts
   }
@@ -30,14 +34,14 @@ export class SegmentStream {
    * @param {number} firstFrame
    */
   reset(firstFrame = 0) {
-    this._pending = new Float32Array(0);
+    [this._from, this._to] = [0, 0];
     this._skip = 0;
     this._nextStart = firstFrame;
   }
 
   /** Frames that no complete segment has used up yet, n × n_mels. */
   get pending() {
-    return this._pending;
+    return this._store.subarray(this._from, this._to);
   }
 
   /**
@@ -49,24 +53,35 @@ export class SegmentStream {
   push(frames) {
     const skipped = Math.min(this._skip, frames.count);
     this._skip -= skipped;
-    const added = frames.data.subarray(skipped * this._nMels);
-    const joined = new Float32Array(this._pending.length + added.length);
-    joined.set(this._pending);
-    joined.set(added, this._pending.length);
-    const count = joined.length / this._nMels;
+    this._append(frames.data.subarray(skipped * this._nMels));
+    const { pending } = this;
+    const count = pending.length / this._nMels;
     const segments = [];
     let first = 0;
     for (; first + this.segmentFrames <= count; first += this.stride) {
       segments.push({
         time: this._nextStart / this._frameRate,
         firstFrame: this._nextStart,
-        frames: joined.slice(first * this._nMels, (first + this.segmentFrames) * this._nMels),
+        frames: pending.slice(first * this._nMels, (first + this.segmentFrames) * this._nMels),
       });
       this._nextStart += this.stride;
     }
     this._skip += Math.max(0, first - count);
-    this._pending = joined.slice(Math.min(first, count) * this._nMels);
+    this._from += Math.min(first, count) * this._nMels;
     return segments;
+  }
+
+  /** @param {Float32Array} added behind what is pending; only moves that where there is no room, for it comes often */
+  _append(added) {
+    const { pending } = this;
+    const length = pending.length + added.length;
+    if (this._from + length > this._store.length) {
+      this._store = 2 * length > this._store.length ? new Float32Array(ROOM * length) : this._store;
+      this._store.set(pending);
+      this._from = 0;
+    }
+    this._store.set(added, this._from + pending.length);
+    this._to = this._from + length;
   }
 }
 

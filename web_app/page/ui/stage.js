@@ -12,7 +12,7 @@ import { clock, decimal, percent, tr } from './words.js';
 
 const SPAN = 60; // s of the drawing
 const UNDER_DOCK = 100; // px at the bottom of the screen in which nothing is seen of what is drawn
-const LEVEL_STEPS = 25; // of the meter: music that stays as loud draws no frames
+const LEVEL_STEPS = 25; // of the meter, which moves by two and more: music that stays as loud draws no frames
 const KEPT_SEGMENTS = 600; // of the drawing's past
 
 export class Stage {
@@ -28,6 +28,7 @@ export class Stage {
     this._told = ''; // the answer that was read out last
     this._chartSeen = false;
     this._drawn = -1; // parts in the drawing; -1 none yet
+    this._filled = 0; // steps of the meter
     new ResizeObserver(() => this._draw()).observe(get('live-chart'));
     const above = { rootMargin: `0px 0px -${UNDER_DOCK}px 0px` };
     new IntersectionObserver((entries) => {
@@ -51,9 +52,10 @@ export class Stage {
     if (!seen()) {
       return;
     }
-    const filled = `scaleX(${(Math.round(LEVEL_STEPS * fraction) / LEVEL_STEPS).toFixed(2)})`;
-    if (get('level-fill').style.transform !== filled) {
-      get('level-fill').style.transform = filled;
+    const filled = Math.round(LEVEL_STEPS * fraction);
+    if (Math.abs(filled - this._filled) > 1) {
+      this._filled = filled;
+      get('level-fill').style.transform = `scaleX(${(filled / LEVEL_STEPS).toFixed(2)})`;
     }
     if (get('level-words').dataset.advice !== advice) {
       get('level-words').dataset.advice = advice;
