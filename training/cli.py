@@ -42,6 +42,7 @@ GROUPS = {
     "beats": (beats, beats_choose),
     "thesis": (experiment, baseline),
 }
+NAME_WIDTH = 18  # the longest command and a gap
 
 
 class _Listed:
@@ -89,10 +90,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _section(title: str, commands: Sequence[tuple[str, str]]) -> str:
     """As argparse prints its own: names to the left, what they do beside them."""
-    beside = " " * 18
+    beside = " " * (2 + NAME_WIDTH)
     width = max(60, shutil.get_terminal_size().columns - 2)
     lines = [
-        textwrap.fill(what, width, initial_indent=f"  {name:<16}", subsequent_indent=beside)
+        textwrap.fill(what, width, initial_indent=f"  {name:<{NAME_WIDTH}}", subsequent_indent=beside)
         for name, what in commands
     ]
     return "\n".join([f"{title}:", *lines])
