@@ -5,15 +5,13 @@
 writes OUT/BRANCH.pt for each branch; the prior that calibration added to the last bias is taken out again.
 `training.networks.exported` says how, and what of it has to be measured on recordings of the manifest.
 
-The merged head is taken apart: it was the mean of the branches' heads (`training.networks.merge`), so each
-branch gets its columns times the number of branches, and the whole bias.
+`training.networks.merge` says how the head is taken apart.
 """
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
@@ -26,8 +24,9 @@ from training.learning.normalisation import measure
 from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
 from training.networks.exported import options_of, read_exported, state_of
+from training.networks.merge import of_branch
 from training.networks.models import RHYTHMOGRAM, build, save_checkpoint
-from training.networks.rhythmogram import RhythmNet, trunks_of
+from training.networks.rhythmogram import RhythmNet
 
 N_BATCHES = 24
 
@@ -53,19 +52,8 @@ def recover(
 def split(network: nn.Module, options: dict[str, object], folder: Path, statement: str) -> None:
     """Write the branches of a merged network as checkpoints of their own."""
     assert isinstance(network, RhythmNet)
-    state = network.state_dict()
-    branches = options["branches"]
-    assert isinstance(branches, tuple)
-    trunks = trunks_of(str(options["trunk"]), branches)
-    columns = np.split(np.arange(sum(network.n_features)), np.cumsum(network.n_features)[:-1])
-    for branch, trunk, own in zip(branches, trunks, columns, strict=True):
-        one = {**options, "branches": (branch,), "trunk": trunk}
-        part = build(RHYTHMOGRAM, **one)
-        part.load_state_dict(
-            {k: v for k, v in state.items() if k.startswith(f"trunks.{branch}.")}
-            | {"head.1.weight": state["head.1.weight"][:, own] * len(branches)}
-            | {"head.1.bias": state["head.1.bias"]}
-        )
+    for branch in network.trunks:
+        part, one = of_branch(network, options, branch)
         path = folder / f"{branch}.pt"
         save_checkpoint(path, part, RHYTHMOGRAM, one, training={"training_data": statement})
         print(path)

@@ -4,7 +4,7 @@ A rhythmogram and a mel image trained together would lean on whichever learns fa
 averaged, each covers for the other's mistakes (Silla et al. 2007, the thesis's suggestion in section 5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +92,29 @@ def _loaded(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     whole, checkpoint = opened(file)
     if not isinstance(whole, RhythmNet) or branch not in whole.trunks:
         raise WhichdanceError(f"{file} has no branch {branch}")
+    alone, options = of_branch(whole, checkpoint["options"], branch)
+    return alone, checkpoint | {"options": options}
+
+
+def of_branch(whole: RhythmNet, options: Mapping[str, Any], branch: str) -> tuple[RhythmNet, dict[str, Any]]:
+    """One branch of a network of several as a network of its own, in eval mode, and its options.
+
+    Parameters
+    ----------
+    whole : RhythmNet
+    options : mapping
+        That `whole` was built with.
+    branch : str
+    """
     branches = list(whole.trunks)
-    options = dict(checkpoint["options"])
-    trunk = trunks_of(options.get("trunk", "mobilenet"), branches)[branches.index(branch)]
-    options |= {"branches": (branch,), "trunk": trunk}
-    alone = build(RHYTHMOGRAM, **options)
-    state = alone.state_dict()
-    state |= {name: value for name, value in whole.state_dict().items() if name in state}
-    weight = whole.state_dict()["head.1.weight"].split(whole.n_features, dim=1)[branches.index(branch)]
-    state["head.1.weight"] = len(branches) * weight  # the whole answers with the mean of its branches
+    index = branches.index(branch)
+    trunk = trunks_of(options.get("trunk", "mobilenet"), branches)[index]
+    own = {**options, "branches": (branch,), "trunk": trunk}
+    alone = build(RHYTHMOGRAM, **own)
+    assert isinstance(alone, RhythmNet)
+    weights = whole.state_dict()
+    state = {name: weights.get(name, value) for name, value in alone.state_dict().items()}
+    columns = weights["head.1.weight"].split(whole.n_features, dim=1)[index]
+    state["head.1.weight"] = len(branches) * columns  # the whole answers with the mean of its branches
     alone.load_state_dict(state)
-    return alone.eval(), checkpoint | {"options": options}
+    return alone.eval(), own
