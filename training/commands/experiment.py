@@ -73,7 +73,8 @@ def add_parser(commands: Any) -> None:
         const=1.0,
         metavar="SHARE",
         help=f"with `all`: generated music, thin networks and few epochs instead of a manifest and days, in "
-        f"{small.FOLDER} unless told otherwise; 0.5 for half the music and half the epochs",
+        f"{small.FOLDER} unless told otherwise, on all cores unless --jobs says how many; 0.5 for half the "
+        "music and half the epochs",
     )
     command.add_argument(
         "--dataset",
@@ -157,6 +158,8 @@ def _run(args: argparse.Namespace) -> int:
         small.check_unchosen(chosen)
         device_of(machine)
         repeated = small.Repeated(args.seed, args.seeds, args.folds, args.tensorboard)
+        if args.jobs is None:
+            machine = replace(machine, jobs=-1)
         return small.run(args.small, args.output, machine, repeated, add_parser)
     if args.manifest is None or args.output is None:
         raise ParameterError("the following arguments are required: manifest, -o/--output")

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from training.cli import main
+from training.commands.small import Steps
 from training.evaluation.metrics import Accuracy
 from training.experiments import EXPERIMENTS
 from training.experiments.findings import FINDINGS, difference, findings, verdict
 from training.experiments.setup import Setup, ThesisTable
 from training.networks.densenet import CONFIGURATIONS
+from training.parallel import results
 
 MACHINE = ["--workers", "0", "--threads", "1", "--accelerator", "cpu"]
 
@@ -107,6 +109,27 @@ def test_wrong_combinations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert main(["experiment", *command, *out]) == 2
         assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def _spin(seconds: float) -> float:
+    """CPU time that this took, at least so much."""
+    started = time.process_time()
+    while time.process_time() - started < seconds:
+        pass
+    return time.process_time() - started
+
+
+def test_a_step_is_done_wherever_it_was_and_its_processes_count(tmp_path: Path) -> None:
+    """Begun with one process it goes on with eight; what joblib's processes took is in its CPU time."""
+    path = tmp_path / "steps.json"
+    line = "experiment table4.4 split.csv --workers 1 --jobs {} --backend {} --seed {}"
+    steps = Steps(path, 1)
+    with steps.timed(line.format(1, "local", 0)):
+        took = sum(results(_spin, [(0.4,)] * 2, jobs=2))
+    again = Steps(path, 1)
+    assert took <= again.done[line.format(1, "local", 0)]["cpu"] < 60
+    assert line.format(-1, "dask://elsewhere:8786", 0) in again
+    assert line.format(1, "local", 1) not in again
 
 
 @pytest.mark.slow
