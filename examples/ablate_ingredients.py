@@ -1,15 +1,19 @@
 """What each ingredient of the one model gives: the same short training without one of them at a time.
 
-    python examples/ablate_ingredients.py FOLDER CLEAN.npz HALL.npz BALLROOM.npz [--epochs N]
+    python examples/ablate_ingredients.py FOLDER CLEAN.npz HALL.npz BALLROOM.npz [--epochs N] [--rows ROW …]
 
-FOLDER is that of `train_one_model.py`, with its corpora. Every row is a network from nothing after
-`--epochs` · 3 200 segments (the default: 96 000) in half an hour of two cores. An interrupted run goes on.
+FOLDER holds corpora, at least `ten`, `social`, `humans`, `neighbours` and `test`, as `train_one_model.py`
+makes them. Every row is a network from nothing after `--epochs` · 3 200 segments. Prints the table of all
+rows that are done. An interrupted run goes on; rows may be made by several runs at once.
 """
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from training.markdown import table
 from training.recipe import follow
 
 ROWS = {  # name: what replaces the phrases of the whole
@@ -22,8 +26,13 @@ ROWS = {  # name: what replaces the phrases of the whole
     "mobilenet": {"trunk": ""},
     "narrow": {"width": "--width 0.67"},
     "wide": {"width": "--width 1.33"},
+    "consistent": {"alike": "--consistency 0.3"},
+    "contrasted": {"alike": "--contrast 0.1"},
+    "evenly_drawn": {"shares": ""},
     "float32": {"precision": ""},
-    "large_batches": {"batches": "--batch-size 128 --batches-per-epoch 25"},
+    "compiled": {"compile": "--compile"},
+    "batches_of_128": {"batches": "--batch-size 128 --batches-per-epoch 25"},
+    "batches_of_256": {"batches": "--batch-size 256 --batches-per-epoch 13"},
 }
 WHOLE = {
     "people": "{folder}/humans/manifest.csv",
@@ -37,17 +46,47 @@ WHOLE = {
     "apart": "--apart",
     "trunk": "--trunk dense",
     "width": "",
-    "precision": "--precision bf16-mixed",
+    "alike": "",
+    "shares": "--shares ten=0.45,other=0.2",
+    "precision": "--precision {arithmetic}",
+    "compile": "",
     "batches": "--batch-size 64 --batches-per-epoch 50",
 }
 RECIPE = """
 training train {folder}/ten/manifest.csv {folder}/social/manifest.csv {people} {neighbours} {classes}
-    --architecture rhythmogram --branches acf,mel {trunk} {width} {apart} {frames} {hall} {precision}
-    {batches} --epochs {epochs} --evaluate-every {epochs} --lr 0.002 --schedule onecycle --weight-decay 0.05
-    --dropout 0.3 --stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3 --threads 1 -o {folder}/ablation/NAME
+    --architecture rhythmogram --branches acf,mel {trunk} {width} {apart} {frames} {hall} {alike} {shares}
+    {precision} {compile} {batches} --epochs {epochs} --evaluate-every {epochs} --lr 0.002
+    --schedule onecycle --weight-decay 0.05 --dropout 0.3 --stretch 0.06 --tilt 2 --noise 0.3 --mask 0.3
+    --threads 1 -o {folder}/ablation/NAME
 training evaluate {folder}/ablation/NAME/last.pt held-out={folder}/test/manifest.csv@all clean={clean}
     hall={hall_songs} ballroom={ballroom} -o {folder}/ablation/NAME/report
 """
+COLUMNS = (  # heading, dataset, its figure in report.json
+    ("held-out top-1", "held-out", "top1"),
+    ("clean† top-1", "clean", "top1"),
+    ("segments", "clean", "segment_top1"),
+    ("AUC", "clean", "others_auc"),
+    ("own names", "clean", "social_first"),
+    ("hall† top-1", "hall", "top1"),
+    ("segments", "hall", "segment_top1"),
+    ("AUC", "hall", "others_auc"),
+    ("ballroom† top-1", "ballroom", "top1"),
+)
+
+
+def tabulated(folder: Path) -> str:
+    """The table, in Markdown, of the rows that are done: shares in %, areas under the curve."""
+    rows = []
+    for name in ROWS:
+        report = folder / "ablation" / name / "report" / "report.json"
+        if report.exists():
+            found = {one["name"]: one for one in json.loads(report.read_text(encoding="utf-8"))["datasets"]}
+            rows.append([f"`{name}`", *(_cell(found[of][figure]) for _, of, figure in COLUMNS)])
+    return table(["row", *(heading for heading, *_ in COLUMNS)], rows, right=(False, True))
+
+
+def _cell(figure: Any) -> str:
+    return f"{figure:.3f}" if isinstance(figure, float) else f"{100 * figure['value']:.1f}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,14 +99,21 @@ def parser() -> argparse.ArgumentParser:
         result.add_argument(name, type=Path, metavar=f"{name.upper()}.npz", help="real songs to evaluate on")
     result.add_argument("--epochs", type=int, default=30, help="of 3 200 segments (default: 30)")
     result.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS, help="which (default: all)")
+    result.add_argument(
+        "--precision",
+        default="bf16-mixed",
+        help="arithmetic of all rows but `float32` (default: bf16-mixed; 32-true where a CPU has none)",
+    )
     return result
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train and evaluate row after row."""
     args = vars(parser().parse_args(argv))
-    for row in args.pop("rows"):
-        follow(RECIPE.replace("NAME", row), WHOLE | ROWS[row], **args)
+    rows, arithmetic = args.pop("rows"), args.pop("precision")
+    for row in rows:
+        follow(RECIPE.replace("NAME", row), WHOLE | ROWS[row], arithmetic=arithmetic, **args)
+    print(f"\n{tabulated(args['folder'])}")
 
 
 if __name__ == "__main__":
