@@ -134,7 +134,8 @@ def _with_evidence(model: "Model", path: Path) -> "Model":
         raise WhichdanceError(
             f"{path}: cannot be read as parameters of the evidence model ({error})"
         ) from error
-    return replace(model, info=replace(model.info, evidence=evidence))
+    # Temperatures of groups, and that of all dances is one, go with the model's own parameters.
+    return replace(model, info=replace(model.info, evidence=evidence, group_temperatures={}))
 
 
 def _streams(given_set: str, data: Data, machine: Machine) -> "list[Stream]":

@@ -7,6 +7,7 @@ import pytest
 
 from runtime.answer import Answer
 from runtime.dances import DANCE_KEYS
+from runtime.evidence import EvidenceSettings
 from runtime.mel import FRAME_RATE, melspectrogram
 from runtime.model import Model
 from runtime.session import Judging
@@ -114,6 +115,20 @@ def test_evidence_from_a_file(tmp_path, tone, tiny_model, capsys):
     command = ["follow", str(tmp_path / "a.npz"), "--model", str(tiny_model)]
     assert cli.main([*command, "--evidence", str(tmp_path / "e.json")]) == 1
     assert "e.json" in capsys.readouterr().err
+
+
+def test_all_of_the_evidence_is_from_the_file(tmp_path, make_tiny_model, tone, capsys):
+    """Also the temperature, of which the model has one for all dances: at 99 no dance would be named."""
+    codes = np.clip((10 * np.log10(melspectrogram(tone("rumba", 12.0))[:448] + 1e-12) + 100) * 2, 0, 255)
+    np.savez(tmp_path / "a.npz", mel_db=codes.astype(np.uint8).T[None, None], labels=["rumba"])
+    model = make_tiny_model(group_temperatures='{"all": [99, 99]}')
+    (tmp_path / "e.json").write_text(EvidenceSettings().to_json())
+    for more, right in ((["--evidence", str(tmp_path / "e.json")], 1), ([], 0)):
+        out = tmp_path / "out.json"
+        words = ["follow", str(tmp_path / "a.npz"), "--model", str(model), "--pairs", "0", "-o", str(out)]
+        assert cli.main([*words, *more]) == 0
+        assert json.loads(out.read_text())["evidence"]["alone"][1]["right"] == right
+    capsys.readouterr()
 
 
 def test_every_key_is_one_of_ten():
