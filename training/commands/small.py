@@ -11,15 +11,17 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from runtime.atomic import replacing
 from runtime.errors import ParameterError
 from training.commands import baseline, corpus, degrade, manifest, train
+from training.commands.machine import backend
 from training.markdown import table
 from training.recipe import commands
 from training.settings import Machine
@@ -130,19 +132,53 @@ def run(
     for module in (corpus, manifest, degrade, baseline, train):
         module.add_parser(actions)
     add_experiment(actions)
-    for words in commands(RECIPE, PHRASES | _phrases(machine, repeated), **_sizes(share), o=folder):
-        line = shlex.join(words).replace(f"{folder}/", "")
-        if line in steps:
+    lines = commands(RECIPE, PHRASES | _phrases(machine, repeated), **_sizes(share), o=folder)
+    for action, together in groupby(lines, key=lambda words: words[0]):
+        waiting = [words for words in together if _line(words, folder) not in steps]
+        if action == "train" and len(waiting) > 1:  # none of them needs another
+            if status := _train_together(waiting, folder, steps, machine):
+                return status
             continue
-        print(f"\n$ python -m training {line}", flush=True)
-        with steps.timed(line):
-            parsed = parser.parse_args(words)
-            if status := parsed.func(parsed):
-                return int(status)
-        if words[0] == "experiment":
-            _write_page(folder, steps)
+        for words in waiting:
+            line = _line(words, folder)
+            print(f"\n$ python -m training {line}", flush=True)
+            with steps.timed(line) as done:
+                parsed = parser.parse_args(words)
+                if status := parsed.func(parsed):
+                    done.clear()
+                    return int(status)
+            if action == "experiment":
+                _write_page(folder, steps)
     print(f"written: {_write_page(folder, steps)}")
     return 0
+
+
+def _line(words: Sequence[str], folder: Path) -> str:
+    """A command as it is shown: paths within the folder."""
+    return shlex.join(words).replace(f"{folder}/", "")
+
+
+def _train_together(waiting: Sequence[Sequence[str]], folder: Path, steps: "Steps", machine: Machine) -> int:
+    """Run several `train`, in as many processes as there are jobs; the first status that is not 0, or 0."""
+    from training.parallel import results
+
+    lines = [_line(words, folder) for words in waiting]
+    print("".join(f"\n$ python -m training {line}" for line in lines), flush=True)
+    with steps.timed(*lines) as done, backend(machine.backend):
+        ended = list(results(_trained, [(words,) for words in waiting], machine.jobs))
+        for line, (status, seconds) in zip(lines, ended, strict=True):
+            done[line] = seconds
+            if status:
+                done.pop(line)
+    return next((status for status, _ in ended if status), 0)
+
+
+def _trained(words: Sequence[str]) -> tuple[int, float]:
+    """Exit status of a command, and the seconds of CPU that it took."""
+    from training.cli import main
+
+    used = _cpu_seconds()
+    return main(words), _cpu_seconds() - used
 
 
 def _write_page(folder: Path, steps: "Steps") -> Path:
@@ -210,14 +246,21 @@ class Steps:
         return _what(line) in map(_what, self.done)
 
     @contextmanager
-    def timed(self, line: str) -> Iterator[None]:
-        """What is done within, without an error, is done."""
+    def timed(self, *lines: str) -> Iterator[dict[str, float]]:
+        """What is done within, without an error, is done; yields the lines, and their shares of the time.
+
+        What is taken out of there is not done.
+        """
         from joblib.externals.loky import get_reusable_executor
 
+        shares = dict.fromkeys(lines, 1.0)
         started, used = time.perf_counter(), _cpu_seconds()
-        yield
+        yield shares
         get_reusable_executor().shutdown(wait=True)  # joblib's processes are counted when they have ended
-        self.done[line] = {"wall": time.perf_counter() - started, "cpu": _cpu_seconds() - used}
+        took = {"wall": time.perf_counter() - started, "cpu": _cpu_seconds() - used}
+        total = sum(shares.values())
+        for line, share in shares.items():
+            self.done[line] = {kind: seconds * share / total for kind, seconds in took.items()}
         with replacing(self.path) as temporary:
             content = {"share": self.share, "steps": self.done}
             temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -130,6 +130,20 @@ def test_a_step_is_done_wherever_it_was_and_its_processes_count(tmp_path: Path) 
     assert took <= again.done[line.format(1, "local", 0)]["cpu"] < 60
     assert line.format(-1, "dask://elsewhere:8786", 0) in again
     assert line.format(1, "local", 1) not in again
+    with again.timed("one", "two", "three") as done:
+        done |= {"one": 3.0, "two": 1.0}
+        del done["three"]  # it failed
+    assert "three" not in Steps(path, 1)
+    assert again.done["one"] == {kind: pytest.approx(3 * s) for kind, s in again.done["two"].items()}
+
+
+def test_a_step_that_fails_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was broken on the way is told, and comes again; what was before it does not."""
+    words = ["experiment", "all", "--small", "0.01", "-o", str(tmp_path), *MACHINE]
+    (tmp_path / "music").write_text("in the way")
+    assert main(words) != 0
+    assert "music" in capsys.readouterr().err
+    assert not (tmp_path / "steps.json").exists()
 
 
 @pytest.mark.slow
