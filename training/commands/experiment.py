@@ -102,6 +102,14 @@ def add_parser(commands: Any) -> None:
         metavar="K",
         help="cross-validation over groups instead of the manifest's splits: each fold's result, mean ± sd",
     )
+    command.add_argument(
+        "--together",
+        type=int,
+        default=1,
+        metavar="N",
+        help="networks of a table that are trained at once, each in a process with its share of the cores; "
+        "-1 for one per core (default: 1)",
+    )
     add_store(command)
     add_network(command, architecture=ARCHITECTURE, several=True)
     command.set_defaults(architecture=ARCHITECTURE, seed=Settings.seed)
@@ -128,6 +136,7 @@ class Asked:
     seeds: int = 1
     folds: int = 0
     tensorboard: bool = False
+    together: int = 1
 
     def folder(self, run: str) -> Path:
         """Of one of several runs, or of the only one, ''."""
@@ -179,6 +188,8 @@ def _check(asked: Asked, weights: Sequence[str]) -> None:
         raise ParameterError(f"no experiment {asked.name!r}; there are {', '.join(EXPERIMENTS)} and {ALL}")
     if asked.name == ALL and asked.only:
         raise ParameterError("--only chooses rows of one table; name it instead of all")
+    if asked.together < 1 and asked.together != -1:
+        raise ParameterError(f"--together {asked.together}: at least 1, or -1 for one network per core")
     if asked.seeds < 1 or (asked.seeds > 1 and asked.folds):
         raise ParameterError("--seeds must be at least 1, and --folds goes without it")
     if asked.output.exists() and not asked.output.is_dir():
@@ -309,6 +320,7 @@ def _setup(
         only=asked.only,
         extension=extension,
         noise=asked.crowd,
+        together=asked.together,
     )
 
 

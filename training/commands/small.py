@@ -21,7 +21,6 @@ from typing import Any
 from runtime.atomic import replacing
 from runtime.errors import ParameterError
 from training.commands import baseline, corpus, degrade, manifest, train
-from training.commands.machine import backend
 from training.markdown import table
 from training.recipe import commands
 from training.settings import Machine
@@ -32,7 +31,7 @@ TABLES = "tables"
 CROWD_SECONDS, CROWD_RATE = 30, 22_050
 SECONDS = 12  # of a recording: two or three segments
 BATCH_SIZE = 16
-SPREAD = re.compile(r" --(?:jobs|backend|workers|threads|accelerator) \S+")
+SPREAD = re.compile(r" --(?:jobs|together|backend|workers|threads|accelerator) \S+")
 
 PHRASES = {
     "ten": "cha_cha_cha,jive,paso_doble,quickstep,rumba,samba,slow_foxtrot,slow_waltz,tango,viennese_waltz",
@@ -45,7 +44,7 @@ PHRASES = {
     "sets": "--dataset elsewhere={o}/elsewhere/manifest.csv@all "
     "--dataset competitions={o}/hall/manifest.csv@all --dataset stardance={o}/pop/manifest.csv@all "
     "--dataset low-quality={o}/phones/manifest.csv@all",
-    "settings": "--evaluate-every {half} {method} {more} {spread}",
+    "settings": "--evaluate-every {half} {method} {more} {spread} {together}",
     "method": f"--bands 56 --width 0.125 --batch-size {BATCH_SIZE} --epochs {{epochs}} "
     "--batches-per-epoch {batches} --lr 0.003 --schedule onecycle {machine}",
 }
@@ -164,7 +163,7 @@ def _train_together(waiting: Sequence[Sequence[str]], folder: Path, steps: "Step
 
     lines = [_line(words, folder) for words in waiting]
     print("".join(f"\n$ python -m training {line}" for line in lines), flush=True)
-    with steps.timed(*lines) as done, backend(machine.backend):
+    with steps.timed(*lines) as done:
         ended = list(results(_trained, [(words,) for words in waiting], machine.jobs))
         for line, (status, seconds) in zip(lines, ended, strict=True):
             done[line] = seconds
@@ -197,6 +196,7 @@ def _phrases(machine: Machine, repeated: Repeated) -> dict[str, str]:
     more = f" --folds {repeated.folds}" if repeated.folds else f" --seeds {repeated.seeds}"
     return {
         "spread": spread,
+        "together": f"--together {machine.jobs}",
         "machine": f"{where} --precision {machine.precision}{threads}",
         "more": f"--seed {repeated.seed}{more}{' --tensorboard' if repeated.tensorboard else ''}",
     }
@@ -208,7 +208,7 @@ def _sizes(share: float) -> dict[str, Any]:
     def hours(of_each: int) -> str:
         return f"{10 * SECONDS * max(3, round(of_each * share)) / 3600:.5f}"
 
-    epochs = max(2, round(40 * share))
+    epochs = max(2, round(20 * share))
     batches = min(20, max(2, round(200 * share)))
     return {
         "music": hours(100),

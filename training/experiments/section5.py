@@ -18,6 +18,7 @@ def run(setup: Setup) -> ThesisTable:
         "raw waveform (Dieleman and Schrauwen 2014)": WAVEFORM,
     }
     setup.check_only(tuple(rows))
+    setup.prepare(rows)
     table = ThesisTable("section5", f"Section 5: {TITLE}", "Network", COLUMNS, bold=True)
     for row, architecture in rows.items():
         ours = None

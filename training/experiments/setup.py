@@ -27,6 +27,7 @@ from training.evaluation.metrics import Accuracy, percent
 from training.evaluation.scoring import Run
 from training.markdown import table
 from training.networks.weights import read_checkpoint
+from training.parallel import results
 
 OUR_METHOD = "densenet-ft"  # DenseNet-161, pre-trained, all parameters trained (thesis 4.5.2)
 OURS = "our-method"  # name of its run
@@ -90,6 +91,9 @@ class Setup:
         Low-quality recordings to add to the training data.
     noise : Path or None
         Recording of a crowd.
+    together : int
+        Networks that are trained at once where a table has several, each in a process of its own; -1 for as
+        many as there are cores.
     """
 
     folder: Path
@@ -104,19 +108,39 @@ class Setup:
     only: Sequence[str] = ()
     extension: Sequence[Stored] = ()
     noise: Path | None = None
+    together: int = 1
 
     def trained(self, name: str, architecture: str, *, extended: bool = False, **options: Any) -> Trained:
         """Train a network, or find it trained: one that tables know by several names is trained once."""
         if not (extended or options):
-            same = SAME.get(architecture, architecture)
-            if same == SAME.get(self.architecture, self.architecture):
-                name, architecture = OURS, self.architecture
-            elif same != architecture:
-                name = architecture = same
+            name, architecture = self._run_of(name, architecture)
         data = [*self.training, *self.extension] if extended else list(self.training)
         path = self.train(name, architecture, data, options)
         run, _, labels = load_labelled_runner(path, self.device)
         return Trained(run, labels, seen(read_checkpoint(path)))
+
+    def _run_of(self, name: str, architecture: str) -> tuple[str, str]:
+        """Name of the run and architecture, of all names that tables have for the same."""
+        same = SAME.get(architecture, architecture)
+        if same == SAME.get(self.architecture, self.architecture):
+            return OURS, self.architecture
+        return (name, architecture) if same == architecture else (same, same)
+
+    def prepare(self, rows: Mapping[str, str]) -> None:
+        """Train side by side what `trained` will then find, if several are to be trained at once.
+
+        Parameters
+        ----------
+        rows : mapping of str to str
+            Architecture of each row of a table; those that are not wanted are left out.
+        """
+        runs = dict.fromkeys(self._run_of(a, a) for row, a in rows.items() if self.wants(row))
+        if self.together != 1 and len(runs) > 1:
+            for _ in results(self._train, list(runs), self.together):
+                pass
+
+    def _train(self, name: str, architecture: str) -> None:
+        self.train(name, architecture, list(self.training), {})
 
     def our_method(self, *, extended: bool = False) -> Trained:
         """The thesis's proposed configuration, trained on the training data or on the extended ones."""

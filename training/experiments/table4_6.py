@@ -20,6 +20,7 @@ THESIS = {
 def run(setup: Setup) -> ThesisTable:
     """Train each architecture and evaluate it on the test split."""
     setup.check_only(tuple(ARCHITECTURES))
+    setup.prepare(ARCHITECTURES)
     table = ThesisTable("table4.6", f"Table 4.6: {TITLE}", "Architecture", COLUMNS, bold=True)
     for row, architecture in ARCHITECTURES.items():
         ours = None

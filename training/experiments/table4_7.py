@@ -22,6 +22,7 @@ THESIS = {
 def run(setup: Setup) -> ThesisTable:
     """Train each configuration and evaluate it on the test split."""
     setup.check_only([c.row for c in CONFIGURATIONS.values()])
+    setup.prepare({c.row: name for name, c in CONFIGURATIONS.items()})
     table = ThesisTable("table4.7", f"Table 4.7: {TITLE}", "Configuration", COLUMNS, bold=True)
     for name, configuration in CONFIGURATIONS.items():
         ours = None
