@@ -296,13 +296,16 @@ def _setup(
         name: [s for s in stored if s.recording.split == name] for name in ("train", "validation", "test")
     }
 
+    # Where every core trains a network there is none left that could load for it.
+    machine = training.machine if asked.together == 1 else replace(training.machine, workers=0)
+
     def train(name: str, architecture: str, learnt: "Sequence[Stored]", options: Mapping[str, Any]) -> Path:
-        print(f"{experiment}: {name}")
+        print(f"{experiment}: {name}", flush=True)
         settings = settings_of(training.network, training.method, architecture, options)
         return run_training(
             training.data,
             settings,
-            training.machine,
+            machine,
             {**split, "train": learnt},
             folder / "runs" / name,
             tensorboard=asked.tensorboard,

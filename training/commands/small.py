@@ -164,7 +164,8 @@ def _train_together(waiting: Sequence[Sequence[str]], folder: Path, steps: "Step
     lines = [_line(words, folder) for words in waiting]
     print("".join(f"\n$ python -m training {line}" for line in lines), flush=True)
     with steps.timed(*lines) as done:
-        ended = list(results(_trained, [(words,) for words in waiting], machine.jobs))
+        calls = [([*words, "--workers", "0"],) for words in waiting]  # every core trains already
+        ended = list(results(_trained, calls, machine.jobs))
         for line, (status, seconds) in zip(lines, ended, strict=True):
             done[line] = seconds
             if status:
