@@ -96,6 +96,35 @@ def test_our_method_by_another_name_is_trained_once(tmp_path: Path, monkeypatch:
     assert asked == [("our-method", "resnet18"), *[("densenet-ft", "densenet-ft")] * 2]
 
 
+def test_networks_of_a_table_are_trained_at_once(tmp_path: Path) -> None:
+    """Those that are wanted, each once by all of its names, in processes of their own."""
+
+    def train(name: str, architecture: str, *_: object) -> Path:
+        path = tmp_path / f"{name} {architecture} {os.getpid()}"
+        path.touch()
+        return path
+
+    setup = Setup(tmp_path, train, [], [], architecture="resnet18", together=2)
+    rows = {
+        "ResNet": "resnet18",
+        "DenseNet": "densenet161",
+        "FT": "densenet-ft",
+        "VGG": "vgg16",
+        "RW": "densenet-rw",
+    }
+    replace(setup, only=("ResNet", "DenseNet", "FT", "VGG")).prepare(rows)
+    made = sorted(path.name.split() for path in tmp_path.iterdir())
+    assert [one[:2] for one in made] == [
+        ["densenet-ft", "densenet-ft"],
+        ["our-method", "resnet18"],
+        ["vgg16", "vgg16"],
+    ]
+    assert str(os.getpid()) not in {pid for *_, pid in made}
+    replace(setup, together=1).prepare(rows)  # one after the other: when the table asks for it
+    replace(setup, only=("RW",)).prepare(rows)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_wrong_combinations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = ["-o", str(tmp_path / "out")]
     for command, said in (
@@ -103,6 +132,7 @@ def test_wrong_combinations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         (["all", "music.csv", "--small", "1"], "experiment all --small"),
         (["all", "--small", "0"], "--small 0: a share of the usual size"),
         (["all", "--small", "--epochs", "3"], "--small chooses --epochs itself"),
+        (["all", "music.csv", "--together", "0"], "--together 0: at least 1"),
         (["all"], "the following arguments are required: manifest"),
         (["all", "music.csv", "--only", "VGG 16"], "--only chooses rows of one table"),
     ):
