@@ -25,7 +25,7 @@ from web_app.build import WORKER, build
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-RATE = 48_000  # Hz, of phones
+RATE = 44_100  # Hz, at which the browser's file in place of a microphone is heard: others it would resample
 TAP_AFTER = 5.0  # s: in the middle of the first download
 GIVE_UP = 30.0  # s of music after the page is ready: the first answer takes six
 WARM_UP = 60.0  # s of listening before it is measured: browsers compile what runs often, in the first minute
@@ -114,8 +114,9 @@ def run(
             "The line is this program's server, which all requests share; the browser's cache is empty.",
             f"While it listened the page was laid out {layouts:.1f} times a second.",
             f"The share is measured after {WARM_UP:g} s: in the first minute the browser compiles.",
-            "All processes are those of the whole browser: the page's own, sound, network, compositing "
-            "(without a GPU here) and the browser itself.",
+            "All processes are those of the whole browser: the page's own, sound (a file in place of a "
+            "microphone, which costs more than one), network, compositing (without a GPU here) and the "
+            "browser itself.",
         ],
     )
 
