@@ -205,7 +205,7 @@ def test_all_tables_of_a_small_corpus(tmp_path: Path, capsys: pytest.CaptureFixt
     page = (out / "tables" / "page.md").read_text()
     for name in EXPERIMENTS:
         assert (out / "tables" / f"{name}.md").read_text().strip() in page
-    assert page.count("| 4.") == len(FINDINGS)
+    assert page.count("\n| 4.") == len(FINDINGS)
     assert "The baseline of 4.3 reaches" in page
     for figure in ("figure4.4", "figure4.5", "figure4.6", "figure4.7", "figure4.9"):
         assert f"![{figure}]({figure}.png)" in page
