@@ -174,11 +174,12 @@ def _train_together(waiting: Sequence[Sequence[str]], folder: Path, steps: "Step
 
 
 def _trained(words: Sequence[str]) -> tuple[int, float]:
-    """Exit status of a command, and the seconds of CPU that it took."""
-    from training.cli import main
-
+    """Exit status of a `train`, and the seconds of CPU that it took; in a process of its own."""
+    parser = argparse.ArgumentParser()
+    train.add_parser(parser.add_subparsers(required=True))
     used = _cpu_seconds()
-    return main(words), _cpu_seconds() - used
+    parsed = parser.parse_args(words)
+    return int(parsed.func(parsed) or 0), _cpu_seconds() - used
 
 
 def _write_page(folder: Path, steps: "Steps") -> Path:
