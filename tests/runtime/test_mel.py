@@ -20,11 +20,12 @@ def music(sample_rate, seconds=6.0, seed=1):
     t = np.arange(round(seconds * sample_rate)) / sample_rate
     x = np.zeros_like(t)
     for onset in np.arange(0.1, seconds, 0.25):
-        since = np.maximum(t - onset, 0)
+        first = np.searchsorted(t, onset)
+        since = t[first:] - onset
+        # a smooth attack of 10 ms: an abrupt one would reach above the band limit
+        envelope = (1 - np.exp(-since / 0.01)) ** 3 * np.exp(-since / 0.15)
         for frequency in rng.uniform(60, 9_500, 12):
-            # a smooth attack of 10 ms: an abrupt one would reach above the band limit
-            envelope = np.where(t > onset, (1 - np.exp(-since / 0.01)) ** 3 * np.exp(-since / 0.15), 0)
-            x += rng.uniform(0.01, 0.1) * envelope * np.sin(2 * np.pi * frequency * since)
+            x[first:] += rng.uniform(0.01, 0.1) * envelope * np.sin(2 * np.pi * frequency * since)
     return x.astype(np.float32)
 
 
