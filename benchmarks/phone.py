@@ -114,9 +114,8 @@ def run(
             "The line is this program's server, which all requests share; the browser's cache is empty.",
             f"While it listened the page was laid out {layouts:.1f} times a second.",
             f"The share is measured after {WARM_UP:g} s: in the first minute the browser compiles.",
-            "All processes are those of the whole browser: the page's own, sound (a file in place of a "
-            "microphone, which costs more than one), network, compositing (without a GPU here) and the "
-            "browser itself.",
+            "All processes are those of the whole browser: the page's own, sound (here a file in place of a "
+            "microphone), network, compositing (without a GPU here) and the browser itself.",
         ],
     )
 

@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import joblib
 
+from runtime.errors import ParameterError
+
 Result = TypeVar("Result")
 
 
@@ -21,7 +23,14 @@ def results(
         Processes, -1 for all; within `joblib.parallel_config`, workers of that backend.
     ordered : bool
         In the order of the work; else as they are done.
+
+    Raises
+    ------
+    ParameterError
+        If `jobs` is 0.
     """
+    if not jobs:
+        raise ParameterError("jobs must be a number of processes, or -1 for all, got 0")
     calls = (joblib.delayed(function)(*arguments) for arguments in work)
     order = "generator" if ordered else "generator_unordered"
     yield from joblib.Parallel(n_jobs=jobs, return_as=order)(calls)

@@ -188,8 +188,8 @@ def _check(asked: Asked, weights: Sequence[str]) -> None:
         raise ParameterError(f"no experiment {asked.name!r}; there are {', '.join(EXPERIMENTS)} and {ALL}")
     if asked.name == ALL and asked.only:
         raise ParameterError("--only chooses rows of one table; name it instead of all")
-    if asked.together < 1 and asked.together != -1:
-        raise ParameterError(f"--together {asked.together}: at least 1, or -1 for one network per core")
+    if not asked.together:
+        raise ParameterError("--together 0: at least 1, or -1 for one network per core")
     if asked.seeds < 1 or (asked.seeds > 1 and asked.folds):
         raise ParameterError("--seeds must be at least 1, and --folds goes without it")
     if asked.output.exists() and not asked.output.is_dir():

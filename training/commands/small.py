@@ -154,7 +154,7 @@ def run(
 
 def _line(words: Sequence[str], folder: Path) -> str:
     """A command as it is shown: paths within the folder."""
-    return shlex.join(words).replace(f"{folder}/", "")
+    return shlex.join(word.replace(f"{folder}/", "") for word in words)
 
 
 def _train_together(waiting: Sequence[Sequence[str]], folder: Path, steps: "Steps", machine: Machine) -> int:

@@ -1,5 +1,6 @@
 """The thesis's tables on a small generated corpus, by one command."""
 
+import argparse
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from runtime.errors import ParameterError
 from training.cli import main
+from training.commands import corpus
 from training.commands.small import Steps
 from training.evaluation.metrics import Accuracy
 from training.experiments import EXPERIMENTS
@@ -167,13 +170,29 @@ def test_a_step_is_done_wherever_it_was_and_its_processes_count(tmp_path: Path) 
     assert again.done["one"] == {kind: pytest.approx(3 * s) for kind, s in again.done["two"].items()}
 
 
-def test_a_step_that_fails_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What was broken on the way is told, and comes again; what was before it does not."""
-    words = ["experiment", "all", "--small", "0.01", "-o", str(tmp_path), *MACHINE]
-    (tmp_path / "music").write_text("in the way")
-    assert main(words) != 0
-    assert "music" in capsys.readouterr().err
-    assert not (tmp_path / "steps.json").exists()
+@pytest.mark.parametrize("broken", ["status", "error"])
+def test_a_step_that_fails_is_not_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    """By an exit status other than 0, or by an error: the same command begins with it again."""
+
+    def fail(_: argparse.Namespace) -> int:
+        if broken == "error":
+            raise ParameterError("in the way")
+        return 3
+
+    monkeypatch.setattr(corpus, "_run", fail)
+    out = tmp_path / "a folder"
+    words = ["experiment", "all", "--small", "0.01", "-o", str(out), *MACHINE]
+    for _ in range(2):
+        assert main(words) == {"status": 3, "error": 2}[broken]
+        assert "$ python -m training corpus music --dances" in capsys.readouterr().out
+        assert not Steps(out / "steps.json", 0.01).done
+
+
+def test_no_processes_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["experiment", "all", "--small", "0.01", "--jobs", "0", "-o", str(tmp_path)]) == 2
+    assert "jobs must be a number of processes" in capsys.readouterr().err
 
 
 @pytest.mark.slow
