@@ -29,6 +29,7 @@ RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
 TWO_AT = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TWO_RELEASE_SHARES = (0.6, 0.7, 0.8, 0.9, 1.0)  # of two_at
 MAX_TEMPERATURE = 10.0
+AT_ONCE = 4_000_000  # numbers that settings are tried on together
 UPDATES = 20_000  # that a temperature is fitted on: those a second apart say nearly the same
 
 WRONG = 1.0  # cost of a second in which a dance is named that is not played
@@ -99,14 +100,22 @@ class SideBySide:
 
 def posteriors(settings: EvidenceSettings, batch: SideBySide) -> NDArray[np.float64]:
     """Probabilities going forward, before the temperature, shape (n_updates, n_sequences, n_states)."""
+    return _posteriors([settings], batch)[:, 0]
+
+
+def _posteriors(alike: Sequence[EvidenceSettings], batch: SideBySide) -> NDArray[np.float64]:
+    """Those of settings that differ in nothing but their evidence, shape (n_updates, len(alike), …).
+
+    Side by side, since with few sequences an update's numpy calls cost more than its numbers.
+    """
     n_updates, n_sequences, n_states = batch.scores.shape
-    chain = Chain(settings, n_states)
-    likelihoods = np.exp(chain.log_evidence(batch.scores, batch.seconds))
-    p = np.repeat(chain.start()[:, None], n_sequences, axis=1)
-    result = np.empty((n_updates, n_sequences, n_states))
+    chains = [Chain(settings, n_states) for settings in alike]
+    likelihoods = np.exp([chain.log_evidence(batch.scores, batch.seconds) for chain in chains])
+    p = np.tile(chains[0].start()[:, None, None], (1, len(chains), n_sequences, 1))
+    result = np.empty((n_updates, len(chains), n_sequences, n_states))
     for t in range(n_updates):
-        p = chain.after(p, batch.passed[t]) * likelihoods[t]
-        p /= p.sum(axis=(0, 2), keepdims=True)
+        p = chains[0].after(p, batch.passed[t]) * likelihoods[:, t]
+        p /= p.sum(axis=(0, 3), keepdims=True)
         result[t] = p.sum(axis=0)
     return result
 
@@ -290,26 +299,58 @@ def fit_curve(
     fitted, held_out = SideBySide.of(sequences[::2]), SideBySide.of(sequences[1::2])
     n_dances = fitted.scores.shape[2] - 1
     best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
-    grid = list(product(WEIGHTS, MEAN_SECONDS, NONE_BIASES))
     thresholds = np.array([(at, share * at) for at, share in product(NAME_AT, RELEASE_SHARES)])
-    for tried, (weight, mean, bias) in enumerate(grid):
-        progress(tried, len(grid))
-        settings = EvidenceSettings(weight=weight, change_per_second=1 / mean, none_bias=bias)
-        probabilities = posteriors(settings, fitted)
-        settings = replace(settings, temperature=_temperature(probabilities, fitted))
-        tempered = Chain(settings, n_dances + 1).tempered(probabilities)
-        wrong, missed = _terms(named(tempered, *thresholds.T), fitted, n_dances)
+    kinds = list(product(WEIGHTS, NONE_BIASES))
+    at_once = max(1, AT_ONCE // fitted.scores.size)
+    grid = list(product(MEAN_SECONDS, range(0, len(kinds), at_once)))
+    tried = 0
+    for mean, first in grid:
+        progress(tried, len(MEAN_SECONDS) * len(kinds))
+        some = kinds[first : first + at_once]
+        tried += len(some)
+        alike = [EvidenceSettings(weight=w, change_per_second=1 / mean, none_bias=bias) for w, bias in some]
+        each = _posteriors(alike, fitted).swapaxes(0, 1)
+        alike = [replace(s, temperature=_temperature(p, fitted)) for s, p in zip(alike, each, strict=True)]
+        tempered = np.stack(
+            [Chain(s, n_dances + 1).tempered(p) for s, p in zip(alike, each, strict=True)], axis=1
+        )
+        names = named(tempered.reshape(len(tempered), -1, n_dances + 1), *thresholds.T)
+        names = np.moveaxis(names.reshape(*names.shape[:-1], len(alike), -1), -2, 0)
+        wrong, missed = _terms(names, fitted, n_dances)  # of settings and thresholds
         for i, price in enumerate(unnamed):
             costs = wrong + price * missed
-            least = int(costs.argmin())
-            if costs[least] < best[i][0]:
+            which, least = np.unravel_index(int(costs.argmin()), costs.shape)
+            if costs[which, least] < best[i][0]:
                 name_at, release_at = thresholds[least].tolist()
-                best[i] = costs[least], replace(settings, name_at=name_at, release_at=release_at)
+                best[i] = costs[which, least], replace(alike[which], name_at=name_at, release_at=release_at)
     fits = []
     for (_, settings), price in zip(best, unnamed, strict=True):
         tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
         fits.append(measure(fit_two(settings, fitted, price, tempered), held_out, price))
     return fits
+
+
+def calibration_error(
+    settings: EvidenceSettings, batch: SideBySide, probabilities: NDArray[np.float64]
+) -> float:
+    """Expected calibration error of the probability of the dance that is named; NaN where none is.
+
+    Parameters
+    ----------
+    settings : EvidenceSettings
+    batch : SideBySide
+    probabilities : ndarray, shape (n_updates, n_sequences, n_states)
+        As by `posteriors`.
+    """
+    n_dances = batch.scores.shape[2] - 1
+    tempered = Chain(settings, n_dances + 1).tempered(probabilities)
+    names = named(tempered, settings.name_at, settings.release_at)
+    of_dance = batch.counts & (names >= 0) & (names < n_dances)
+    told = names[of_dance]
+    if not len(told):
+        return float("nan")
+    confidence = np.take_along_axis(tempered[of_dance], told[:, None], axis=1)[:, 0]
+    return expected_calibration_error(confidence, told == batch.truth[of_dance])
 
 
 def measure(settings: EvidenceSettings, batch: SideBySide, unnamed: float) -> EvidenceFit:

@@ -1,27 +1,25 @@
 """The evidence's temperature for each group of dances, where other music is played too and where it is not.
 
-Sequences hold few songs of a group, so three things keep a temperature from following chance. It is chosen by
-whether the likeliest dance is right, which is what people are told, rather than by all states. One of a group
-is drawn to that of all dances, by a factor of two in one standard deviation: few songs leave it there. And
-what it is worth is measured twice over, each half of the sequences with the temperature of the other, while
-that which is kept is of both.
+Of all dances beside other music it is the evidence's own. Elsewhere it is chosen by what people are told: the
+probability of the dance that is named should be right as often as it says. Sequences hold few songs of a
+group, so two things keep a temperature from following chance. Among those whose calibration errors chance may
+tell apart, the one nearest to that of all dances is taken. And what it is worth is measured twice over, each
+half of the sequences with the temperature of the other, while that which is kept is of both.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from runtime.dances import ALL, GROUPS
 from runtime.evidence import EvidenceSettings
 from runtime.session import RULED_OUT, narrowed
-from training.following.evidence_fit import MAX_TEMPERATURE, EvidenceFit, SideBySide, measured, posteriors
+from training.following.evidence_fit import EvidenceFit, SideBySide, calibration_error, measured, posteriors
 from training.following.sequences import NO_SONG, Scored
 
-APART = math.log(2)  # standard deviation of the logarithm of a group's temperature around that of all dances
+STEPS = 16  # of temperatures to twice that of all dances, and to half
+ALIKE = 0.02  # calibration errors that chance may tell apart
 
 
 def of_group(sequences: Sequence[Scored], states: Sequence[int], *, nothing_else: bool) -> list[Scored]:
@@ -81,8 +79,11 @@ def fit_groups(
             if len(states) < 2 or not all(halves):
                 continue
             batches = [SideBySide.of(half) for half in (*halves, halves[0] + halves[1])]
-            centres: Sequence[float | None] = of_all or (None, None, None)
-            found = [_temperature(start, b, c) for b, c in zip(batches, centres, strict=True)]
+            if group == ALL and not nothing_else:
+                found = [start.temperature] * len(batches)
+            else:
+                centres = of_all or [start.temperature] * len(batches)
+                found = [_temperature(start, b, c) for b, c in zip(batches, centres, strict=True)]
             of_all = of_all or found
             crossed = [(replace(start, temperature=found[1 - i]), batches[i]) for i in (0, 1)]
             fit = measured(crossed, replace(start, temperature=found[2]), unnamed)
@@ -90,34 +91,19 @@ def fit_groups(
     return {group: (pair[0], pair[1]) for group, pair in fits.items() if len(pair) == 2}
 
 
-def _temperature(settings: EvidenceSettings, batch: SideBySide, centre: float | None) -> float:
-    """The temperature at which it is likeliest that the first state is right as often as it is said to be.
+def _temperature(settings: EvidenceSettings, batch: SideBySide, centre: float) -> float:
+    """The temperature nearest to `centre` of those at which the named dance is calibrated best.
 
-    Where it is a dance: what people are told (top-label calibration; Gupta and Ramdas 2022). With a centre,
-    the loss of all songs together counts against a prior that is normal around it.
+    That is top-label calibration (Gupta and Ramdas 2022) of what is said, and not of every update: when a
+    dance is named depends on the temperature itself.
     """
-    n_dances = batch.scores.shape[2] - 1
-    counts = batch.counts
-    log = np.log(np.maximum(posteriors(settings, batch)[counts], 1e-12))
-    best = log.argmax(axis=1)
-    is_dance = best < n_dances
-    right = (best == batch.truth[counts])[is_dance]
-    if not len(right):
-        return centre or settings.temperature
-    log = log[is_dance] - log[is_dance].max(axis=1, keepdims=True)
-    songs = max(1.0, _songs(batch.truth) * float(is_dance.mean()))
-
-    def loss(log_temperature: float) -> float:
-        sure = 1 / np.exp(log / np.exp(log_temperature)).sum(axis=1)
-        of_right = np.where(right, sure, 1 - sure)
-        prior = 0.0 if centre is None else ((log_temperature - math.log(centre)) / APART) ** 2 / (2 * songs)
-        return float(-np.log(np.maximum(of_right, 1e-9)).mean() + prior)
-
-    limit = math.log(MAX_TEMPERATURE)
-    return math.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x)
-
-
-def _songs(truth: NDArray[np.int64]) -> int:
-    """How often something else begins in sequences (n_updates, n_sequences), pauses not counted."""
-    begins = np.diff(truth, axis=0, prepend=NO_SONG) != 0
-    return int((begins & (truth != NO_SONG)).sum())
+    steps = np.arange(-STEPS, STEPS + 1)
+    tried = centre * 2.0 ** (steps / STEPS)
+    probabilities = posteriors(settings, batch)
+    errors = np.array(
+        [calibration_error(replace(settings, temperature=t), batch, probabilities) for t in tried.tolist()]
+    )
+    if np.isnan(errors).all():  # nothing is named at any of them
+        return centre
+    alike = errors <= np.nanmin(errors) + ALIKE
+    return float(tried[alike][np.abs(steps[alike]).argmin()])
