@@ -1,5 +1,7 @@
 """A built page, served, in a real browser."""
 
+import functools
+import lzma
 import shutil
 import socket
 import threading
@@ -17,7 +19,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 from runtime.audio import read
 from runtime.model import resolve
 from web_app.build import Build, build, missing_packages
-from web_app.serve import Server
+from web_app.definition import LZMA
+from web_app.serve import Handler, Server
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -28,6 +31,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    "--js-flags=--no-wasm-tier-up",  # a second compilation: hardly any test gains by it
 )
 READY = "html[data-ready=yes]"
 OFFLINE = "html[data-offline=yes]"
@@ -63,6 +67,27 @@ def exact(npm_packages: None, tmp_path_factory: pytest.TempPathFactory) -> Build
 def server(built: Build) -> Iterator[Server]:
     """That page, served."""
     with serving(built.folder) as running:
+        yield running
+
+
+class _Unpacking(Handler):
+    """Answers as the service worker does that has kept everything: what is packed in LZMA is unpacked."""
+
+    def end_headers(self) -> None:
+        if self.path.endswith(LZMA):
+            self.send_header("X-Unpacked", "yes")
+        super().end_headers()
+
+
+@pytest.fixture(scope="session")
+def unpacked_server(built: Build, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """That page, served so that no test has to unpack it again."""
+    folder = tmp_path_factory.mktemp("unpacked") / "page"
+    shutil.copytree(built.folder, folder)
+    for path in folder.rglob(f"*{LZMA}"):
+        path.write_bytes(lzma.decompress(path.read_bytes()))
+    with serving(folder) as running:
+        running.RequestHandlerClass = functools.partial(_Unpacking, directory=str(folder))
         yield running
 
 
@@ -133,12 +158,12 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
+def page(browser: Browser, unpacked_server: Server) -> Iterator[Page]:
     """The page on a phone, ready; without its service worker, whose first download takes a moment."""
     fresh = browser.new_context(
         viewport={"width": 360, "height": 720}, locale="en-GB", service_workers="block"
     )
-    yield ready(fresh, server.url)
+    yield ready(fresh, unpacked_server.url)
     fresh.close()
 
 
