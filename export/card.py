@@ -152,6 +152,21 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
     return "\n\n".join(parts) + "\n"
 
 
+def with_answer(text: str, fields: Mapping[str, str]) -> str:
+    """A card that was written before, where a model's evidence has become another.
+
+    Raises
+    ------
+    ValueError
+        If the card does not say from when on dances are named.
+    """
+    lines = text.splitlines(keepends=True)
+    for name, said in _answer(fields["evidence"]):
+        (place,) = [i for i, line in enumerate(lines) if line.startswith(f"| {name} | ")]
+        lines[place] = f"| {name} | {said} |\n"
+    return "".join(lines)
+
+
 def _answer(evidence: str) -> list[tuple[str, str]]:
     """From which probability on a dance, or two, are named by default."""
     settings = EvidenceSettings.from_json(evidence) if evidence else EvidenceSettings()

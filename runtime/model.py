@@ -183,11 +183,12 @@ class ModelInfo:
             reject_threshold=threshold if text("reject_threshold") else None,
             evidence=evidence,
             context_frames=tuple(map(int, context)),
-            group_temperatures=_group_temperatures(path, metadata.get("group_temperatures") or "{}"),
+            group_temperatures=group_temperatures_of(path, metadata.get("group_temperatures") or "{}"),
         )
 
 
-def _group_temperatures(path: str | os.PathLike[str], text: str) -> dict[str, tuple[float, float]]:
+def group_temperatures_of(path: str | os.PathLike[str], text: str) -> dict[str, tuple[float, float]]:
+    """The metadata field of that name, read; ModelError, which names the file, where it is malformed."""
     try:
         found = {str(group): (float(a), float(b)) for group, (a, b) in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:

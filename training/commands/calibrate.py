@@ -1,7 +1,7 @@
 """`calibrate`: choose temperature, reject threshold and evidence parameters of a trained network."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from training.following.evidence_fit import EvidenceFit
 
 UNNAMED = 0.7  # see --unnamed-cost
+MAX_ERROR = 0.1
+PRIOR = "uniform"
 
 
 def add_parser(commands: Any) -> None:
@@ -28,26 +30,26 @@ def add_parser(commands: Any) -> None:
         description="Writes a copy of the checkpoint with a calibration that `python -m export` puts into "
         "the model. The manifest should hold other instruments and mixes than the training data, and "
         "music to none of the ten dances ('other') in the share that the threshold is to hold for. The "
-        "evidence parameters are fitted on sequences of the same recordings, which should last a minute.",
+        "evidence parameters are fitted on sequences of the same recordings, which should last a minute. Of "
+        "an exported model they alone are fitted, to how that file hears; -o is a JSON file then, which "
+        "`python -m export FILE.onnx --evidence` puts into it.",
     )
-    command.add_argument("checkpoint", type=Path)
+    command.add_argument("checkpoint", type=Path, help="checkpoint, or an exported model (.onnx)")
     command.add_argument(
         "manifest",
         nargs="+",
         help="MANIFEST.csv[@SPLIT]; without @SPLIT all recordings; several are taken together",
     )
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     add_device(command)
     add_store(command)
     command.add_argument(
         "--max-error",
         type=float,
-        default=0.1,
         help="largest share of errors among accepted recordings, kept with 90 %% probability (default: 0.1)",
     )
     command.add_argument(
         "--prior",
-        default="uniform",
         choices=("uniform", "collected"),
         help="how common the dances are: all alike, or as in the thesis's collections (default: uniform)",
     )
@@ -72,17 +74,57 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    return _refit(args) if args.checkpoint.suffix == ".onnx" else _calibrate(args)
+
+
+def _refit(args: argparse.Namespace) -> int:
+    """Fit the evidence of an exported model, and nothing else."""
+    from runtime.errors import ParameterError
+    from runtime.model import Model
+    from training.data.manifest import manifest_path, read_selection
+    from training.evaluation.evaluate import load_labelled_runner
+    from training.following.fitted import FittedEvidence
+
+    for option in ("max_error", "prior"):
+        if getattr(args, option) is not None:
+            name = option.replace("_", "-")
+            raise ParameterError(
+                f"{args.checkpoint}: of an exported model the evidence alone is fitted; leave out --{name}"
+            )
+    if not args.sequences:
+        raise ParameterError(f"{args.checkpoint}: with --sequences 0 there is nothing to fit")
+    if args.output.suffix != ".json":
+        raise ParameterError(f"{args.output}: the evidence of an exported model is written as .json")
+    data, machine = given(Data, vars(args)), given(Machine, vars(args))
+    labels = Model.load(args.checkpoint).info.labels
+    run, *_ = load_labelled_runner(args.checkpoint)
+    stored: list[Stored] = []
+    for name in args.manifest:
+        stored += collect(read_selection(name), data.store_of(manifest_path(name)), machine).stored
+    fit, groups = _fit_evidence(run, stored, labels, args.sequences, args.unnamed_cost)
+    temperatures = {
+        group: (a.settings.temperature, b.settings.temperature) for group, (a, b) in groups.items()
+    }
+    FittedEvidence(fit.settings, temperatures).write(args.output)
+    _tell(fit, groups)
+    return 0
+
+
+def _calibrate(args: argparse.Namespace) -> int:
+    """Calibrate a checkpoint."""
     from training.data import provenance
     from training.data.manifest import manifest_path, read_selection
     from training.evaluation import calibrate
     from training.evaluation.scoring import calibrated_runner, learnt_frames, network_runner, score_recordings
     from training.networks import models
 
+    max_error = MAX_ERROR if args.max_error is None else args.max_error
+    prior_of = args.prior or PRIOR
     selected = [(name, read_selection(name)) for name in args.manifest]
     data, machine = given(Data, vars(args)), given(Machine, vars(args))
     device = device_of(machine)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
-    prior = calibrate.log_prior(args.prior, checkpoint["labels"])
+    prior = calibrate.log_prior(prior_of, checkpoint["labels"])
     stored: list[Stored] = []
     for name, recordings in selected:
         collected = collect(recordings, data.store_of(manifest_path(name)), machine).stored
@@ -93,8 +135,8 @@ def _run(args: argparse.Namespace) -> int:
         run = network_runner(network.to(device), device, log_prior=prior, context_frames=context)
         scores = score_recordings(run, stored, stride=args.stride, progress=bar)
     truth = [s.recording.dance for s in stored]
-    calibration = calibrate.calibrate(scores, truth, max_error=args.max_error, labels=checkpoint["labels"])
-    found = calibration.to_dict() | {"prior": args.prior, "log_prior": prior}
+    calibration = calibrate.calibrate(scores, truth, max_error=max_error, labels=checkpoint["labels"])
+    found = calibration.to_dict() | {"prior": prior_of, "log_prior": prior}
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
         run = calibrated_runner(network, found, device, context_frames=context)
@@ -120,22 +162,26 @@ def _run(args: argparse.Namespace) -> int:
     if calibration.unproved:
         print(f"no reject threshold, temperature and evidence all the same: {calibration.unproved}")
     if args.sequences:
-        print(f"evidence: {fit.settings.to_json()}")
-        print(
-            f"on {fit.sequences} other sequences: the dance that plays is named in {fit.right:.1%} of the "
-            f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; "
-            f"calibration error of the dance that is named {fit.calibration_error:.3f}; with two dances, and "
-            f"the closest beside 'none of these', it is on the screen in {fit.shown:.1%}, others in "
-            f"{fit.wrongly_shown:.1%}"
-        )
-        for group, pair in groups.items():
-            for one, also in zip(pair, ("", " and nothing else"), strict=True):
-                print(
-                    f"{group}{also}: temperature {one.settings.temperature:.2f}, rightly named in "
-                    f"{one.right:.1%}, wrongly in {one.wrong:.1%}, calibration error "
-                    f"{one.calibration_error:.3f}"
-                )
+        _tell(fit, groups)
     return 0
+
+
+def _tell(fit: "EvidenceFit", groups: Mapping[str, "tuple[EvidenceFit, EvidenceFit]"]) -> None:
+    print(f"evidence: {fit.settings.to_json()}")
+    print(
+        f"on {fit.sequences} other sequences: the dance that plays is named in {fit.right:.1%} of the "
+        f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; "
+        f"calibration error of the dance that is named {fit.calibration_error:.3f}; with two dances, and "
+        f"the closest beside 'none of these', it is on the screen in {fit.shown:.1%}, others in "
+        f"{fit.wrongly_shown:.1%}"
+    )
+    for group, pair in groups.items():
+        for one, also in zip(pair, ("", " and nothing else"), strict=True):
+            print(
+                f"{group}{also}: temperature {one.settings.temperature:.2f}, rightly named in "
+                f"{one.right:.1%}, wrongly in {one.wrong:.1%}, calibration error "
+                f"{one.calibration_error:.3f}"
+            )
 
 
 def _fit_evidence(

@@ -46,7 +46,7 @@ def add_parser(commands: Any) -> None:
         "--evidence",
         type=Path,
         metavar="JSON",
-        help="parameters of the evidence model instead of the model's",
+        help="parameters of the evidence model instead of the model's, as `calibrate FILE.onnx` writes them",
     )
     command.add_argument("-o", "--output", type=Path, metavar="JSON", help="all figures as JSON")
     add_store(command)
@@ -125,17 +125,14 @@ def _groups(found: "dict[str, Following]") -> "Table":
 def _with_evidence(model: "Model", path: Path) -> "Model":
     from dataclasses import replace
 
-    from runtime.errors import WhichdanceError
-    from runtime.evidence import EvidenceSettings
+    from training.following.fitted import FittedEvidence
 
-    try:
-        evidence = EvidenceSettings.from_json(path.read_text())
-    except (OSError, ValueError) as error:
-        raise WhichdanceError(
-            f"{path}: cannot be read as parameters of the evidence model ({error})"
-        ) from error
+    found = FittedEvidence.read(path)
     # Temperatures of groups, and that of all dances is one, go with the model's own parameters.
-    return replace(model, info=replace(model.info, evidence=evidence, group_temperatures={}))
+    return replace(
+        model,
+        info=replace(model.info, evidence=found.settings, group_temperatures=dict(found.group_temperatures)),
+    )
 
 
 def _streams(given_set: str, data: Data, machine: Machine) -> "list[Stream]":

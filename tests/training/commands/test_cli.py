@@ -19,6 +19,7 @@ from runtime.prediction import Prediction
 from training.cli import main, parser
 from training.data.manifest import Recording, read_manifest, write_manifest
 from training.evaluation import plots
+from training.following.fitted import FittedEvidence
 from training.networks.weights import read_checkpoint
 
 COMMANDS = sorted(next(a.choices for a in parser()._actions if isinstance(a.choices, dict)))
@@ -320,6 +321,33 @@ def test_evaluation_of_what_was_trained_on_is_told_and_calibration_refused(
     together[3] = f"{manifest}@train"
     assert main(together) == 1
     assert f"{manifest}@train: the network was trained on 9 of these 9" in capsys.readouterr().err
+
+
+def test_the_evidence_of_an_exported_model_is_fitted_to_how_it_hears(
+    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny_model: Path
+) -> None:
+    """Another file that is sure of itself needs another temperature; a checkpoint's options are refused."""
+    out = tmp_path / "evidence.json"
+    command = ["calibrate", str(tiny_model), f"{manifest}@all", "--sequences", "4", "-o", str(out)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    found = FittedEvidence.read(out)
+    assert found.settings.to_json() in said
+    assert f"all: temperature {found.settings.temperature:.2f}" in said
+    assert found.group_temperatures["all"][0] == found.settings.temperature
+    first = out.read_bytes()
+    assert main(command) == 0
+    assert out.read_bytes() == first
+    capsys.readouterr()
+    for more, message in (
+        (["--prior", "uniform"], "leave out --prior"),
+        (["--max-error", "0.1"], "leave out --max-error"),
+        (["--sequences", "0"], "nothing to fit"),
+        (["-o", str(tmp_path / "new.pt")], "is written as .json"),
+    ):
+        assert main([*command, *more]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "new.pt").exists()
 
 
 def test_other_rows_never_take_the_place_of_missing_ones(

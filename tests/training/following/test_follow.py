@@ -13,6 +13,7 @@ from runtime.model import Model
 from runtime.session import Judging
 from training import cli
 from training.data.collections import dance_of
+from training.following.fitted import FittedEvidence
 from training.following.follow import Named, Screen, Stream, _screen, follow, play
 
 
@@ -123,7 +124,9 @@ def test_all_of_the_evidence_is_from_the_file(tmp_path, make_tiny_model, tone, c
     np.savez(tmp_path / "a.npz", mel_db=codes.astype(np.uint8).T[None, None], labels=["rumba"])
     model = make_tiny_model(group_temperatures='{"all": [99, 99]}')
     (tmp_path / "e.json").write_text(EvidenceSettings().to_json())
-    for more, right in ((["--evidence", str(tmp_path / "e.json")], 1), ([], 0)):
+    FittedEvidence(EvidenceSettings(temperature=99.0), {"all": (1.0, 1.0)}).write(tmp_path / "groups.json")
+    given = [["--evidence", str(tmp_path / name)] for name in ("e.json", "groups.json")]
+    for more, right in ((given[0], 1), (given[1], 1), ([], 0)):
         out = tmp_path / "out.json"
         words = ["follow", str(tmp_path / "a.npz"), "--model", str(model), "--pairs", "0", "-o", str(out)]
         assert cli.main([*words, *more]) == 0
