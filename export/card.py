@@ -153,7 +153,7 @@ def markdown(report: ExportReport, evaluations: Sequence[Mapping[str, Any]] = ()
 
 
 def with_answer(text: str, fields: Mapping[str, str]) -> str:
-    """A card that was written before, where a model's evidence has become another.
+    """A card that was written before, where a model's evidence, and its version, have become others.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def with_answer(text: str, fields: Mapping[str, str]) -> str:
         If the card does not say from when on dances are named.
     """
     lines = text.splitlines(keepends=True)
-    for name, said in _answer(fields["evidence"]):
+    for name, said in [("version", fields["version"]), *_answer(fields["evidence"])]:
         (place,) = [i for i, line in enumerate(lines) if line.startswith(f"| {name} | ")]
         lines[place] = f"| {name} | {said} |\n"
     return "".join(lines)

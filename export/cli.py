@@ -203,7 +203,7 @@ def _export_refitted(args: argparse.Namespace) -> int:
     from runtime.errors import ParameterError
     from training.following.fitted import FittedEvidence
 
-    others = vars(args).keys() - {"checkpoint", "output", "evidence", "func", "command"}
+    others = vars(args).keys() - {"checkpoint", "output", "evidence", "version", "func", "command"}
     _refuse(
         args.checkpoint,
         "evidence that is fitted anew",
@@ -213,7 +213,8 @@ def _export_refitted(args: argparse.Namespace) -> int:
         raise ParameterError(
             f"{args.checkpoint}: --evidence is for an exported .onnx; a checkpoint has its own"
         )
-    for path in with_evidence(args.checkpoint, args.output, FittedEvidence.read(args.evidence)):
+    fitted = FittedEvidence.read(args.evidence)
+    for path in with_evidence(args.checkpoint, args.output, fitted, version=args.version):
         print(path)
     return Exit.OK
 

@@ -15,7 +15,9 @@ from runtime.model import Model
 from training.following.fitted import GROUPS, FittedEvidence
 
 
-def with_evidence(path: Path, folder: Path, fitted: FittedEvidence) -> list[Path]:
+def with_evidence(
+    path: Path, folder: Path, fitted: FittedEvidence, *, version: str | None = None
+) -> list[Path]:
     """Write a model's files of every precision, its report, its card and models.toml with that evidence.
 
     Parameters
@@ -26,6 +28,8 @@ def with_evidence(path: Path, folder: Path, fitted: FittedEvidence) -> list[Path
     folder : Path
         Where to write; may be the same folder. All of it is written, or nothing.
     fitted : FittedEvidence
+    version : str, optional
+        Of the model that it becomes; as before if None.
 
     Returns
     -------
@@ -37,7 +41,8 @@ def with_evidence(path: Path, folder: Path, fitted: FittedEvidence) -> list[Path
     ModelError
         If something of it cannot be read or written.
     """
-    name = Model.load(path).info.name
+    info = Model.load(path).info
+    name, fields = info.name, {**fitted.fields, "version": version or info.version}
     beside = registry.read(path.parent)
     listed = {item["file"]: item for item in beside if _named(path.parent / str(item["file"])) == name}
     if path.name not in listed:
@@ -46,10 +51,10 @@ def with_evidence(path: Path, folder: Path, fitted: FittedEvidence) -> list[Path
         entries = []
         for file, item in listed.items():
             target = workshop / file
-            _stamp(path.parent / file, target, fitted)
+            _stamp(path.parent / file, target, fields)
             known = {key: item[key] for key in ("name", "precision", "architecture", "classes")}
             entries.append(registry.entry(target, **known))
-        _papers(path.parent, workshop, name, entries, fitted)
+        _papers(path.parent, workshop, name, entries, fields)
         registry.write(workshop, registry.merged(registry.read(folder), entries))
         move(workshop, folder)
     return [folder / file for file in listed]
@@ -63,17 +68,17 @@ def _named(path: Path) -> str | None:
         return None
 
 
-def _stamp(source: Path, target: Path, fitted: FittedEvidence) -> None:
+def _stamp(source: Path, target: Path, fields: Mapping[str, str]) -> None:
     """The same graph with other metadata."""
     model = onnx.load(source)
-    fields = {p.key: p.value for p in model.metadata_props if p.key != GROUPS}  # were fitted to the other
-    helper.set_model_props(model, dict(sorted((fields | fitted.fields).items())))
+    kept = {p.key: p.value for p in model.metadata_props if p.key != GROUPS}  # were fitted to the other
+    helper.set_model_props(model, dict(sorted({**kept, **fields}.items())))
     target.write_bytes(graph.to_bytes(model))
     Model.load(target)
 
 
 def _papers(
-    source: Path, workshop: Path, name: str, entries: Sequence[Mapping[str, Any]], fitted: FittedEvidence
+    source: Path, workshop: Path, name: str, entries: Sequence[Mapping[str, Any]], fields: Mapping[str, str]
 ) -> None:
     """NAME.json and NAME.md, where they are there."""
     report, sheet = source / f"{name}.json", source / f"{name}.md"
@@ -81,7 +86,7 @@ def _papers(
         if report.exists():
             content = json.loads(report.read_text("utf-8"))
             content["metadata"].pop(GROUPS, None)
-            content["metadata"].update(fitted.fields)
+            content["metadata"].update(fields)
             known = {item["file"]: item for item in entries}
             for item in content["files"]:
                 item.update(
@@ -89,9 +94,7 @@ def _papers(
                 )
             (workshop / report.name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
         if sheet.exists():
-            (workshop / sheet.name).write_text(
-                card.with_answer(sheet.read_text("utf-8"), fitted.fields), "utf-8"
-            )
+            (workshop / sheet.name).write_text(card.with_answer(sheet.read_text("utf-8"), fields), "utf-8")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{report} or {sheet.name} cannot be read as an export wrote it ({error})"

@@ -43,13 +43,14 @@ def test_all_files_of_a_model_and_its_papers_say_it(models: Path, tmp_path: Path
     before = {path.name: path.read_bytes() for path in models.iterdir() if path.is_file()}
     graphs = {path.name: graph_of(path) for path in models.glob("whichdance*.onnx")}
     command = [str(models / "whichdance.int8.onnx"), "-o", str(models), "--evidence", fitted(tmp_path)]
-    assert main(command) == 0
+    assert main([*command, "--version", "9.1"]) == 0
 
     assert len(graphs) == 2
     for name, graph in graphs.items():
         assert graph_of(models / name) == graph
         info = Model.load(models / name).info
         assert info.evidence == EvidenceSettings(**FITTED["evidence"])
+        assert info.version == "9.1"
         assert info.group_temperatures == {"all": (1.25, 1.5), "latin": (1.0, 0.75)}
     listed = tomllib.loads((models / "models.toml").read_text())["models"]
     old = tomllib.loads(before["models.toml"].decode())["models"]
@@ -62,7 +63,8 @@ def test_all_files_of_a_model_and_its_papers_say_it(models: Path, tmp_path: Path
     card = (models / "whichdance.md").read_text()
     assert "| names a dance | from 0.7, lets it go below 0.35 |" in card
     changed = set(card.splitlines()) ^ set(before["whichdance.md"].decode().splitlines())
-    assert all(line.startswith(("| names a dance |", "| shows two |")) for line in changed)
+    assert "| version | 9.1 |" in changed
+    assert all(line.startswith(("| version |", "| names a dance |", "| shows two |")) for line in changed)
     assert {p.name for p in models.iterdir() if p.is_file()} == before.keys()
     assert (models / "beats.onnx").read_bytes() == before["beats.onnx"]
 
@@ -117,7 +119,7 @@ def test_what_it_is_not_for(models: Path, tmp_path: Path, capsys: pytest.Capture
     float_file = str(models / "whichdance.onnx")
     for argv, message in (
         ([float_file, *given, "--int8"], "takes no --int8"),
-        ([float_file, *given, "--version", "4"], "takes no --version"),
+        ([float_file, *given, "--licence", "CC0"], "takes no --licence"),
         ([str(tmp_path / "best.pt"), *given], "a checkpoint has its own"),
         ([str(models / "beats.onnx"), *given], "beats.onnx"),
     ):

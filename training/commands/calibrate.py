@@ -13,6 +13,7 @@ from training.commands.machine import add_device, device_of
 from training.settings import Data, Machine
 
 if TYPE_CHECKING:
+    from runtime.evidence import EvidenceSettings
     from training.data.store import Stored
     from training.evaluation.scoring import Run
     from training.following.evidence_fit import EvidenceFit
@@ -31,8 +32,8 @@ def add_parser(commands: Any) -> None:
         "the model. The manifest should hold other instruments and mixes than the training data, and "
         "music to none of the ten dances ('other') in the share that the threshold is to hold for. The "
         "evidence parameters are fitted on sequences of the same recordings, which should last a minute. Of "
-        "an exported model they alone are fitted, to how that file hears; -o is a JSON file then, which "
-        "`python -m export FILE.onnx --evidence` puts into it.",
+        "an exported model they alone are fitted, to how that file hears, and its own are kept where others "
+        "cost no less; -o is a JSON file then, which `python -m export FILE.onnx --evidence` puts into it.",
     )
     command.add_argument("checkpoint", type=Path, help="checkpoint, or an exported model (.onnx)")
     command.add_argument(
@@ -96,16 +97,22 @@ def _refit(args: argparse.Namespace) -> int:
     if args.output.suffix != ".json":
         raise ParameterError(f"{args.output}: the evidence of an exported model is written as .json")
     data, machine = given(Data, vars(args)), given(Machine, vars(args))
-    labels = Model.load(args.checkpoint).info.labels
+    info = Model.load(args.checkpoint).info
     run, *_ = load_labelled_runner(args.checkpoint)
     stored: list[Stored] = []
     for name in args.manifest:
         stored += collect(read_selection(name), data.store_of(manifest_path(name)), machine).stored
-    fit, groups = _fit_evidence(run, stored, labels, args.sequences, args.unnamed_cost)
+    fit, groups = _fit_evidence(
+        run, stored, info.labels, args.sequences, args.unnamed_cost, own=info.evidence
+    )
     temperatures = {
         group: (a.settings.temperature, b.settings.temperature) for group, (a, b) in groups.items()
     }
     FittedEvidence(fit.settings, temperatures).write(args.output)
+    if fit.settings == info.evidence:
+        print(
+            "the file's own evidence costs no more than what was fitted: only temperatures of groups change"
+        )
     _tell(fit, groups)
     return 0
 
@@ -185,9 +192,16 @@ def _tell(fit: "EvidenceFit", groups: Mapping[str, "tuple[EvidenceFit, EvidenceF
 
 
 def _fit_evidence(
-    run: "Run", stored: "Sequence[Stored]", labels: "Sequence[str]", n_sequences: int, unnamed: float
+    run: "Run",
+    stored: "Sequence[Stored]",
+    labels: "Sequence[str]",
+    n_sequences: int,
+    unnamed: float,
+    *,
+    own: "EvidenceSettings | None" = None,
 ) -> "tuple[EvidenceFit, dict[str, tuple[EvidenceFit, EvidenceFit]]]":
-    from training.following.evidence_fit import fit_evidence
+    """Parameters and temperatures of groups; a model's own parameters where others cost no less."""
+    from training.following.evidence_fit import SideBySide, fit_evidence, measure
     from training.following.group_fit import fit_groups
     from training.following.sequences import drawn
 
@@ -195,4 +209,7 @@ def _fit_evidence(
         sequences = drawn(run, stored, labels, n_sequences, progress=bar)
     with progress("evidence parameters") as bar:
         fit = fit_evidence(sequences, unnamed=unnamed, progress=bar)
+    if own is not None:
+        before = measure(own, SideBySide.of(sequences[1::2]), unnamed)  # neither was fitted to those
+        fit = before if before.cost <= fit.cost else fit
     return fit, fit_groups(fit.settings, sequences, labels, unnamed=unnamed)
