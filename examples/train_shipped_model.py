@@ -146,6 +146,14 @@ export {folder}/whichdance.pt -o {folder}/models --name whichdance --version 3.0
     --int8 --calibrate {folder}/calibration2/manifest.csv@all --verify {folder}/test2/manifest.csv@all
     --rehearse {folder}/ten3/manifest.csv --rehearse {folder}/social3/manifest.csv
     --licence Apache-2.0 --evaluation {folder}/report/report.json
+training corpus {folder}/calibration2 --dances {ten},{social},other --seed 553 --hours 10 --seconds 60
+    --other-share 0.2 --soundfonts gmbank --no-audio --store {folder}/calibration2/features
+training corpus {folder}/calibration3 --dances {ten},{social},other --seed 571 --hours 10 --seconds 60
+    --other-share 0.2 --without-soundfonts gmbank --without-mixes radio --no-audio
+    --store {folder}/calibration3/features
+training calibrate {folder}/models/whichdance.onnx {folder}/calibration2/manifest.csv@all
+    {folder}/calibration3/manifest.csv@all --sequences 800 -o {folder}/evidence.json
+export {folder}/models/whichdance.onnx -o {folder}/models --evidence {folder}/evidence.json --version 3.0.1
 training calibrate {folder}/plain/best.pt {folder}/calibration/manifest.csv@all --prior collected
     -o {folder}/mobilenet_v3_small.pt
 training evaluate {folder}/mobilenet_v3_small.pt held-out={folder}/test/manifest.csv@all {real}

@@ -28,6 +28,8 @@ UNREPEATABLE = (
     "† Measured on spectrograms of recordings that are not ours to give away: nobody outside can repeat it."
 )
 
+QUANTISATION = "## Quantisation"
+
 
 def read_evaluation(path: Path) -> dict[str, Any]:
     """The report.json that `python -m training evaluate -o FOLDER` wrote."""
@@ -182,12 +184,17 @@ def _files(files: Sequence[ModelFile]) -> str:
         "file", "size", "latency", "of PyTorch", "segments", "largest, mean difference", "same answer",
         "confident ones", "top-1 (PyTorch)", "top-2 (PyTorch)",
     )  # fmt: skip
-    rows = [
+    return table(header, [row for item in files for row in _rows(item, f"{item.latency_ratio:.2f}")])
+
+
+def _rows(item: ModelFile, of_pytorch: str) -> list[tuple[str, ...]]:
+    """A row for each set of segments that a file was compared on."""
+    return [
         (
             f"`{item.file}`",
             f"{item.size / 1e6:.2f} MB",
             f"{item.milliseconds:.2f} ms",
-            f"{item.latency_ratio:.2f}",
+            of_pytorch,
             comparison.source,
             f"{comparison.max_difference:.1e}, {comparison.mean_difference:.1e}",
             share(comparison.agreement),
@@ -195,10 +202,48 @@ def _files(files: Sequence[ModelFile]) -> str:
             f"{share(comparison.top1)} ({percent(comparison.reference_top1.value)})",
             f"{share(comparison.top2)} ({percent(comparison.reference_top2.value)})",
         )
-        for item in files
         for comparison in item.comparisons
     ]
-    return table(header, rows)
+
+
+def with_lighter(text: str, item: ModelFile, *, of: str, command: str) -> str:
+    """A card that was written before, where a file with lighter weights was made of the float one.
+
+    Parameters
+    ----------
+    text : str
+        The card.
+    item : ModelFile
+        The file, compared with the float one, and timed beside it.
+    of : str
+        The float file.
+    command : str
+
+    Raises
+    ------
+    ValueError
+        If the card has no row of the float file, or says nothing of its evaluation.
+    """
+    lines = [line for line in text.splitlines() if not line.startswith(f"| `{item.file}` |")]
+    last = max(i for i, line in enumerate(lines) if line.startswith(f"| `{of}` |"))
+    rows = table(("",) * 10, _rows(item, "–")).splitlines()[2:]
+    lines[last + 1 : last + 1] = rows
+    headings = [i for i, line in enumerate(lines) if line.startswith("## ")]
+    evaluation = lines.index("## Evaluation")
+    begin = lines.index(QUANTISATION) if QUANTISATION in lines else evaluation
+    end = min((i for i in headings if i > begin), default=evaluation) if begin < evaluation else evaluation
+    told = (
+        f"{_of_weights(item.file)} It was made, compared with `{of}` in the place of PyTorch, and timed "
+        f"beside it ({item.latency_ratio:.2f} of its time) by `{command}`."
+    )
+    return "\n".join([*lines[:begin], QUANTISATION, "", told, "", *lines[end:]]) + "\n"
+
+
+def _of_weights(file: str) -> str:
+    return (
+        f"`{file}`: the weights of its layers are int8, with a scale for each output channel; they are "
+        "multiplied back when it is loaded, and it computes in single precision."
+    )
 
 
 def _waveform(files: Sequence[ModelFile]) -> list[str]:
@@ -214,6 +259,8 @@ def _quantisation(files: Sequence[ModelFile]) -> list[str]:
     parts = []
     for item in files:
         if item.quantisation is None:
+            if item.precision == "int8" and item.file.endswith(".onnx"):
+                parts += [QUANTISATION, _of_weights(item.file)]
             continue
         made = item.quantisation
         text = (
@@ -221,7 +268,7 @@ def _quantisation(files: Sequence[ModelFile]) -> list[str]:
             f"{made.calibrated_on}, a tensor's range being the {made.ranges} of the batches' ranges; "
             f"of {made.layers} layers {len(made.kept_float)} stay float."
         )
-        parts += ["## Quantisation", text]
+        parts += [QUANTISATION, text]
         if made.kept_float:
             rows = [
                 (f"`{layer}`", *(f"{ratio:.0f} dB" for ratio in (noise.scores, noise.weights, noise.input)))

@@ -80,7 +80,14 @@ def _add_papers(result: argparse.ArgumentParser) -> None:
 def _add_files(result: argparse.ArgumentParser) -> None:
     files = result.add_argument_group("files beside the float one")
     files.add_argument("--float16", action="store_true", help="weights stored in half the space")
-    files.add_argument("--int8", action="store_true", help="quantised; needs --calibrate and --verify")
+    files.add_argument(
+        "--int8",
+        nargs="?",
+        const="layers",
+        choices=("layers", "weights"),
+        help="layers in int8, where that does not hurt (needs --calibrate and --verify); or 'weights' alone: "
+        "a quarter of the size, computed in single precision, of an exported .onnx as well",
+    )
     files.add_argument(
         "--ort", action="store_true", help="also in onnxruntime's own format, for a reduced mobile build"
     )
@@ -148,6 +155,8 @@ def _run(args: argparse.Namespace) -> int:
 
     if args.evidence is not None:
         return _export_refitted(args)
+    if args.checkpoint.suffix == ".onnx" and args.int8 == "weights":
+        return _export_lighter(args)
     if args.licence is None:
         raise ParameterError("--licence is missing: say what others may do with the model, as 'CC-BY-4.0'")
     version = args.version or "1"
@@ -169,6 +178,7 @@ def _run(args: argparse.Namespace) -> int:
         papers = {"name": args.name, "version": version, "licence": args.licence}
         return _export_taught(args.checkpoint, args.output, **papers)
     if is_beat_checkpoint(args.checkpoint):
+        not_for_all["int8 weights"] = args.int8 == "weights"
         _refuse(args.checkpoint, "a network for beats", not_for_all)
         of_beats = Papers(
             name=args.name or "beats",
@@ -178,7 +188,7 @@ def _run(args: argparse.Namespace) -> int:
             command=args.command,
         )
         recordings = {"calibrate": args.calibrate, "verify": args.verify, "evaluations": args.evaluation}
-        return _export_beats(args.checkpoint, args.output, of_beats, int8=args.int8, **recordings)
+        return _export_beats(args.checkpoint, args.output, of_beats, int8=bool(args.int8), **recordings)
     plan = Plan(
         precisions=[name for name, asked in (("float16", args.float16), ("int8", args.int8)) if asked],
         calibration=args.calibrate,
@@ -188,6 +198,7 @@ def _run(args: argparse.Namespace) -> int:
         waveform=args.waveform,
         rehearsal=args.rehearse,
         default=args.default,
+        int8_weights=args.int8 == "weights",
     )
     fields = {
         "name": args.name, "version": version, "licence": args.licence,
@@ -203,12 +214,7 @@ def _export_refitted(args: argparse.Namespace) -> int:
     from runtime.errors import ParameterError
     from training.following.fitted import FittedEvidence
 
-    others = vars(args).keys() - {"checkpoint", "output", "evidence", "version", "func", "command"}
-    _refuse(
-        args.checkpoint,
-        "evidence that is fitted anew",
-        {name.replace("_", "-"): getattr(args, name) for name in sorted(others)},
-    )
+    _refuse_others(args, "evidence that is fitted anew", {"evidence", "version"})
     if args.checkpoint.suffix != ".onnx":
         raise ParameterError(
             f"{args.checkpoint}: --evidence is for an exported .onnx; a checkpoint has its own"
@@ -217,6 +223,21 @@ def _export_refitted(args: argparse.Namespace) -> int:
     for path in with_evidence(args.checkpoint, args.output, fitted, version=args.version):
         print(path)
     return Exit.OK
+
+
+def _export_lighter(args: argparse.Namespace) -> int:
+    """An exported file once more, its weights in int8."""
+    from export.lighter import with_int8_weights
+
+    _refuse_others(args, "a file that was exported", {"int8", "verify"})
+    print(with_int8_weights(args.checkpoint, args.output, args.verify, command=args.command))
+    return Exit.OK
+
+
+def _refuse_others(args: argparse.Namespace, what: str, taken: set[str]) -> None:
+    """`_refuse` all options but those that are taken."""
+    others = vars(args).keys() - {"checkpoint", "output", "func", "command", *taken}
+    _refuse(args.checkpoint, what, {name.replace("_", "-"): getattr(args, name) for name in sorted(others)})
 
 
 def _refuse(checkpoint: Path, what: str, options: Mapping[str, object]) -> None:

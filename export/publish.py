@@ -55,6 +55,8 @@ class Plan:
         Also write a file from samples at this rate in Hz to scores.
     default : bool
         List the model first: the one that `runtime` takes unasked.
+    int8_weights : bool
+        Of int8 store the weights alone so, and compute in single precision.
     """
 
     precisions: Sequence[str] = ()
@@ -65,16 +67,22 @@ class Plan:
     waveform: int | None = None
     rehearsal: Sequence[str] = ()
     default: bool = False
+    int8_weights: bool = False
 
     def __post_init__(self) -> None:
         if self.waveform:
             from_samples.check_rate(self.waveform)
-        if "int8" in self.precisions and not (self.calibration and self.verification):
+        if self.int8_layers and not (self.calibration and self.verification):
             raise ParameterError(
                 "int8 needs recordings that the network was not trained on, to calibrate and others to "
                 "verify; make them by `python -m training corpus` with two new seeds and give the "
-                "manifests as --calibrate and --verify"
+                "manifests as --calibrate and --verify; or take --int8 weights, which needs none"
             )
+
+    @property
+    def int8_layers(self) -> bool:
+        """Whether layers are to compute in int8, which recordings decide."""
+        return "int8" in self.precisions and not self.int8_weights
 
 
 def publish(
@@ -133,7 +141,7 @@ def publish(
 
         files = [
             _described(item, models[item.precision], quantisation)
-            for item in _verified(deployable, made, sets, progress, kept)
+            for item in _verified(deployable, made, sets, progress, kept, plan)
         ]
         if plan.waveform:
             progress("samples to scores")
@@ -166,7 +174,9 @@ def _models(
     models, quantisation = {"float": floating}, None
     if "float16" in plan.precisions:
         models["float16"] = quantise.to_float16(floating)
-    if "int8" in plan.precisions:
+    if plan.int8_weights and "int8" in plan.precisions:
+        models["int8"] = quantise.to_int8_weights(floating)
+    elif plan.int8_layers:
         models["int8"], quantisation = _int8(floating, plan, deployable.segment_frames, dances, progress)
     models["float"] = _teachable(floating, deployable, plan, workshop, progress)
     return models, quantisation
@@ -209,7 +219,7 @@ def _verification(deployable: Deployable, plan: Plan, dances: Sequence[str]) -> 
         for frames in widths
     ] or [segments.made_up(N_MADE_UP, segment_frames=frames) for frames in deployable.context_frames]
     n_labelled = sum(int(part.labelled.sum()) for part in sets)
-    if "int8" in plan.precisions and n_labelled < MIN_LABELLED:
+    if plan.int8_layers and n_labelled < MIN_LABELLED:
         raise ModelError(
             f"{', '.join(plan.verification)}: {n_labelled} labelled segments; verifying int8 takes at "
             f"least {MIN_LABELLED}. Make a longer corpus"
@@ -314,6 +324,7 @@ def _verified(
     sets: Sequence[Segments],
     progress: Watch,
     kept: Kept,
+    plan: Plan,
 ) -> list[ModelFile]:
 
     def counted(what: str) -> verify.Progress:
@@ -339,13 +350,13 @@ def _verified(
         broken = [
             f"on {comparison.source} {violation}"
             for comparison in comparisons
-            for violation in verify.violations(comparison, verify.BOUNDS[precision])
+            for violation in verify.violations(comparison, verify.BOUNDS[_bounds(precision, plan)])
         ]
         if broken:
             remedy = "; calibrate with more, and more typical, recordings, or use --float16"
             raise verify.VerificationError(
                 f"{path.name} is not the checkpoint's model: {'; '.join(broken)}"
-                f"{remedy if precision == 'int8' else ''}"
+                f"{remedy if precision == 'int8' and plan.int8_layers else ''}"
             )
         compared.append(comparisons)
     progress("timing")
@@ -364,6 +375,10 @@ def _verified(
         )
         for (precision, path), comparisons, taken in zip(made, compared, seconds, strict=True)
     ]
+
+
+def _bounds(precision: str, plan: Plan) -> str:
+    return "int8 weights" if precision == "int8" and plan.int8_weights else precision
 
 
 def _verified_waveform(deployable: Deployable, path: Path, plan: Plan) -> ModelFile:

@@ -1,6 +1,6 @@
-"""Smaller files: weights stored as float16, or the network in int8 where that does not hurt.
+"""Smaller files: weights stored as float16 or int8, or the network in int8 where that does not hurt.
 
-Both leave the input transform (everything before the first convolution: logarithm, autocorrelation,
+All leave the input transform (everything before the first convolution: logarithm, autocorrelation,
 normalisation) in float32: its values span ten orders of magnitude. int8 also leaves what follows the last
 layer, prior, temperature and softmax.
 """
@@ -31,6 +31,8 @@ from runtime.model import INPUT, OUTPUT
 # and a product (squeeze-and-excitation) loses more than it gains: they stay float between int8 layers.
 LAYERS = ("Conv", "Gemm")
 OPERATORS = (*LAYERS, "Add", "Concat", "MaxPool", "Relu", "Reshape", "Split", "Transpose")
+INT8_MAX = 127  # of symmetric codes
+CODES = ".int8"  # behind the name of weights that are stored so
 N_SENSITIVITY = 64  # segments on which each layer's noise in the scores is measured
 N_ROUNDING = 8  # segments whose tensors are compared before and after rounding: all of them lie in memory
 
@@ -93,6 +95,48 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
         )
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
     nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def to_int8_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store the weights of layers as int8, with a scale for each output channel; computing stays in float32.
+
+    Symmetric and rounded to the nearest (Nagel et al. 2021, section 2.2). onnxruntime multiplies them back
+    once, when it loads the file: unlike `DequantizeLinear`, which it keeps for kernels in int8, a cast and a
+    product of constants are folded. Nothing has to be calibrated, since no activation is rounded.
+    """
+    model = copy.deepcopy(model)
+    graph = model.graph
+    transform = input_transform(model)
+    channels: dict[str, int] = {}  # weights of layers, and which of their axes is that of the outputs
+    for node in graph.node:
+        if node.op_type in LAYERS and node.name not in transform:
+            flat = any(a.name == "transB" and a.i for a in node.attribute) or node.op_type == "Conv"
+            channels[node.input[1]] = 0 if flat else 1
+    elsewhere = {
+        name for node in graph.node for place, name in enumerate(node.input)
+        if place != 1 or node.op_type not in LAYERS
+    }  # fmt: skip
+    restored = []
+    for tensor in list(graph.initializer):
+        if tensor.name not in channels or tensor.name in elsewhere:
+            continue
+        values, axis, name = numpy_helper.to_array(tensor), channels[tensor.name], tensor.name
+        others = tuple(i for i in range(values.ndim) if i != axis)
+        largest = np.abs(values).max(axis=others, keepdims=True)
+        scale = np.where(largest > 0, largest / INT8_MAX, 1).astype(np.float32)
+        codes = np.clip(np.rint(values / scale), -INT8_MAX, INT8_MAX).astype(np.int8)
+        tensor.CopyFrom(numpy_helper.from_array(codes, f"{name}{CODES}"))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+        restored += [
+            helper.make_node(
+                "Cast", [f"{name}{CODES}"], [f"{name}.codes"], f"cast_{name}", to=TensorProto.FLOAT
+            ),
+            helper.make_node("Mul", [f"{name}.codes", f"{name}.scale"], [name], f"scale_{name}"),
+        ]
+    nodes = [*restored, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     return model

@@ -42,11 +42,12 @@ class Bounds:
 
 
 # float32 sums in another order: a few units in the sixth digit. float16 weights: half a unit in the
-# eleventh binary digit each. int8 is allowed what the accuracy does not notice.
+# eleventh binary digit each, int8 ones in the eighth. int8 is allowed what the accuracy does not notice.
 BOUNDS = {
     "float": Bounds(1e-4, 1.0, 0.0),
     "float16": Bounds(0.02, 0.99, 0.005),
     "int8": Bounds(None, 0.99, 0.005),
+    "int8 weights": Bounds(0.15, 0.99, 0.005),
     # Another Fourier transform, in float32 too: where its length is no power of two it rounds more.
     "waveform": Bounds(1e-3, 1.0, 0.0),
 }
