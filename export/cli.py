@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from export.publish import Plan
     from export.report import ExportReport
 
+ALWAYS = {"checkpoint", "output", "func", "command"}  # what every export is given
+
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
@@ -153,10 +155,17 @@ def _run(args: argparse.Namespace) -> int:
     from export.publish import Plan
     from runtime.errors import ParameterError
 
+    options = {
+        name.replace("_", "-"): value for name, value in sorted(vars(args).items()) if name not in ALWAYS
+    }
     if args.evidence is not None:
-        return _export_refitted(args)
+        others = options.keys() - {"evidence", "version"}
+        _refuse(args.checkpoint, "evidence that is fitted anew", {name: options[name] for name in others})
+        return _export_refitted(args.checkpoint, args.output, args.evidence, args.version)
     if args.checkpoint.suffix == ".onnx" and args.int8 == "weights":
-        return _export_lighter(args)
+        others = options.keys() - {"int8", "verify"}
+        _refuse(args.checkpoint, "a file that was exported", {name: options[name] for name in others})
+        return _export_lighter(args.checkpoint, args.output, args.verify, args.command)
     if args.licence is None:
         raise ParameterError("--licence is missing: say what others may do with the model, as 'CC-BY-4.0'")
     version = args.version or "1"
@@ -208,36 +217,25 @@ def _run(args: argparse.Namespace) -> int:
     return _export(args.checkpoint, args.output, plan, command=args.command, fields=fields)
 
 
-def _export_refitted(args: argparse.Namespace) -> int:
+def _export_refitted(path: Path, folder: Path, evidence: Path, version: str | None) -> int:
     """An exported file whose evidence alone becomes another."""
     from export.refitted import with_evidence
     from runtime.errors import ParameterError
     from training.following.fitted import FittedEvidence
 
-    _refuse_others(args, "evidence that is fitted anew", {"evidence", "version"})
-    if args.checkpoint.suffix != ".onnx":
-        raise ParameterError(
-            f"{args.checkpoint}: --evidence is for an exported .onnx; a checkpoint has its own"
-        )
-    fitted = FittedEvidence.read(args.evidence)
-    for path in with_evidence(args.checkpoint, args.output, fitted, version=args.version):
-        print(path)
+    if path.suffix != ".onnx":
+        raise ParameterError(f"{path}: --evidence is for an exported .onnx; a checkpoint has its own")
+    for file in with_evidence(path, folder, FittedEvidence.read(evidence), version=version):
+        print(file)
     return Exit.OK
 
 
-def _export_lighter(args: argparse.Namespace) -> int:
+def _export_lighter(path: Path, folder: Path, verification: Sequence[str], command: str) -> int:
     """An exported file once more, its weights in int8."""
     from export.lighter import with_int8_weights
 
-    _refuse_others(args, "a file that was exported", {"int8", "verify"})
-    print(with_int8_weights(args.checkpoint, args.output, args.verify, command=args.command))
+    print(with_int8_weights(path, folder, verification, command=command))
     return Exit.OK
-
-
-def _refuse_others(args: argparse.Namespace, what: str, taken: set[str]) -> None:
-    """`_refuse` all options but those that are taken."""
-    others = vars(args).keys() - {"checkpoint", "output", "func", "command", *taken}
-    _refuse(args.checkpoint, what, {name.replace("_", "-"): getattr(args, name) for name in sorted(others)})
 
 
 def _refuse(checkpoint: Path, what: str, options: Mapping[str, object]) -> None:

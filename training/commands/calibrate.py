@@ -75,50 +75,18 @@ def add_parser(commands: Any) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    return _refit(args) if args.checkpoint.suffix == ".onnx" else _calibrate(args)
-
-
-def _refit(args: argparse.Namespace) -> int:
-    """Fit the evidence of an exported model, and nothing else."""
-    from runtime.errors import ParameterError
-    from runtime.model import Model
-    from training.data.manifest import manifest_path, read_selection
-    from training.evaluation.evaluate import load_labelled_runner
-    from training.following.fitted import FittedEvidence
-
-    for option in ("max_error", "prior"):
-        if getattr(args, option) is not None:
-            name = option.replace("_", "-")
-            raise ParameterError(
-                f"{args.checkpoint}: of an exported model the evidence alone is fitted; leave out --{name}"
-            )
-    if not args.sequences:
-        raise ParameterError(f"{args.checkpoint}: with --sequences 0 there is nothing to fit")
-    if args.output.suffix != ".json":
-        raise ParameterError(f"{args.output}: the evidence of an exported model is written as .json")
     data, machine = given(Data, vars(args)), given(Machine, vars(args))
-    info = Model.load(args.checkpoint).info
-    run, *_ = load_labelled_runner(args.checkpoint)
-    stored: list[Stored] = []
-    for name in args.manifest:
-        stored += collect(read_selection(name), data.store_of(manifest_path(name)), machine).stored
-    fit, groups = _fit_evidence(
-        run, stored, info.labels, args.sequences, args.unnamed_cost, own=info.evidence
-    )
-    temperatures = {
-        group: (a.settings.temperature, b.settings.temperature) for group, (a, b) in groups.items()
-    }
-    FittedEvidence(fit.settings, temperatures).write(args.output)
-    if fit.settings == info.evidence:
-        print(
-            "the file's own evidence costs no more than what was fitted: only temperatures of groups change"
-        )
-    _tell(fit, groups)
-    return 0
+    if args.checkpoint.suffix == ".onnx":
+        from runtime.errors import ParameterError
 
-
-def _calibrate(args: argparse.Namespace) -> int:
-    """Calibrate a checkpoint."""
+        for option, value in (("max-error", args.max_error), ("prior", args.prior)):
+            if value is not None:
+                alone = "of an exported model the evidence alone is fitted"
+                raise ParameterError(f"{args.checkpoint}: {alone}; leave out --{option}")
+        return _refit(
+            args.checkpoint, args.manifest, args.output, data, machine,
+            n_sequences=args.sequences, unnamed=args.unnamed_cost,
+        )  # fmt: skip
     from training.data import provenance
     from training.data.manifest import manifest_path, read_selection
     from training.evaluation import calibrate
@@ -128,7 +96,6 @@ def _calibrate(args: argparse.Namespace) -> int:
     max_error = MAX_ERROR if args.max_error is None else args.max_error
     prior_of = args.prior or PRIOR
     selected = [(name, read_selection(name)) for name in args.manifest]
-    data, machine = given(Data, vars(args)), given(Machine, vars(args))
     device = device_of(machine)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
     prior = calibrate.log_prior(prior_of, checkpoint["labels"])
@@ -170,6 +137,45 @@ def _calibrate(args: argparse.Namespace) -> int:
         print(f"no reject threshold, temperature and evidence all the same: {calibration.unproved}")
     if args.sequences:
         _tell(fit, groups)
+    return 0
+
+
+def _refit(
+    path: Path,
+    manifests: "Sequence[str]",
+    output: Path,
+    data: Data,
+    machine: Machine,
+    *,
+    n_sequences: int,
+    unnamed: float,
+) -> int:
+    """Fit the evidence of an exported model, and nothing else."""
+    from runtime.errors import ParameterError
+    from runtime.model import Model
+    from training.data.manifest import manifest_path, read_selection
+    from training.evaluation.evaluate import load_labelled_runner
+    from training.following.fitted import FittedEvidence
+
+    if not n_sequences:
+        raise ParameterError(f"{path}: with --sequences 0 there is nothing to fit")
+    if output.suffix != ".json":
+        raise ParameterError(f"{output}: the evidence of an exported model is written as .json")
+    info = Model.load(path).info
+    run, *_ = load_labelled_runner(path)
+    stored: list[Stored] = []
+    for name in manifests:
+        stored += collect(read_selection(name), data.store_of(manifest_path(name)), machine).stored
+    fit, groups = _fit_evidence(run, stored, info.labels, n_sequences, unnamed, own=info.evidence)
+    temperatures = {
+        group: (a.settings.temperature, b.settings.temperature) for group, (a, b) in groups.items()
+    }
+    FittedEvidence(fit.settings, temperatures).write(output)
+    if fit.settings == info.evidence:
+        print(
+            "the file's own evidence costs no more than what was fitted: only temperatures of groups change"
+        )
+    _tell(fit, groups)
     return 0
 
 
