@@ -330,27 +330,43 @@ def fit_curve(
     return fits
 
 
-def calibration_error(
-    settings: EvidenceSettings, batch: SideBySide, probabilities: NDArray[np.float64]
-) -> float:
-    """Expected calibration error of the probability of the dance that is named; NaN where none is.
+def calibration_errors(
+    settings: EvidenceSettings,
+    temperatures: Sequence[float],
+    batch: SideBySide,
+    probabilities: NDArray[np.float64],
+) -> list[float]:
+    """Expected calibration errors of the probability of the dance that is named, by temperature.
 
     Parameters
     ----------
     settings : EvidenceSettings
+    temperatures : sequence of float
+        Each in the place of the settings' own.
     batch : SideBySide
     probabilities : ndarray, shape (n_updates, n_sequences, n_states)
         As by `posteriors`.
+
+    Returns
+    -------
+    list of float
+        NaN where no dance is named.
     """
     n_dances = batch.scores.shape[2] - 1
-    tempered = Chain(settings, n_dances + 1).tempered(probabilities)
-    names = named(tempered, settings.name_at, settings.release_at)
-    of_dance = batch.counts & (names >= 0) & (names < n_dances)
-    told = names[of_dance]
-    if not len(told):
-        return float("nan")
-    confidence = np.take_along_axis(tempered[of_dance], told[:, None], axis=1)[:, 0]
-    return expected_calibration_error(confidence, told == batch.truth[of_dance])
+    at_once = max(1, AT_ONCE // batch.scores.size)
+    errors = []
+    for i in range(0, len(temperatures), at_once):
+        chains = [
+            Chain(replace(settings, temperature=t), n_dances + 1) for t in temperatures[i : i + at_once]
+        ]
+        each = [chain.tempered(probabilities) for chain in chains]
+        names = named(np.concatenate(each, axis=1), settings.name_at, settings.release_at)
+        for tempered, of_one in zip(each, np.split(names, len(each), axis=1), strict=True):
+            of_dance = batch.counts & (of_one >= 0) & (of_one < n_dances)
+            told = of_one[of_dance]
+            confidence = np.take_along_axis(tempered[of_dance], told[:, None], axis=1)[:, 0]
+            errors.append(expected_calibration_error(confidence, told == batch.truth[of_dance]))
+    return errors
 
 
 def measure(settings: EvidenceSettings, batch: SideBySide, unnamed: float) -> EvidenceFit:

@@ -15,7 +15,7 @@ import numpy as np
 from runtime.dances import ALL, GROUPS
 from runtime.evidence import EvidenceSettings
 from runtime.session import RULED_OUT, narrowed
-from training.following.evidence_fit import EvidenceFit, SideBySide, calibration_error, measured, posteriors
+from training.following.evidence_fit import EvidenceFit, SideBySide, calibration_errors, measured, posteriors
 from training.following.sequences import NO_SONG, Scored
 
 STEPS = 16  # of temperatures to twice that of all dances, and to half
@@ -99,10 +99,7 @@ def _temperature(settings: EvidenceSettings, batch: SideBySide, centre: float) -
     """
     steps = np.arange(-STEPS, STEPS + 1)
     tried = centre * 2.0 ** (steps / STEPS)
-    probabilities = posteriors(settings, batch)
-    errors = np.array(
-        [calibration_error(replace(settings, temperature=t), batch, probabilities) for t in tried.tolist()]
-    )
+    errors = np.array(calibration_errors(settings, tried.tolist(), batch, posteriors(settings, batch)))
     if np.isnan(errors).all():  # nothing is named at any of them
         return centre
     alike = errors <= np.nanmin(errors) + ALIKE

@@ -20,6 +20,7 @@ from runtime.prediction import Prediction
 from training.cli import main, parser
 from training.data.manifest import Recording, read_manifest, write_manifest
 from training.evaluation import plots
+from training.following import evidence_fit
 from training.following.fitted import FittedEvidence
 from training.networks.weights import read_checkpoint
 
@@ -325,9 +326,16 @@ def test_evaluation_of_what_was_trained_on_is_told_and_calibration_refused(
 
 
 def test_the_evidence_of_an_exported_model_is_fitted_to_how_it_hears(
-    manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tiny_model: Path
+    manifest: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    tiny_model: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another file that is sure of itself needs another temperature; a checkpoint's options are refused."""
+    """A file that is sure of itself needs another temperature; a checkpoint's options are refused."""
+    few = {"WEIGHTS": (0.1, 0.4), "MEAN_SECONDS": (60.0,), "NONE_BIASES": (0.0, 1.5), "TWO_AT": (0.5, 0.8)}
+    for name, some in few.items():
+        monkeypatch.setattr(evidence_fit, name, some)  # of hundreds that are tried
     out = tmp_path / "evidence.json"
     command = ["calibrate", str(tiny_model), f"{manifest}@all", "--sequences", "4", "-o", str(out)]
     assert main(command) == 0

@@ -14,6 +14,7 @@ from training.networks.thin import thin
 from training.settings import weights_of
 from training.torchvision_import import models
 
+LIGHT = ("resnet18", "densenet161", "densenet-tl-c", "densenet-rw-1c7x7")
 EIGHTH = {"width": 0.125, "bands": 56}
 
 
@@ -31,7 +32,13 @@ def test_an_eighth_is_a_narrow_densenet_of_torchvision() -> None:
     assert {k: v.shape for k, v in thinned.items()} == {k: v.shape for k, v in narrow.items()}
 
 
-@pytest.mark.parametrize("name", [*ARCHITECTURES.values(), *CONFIGURATIONS])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in LIGHT else pytest.param(name, marks=pytest.mark.slow)
+        for name in (*ARCHITECTURES.values(), *CONFIGURATIONS)
+    ],
+)
 def test_same_layers_and_the_same_ones_frozen(name: str) -> None:
     with torch.device("meta"):
         whole, eighth = build(name, weights=None), build(name, weights=None, **EIGHTH)
