@@ -71,6 +71,11 @@ def add_parser(commands: Any) -> None:
         help="what a second without the name of the dance that plays costs, where a wrong name costs 1: "
         f"lower is more careful (default: {UNNAMED:g})",
     )
+    command.add_argument(
+        "--anew",
+        action="store_true",
+        help="of an exported model take what was fitted, even where the file's own costs no more",
+    )
     command.set_defaults(func=_run)
 
 
@@ -85,8 +90,14 @@ def _run(args: argparse.Namespace) -> int:
                 raise ParameterError(f"{args.checkpoint}: {alone}; leave out --{option}")
         return _refit(
             args.checkpoint, args.manifest, args.output, data, machine,
-            n_sequences=args.sequences, unnamed=args.unnamed_cost,
+            n_sequences=args.sequences, unnamed=args.unnamed_cost, anew=args.anew,
         )  # fmt: skip
+    if args.anew:
+        from runtime.errors import ParameterError
+
+        raise ParameterError(
+            f"{args.checkpoint}: --anew is for an exported model; a checkpoint has no evidence"
+        )
     from training.data import provenance
     from training.data.manifest import manifest_path, read_selection
     from training.evaluation import calibrate
@@ -149,6 +160,7 @@ def _refit(
     *,
     n_sequences: int,
     unnamed: float,
+    anew: bool,
 ) -> int:
     """Fit the evidence of an exported model, and nothing else."""
     from runtime.errors import ParameterError
@@ -166,12 +178,13 @@ def _refit(
     stored: list[Stored] = []
     for name in manifests:
         stored += collect(read_selection(name), data.store_of(manifest_path(name)), machine).stored
-    fit, groups = _fit_evidence(run, stored, info.labels, n_sequences, unnamed, own=info.evidence)
+    own = None if anew else info.evidence
+    fit, groups = _fit_evidence(run, stored, info.labels, n_sequences, unnamed, own=own)
     temperatures = {
         group: (a.settings.temperature, b.settings.temperature) for group, (a, b) in groups.items()
     }
     FittedEvidence(fit.settings, temperatures).write(output)
-    if fit.settings == info.evidence:
+    if fit.settings == own:
         print(
             "the file's own evidence costs no more than what was fitted: only temperatures of groups change"
         )

@@ -354,6 +354,12 @@ def test_the_evidence_of_an_exported_model_is_fitted_to_how_it_hears(
     assert main([command[0], str(tmp_path / "tiny.onnx"), *command[2:]]) == 0
     assert "the file's own evidence costs no more" in capsys.readouterr().out
     assert out.read_bytes() == first
+    careful = ["--unnamed-cost", "0.01"]  # nothing is worth a name: others would be fitted to that
+    assert main([command[0], str(tmp_path / "tiny.onnx"), *command[2:], *careful, "--anew"]) == 0
+    assert "the file's own evidence" not in capsys.readouterr().out
+    assert FittedEvidence.read(out).settings != found.settings
+    assert main([command[0], str(tmp_path / "best.pt"), *command[2:], "--anew"]) == 2
+    assert "--anew is for an exported model" in capsys.readouterr().err
     for more, message in (
         (["--prior", "uniform"], "leave out --prior"),
         (["--max-error", "0.1"], "leave out --max-error"),
