@@ -1,5 +1,7 @@
 """The page as a stranger's phone meets it: a first visit on slow 4G, its share of a core, long files."""
 
+import math
+import os
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +19,7 @@ import soundfile
 from benchmarks import networks
 from benchmarks.network import LATENCY, SLOW_4G, SlowServer
 from benchmarks.report import Column, Figures, Row, Section, Target
+from benchmarks.room import lacking, room
 from benchmarks.sounds import BLOCK_SECONDS, music
 from benchmarks.web import PATIENCE, launched
 from runtime.errors import ParameterError, WhichdanceError
@@ -29,6 +32,7 @@ RATE = 44_100  # Hz, at which the browser's file in place of a microphone is hea
 TAP_AFTER = 5.0  # s: in the middle of the first download
 GIVE_UP = 30.0  # s of music after the page is ready: the first answer takes six
 WARM_UP = 60.0  # s of listening before it is measured: browsers compile what runs often, in the first minute
+START_UP = 30.0  # s at most until the page listens
 LOOK = 0.1  # s between two looks at the memory
 FAST = 1e9  # bit/s
 READY = "html[data-ready=yes]"
@@ -82,7 +86,10 @@ def run(
             f"--use-file-for-fake-audio-capture={sound}",
         ) as browser:
             visits = [_first_visit(browser, built) for _ in range(runs)]
-            shares, layouts = _listening(browser, built, seconds)
+            if lacking():
+                shares, layouts = _listening(browser, built, seconds)
+            else:
+                shares, layouts = _in_a_room(folder, sound, built, seconds)
             recordings = [
                 _recording(folder, sound, suffix, length) for length in minutes for suffix in FORMATS
             ]
@@ -114,10 +121,35 @@ def run(
             "The line is this program's server, which all requests share; the browser's cache is empty.",
             f"While it listened the page was laid out {layouts:.1f} times a second.",
             f"The share is measured after {WARM_UP:g} s: in the first minute the browser compiles.",
-            "All processes are those of the whole browser: the page's own, sound (here a file in place of a "
-            "microphone), network, compositing (without a GPU here) and the browser itself.",
+            "All processes are those of the whole browser: the page's own, network, sound "
+            f"({_microphone()}), compositing (without a GPU here) and the browser itself.",
         ],
     )
+
+
+def _microphone() -> str:
+    return (
+        "a file in place of a microphone"
+        if lacking()
+        else "pulseaudio's microphone, in which music is played"
+    )
+
+
+def _in_a_room(folder: Path, sound: Path, built: Path, seconds: float) -> tuple[dict[str, float], float]:
+    """As `_listening`, by a microphone: the file in its place costs the browser as much as hearing does."""
+    music_played = folder / "played.wav"
+    samples, rate = soundfile.read(sound, dtype="int16")
+    times = math.ceil((WARM_UP + seconds + START_UP) * rate / len(samples))
+    soundfile.write(music_played, np.tile(samples, (times, 1)), rate)
+    with (
+        room(folder) as heard,
+        launched("--use-fake-ui-for-media-stream", environment=heard.environment) as browser,
+        subprocess.Popen([*heard.play, str(music_played)], env={**os.environ, **heard.environment}) as player,
+    ):
+        try:
+            return _listening(browser, built, seconds)
+        finally:
+            player.terminate()
 
 
 def _peak_target(suffix: str, peak: float) -> Target:

@@ -2,11 +2,12 @@
 
 import base64
 import gzip
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,8 +186,8 @@ def _served(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def launched(*arguments: str) -> Iterator["Browser"]:
-    """Debian's Chromium, as the benchmarks of the page start it."""
+def launched(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator["Browser"]:
+    """Debian's Chromium, as the benchmarks of the page start it; `environment` comes on top of ours."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
@@ -197,7 +198,11 @@ def launched(*arguments: str) -> Iterator["Browser"]:
     if path is None:
         raise WhichdanceError("the page is measured in Chromium; install it (Debian: chromium)")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
+        browser = playwright.chromium.launch(
+            executable_path=path,
+            args=[*ARGUMENTS, *arguments],
+            env={**os.environ, **(environment or {})},
+        )
         yield browser
         browser.close()
 

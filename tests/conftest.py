@@ -2,10 +2,7 @@
 
 import hashlib
 import os
-import shutil
 import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 import runtime.model
+from benchmarks.room import room
 from runtime import mel
 from runtime.dances import DANCE_KEYS
+from runtime.errors import WhichdanceError
 
 ModelMaker = Callable[..., Path]
 ToneMaker = Callable[..., NDArray[np.float32]]
@@ -178,39 +177,11 @@ def tone() -> ToneMaker:
 
 @pytest.fixture
 def loudspeaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A pulseaudio with a sink that is a microphone's source; the command that plays a file into it."""
-    for tool in ("pulseaudio", "paplay"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed (Debian: pulseaudio pulseaudio-utils libasound2-plugins)")
-    socket = tmp_path / "pulse.socket"
-    modules = (
-        "module-null-sink sink_name=room rate=44100 channels=2",
-        "module-remap-source source_name=microphone master=room.monitor channels=1 master_channel_map=left",
-        f"module-native-protocol-unix auth-anonymous=1 socket={socket}",
-    )
-    asound = tmp_path / "asound.conf"
-    asound.write_text(
-        "</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n"
-    )
-    monkeypatch.setenv("ALSA_CONFIG_PATH", str(asound))
-    monkeypatch.setenv("PULSE_SERVER", f"unix:{socket}")
-    monkeypatch.setenv("PULSE_SINK", "room")
-    monkeypatch.setenv("PULSE_SOURCE", "microphone")
-    command = [
-        "pulseaudio",
-        "-n",
-        "--daemonize=no",
-        "--use-pid-file=no",
-        "--exit-idle-time=-1",
-        "--log-level=error",
-    ]
-    environment = os.environ | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
-    with subprocess.Popen([*command, *(f"--load={module}" for module in modules)], env=environment) as daemon:
-        deadline = time.monotonic() + 10
-        while not socket.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if not socket.exists():
-            daemon.terminate()
-            pytest.skip("pulseaudio does not start here")
-        yield ["paplay", "--device=room"]
-        daemon.terminate()
+    """A room whose microphone is this process's own; the command that plays a file into it."""
+    try:
+        with room(tmp_path) as built:
+            for name, value in built.environment.items():
+                monkeypatch.setenv(name, value)
+            yield list(built.play)
+    except WhichdanceError as error:
+        pytest.skip(f"{error}")
