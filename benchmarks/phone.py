@@ -80,16 +80,14 @@ def run(
         built = _built(page, model, folder)
         sound = folder / "music.wav"
         soundfile.write(sound, np.tile(music(BLOCK_SECONDS, RATE), (2, 1)), RATE)
+        heard = None if lacking() else _in_a_room(folder, sound, built, seconds)
         with launched(
             "--use-fake-ui-for-media-stream",
             "--use-fake-device-for-media-stream",
             f"--use-file-for-fake-audio-capture={sound}",
         ) as browser:
             visits = [_first_visit(browser, built) for _ in range(runs)]
-            if lacking():
-                shares, layouts = _listening(browser, built, seconds)
-            else:
-                shares, layouts = _in_a_room(folder, sound, built, seconds)
+            shares, layouts = heard or _listening(browser, built, seconds)
             recordings = [
                 _recording(folder, sound, suffix, length) for length in minutes for suffix in FORMATS
             ]
