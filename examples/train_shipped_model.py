@@ -17,9 +17,9 @@ clean ones. The one knows the ten best, the other one what is none of them. Weig
 know both; from there a network goes on, with human players, in windows of 5.2, 10.4 and 15.6 s. The
 shipped one is half-way between it and the files of the two, whose first has the prior of the thesis's
 collections in its last bias; it hears 5.2 s at a time, since the longer windows were worth nothing that
-could be measured. Version 3.0.1 is the same network, with
-temperatures of groups of dances that were fitted to three times as much music, and a small file whose
-weights alone are int8. The thesis's plain network for phones is made for comparison.
+could be measured. Version 3.0.1 is the same network, with temperatures of groups of dances that were
+fitted to three times as much music, and a small file whose weights alone are int8. The thesis's plain
+network for phones is made for comparison.
 
 What differs from how the shipped file came about: `start` (published as model 1.3) heard the orchestra as
 it played at commit fc733b2 and held out `fluidmono`, which is a mono version of `fluid`, so that it has

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         "checkpoint",
         type=Path,
         help="of `python -m training train`, or a file of `whichdance teach`; an exported .onnx with "
-        "--rehearse or --evidence",
+        "--rehearse, --evidence or --int8 weights",
     )
     result.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of models")
     _add_papers(result)

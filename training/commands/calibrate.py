@@ -95,9 +95,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.anew:
         from runtime.errors import ParameterError
 
-        raise ParameterError(
-            f"{args.checkpoint}: --anew is for an exported model; a checkpoint has no evidence"
-        )
+        raise ParameterError(f"{args.checkpoint}: --anew is for an exported model")
     from training.data import provenance
     from training.data.manifest import manifest_path, read_selection
     from training.evaluation import calibrate
@@ -195,7 +193,7 @@ def _refit(
 def _tell(fit: "EvidenceFit", groups: Mapping[str, "tuple[EvidenceFit, EvidenceFit]"]) -> None:
     print(f"evidence: {fit.settings.to_json()}")
     print(
-        f"on {fit.sequences} other sequences: the dance that plays is named in {fit.right:.1%} of the "
+        f"on {fit.sequences} other sequences, at a cost of {fit.cost:.3f} a second of music: the dance that plays is named in {fit.right:.1%} of the "
         f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; "
         f"calibration error of the dance that is named {fit.calibration_error:.3f}; with two dances, and "
         f"the closest beside 'none of these', it is on the screen in {fit.shown:.1%}, others in "
