@@ -193,8 +193,9 @@ def _refit(
 def _tell(fit: "EvidenceFit", groups: Mapping[str, "tuple[EvidenceFit, EvidenceFit]"]) -> None:
     print(f"evidence: {fit.settings.to_json()}")
     print(
-        f"on {fit.sequences} other sequences, at a cost of {fit.cost:.3f} a second of music: the dance that plays is named in {fit.right:.1%} of the "
-        f"time, another one in {fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; "
+        f"on {fit.sequences} other sequences, at a cost of {fit.cost:.3f} a second of music: "
+        f"the dance that plays is named in {fit.right:.1%} of the time, another one in "
+        f"{fit.wrong:.1%}, a dance in {fit.others_named:.1%} of other music; "
         f"calibration error of the dance that is named {fit.calibration_error:.3f}; with two dances, and "
         f"the closest beside 'none of these', it is on the screen in {fit.shown:.1%}, others in "
         f"{fit.wrongly_shown:.1%}"
