@@ -12,8 +12,7 @@ const LEAST_STATE = 1e-9; // nor are states in a forecast
  * @property {number} beats of a bar
  * @property {number} bar number of the first bar of this metre
  * @property {number} n bars of it
- * @property {Int32Array} first states in which the beats begin, n × beats
- * @property {Int32Array} last states in which they end
+ * @property {Int32Array} last states of the beats, n × beats
  * @property {{from: number, values: Float64Array}[]} changes of each bar: from which bars on one comes to it, and how
  *   likely
  */
@@ -56,18 +55,16 @@ export class BarStates {
     let bar = 0;
     for (const metre of settings.metres) {
       const mine = lengths.filter((_, i) => beats[i] === metre);
-      const first = new Int32Array(mine.length * metre);
       const last = new Int32Array(mine.length * metre);
       mine.forEach((length, i) => {
         const starts = Array.from({ length: metre }, (_, beat) => halfEven((beat * length) / metre));
-        starts.forEach((start, beat) => {
-          first[i * metre + beat] = state + start;
+        starts.forEach((_, beat) => {
           last[i * metre + beat] = state + (starts[beat + 1] ?? length) - 1;
         });
         this._describe(state, length, metre, starts, bar + i);
         state += length;
       });
-      this.metres.push({ beats: metre, bar, n: mine.length, first, last, changes: this._changes(mine) });
+      this.metres.push({ beats: metre, bar, n: mine.length, last, changes: this._changes(mine) });
       bar += mine.length;
     }
     this.starts = Int32Array.from(lengths, (_, i) => lengths.slice(0, i).reduce((sum, one) => sum + one, 0));
@@ -211,7 +208,7 @@ export class BarFilter {
     this.space = space;
     this._dances = dances;
     this._belief = new Float32Array(space.nStates);
-    this._begun = new Float64Array(space.metres.reduce((sum, { beats, n }) => sum + beats * n, 0));
+    this._ends = new Float64Array(Math.max(...space.metres.map(({ beats, n }) => beats * n)));
     this._scale = 1; // what the belief is to be multiplied with, so that it sums to one
     this._delay = new Int32Array(space.nStates);
     this._cell = new Uint8Array(space.nStates);
@@ -219,6 +216,9 @@ export class BarFilter {
     this._weights = new Float64Array(space.nBars);
     /** @type {number[]} bars that can be */
     this._possible = [];
+    /** @type {[number, number][]} first bar of each metre that can be, and the one behind the last, in it */
+    this._bounds = [];
+    this._longest = Math.max(...space.settings.metres.map((beats) => this._longestBeat(beats))); // states
     this.reset();
   }
 
@@ -247,6 +247,10 @@ export class BarFilter {
   _weigh(weights) {
     this._weights = weights;
     this._possible = Array.from(weights.keys()).filter((bar) => weights[bar] > 0);
+    this._bounds = this.space.metres.map(({ bar, n }) => {
+      const mine = weights.subarray(bar, bar + n);
+      return [Math.max(0, mine.findIndex((one) => one > 0)), mine.findLastIndex((one) => one > 0) + 1];
+    });
   }
 
   /**
@@ -297,7 +301,10 @@ export class BarFilter {
     this._weigh(fresh);
     let sum = 0;
     for (let bar = 0; bar < space.nBars; bar++) {
-      const ratio = before[bar] > 0 ? fresh[bar] / before[bar] : 0;
+      if (before[bar] === 0) {
+        continue; // nothing was believed of it
+      }
+      const ratio = fresh[bar] / before[bar];
       for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
         sum += this._belief[state] *= ratio;
       }
@@ -359,44 +366,44 @@ export class BarFilter {
     this._clear = /** @type {number[]} */ (this._clear).map((before, i) => kept * before + now[i]);
   }
 
-  /** A step on, each state to the next one, and from the end of a beat to the others at other tempi. */
+  /**
+   * The ends of beats become what comes to the next ones, from all tempi; `_hear` takes each state a step on.
+   */
   _move() {
-    const { _belief: belief, _begun: begun, space, _weights: weights } = this;
-    let begins = 0; // beats of bars that can be
-    for (const { beats, bar, n, last, changes } of space.metres) {
-      for (let j = 0; j < n; j++) {
+    const { _belief: belief, _ends: ends, space, _weights: weights } = this;
+    for (let metre = 0; metre < space.metres.length; metre++) {
+      const { beats, bar, n, last, changes } = space.metres[metre];
+      const [low, high] = this._bounds[metre]; // other bars have no belief
+      for (let beat = 0; beat < beats; beat++) {
+        for (let i = low; i < high; i++) {
+          ends[beat * n + i] = belief[last[i * beats + beat]];
+        }
+      }
+      for (let j = low; j < high; j++) {
         if (weights[bar + j] === 0) {
           continue;
         }
         const { from, values } = changes[j];
-        for (let beat = 0; beat < beats; beat++) {
+        const start = Math.max(from, low);
+        const stop = Math.min(from + values.length, high);
+        for (let beat = 0; beat < beats; beat += 2) {
+          const next = Math.min(beat + 1, beats - 1); // two sums at a time: each waits for its last addition
           let sum = 0;
-          for (let i = 0, place = from * beats + beat; i < values.length; i++, place += beats) {
-            sum += values[i] * belief[last[place]];
+          let other = 0;
+          for (let i = start, one = beat * n + i, two = next * n + i; i < stop; i++, one++, two++) {
+            const share = values[i - from];
+            sum += share * ends[one];
+            other += share * ends[two];
           }
-          begun[begins++] = sum;
-        }
-      }
-    }
-    for (const bar of this._possible) {
-      const from = space.starts[bar];
-      belief.copyWithin(from + 1, from, from + space.lengths[bar] - 1); // in place: views of each bar would be garbage
-    }
-    begins = 0;
-    for (const { beats, bar, n, first } of space.metres) {
-      for (let j = 0; j < n; j++) {
-        if (weights[bar + j] === 0) {
-          continue;
-        }
-        for (let beat = 0; beat < beats; beat++) {
-          belief[first[j * beats + ((beat + 1) % beats)]] = begun[begins++];
+          belief[last[j * beats + beat]] = sum;
+          belief[last[j * beats + next]] = other;
         }
       }
     }
   }
 
   /**
-   * Take into account what was heard; returns the probability of a beat.
+   * Take each state to the next one, and what was heard into account; returns the probability of a beat.
    *
    * @param {number[]} seen likelihood of each kind of state
    */
@@ -409,11 +416,14 @@ export class BarFilter {
     for (const bar of this._possible) {
       const runs = space.runs[bar];
       const begins = (leak * weights[bar]) / space.lengths[bar];
+      let coming = belief[space.starts[bar] + space.lengths[bar] - 1];
       for (let run = 0; run < runs.length; run += 3) {
         const factor = seen[runs[run + 2]];
         let mine = 0;
         for (let state = runs[run], end = runs[run + 1]; state < end; state++) {
-          mine += belief[state] = (belief[state] * stays + begins) * factor;
+          const here = belief[state];
+          mine += belief[state] = (coming * stays + begins) * factor;
+          coming = here;
         }
         sum += mine;
         beats += runs[run + 2] ? mine : 0;
@@ -456,7 +466,7 @@ export class BarFilter {
     const { space, _belief: belief, _delay: delay, _cell: cell } = this;
     const most = Math.max(...space.settings.metres);
     const steps = Math.ceil(lag * space.rate - 1e-9);
-    const longest = steps + 2 * Math.max(...space.settings.metres.map((one) => this._longestBeat(one)));
+    const longest = steps + 2 * this._longest;
     const mass = new Float64Array((longest + 1) * space.cells);
     const totals = new Float64Array(longest + 1);
     for (const bar of this._possible) {
@@ -475,7 +485,13 @@ export class BarFilter {
       }
     }
     const width = halfEven(0.05 * space.rate);
-    const near = totals.map((_, i) => totals.subarray(Math.max(0, i - width), i + width + 1).reduce((a, b) => a + b, 0));
+    const near = totals.map((_, i) => {
+      let sum = 0;
+      for (let j = Math.max(0, i - width), end = Math.min(longest, i + width); j <= end; j++) {
+        sum += totals[j];
+      }
+      return sum;
+    });
     const best = near.indexOf(near.reduce((a, b) => Math.max(a, b)));
     const from = Math.max(0, best - width);
     const to = Math.min(longest, best + width);
