@@ -35,7 +35,7 @@ export class LiveGuard {
    * @returns {(Float32Array | Gap)[]}
    */
   take(block) {
-    if (!block.every((sample) => Math.abs(sample) <= this.settings.loudest)) {
+    if (!within(block, this.settings.loudest)) {
       this.newest = new Float32Array(0);
       return [...this._released(), { seconds: block.length / this._rate }];
     }
@@ -90,6 +90,21 @@ export class LiveGuard {
     }
     return [zeros >= this._least ? { seconds: zeros / this._rate } : new Float32Array(zeros)];
   }
+}
+
+/**
+ * Whether no sample is louder than that, or no number at all.
+ *
+ * @param {Float32Array} block
+ * @param {number} loudest
+ */
+function within(block, loudest) {
+  for (let i = 0; i < block.length; i++) {
+    if (!(Math.abs(block[i]) <= loudest)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /**

@@ -36,6 +36,17 @@ function openSession(bytes) {
   });
 }
 
+/**
+ * What came out, whose place in WebAssembly is free again.
+ *
+ * @param {import('onnxruntime-web').Tensor} tensor of floats
+ */
+function taken(tensor) {
+  const values = /** @type {Float32Array} */ (tensor.data).slice(); // `from` would go value by value
+  tensor.dispose();
+  return values;
+}
+
 export class OnnxNetwork {
   /**
    * @param {Definition} definition
@@ -123,9 +134,7 @@ export class OnnxNetwork {
     const values = this._input.subarray(0, this._nMels * nFrames);
     const tensor = new ort.Tensor('float32', values, [1, 1, this._nMels, nFrames]);
     const results = await this._session.run({ [this._model.input]: tensor }, [output]);
-    const found = Float32Array.from(/** @type {Float32Array} */ (results[output].data));
-    results[output].dispose();
-    return found;
+    return taken(results[output]);
   }
 }
 
@@ -161,8 +170,7 @@ export class OnnxBeats {
       },
       outputs,
     );
-    const [activations, after] = outputs.map((name) => Float32Array.from(/** @type {Float32Array} */ (results[name].data)));
-    outputs.forEach((name) => results[name].dispose());
+    const [activations, after] = outputs.map((name) => taken(results[name]));
     return { activations, state: after };
   }
 }

@@ -218,6 +218,17 @@ function breathe() {
   });
 }
 
+/** @param {Float32Array[]} pieces */
+function joined(pieces) {
+  const all = new Float32Array(pieces.reduce((sum, one) => sum + one.length, 0));
+  let place = 0;
+  for (const one of pieces) {
+    all.set(one, place);
+    place += one.length;
+  }
+  return all;
+}
+
 /** @typedef {{samples: Float32Array, at: number, rate: number}} Chunk mono; the time of day at its end, ms; Hz */
 
 /** Follows what a microphone hears, or several, one after the other. */
@@ -246,7 +257,7 @@ class Listener {
     this._unheard = [];
     this._heardBeats = false; // since a beat was told
     this._songs = 0;
-    /** @type {{time: number, codes: Uint8Array}[]} the segments of the last minutes */
+    /** @type {{time: number, pieces: Float32Array[]}[]} of the last segments: frames that end with theirs */
     this._memory = [];
     /** @type {number[]} time of day less seconds of the recording, s, of the last chunks */
     this._origins = [];
@@ -286,21 +297,27 @@ class Listener {
   }
 
   /**
-   * Keep a segment, should somebody correct what is said of it.
+   * Keep a segment, should somebody correct what is said of it; where it goes on, what is new in it alone.
    *
    * @param {number} time s, of its start
    * @param {Float32Array} frames
    */
   _remember(time, frames) {
-    if (this._definition?.teachable) {
-      const { teaching } = this._definition;
-      this._memory.push({ time, codes: encoded(teaching, frames) });
-      this._memory = this._memory.slice(-teaching.remembered);
+    if (!this._definition?.teachable) {
+      return;
     }
+    const { teaching, front_end: frontEnd, segments, model } = this._definition;
+    const before = this._memory.at(-1);
+    const later = before ? Math.round((time - before.time) * frontEnd.frame_rate) : 0;
+    const goesOn = before && later === segments.live_stride && later < model.segment_frames;
+    const pieces = goesOn ? [...before.pieces, frames.slice(-later * frontEnd.n_mels)] : [frames];
+    const most = Math.ceil(model.segment_frames / segments.live_stride);
+    this._memory.push({ time, pieces: pieces.slice(-most) });
+    this._memory = this._memory.slice(-teaching.remembered);
   }
 
   /**
-   * Segments that lie between two times, s, spread over them.
+   * Segments that lie between two times, s, spread over them, as bytes.
    *
    * @param {number} from
    * @param {number} to
@@ -309,9 +326,13 @@ class Listener {
     if (!this._definition || !this._session) {
       return [];
     }
+    const { teaching, model, front_end: frontEnd } = this._definition;
     const end = to - this._session.segmentSeconds + 0.1;
     const inside = this._memory.filter(({ time }) => from <= time && time <= end);
-    return spreadOver(inside.length, this._definition.teaching.kept).map((i) => inside[i].codes);
+    return spreadOver(inside.length, teaching.kept).map((i) => {
+      const frames = joined(inside[i].pieces).subarray(-model.segment_frames * frontEnd.n_mels);
+      return encoded(teaching, frames);
+    });
   }
 
   /**
@@ -353,7 +374,9 @@ class Listener {
         this._miss(behind);
         page.postMessage({ type: 'skipped', seconds: behind });
       }
-      await breathe();
+      if (this._waiting.length) {
+        await breathe(); // else messages are handled while it waits for sound
+      }
     }
   }
 
@@ -472,12 +495,7 @@ class Listener {
     this._unheard.push(frames);
     const count = this._unheard.reduce((sum, one) => sum + one.count, 0);
     if (count >= BEAT_FRAMES) {
-      const data = new Float32Array(this._unheard.reduce((sum, one) => sum + one.data.length, 0));
-      let place = 0;
-      for (const one of this._unheard) {
-        data.set(one.data, place);
-        place += one.data.length;
-      }
+      const data = joined(this._unheard.map((one) => one.data));
       this._unheard = [];
       await this._beats.push({ count, data });
       this._heardBeats = true;
