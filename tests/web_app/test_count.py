@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from runtime.audio import read
 from runtime.beats import find_beats
@@ -110,6 +110,41 @@ WATCH = """
     }).observe(said, { subtree: true, childList: true, attributes: true, attributeFilter: ['class'] });
   });
 """
+DRAWING = """async () => {
+  const { Count } = await import(new URL('ui/count.js', location.href));
+  const engine = Object.assign(new EventTarget(), { definition: null, count: () => undefined });
+  const count = new Count(engine, () => undefined);
+  const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  const tell = (later, period) => engine.dispatchEvent(new CustomEvent('beat',
+    { detail: { beat: { at: Date.now() + later, position: 1, beatsPerBar: 3, period } } }));
+  const drawn = {};
+  const draw = (name) => {
+    drawn[name] = [];
+    count.draw(() => drawn[name].push(document.querySelector('#said .now') ? 'lit' : 'unlit'));
+  };
+  const found = {};
+  const look = (name, when) => (found[`${name}, ${when}`] = drawn[name].join());
+  draw('without a beat');
+  look('without a beat', 'now');
+  tell(300, 0.5);
+  draw('before a beat');
+  look('before a beat', 'now');
+  await wait(400);
+  look('before a beat', 'with it');
+  draw('before one that does not come');
+  look('before one that does not come', 'now');
+  await wait(700);
+  look('before one that does not come', 'later');
+  tell(300, 0.5);
+  draw('before an end');
+  count.stop();
+  look('before an end', 'now');
+  tell(1500, 1.5);
+  draw('long before a beat');
+  look('long before a beat', 'now');
+  count.stop();
+  return found;
+}"""
 START = 1.0  # s of near silence, then a burst, then music: so that the moment of each beat is known
 BURST = 0.05
 BREAK = 15.5  # s behind the first beat: for a second there is none
@@ -150,6 +185,21 @@ def beats_of(page: Page, said: list[Any], beats: np.ndarray) -> list[tuple[int, 
         nearest = int(np.abs(beats - (at / 1000 - burst)).argmin())
         found.append((nearest, float(at / 1000 - burst - beats[nearest]), text))
     return found
+
+
+def test_what_else_is_drawn_waits_for_a_beat_that_comes_soon(browser: Browser, server: Server) -> None:
+    """One frame in place of two; but it never waits for long."""
+    context = browser.new_context(locale="en-GB", service_workers="block")
+    assert ready(context, server.url).evaluate(DRAWING) == {
+        "without a beat, now": "unlit",
+        "before a beat, now": "",
+        "before a beat, with it": "lit",
+        "before one that does not come, now": "",
+        "before one that does not come, later": "lit",
+        "before an end, now": "lit",
+        "long before a beat, now": "lit",
+    }
+    context.close()
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ const UNSURE_MS = 700; // without a sure beat until nothing is shown
 const TAPS = 8; // that tell how late sound is
 const MOST_LATE = 400; // ms
 const BUZZ = 40; // ms
+const LATER_MS = 500; // that what else is drawn may wait for a beat
 
 /** Which syllables fall on a beat: follows a count that may be longer or shorter than a bar. */
 export class Syllables {
@@ -54,7 +55,11 @@ export class Count {
     this._coming = [];
     /** @type {number[]} */
     this._fractions = []; // timers
+    /** @type {(() => void)[]} what is drawn with the next beat */
+    this._waiting = [];
+    this._patience = 0; // timer
     this._shownAt = 0; // ms, of the last beat
+    this._expected = Infinity; // ms, of the next one, until it is told
     this._sureAt = 0;
     this._unsure = 0; // timer
     this._dance = ''; // whose count is shown
@@ -84,6 +89,28 @@ export class Count {
     }
   }
 
+  /**
+   * Draw something in the frame of the next beat where one comes soon, else now: each frame costs.
+   *
+   * @param {() => void} drawing
+   */
+  draw(drawing) {
+    const next = Math.min(this._expected, ...this._coming.map(({ at }) => at));
+    this._waiting.push(drawing);
+    if (next > Date.now() + LATER_MS) {
+      this._drawWaiting();
+    } else if (this._waiting.length === 1) {
+      this._patience = setTimeout(() => this._drawWaiting(), LATER_MS); // that beat may not come
+    }
+  }
+
+  _drawWaiting() {
+    clearTimeout(this._patience);
+    const waiting = this._waiting;
+    this._waiting = [];
+    waiting.forEach((drawing) => drawing());
+  }
+
   /** Nothing is shown any more. */
   stop() {
     this._pause();
@@ -96,7 +123,9 @@ export class Count {
     this._fractions.forEach(clearTimeout);
     clearTimeout(this._unsure);
     [this._coming, this._fractions] = [[], []];
+    this._expected = Infinity;
     get('counting').classList.add('unsure');
+    this._drawWaiting();
   }
 
   /** @param {ShownBeat | null} beat */
@@ -124,6 +153,7 @@ export class Count {
   _pulse({ at, position, beatsPerBar, period }) {
     this._coming = this._coming.filter((one) => one.at !== at);
     this._shownAt = at;
+    this._expected = at + 1000 * period;
     this._lay(beatsPerBar);
     get('counting').hidden = false;
     get('counting').classList.remove('unsure');
@@ -136,6 +166,7 @@ export class Count {
       }
     }
     this._fractions = this._fractions.slice(-4);
+    this._drawWaiting();
     if (position === 1 && settings.buzz) {
       navigator.vibrate?.(BUZZ);
     }

@@ -316,14 +316,17 @@ export class ListenScreen {
     } else if (!nothing) {
       this._unsay('nothing');
     }
-    this._stage.level(level, seconds);
+    this._count.draw(() => this._stage.level(level, seconds));
     if (!prediction) {
       return;
     }
     this._prediction = { ...prediction, parts: this._kept(prediction.parts) };
-    this._stage.hear(this._prediction, this._started, true);
+    this._stage.take(this._prediction, this._started, true);
     this._count.of(this._prediction.parts.at(-1)?.dance ?? prediction.dance);
-    this._showCorrection();
+    this._count.draw(() => {
+      this._stage.answer();
+      this._showCorrection();
+    });
     if (seconds - this._savedAt >= SAVE_SECONDS) {
       this._savedAt = seconds;
       this._save();

@@ -65,13 +65,25 @@ export class Stage {
   }
 
   /**
-   * A new prediction.
+   * A new prediction, shown at once.
    *
    * @param {Prediction} prediction
    * @param {Date} started
    * @param {boolean} isNew whether its segments are
    */
   hear(prediction, started, isNew) {
+    this.take(prediction, started, isNew);
+    this.answer();
+  }
+
+  /**
+   * A new prediction, which `answer` shows.
+   *
+   * @param {Prediction} prediction
+   * @param {Date} started
+   * @param {boolean} isNew whether its segments are
+   */
+  take(prediction, started, isNew) {
     this._prediction = prediction;
     this._started = started;
     if (isNew && prediction.segments.length) {
@@ -80,7 +92,6 @@ export class Stage {
       this._timeline.extend(prediction.segments);
       this._timeline.trim(KEPT_SEGMENTS);
     }
-    this._answer();
   }
 
   /**
@@ -91,10 +102,11 @@ export class Stage {
   show(listening) {
     this._listening = listening;
     get('level-words').textContent = tr(`level_${get('level-words').dataset.advice || 'wait'}`);
-    this._answer();
+    this.answer();
   }
 
-  _answer() {
+  /** Show what is known. */
+  answer() {
     const definition = this._engine.definition;
     const prediction = this._prediction;
     get('hint').hidden = !!prediction;
