@@ -11,6 +11,7 @@ import onnx
 from export import card, graph, quantise, registry, segments, verify
 from export.publish import N_MADE_UP, N_VERIFICATION, move, workshop_in
 from export.report import ModelFile
+from export.shortcuts import with_shortcuts
 from runtime.errors import ModelError
 from runtime.model import OUTPUT, Model
 from runtime.rehearsal import FEATURES_FIELD, FIELD
@@ -47,7 +48,7 @@ def with_int8_weights(path: Path, folder: Path, verification: Sequence[str], *, 
     others = [output for output in floating.graph.output if output.name != OUTPUT]
     for output in others:  # features are for teaching, which takes the float file
         floating.graph.output.remove(output)
-    lighter = quantise.to_int8_weights(graph.without_dead_ends(floating))
+    lighter = quantise.to_int8_weights(with_shortcuts(graph.without_dead_ends(floating)))
     if len(lighter.graph.initializer) == len(floating.graph.initializer):  # no scales were added
         raise ModelError(f"{path}: has no layers in single precision; give the float file")
     sets = [

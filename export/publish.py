@@ -19,6 +19,7 @@ from export.kept import Kept, kept_in
 from export.progress import Watch, unwatched
 from export.report import ExportReport, ModelFile, Quantisation
 from export.segments import Segments
+from export.shortcuts import with_shortcuts
 from runtime.atomic import locked
 from runtime.errors import ModelError, ParameterError
 from runtime.model import Model
@@ -175,7 +176,7 @@ def _models(
     if "float16" in plan.precisions:
         models["float16"] = quantise.to_float16(floating)
     if plan.int8_weights and "int8" in plan.precisions:
-        models["int8"] = quantise.to_int8_weights(floating)
+        models["int8"] = quantise.to_int8_weights(with_shortcuts(floating))
     elif plan.int8_layers:
         models["int8"], quantisation = _int8(floating, plan, deployable.segment_frames, dances, progress)
     models["float"] = _teachable(floating, deployable, plan, workshop, progress)
