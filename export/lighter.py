@@ -48,7 +48,8 @@ def with_int8_weights(path: Path, folder: Path, verification: Sequence[str], *, 
     others = [output for output in floating.graph.output if output.name != OUTPUT]
     for output in others:  # features are for teaching, which takes the float file
         floating.graph.output.remove(output)
-    lighter = quantise.to_int8_weights(with_shortcuts(graph.without_dead_ends(floating)))
+    floating = with_shortcuts(graph.without_dead_ends(floating))
+    lighter = quantise.to_int8_weights(floating)
     if len(lighter.graph.initializer) == len(floating.graph.initializer):  # no scales were added
         raise ModelError(f"{path}: has no layers in single precision; give the float file")
     sets = [

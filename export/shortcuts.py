@@ -102,7 +102,8 @@ def points_as_vectors(model: onnx.ModelProto) -> onnx.ModelProto:
                         nodes.append(made)
                     node.input[place] = f"{read}.point"
         nodes.append(node)
-    graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), AXES))
+    if vectors:
+        graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), AXES))
     del graph.node[:], graph.value_info[:]
     graph.node.extend(nodes)
     return model
