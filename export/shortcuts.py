@@ -9,6 +9,7 @@ For files that are only run. The float file keeps the shapes of its layers, by w
 """
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -65,6 +66,11 @@ def cropped_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
 def points_as_vectors(model: onnx.ModelProto) -> onnx.ModelProto:
     """Let gates compute on vectors (n, channels) instead of (n, channels, 1, 1); changes `model`."""
     graph, shapes, weights = model.graph, _shapes(model), _used_once(model)
+    constants = {
+        t.name: numpy_helper.to_array(t).tolist()
+        for t in graph.initializer
+        if t.data_type == onnx.TensorProto.INT64
+    }
     outputs = {output.name for output in graph.output}
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
@@ -74,14 +80,20 @@ def points_as_vectors(model: onnx.ModelProto) -> onnx.ModelProto:
     def is_linear(node: onnx.NodeProto) -> bool:
         given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         plain = given.get("group", 1) == 1 and not any(given.get("pads", []))
-        return node.op_type == "Conv" and plain and node.input[1] in weights
+        if node.op_type != "Conv" or not plain or node.input[1] not in weights:
+            return False
+        return list(weights[node.input[1]].dims[2:]) == [1, 1]
+
+    def is_pool(node: onnx.NodeProto) -> bool:
+        axes = constants.get(node.input[1]) if len(node.input) == 2 else None
+        return node.op_type == "ReduceMean" and axes in ([2, 3], [-2, -1], [-1, -2])
 
     vectors: set[str] = set()
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         name = node.output[0]
         point = shapes.get(name, [])[2:] == [1, 1] and name not in outputs
-        if point and node.op_type == "ReduceMean" and all(map(is_linear, readers.get(name, []))):
+        if point and is_pool(node) and all(map(is_linear, readers.get(name, []))):
             given = {a.name: helper.get_attribute_value(a) for a in node.attribute} | {"keepdims": 0}
             del node.attribute[:]
             node.attribute.extend(helper.make_attribute(key, given[key]) for key in sorted(given))
@@ -120,5 +132,5 @@ def _shapes(model: onnx.ModelProto) -> Shapes:
 
 def _used_once(model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     """Constants that one node reads."""
-    read = [name for node in model.graph.node for name in node.input]
-    return {tensor.name: tensor for tensor in model.graph.initializer if read.count(tensor.name) == 1}
+    reads = Counter(name for node in model.graph.node for name in node.input)
+    return {tensor.name: tensor for tensor in model.graph.initializer if reads[tensor.name] == 1}

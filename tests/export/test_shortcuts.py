@@ -138,6 +138,26 @@ def test_a_mean_that_is_read_elsewhere_too_stays_a_point() -> None:
     np.testing.assert_array_equal(run(after, x), wanted)
 
 
+def test_a_wider_kernel_on_a_point_is_no_matrix() -> None:
+    """What the runtime pads itself is not cropped, and its middle is not its corner."""
+    model = gate()
+    wide = np.random.default_rng(3).normal(size=(3, 8, 3, 3)).astype(np.float32)
+    model.graph.initializer[0].CopyFrom(numpy_helper.from_array(wide, "w0"))
+    model.graph.node[1].attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
+    x = np.random.default_rng(2).normal(size=(3, 8, 4, 5)).astype(np.float32)
+    wanted = run(model, x)
+    np.testing.assert_allclose(run(with_shortcuts(model), x), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_mean_over_one_axis_alone_keeps_its_shape() -> None:
+    model = gate()
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 1
+    model.graph.output[0].type.tensor_type.shape.dim[2].dim_value = 1
+    model.graph.initializer[4].CopyFrom(numpy_helper.from_array(np.array([3]), "axes"))
+    x = np.random.default_rng(2).normal(size=(3, 8, 1, 5)).astype(np.float32)
+    np.testing.assert_allclose(run(with_shortcuts(model), x), run(model, x), rtol=1e-5, atol=1e-6)
+
+
 def test_the_shipped_model_says_the_same() -> None:
     """And does less: nine kernels are smaller, 36 convolutions are products, the original is as it was."""
     model = onnx.load(resolve())
