@@ -100,7 +100,8 @@ def test_a_kernel_that_two_layers_share_stays() -> None:
 def gate(*, also_read: bool = False) -> onnx.ModelProto:
     """x times the sigmoid of two layers on its mean; where `also_read`, the mean itself is added."""
     rng = np.random.default_rng(1)
-    weights = [rng.normal(size=s).astype(np.float32) for s in ((3, 8, 1, 1), (3,), (8, 3, 1, 1), (8,))]
+    weights = [0.5 * rng.normal(size=s).astype(np.float32) for s in ((3, 8, 1, 1), (3,), (8, 3, 1, 1), (8,))]
+    weights[1] = np.ones_like(weights[1])  # so that the ReLU lets through what the first layer says
     constants = [numpy_helper.from_array(w, f"w{i}") for i, w in enumerate(weights)]
     constants.append(numpy_helper.from_array(np.array([2, 3]), "axes"))
     nodes = [
@@ -143,7 +144,8 @@ def test_a_wider_kernel_on_a_point_is_no_matrix() -> None:
     model = gate()
     wide = np.random.default_rng(3).normal(size=(3, 8, 3, 3)).astype(np.float32)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(wide, "w0"))
-    model.graph.node[1].attribute.append(helper.make_attribute("auto_pad", "SAME_UPPER"))
+    attributes = {"auto_pad": "SAME_UPPER", "kernel_shape": [3, 3]}
+    model.graph.node[1].attribute.extend(helper.make_attribute(*item) for item in attributes.items())
     x = np.random.default_rng(2).normal(size=(3, 8, 4, 5)).astype(np.float32)
     wanted = run(model, x)
     np.testing.assert_allclose(run(with_shortcuts(model), x), wanted, rtol=1e-5, atol=1e-6)
