@@ -1,13 +1,15 @@
 """What `whichdance teach` gains: taught by one half of a collection, judged on the other, and in turn.
 
-    python examples/measure_teaching.py ARRAYS.npz|FOLDER|TABLE.csv --model MODEL
+    python examples/measure_teaching.py ARRAYS.npz|FOLDER|TABLE.csv … --model MODEL --seed SEED
 
 prints a row per number of recordings that it was taught with: of the other half's recordings of the ten
-dances those that are right, of the others those that are taken for one of the ten, and own names.
+dances those that are right, of the others those that are taken for one of the ten, and own names. Several
+sources are one collection: what has the same id in several files of arrays is one song, clean and in a hall.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,14 @@ from runtime.teach import Lesson, teach
 from training.markdown import table
 
 NUMBERS = (10, 20, 40, None)  # recordings to teach with; None: all of the half
+
+
+def lessons_of(model: Model, source: Path) -> list[Lesson]:
+    """The recordings of a source; those of arrays are grouped by the ids that several files share."""
+    filed = filed_in(source, model.rehearsal.labels)
+    lessons = learn_from(filed, (hear(model, item) for item in filed), say=print)
+    ids = np.load(source).get("ids") if source.suffix == ".npz" else None
+    return lessons if ids is None else [replace(x, group=str(ids[int(x.group)])) for x in lessons]
 
 
 def halves(lessons: Sequence[Lesson], seed: int = 0) -> tuple[list[Lesson], list[Lesson]]:
@@ -51,13 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("source", type=Path)
+    parser.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     parser.add_argument("--model")
+    parser.add_argument("--seed", type=int, default=0, help="of the division into halves (default: 0)")
     args = parser.parse_args(argv)
     model = Model.load(args.model)
     shipped = model.rehearsal
-    filed = filed_in(args.source, shipped.labels)
-    parts = halves(learn_from(filed, (hear(model, item) for item in filed), say=print))
+    parts = halves([x for source in args.sources for x in lessons_of(model, source)], args.seed)
     totals = {"shipped": [0] * 5} | {f"{n or 'all'}": [0] * 5 for n in NUMBERS}
     kept = dict.fromkeys(totals, 0)
     for own, other in (parts, parts[::-1]):

@@ -13,7 +13,7 @@ FOLDS = 5
 MIN_GROUPS = 4  # fewer cannot show that anything is gained
 BALANCE = 0.5  # a dance of n recordings counts as n to this power of them are worth
 SIGNIFICANT = 0.05
-QUITE, SURELY = 1.28, 1.96  # standard errors
+LIKELY, SURELY = 0.5, 1.96  # standard errors: two to one, and 39 to one
 STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # of the prior, strongest first
 FORGETS = 10.0  # weaker priors lose dances that the lessons lack, which cross-validation cannot see
 COVERED = 0.75  # share of the shipped dances that must be among the lessons for these
@@ -89,11 +89,12 @@ def chosen(
 ) -> tuple[float, bool]:
     """The strength with the least loss on held-out recordings, and whether it beats the shipped head.
 
-    It does where the loss falls by more than 1.28 of its standard errors where right answers less names that
+    It does where the loss falls by more than half of its standard error where right answers less names that
     are wrong become more, by 1.96 where they stay, where neither right answers nor that difference become
-    fewer, and where no dance is significantly worse: a rule that was derived on generated collections of
-    players that the models had not heard. Each head has the temperature that suits it best: to sound more or
-    less sure is no gain.
+    fewer, and where no dance is significantly worse. That was derived on generated collections of players
+    that the models had not heard: to ask for more loses most of what can be gained, and the prior bounds
+    what chance can cost. Each head has the temperature that suits it best: to sound more or less sure is no
+    gain.
 
     Parameters
     ----------
@@ -134,7 +135,7 @@ def chosen(
         error = math.sqrt(float((weights**2) @ (gains[strength] - mean) ** 2))
         after = [answer(z) for z in held_out[strength]]
         right_after, net_after = counted(after)
-        enough = (QUITE if net_after > net else SURELY) * error
+        enough = (LIKELY if net_after > net else SURELY) * error
         fewer = right_after < right or net_after < net
         if mean > enough and not fewer and not worse(truth, answers, after):
             return strength, True

@@ -244,7 +244,7 @@ def _teaching() -> dict[str, Any]:
     return (
         _constants(teach, "SEGMENTS", "DRAWS", "REHEARSED", "NEW_SHARE", "NEW_BIAS")
         | _constants(keeping, "STRENGTHS", "FORGETS", "COVERED")
-        | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "QUITE", "SURELY")
+        | _constants(keeping, "FOLDS", "MIN_GROUPS", "BALANCE", "SIGNIFICANT", "LIKELY", "SURELY")
         | _constants(recalibrate, "LEAST", "SHRINKAGE", "WEIGHTS", "BIASES", "SEQUENCES", "SONGS", "HEARD")
         | _constants(corrections, "KEPT", "MOST", "REMEMBERED")
         | _constants(taught, "SUFFIX", "FORMAT", "MAX_BYTES", "MAX_LABELS", "MAX_SIZE")

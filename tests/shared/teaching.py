@@ -193,7 +193,7 @@ def constants() -> dict[str, Any]:
                 "MIN_GROUPS",
                 "BALANCE",
                 "SIGNIFICANT",
-                "QUITE",
+                "LIKELY",
                 "SURELY",
             ),
         ),

@@ -148,7 +148,7 @@ import { unlzma } from './unlzma.js';
  * @property {number} min_groups
  * @property {number} balance
  * @property {number} significant
- * @property {number} quite
+ * @property {number} likely
  * @property {number} surely
  * @property {number} least
  * @property {number} shrinkage

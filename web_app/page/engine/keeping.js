@@ -64,7 +64,7 @@ export function answerOf({ least }, logs) {
  * @returns {{strength: number, better: boolean}}
  */
 export function chosen(settings, truth, nGroups, shipped, heldOut, none) {
-  const { balance, least, min_groups: minGroups, quite, surely, temperatures } = settings;
+  const { balance, least, likely, min_groups: minGroups, surely, temperatures } = settings;
   const count = (/** @type {number} */ label) => truth.filter((one) => one === label).length;
   const raw = truth.map((label) => count(label) ** -balance);
   const all = raw.reduce((a, b) => a + b, 0);
@@ -102,7 +102,7 @@ export function chosen(settings, truth, nGroups, shipped, heldOut, none) {
     const error = Math.sqrt(gains.reduce((sum, one, i) => sum + weights[i] ** 2 * (one - gain) ** 2, 0));
     const after = logs.map((own) => answerOf(settings, own));
     const more = counted(after);
-    const enough = (more.net > net ? quite : surely) * error;
+    const enough = (more.net > net ? likely : surely) * error;
     if (gain > enough && more.right >= right && more.net >= net && !worse(settings, truth, answers, after)) {
       return { strength, better: true };
     }
