@@ -29,8 +29,13 @@ def lessons_of(model: Model, source: Path) -> list[Lesson]:
     """The recordings of a source; those of arrays are grouped by the ids that several files share."""
     filed = filed_in(source, model.rehearsal.labels)
     lessons = learn_from(filed, (hear(model, item) for item in filed), say=print)
-    ids = np.load(source).get("ids") if source.suffix == ".npz" else None
-    return lessons if ids is None else [replace(x, group=str(ids[int(x.group)])) for x in lessons]
+    if source.suffix != ".npz":
+        return lessons
+    with np.load(source) as arrays:
+        if "ids" not in arrays:
+            return lessons
+        ids = arrays["ids"]
+    return [replace(x, group=str(ids[int(x.group)])) for x in lessons]
 
 
 def halves(lessons: Sequence[Lesson], seed: int = 0) -> tuple[list[Lesson], list[Lesson]]:

@@ -91,10 +91,9 @@ def chosen(
 
     It does where the loss falls by more than half of its standard error where right answers less names that
     are wrong become more, by 1.96 where they stay, where neither right answers nor that difference become
-    fewer, and where no dance is significantly worse. That was derived on generated collections of players
-    that the models had not heard: to ask for more loses most of what can be gained, and the prior bounds
-    what chance can cost. Each head has the temperature that suits it best: to sound more or less sure is no
-    gain.
+    fewer, and where no dance is significantly worse. To ask for more loses most of what can be gained, and
+    the prior bounds what chance can cost (docs/results.md says on what that was chosen). Each head has the
+    temperature that suits it best: to sound more or less sure is no gain.
 
     Parameters
     ----------

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import binomtest
 
+from runtime import recalibrate
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from runtime.gains import wilson
-from runtime.keeping import folds_of
+from runtime.keeping import chosen, folds_of
 from runtime.model import Model
 from runtime.teach import Lesson, Teaching, teach
 
@@ -86,6 +88,37 @@ def test_what_is_right_already_is_left(model: Model) -> None:
     before, n = right(teaching, None, "before")
     assert before == n
     assert right(teaching, None, "after")[0] == n
+
+
+def standard_errors(before: list[np.ndarray], after: list[np.ndarray]) -> float:
+    """By how many the loss on ten recordings of the first label falls, each at its best temperature."""
+
+    def losses(logs: list[np.ndarray]) -> np.ndarray:
+        temperatures = np.array(recalibrate.TEMPERATURES[::2])[:, None]
+        cooled = np.concatenate(logs)[:, None] / temperatures
+        each: np.ndarray = (logsumexp(cooled, axis=2) - cooled[..., 0]).T
+        return each[each.mean(axis=1).argmin()]
+
+    gains = losses(before) - losses(after)
+    return float(gains.mean() / (gains.std() / len(gains) ** 0.5))
+
+
+def test_likely_is_enough_where_more_is_right_and_not_where_nothing_is() -> None:
+    """One recording gains, two lose some certainty: by how much decides, and whether an answer changes."""
+
+    def heard(first: float, less: float) -> list[np.ndarray]:
+        return [np.log([[p, 0.99 - p, 0.01]]) for p in (first, less, less, *[0.9] * 7)]
+
+    def kept(after: list[np.ndarray]) -> bool:
+        return chosen([0] * 10, 10, before, {10.0: after}, None)[1]
+
+    before = heard(0.4, 0.9)
+    assert 0.5 < standard_errors(before, heard(0.6, 0.6)) < 1.28
+    assert kept(heard(0.6, 0.6))
+    assert 0.3 < standard_errors(before, heard(0.6, 0.55)) < 0.5
+    assert not kept(heard(0.6, 0.55))
+    assert 1.28 < standard_errors(before, heard(0.45, 0.8)) < 1.96
+    assert not kept(heard(0.45, 0.8))  # still taken for the second label
 
 
 def test_few_recordings_cannot_show_a_gain(model: Model, lessons: list[Lesson]) -> None:
