@@ -31,7 +31,9 @@ from runtime.beat_activations import (
     FEATURE_BANDS,
     FEATURES,
     FORMAT_VERSION,
+    HARMONY_BANDS,
     LOOK_AHEAD,
+    N_FEATURES,
     NEW_STATE,
     STATE,
     BeatActivations,
@@ -150,6 +152,7 @@ class Papers:
             "hop_length": mel.HOP_LENGTH,
             "n_mels": mel.N_MELS,
             "feature_bands": FEATURE_BANDS,
+            "harmony_bands": HARMONY_BANDS,
             "look_ahead": LOOK_AHEAD,
             "dances": ",".join(DANCES_TOLD),
             "state_size": network.state_size,
@@ -262,7 +265,7 @@ def _entries(workshop: Path, name: str, kind: str, compared: Sequence[Compared])
 def to_onnx(network: BeatNetwork, fields: Mapping[str, str]) -> onnx.ModelProto:
     """The network with its metadata; any number of frames at once."""
     example = (
-        torch.zeros(1, FEATURE_BANDS, 50),
+        torch.zeros(1, N_FEATURES, 50),
         torch.zeros(1, len(DANCES_TOLD)),
         network.initial_state(1),
     )
@@ -416,7 +419,8 @@ def markdown(
                 ("version", fields["version"]),
                 (
                     "input",
-                    f"log power of {FEATURE_BANDS} bands, {FRAME_RATE:.2f} frames a second, and dances",
+                    f"log power of {FEATURE_BANDS} bands, and of the {HARMONY_BANDS} lowest ones unpooled, "
+                    f"{FRAME_RATE:.2f} frames a second, and dances",
                 ),
                 ("look-ahead", f"{LOOK_AHEAD} frames, {1e3 * LOOK_AHEAD / FRAME_RATE:.0f} ms"),
                 ("training data", fields["training_data"]),

@@ -24,9 +24,7 @@ MPM = {2: (33.0, 100.0), 3: (21.0, 72.0), 4: (11.5, 68.0)}  # bars a minute that
 STEP = 1.02  # ratio of neighbouring lengths of bars, at least a frame
 UPSAMPLING = 2  # states a frame of the front end: a quick beat lasts 14 frames, too few to tell tempi apart
 RATE = FRAME_RATE * UPSAMPLING  # states a second
-TEMPO_RIGIDITY = (
-    60.0  # of a change of tempo by a ratio r at a beat: its probability falls as exp(-60 |r - 1|)
-)
+TEMPO_RIGIDITY = 200.0  # a change of tempo by a ratio r at a beat is as likely as exp(-200 |r - 1|)
 BEAT_SECONDS = 0.03  # on both sides of a beat in which it is heard
 NO_BEAT = 20.0  # how many times as likely a state without a beat is as one with it
 LEAK = 2e-4  # probability a state that the music starts anew: another piece, another dance
@@ -108,6 +106,7 @@ class BarStates:
                 n_states += length
             last = np.column_stack([first[:, 1:], first[:, 0] + chosen]) - 1
             changes = np.exp(-TEMPO_RIGIDITY * np.abs(chosen[None] / chosen[:, None] - 1))
+            changes = np.maximum(changes, np.finfo(np.float64).tiny)  # their logarithms are taken
             changes /= changes.sum(axis=1, keepdims=True)
             metres.append(_Bars(beats, chosen, first, last, slice(n_bars, n_bars + len(chosen)), changes))
             n_bars += len(chosen)

@@ -22,9 +22,13 @@ from runtime.mel import N_MELS, Float32
 from runtime.model import FOLDER, OnnxEngine
 
 FEATURE_BANDS = 56  # neighbouring mel bands are pooled by four
+HARMONY_BANDS = (
+    72  # the lowest, to 1.1 kHz, one by one besides: 15 Hz apart they tell chords, pooled they don't
+)
+N_FEATURES = FEATURE_BANDS + HARMONY_BANDS
 DYNAMIC_RANGE = 1e-6  # what is 60 dB below the loudest so far is silence
 LOOK_AHEAD = 4  # frames of future, 93 ms, that an activation needs
-FORMAT_VERSION = "beats 1"
+FORMAT_VERSION = "beats 2"
 FEATURES, DANCES, STATE = "features", "dances", "state"  # inputs
 ACTIVATIONS, NEW_STATE = "activations", "new_state"  # outputs
 BEAT_REGISTRY = "beats.toml"  # of the shipped networks, the default first
@@ -32,7 +36,7 @@ CHUNK_FRAMES = 2048  # of a whole recording at once
 
 
 class BeatFeatures:
-    """Log power of pooled bands below the loudest so far, frame by frame."""
+    """Log power below the loudest so far of pooled bands and of the lowest ones one by one."""
 
     def __init__(self) -> None:
         self._loudest = np.float32(1e-30)
@@ -47,8 +51,9 @@ class BeatFeatures:
 
         Returns
         -------
-        ndarray, shape (n_frames, 56), float32
-            Natural logarithm of power relative to the loudest band so far, -13.8 to 0.
+        ndarray, shape (n_frames, 128), float32
+            Natural logarithm of power relative to the loudest pooled band so far, at least -13.8: of 56 bands
+            that are pooled by four, then of the 72 lowest ones.
         """
         width = N_MELS // FEATURE_BANDS
         pooled = frames[:, ::width].copy()
@@ -57,7 +62,7 @@ class BeatFeatures:
         loudest = np.maximum.accumulate(np.maximum(pooled.max(axis=1), self._loudest))
         if len(loudest):
             self._loudest = loudest[-1]
-        relative = pooled / loudest[:, None]
+        relative = np.concatenate([pooled, frames[:, :HARMONY_BANDS]], axis=1) / loudest[:, None]
         return np.log(np.maximum(relative, np.float32(DYNAMIC_RANGE)))
 
 
@@ -67,7 +72,7 @@ class BeatEngine(Protocol):
     def compute(self, outputs: list[str], inputs: Mapping[str, Float32]) -> list[Float32]:
         """Outputs 'activations' (1, 2, T), 0 to 1, and 'new_state' (1, S).
 
-        Of 'features' (1, 56, T), 'dances' (1, n_dances) and 'state' (1, S).
+        Of 'features' (1, 128, T), 'dances' (1, n_dances) and 'state' (1, S).
         """
         ...
 
@@ -117,6 +122,7 @@ class BeatModel:
             "hop_length": mel.HOP_LENGTH,
             "n_mels": N_MELS,
             "feature_bands": FEATURE_BANDS,
+            "harmony_bands": HARMONY_BANDS,
             "look_ahead": LOOK_AHEAD,
         }
         for key, value in expected.items():
@@ -175,7 +181,7 @@ class BeatActivations:
         self._features = BeatFeatures()
         self._state = np.zeros((1, self.model.state_size), np.float32)
         self._early = LOOK_AHEAD  # outputs still to come that are of no frame
-        self._last = np.zeros((0, FEATURE_BANDS), np.float32)
+        self._last = np.zeros((0, N_FEATURES), np.float32)
 
     def push(self, frames: Float32) -> Float32:
         """Take the next frames of mel power, (n_frames, 224).
@@ -188,7 +194,7 @@ class BeatActivations:
         return self.push_features(self._features.push(frames))
 
     def push_features(self, features: Float32) -> Float32:
-        """The same from what `BeatFeatures` made of the frames, (n_frames, 56)."""
+        """The same from what `BeatFeatures` made of the frames, (n_frames, 128)."""
         found = []
         for start in range(0, len(features), CHUNK_FRAMES):
             part = features[start : start + CHUNK_FRAMES]

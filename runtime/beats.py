@@ -37,10 +37,10 @@ COUNT_AT = 0.5  # probability from which its number is
 CHUNK_SECONDS = 300.0  # of a long recording that is searched at once: memory stays bounded
 STEADY_SECONDS = 0.025  # by which beats may be off an even grid
 SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice
-CLEAR_SECONDS = 8.0  # stretches in which there must be a beat, or none is told there
+CLEAR_SECONDS = 16.0  # stretches in which there must be a beat, or none is told there
 CLEAR_LIVE = 0.35  # clarity of the filter from which a beat is shown
-CLEAR_AT = 0.26  # clearness of a stretch from which its beats are some
-UNEVEN = 0.08  # standard deviation of the logarithm of distances that takes a stretch's clearness to a third
+CLEAR_AT = 0.33  # clearness of a stretch from which its beats are some
+REGULAR = 0.05  # of the median distance, by which beats are as far apart as the others
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def find_beats(
     Returns
     -------
     Beats
-        None in stretches of 8 s in which no beat is to be heard: speech, noise, rubato.
+        None in stretches of 16 s in which no beat is to be heard: speech, noise, rubato.
     """
     evidence = evidence or {}
     return beats_of(activations(model or BeatModel.load(), frames, evidence), evidence)
@@ -209,7 +209,7 @@ def _refined(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]
 
 
 def clearness(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64]:
-    """How far the activation of the 8 s around each beat lies at beats, and these at even distances.
+    """How clearly music has a beat around each beat that was found.
 
     Parameters
     ----------
@@ -221,35 +221,28 @@ def clearness(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64
     Returns
     -------
     ndarray, shape (n_beats,)
-        At most 1, where all activation lies within two frames of a beat; 0 where no more does than would of
-        any beats; less where distances vary, as they do where beats follow what has none.
+        Of the 16 s around each beat: mean activation at beats, times the share of their distances that are as
+        long as most. What has no beat has little activation where some are looked for, as noise; or else, as
+        speech and music out of time, it has some wherever one comes near, but not at even distances.
     """
     if len(frames) < 2:
         return np.zeros(len(frames))
-    n = len(heard)
-    at_beats = np.zeros(n)
-    at_beats[np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-2, 3), 0, n - 1)] = 1
-    strength = heard[:, 0].astype(np.float64) + bar_pointer.FAINT
+    around = np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-2, 3), 0, len(heard) - 1)
+    heights = np.concatenate([[0.0], np.cumsum(heard[around, 0].max(axis=1))])
+    distances = np.diff(frames)
     half = CLEAR_SECONDS / 2 * FRAME_RATE
-    first = np.clip(np.rint(frames - half).astype(int), 0, n)
-    last = np.clip(np.rint(frames + half).astype(int), 0, n)
-
-    def around(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums = np.concatenate([[0.0], np.cumsum(values)])
-        return sums[last] - sums[first]
-
-    chance = around(at_beats) / (last - first)
-    share = around(at_beats * strength) / around(strength)
-    logs = np.log(np.maximum(np.diff(frames, append=2 * frames[-1] - frames[-2]), 1))
-    near = np.abs(frames[:, None] - frames[None]) <= half
-    mean = near @ logs / near.sum(axis=1)
-    variance = np.maximum(near @ logs**2 / near.sum(axis=1) - mean**2, 0)
-    found: NDArray[np.float64] = (share - chance) / (1 - chance + 1e-9) * np.exp(-variance / UNEVEN**2)
+    first = np.minimum(np.searchsorted(frames, frames - half), len(frames) - 2)
+    last = np.maximum(np.searchsorted(frames, frames + half, side="right"), first + 2)
+    regular = np.empty(len(frames))
+    for i, (a, b) in enumerate(zip(first, last, strict=True)):
+        near = distances[a : b - 1]
+        regular[i] = np.mean(np.abs(near / np.median(near) - 1) <= REGULAR)
+    found: NDArray[np.float64] = (heights[last] - heights[first]) / (last - first) * regular
     return found
 
 
 class BeatHistory:
-    """The sound of a whole recording, kept until its dances are known: 5 kB a second.
+    """The sound of a whole recording, kept until its dances are known: 11 kB a second.
 
     Parameters
     ----------

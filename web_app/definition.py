@@ -234,7 +234,7 @@ def _beats() -> dict[str, Any]:
             "LOWEST",
         ),
     } | (
-        _constants(beat_activations, "FEATURE_BANDS", "DYNAMIC_RANGE", "LOOK_AHEAD")
+        _constants(beat_activations, "FEATURE_BANDS", "HARMONY_BANDS", "DYNAMIC_RANGE", "LOOK_AHEAD")
         | _constants(beats, "BEAT_AT", "COUNT_AT", "CLEAR_LIVE")
     )
 

@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard
 from export import beats
 from export.cli import main
 from export.verify import VerificationError
-from runtime.beat_activations import BeatModel
+from runtime.beat_activations import N_FEATURES, BeatModel
 from runtime.errors import ModelError
 from training.beats.learn import BeatSettings, save
 from training.beats.network import DANCES_TOLD, BeatNetwork
@@ -31,7 +31,9 @@ def make_checkpoint(path: Path, kind: str) -> Path:
     with torch.no_grad():
         for _ in range(30):
             network(
-                torch.randn(8, 56, 120) * 3 - 6, torch.rand(8, len(DANCES_TOLD)), network.initial_state(8)
+                torch.randn(8, N_FEATURES, 120) * 3 - 6,
+                torch.rand(8, len(DANCES_TOLD)),
+                network.initial_state(8),
             )
         network.head.weight *= 8
     save(network.eval(), BeatSettings(kind), path)
@@ -54,7 +56,7 @@ def test_onnxruntime_alone_gives_what_pytorch_gives(exported: Path) -> None:
     session = onnxruntime.InferenceSession(exported / "models/beats.onnx", providers=["CPUExecutionProvider"])
     torch.manual_seed(0)
     for n in (1, 7, 300):
-        features, told = torch.randn(1, 56, n) * 3 - 6, torch.rand(1, len(DANCES_TOLD))
+        features, told = torch.randn(1, N_FEATURES, n) * 3 - 6, torch.rand(1, len(DANCES_TOLD))
         state = torch.randn(1, network.state_size)
         with torch.no_grad():
             logits, new_state = network(features, told, state)

@@ -13,7 +13,7 @@ import runtime
 from runtime import beat_files
 from runtime.bar_pointer import BarFilter
 from runtime.beat_activations import BeatActivations, BeatFeatures, BeatModel, activations
-from runtime.beats import Beats, BeatTracker, beats_of, find_beats, steady
+from runtime.beats import Beats, BeatTracker, beats_of, clearness, find_beats, steady
 from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.mel import FRAME_RATE, melspectrogram
 from runtime.model import resolve
@@ -88,6 +88,40 @@ def test_live_foresees_what_the_file_says(model: BeatModel, waltz: np.ndarray) -
             errors.append(np.abs(truth - beat.time).min())
     assert len(errors) > 400
     assert np.percentile(errors, 90) < 0.05
+
+
+def test_clear_is_what_is_heard_at_even_distances() -> None:
+    """Of activations by hand: all of it, half as strong, moved about, and one long break."""
+    even = np.arange(10.0, 1500, 20)
+    jumps = np.random.default_rng(0).uniform(-6, 6, len(even))
+
+    def clear(at: np.ndarray, height: float) -> np.ndarray:
+        heard = np.zeros((1600, 2), np.float32)
+        heard[np.rint(at).astype(int), 0] = height
+        return clearness(at, heard)
+
+    np.testing.assert_allclose(clear(even, 1.0), 1.0)
+    np.testing.assert_allclose(clear(even, 0.5), 0.5)
+    assert clear(even + jumps, 1.0).max() < 0.5
+    broken = np.delete(even, np.s_[30:40])
+    assert clear(broken, 1.0).min() > 0.9  # a break of the drums is no change of tempo
+    assert clear(even[:1], 1.0).tolist() == [0.0]
+    assert clear(even[:2], 1.0).tolist() == [1.0, 1.0]
+
+
+def test_clear_is_said_of_the_sixteen_seconds_around() -> None:
+    """Music, then a talk: the line between them is told within half a stretch."""
+    at = np.arange(10.0, 2700, 20)
+    heard = np.zeros((2800, 2), np.float32)
+    heard[np.rint(at[at < 1400]).astype(int), 0] = 1
+    found = clearness(at, heard)
+    half = 8 * FRAME_RATE
+    assert np.all(found[at < 1400 - half - 20] == 1)
+    assert np.all(found[at > 1400 + half + 20] == 0)
+    assert np.all(np.diff(found) <= 1e-9)
+    # by another way: a running mean over the beats that are at most 8 s away
+    by_hand = [np.mean(at[np.abs(at - t) <= half] < 1400) for t in at]
+    np.testing.assert_allclose(found, by_hand, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["noise", "hum", "silence"])
@@ -294,5 +328,5 @@ def test_clicks_are_heard_at_the_beats() -> None:
 def test_other_files_are_no_network_for_beats(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model file"):
         BeatModel.load(tmp_path / "none.onnx")
-    with pytest.raises(ModelError, match="a network for beats needs 'beats 1'"):
+    with pytest.raises(ModelError, match="a network for beats needs 'beats 2'"):
         BeatModel.load(resolve())

@@ -12,6 +12,7 @@ from scipy.signal import chirp, resample_poly
 
 import runtime
 from runtime import mel
+from runtime.beat_activations import BeatActivations, BeatModel
 from runtime.mel import MelStream
 from runtime.prediction import Prediction
 from runtime.session import PlayingMusic
@@ -84,6 +85,24 @@ LIVE = (
     }
   }
   return predictions;
+}"""
+)
+BEATS = (
+    "async ({ samples, rate, chunk, evidence }) => {"
+    + HELPERS
+    + """
+  const { BeatActivations } = await module('beats');
+  const { OnnxBeats } = await module('network');
+  window.beats ??= await OnnxBeats.load(definition);
+  const stream = new MelStream(await loadFrontEnd(definition, rate));
+  const heard = new BeatActivations(definition, window.beats);
+  heard.believe(evidence);
+  const all = toFloats(samples);
+  const found = [];
+  for (let i = 0; i < all.length; i += chunk) {
+    found.push(...await heard.push(stream.push(all.subarray(i, i + chunk))));
+  }
+  return toText(Float32Array.from(found));
 }"""
 )
 
@@ -165,6 +184,22 @@ def test_mel_is_pythons(engine: Page, medley: tuple[Float32, int], sound: str, r
     # Quiet bands count as well: the networks see logarithms. 60 dB below the maximum, within 1 %.
     heard = ours > 1e-6 * ours.max()
     assert np.abs(theirs[heard] / ours[heard] - 1).max() < 0.01
+
+
+@pytest.mark.parametrize("chunk", [8192, 3001])
+def test_activations_of_beats_are_pythons(engine: Page, medley: tuple[Float32, int], chunk: int) -> None:
+    """Within 1e-3, frame by frame, of music that begins quietly."""
+    samples, rate = medley
+    samples = samples[: 12 * rate] * np.linspace(0.05, 1, 12 * rate, dtype=np.float32)
+    evidence = {"quickstep": 0.7, "jive": 0.2, "hustle, as they call it": 0.1}
+    stream = BeatActivations(BeatModel.load())
+    stream.believe(evidence)
+    ours = stream.push(mel.melspectrogram(samples, sample_rate=rate))
+    given = {"samples": to_text(samples), "rate": rate, "chunk": chunk, "evidence": evidence}
+    theirs = np.frombuffer(base64.b64decode(engine.evaluate(BEATS, given)), "<f4").reshape(-1, 2)
+    assert len(ours) - 5 < len(theirs) <= len(ours)  # the last frames have no sound behind them yet
+    assert ours.max() > 0.9
+    np.testing.assert_allclose(theirs, ours[: len(theirs)], atol=1e-3)
 
 
 def assert_same(theirs: dict[str, Any], ours: Prediction) -> None:

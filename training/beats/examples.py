@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from runtime import beat_files
-from runtime.beat_activations import DYNAMIC_RANGE, FEATURE_BANDS
+from runtime.beat_activations import DYNAMIC_RANGE, FEATURE_BANDS, HARMONY_BANDS
 from runtime.beats import Beats
 from runtime.dances import DANCE_KEYS, OTHER
 from runtime.errors import WhichdanceError
@@ -91,7 +91,7 @@ class Excerpts:
         self.batch_size, self.seed, self.hall, self.told = batch_size, seed, hall, told
 
     def __call__(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (n, 56, T), told dances, and whether a beat and a downbeat is in each frame, (n, 2, T)."""
+        """Features (n, 128, T), told dances, and whether a beat and a downbeat is in a frame, (n, 2, T)."""
         rng = np.random.default_rng([self.seed, number])
         length = self.hall.context + EXCERPT_FRAMES
         codes = np.zeros((self.batch_size, length, N_MELS), np.uint8)
@@ -175,7 +175,7 @@ def _narrowed(power: Tensor) -> Tensor:
 
 
 def _compressed(features: Tensor) -> Tensor:
-    """Logarithms of power (n, 56, T), compressed or expanded."""
+    """Logarithms of power (n, 128, T), compressed or expanded."""
     low, high = DYNAMICS
     exponent = low + (high - low) * torch.rand(len(features), 1, 1)
     return (features * exponent).clamp(min=math.log(DYNAMIC_RANGE))
@@ -196,7 +196,8 @@ def _told(dance: str, rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def features(power: Tensor) -> Tensor:
-    """What `runtime.beat_activations.BeatFeatures` makes of mel power, (n, T, 224) to (n, 56, T)."""
+    """What `runtime.beat_activations.BeatFeatures` makes of mel power, (n, T, 224) to (n, 128, T)."""
     pooled = power.unflatten(2, (FEATURE_BANDS, -1)).sum(dim=3)
     loudest = pooled.amax(dim=2).cummax(dim=1).values[..., None]
-    return (pooled / loudest.clamp(min=1e-30)).clamp(min=DYNAMIC_RANGE).log().transpose(1, 2)
+    bands = torch.cat([pooled, power[..., :HARMONY_BANDS]], dim=2)
+    return (bands / loudest.clamp(min=1e-30)).clamp(min=DYNAMIC_RANGE).log().transpose(1, 2)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from training.beats.examples import Annotated, Excerpts
 from training.beats.network import LOOK_AHEAD, BeatNetwork
 from training.learning.hall import Hall
 
-FORMAT = 2
+FORMAT = 3
 TOLERANCE = 1  # frames, 23 ms, by which a beat may be early or late at no cost
 POSITIVE_WEIGHT = (2.0, 3.0)  # of frames with a beat, and with a downbeat: they are rare
 WARM_UP = 43  # frames at the start of an excerpt that do not count
@@ -43,6 +43,8 @@ class BeatSettings:
     told : bool
         Whether the network is told dances.
     seed : int
+    harmony : bool
+        Whether the network sees where chords change.
     """
 
     kind: str = "tcn"
@@ -52,6 +54,7 @@ class BeatSettings:
     hall: float = 0.5
     told: bool = True
     seed: int = 0
+    harmony: bool = True
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch_size < 1:
@@ -102,6 +105,7 @@ def train(
     *,
     start: BeatNetwork | None = None,
     resume: bool = False,
+    compiled: bool = False,
     report: Callable[[str], None] = print,
 ) -> BeatNetwork:
     """Train a network and write its checkpoint.
@@ -118,14 +122,16 @@ def train(
     resume : bool
         Whether to go on where a training with these settings that wrote to `output` was stopped. Their
         number of steps may differ: the learning rate then falls towards the new end.
+    compiled : bool
+        Whether steps are compiled (`torch.compile`): faster, after a minute of compiling.
     report : callable
         Called with a line now and then.
     """
     torch.manual_seed(settings.seed)
-    network = BeatNetwork(settings.kind)
+    network = BeatNetwork(settings.kind, harmony=settings.harmony)
     if start is not None:
-        if start.kind != settings.kind:
-            raise ParameterError(f"weights of a {start.kind} cannot start a {settings.kind}")
+        if start.described != network.described:
+            raise ParameterError(f"weights of a {start.described} cannot start a {network.described}")
         network.load_state_dict(start.state_dict())
     hall = Hall(settings.hall)
     batches = Excerpts(
@@ -135,11 +141,12 @@ def train(
     checked = [checks(i) for i in range(4)] if validation else []
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
     first = _resumed(output, network, optimiser, settings) if resume else 0
+    learner = cast(BeatNetwork, torch.compile(network)) if compiled else network
     begun, recent = time.process_time(), []
     for step in range(first, settings.steps):
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _rate(step, settings.steps)
-        cost = _cost(network, *batches(step))
+        cost = _cost(learner, *batches(step))
         optimiser.zero_grad(set_to_none=True)
         cost.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -206,7 +213,7 @@ def load(path: Path) -> tuple[BeatNetwork, BeatSettings]:
     """Read a checkpoint; the network is in eval mode."""
     checkpoint = _read(path)
     settings = BeatSettings(**checkpoint["settings"])
-    network = BeatNetwork(settings.kind)
+    network = BeatNetwork(settings.kind, harmony=settings.harmony)
     try:
         network.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:

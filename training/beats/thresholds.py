@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runtime import bar_pointer, mel
 from runtime.beat_activations import BeatModel, activations
-from runtime.beats import CLEAR_SECONDS, beats_of, clearness
+from runtime.beats import beats_of, clearness
 from runtime.dances import OTHER, TEN
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, Float32
 from training.beats.evaluate import Excerpt, Score, after, mean, score, shown_live
@@ -27,6 +27,7 @@ KINDS = ("speech", "applause", "crowd", "cheers", "street", "hum")  # of `ambien
 RUBATO, NOISE = "music out of time", "noise"
 NEGATIVE_SECONDS = 20.0
 GRID = np.arange(0.02, 0.9, 0.01)  # thresholds that are tried
+FILE_EVERY = 8.0  # s between two looks at the clearness of a file
 LIVE_EVERY = 22  # frames between two looks at the filter's clarity
 LIVE_AFTER = 4.0  # s
 
@@ -80,13 +81,13 @@ def clarity(
     """Clarity of recordings, each with the dance that is told."""
     of_files: list[float] = []
     of_moments: list[float] = []
-    step = CLEAR_SECONDS * FRAME_RATE
+    step = FILE_EVERY * FRAME_RATE
     for told, frames in recordings:
         evidence = {told: 0.8, OTHER: 0.2} if told != OTHER else {OTHER: 1.0}
         heard = activations(model, frames, evidence)
         at, _, _ = bar_pointer.best_path(heard, bar_pointer.weights(evidence))
         clear = clearness(at, heard)
-        # one beat in each stretch: the others of it say nearly the same
+        # the beats in between say nearly the same
         of_files += [
             float(clear[np.abs(at - place).argmin()]) for place in np.arange(step / 2, len(heard), step)
         ]

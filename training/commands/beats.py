@@ -31,9 +31,17 @@ def add_parser(commands: Any) -> None:
     train.add_argument(
         "--hall", type=float, default=0.5, help="share of excerpts heard in a hall (default: %(default)s)"
     )
+    train.add_argument(
+        "--without-harmony", action="store_true", help="for comparison: do not hear where chords change"
+    )
     train.add_argument("--untold", action="store_true", help="do not tell the network which dance it may be")
     train.add_argument("--weights", type=Path, metavar="FILE.pt", help="start from those of this checkpoint")
     train.add_argument("--resume", action="store_true", help="go on where this command was stopped")
+    train.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the steps (torch.compile): faster, after a minute of compiling; wants a C++ compiler",
+    )
     train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     train.add_argument(
         "--store", type=Path, help="folder of computed spectrograms (default: `features` beside the manifest)"
@@ -70,7 +78,14 @@ def _train(args: argparse.Namespace) -> int:
     from training.data.manifest import check_splits, of_split, read_manifest
 
     settings = BeatSettings(
-        args.kind, args.steps, args.batch_size, args.learning_rate, args.hall, not args.untold, args.seed
+        kind=args.kind,
+        steps=args.steps,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        hall=args.hall,
+        told=not args.untold,
+        seed=args.seed,
+        harmony=not args.without_harmony,
     )
     torch.set_num_threads(1)
     learning, watched = [], []
@@ -82,7 +97,7 @@ def _train(args: argparse.Namespace) -> int:
         watched += annotated(of_split(recordings, "validation"), store)
     start = load(args.weights)[0] if args.weights else None
     print(f"{len(learning)} recordings to learn from, {len(watched)} to watch")
-    train(learning, watched, settings, args.output, start=start, resume=args.resume)
+    train(learning, watched, settings, args.output, start=start, resume=args.resume, compiled=args.compile)
     print(f"{args.output}: written")
     return 0
 

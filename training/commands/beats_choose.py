@@ -13,7 +13,7 @@ from training.settings import Data
 TRIED = {  # constants of `runtime.bar_pointer`, of which one at a time is changed
     "NO_BEAT": (5.0, 10.0, 40.0),
     "LOWEST": (0.003, 0.03, 0.1),
-    "TEMPO_RIGIDITY": (30.0, 120.0),
+    "TEMPO_RIGIDITY": (60.0, 120.0, 400.0),
 }
 SECONDS = 12  # of each recording: as much as dancers wait for
 

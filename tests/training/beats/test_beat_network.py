@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from runtime.beat_activations import N_FEATURES, BeatFeatures
 from runtime.beats import Beats
-from runtime.mel import FRAME_RATE
+from runtime.mel import FRAME_RATE, N_MELS
 from training.beats import peers
 from training.beats.evaluate import score
+from training.beats.examples import features as features_of
 from training.beats.learn import loss
 from training.beats.network import DANCES_TOLD, BeatNetwork
 
@@ -16,13 +18,43 @@ from training.beats.network import DANCES_TOLD, BeatNetwork
 def test_chunks_give_what_the_whole_gives(kind: str) -> None:
     torch.manual_seed(0)
     network = BeatNetwork(kind).eval()
-    features, told = torch.randn(2, 56, 60), torch.rand(2, len(DANCES_TOLD))
+    features, told = torch.randn(2, N_FEATURES, 60), torch.rand(2, len(DANCES_TOLD))
     with torch.no_grad():
         whole, state = network(features, told, network.initial_state(2))
         first, between = network(features[..., :7], told, network.initial_state(2))
         rest, last = network(features[..., 7:], told, between)
     torch.testing.assert_close(torch.cat([first, rest], dim=2), whole, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(last, state, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["tcn", "gru"])
+def test_chords_are_seen_and_only_where_asked_for(kind: str) -> None:
+    """A tone that moves within a pooled band, where pooled bands stay as they are."""
+    torch.manual_seed(0)
+    features, told = torch.full((1, N_FEATURES, 60), -9.0), torch.zeros(1, len(DANCES_TOLD))
+    moved = features.clone()
+    features[:, 60], moved[:, 60, :30], moved[:, 61, 30:] = 0, 0, 0
+    for harmony in (True, False):
+        network = BeatNetwork(kind, harmony=harmony).eval()
+        with torch.no_grad():
+            one, other = (network(f, told, network.initial_state(1))[0] for f in (features, moved))
+        assert torch.equal(one[..., :30], other[..., :30])
+        assert torch.allclose(one, other) != harmony
+
+
+def test_learning_sees_what_the_runtime_sees() -> None:
+    """Tones anywhere in the spectrum, which grow louder: each band alone, in chunks."""
+    rng = np.random.default_rng(0)
+    frames = (rng.lognormal(0, 4, (50, N_MELS)) * np.linspace(0.01, 1, 50)[:, None]).astype(np.float32)
+    stream = BeatFeatures()
+    ours = np.concatenate([stream.push(frames[i : i + 7]) for i in range(0, 50, 7)])
+    assert ours.shape == (50, N_FEATURES)
+    theirs = features_of(torch.from_numpy(frames[None]))[0].T.numpy()
+    np.testing.assert_allclose(theirs, ours, atol=1e-4)
+    # By hand: the 57th is the lowest band alone, below the loudest four that are neighbours so far.
+    loudest = frames.reshape(50, 56, 4).sum(axis=2).max(axis=1)
+    expected = np.log(np.maximum(frames[:, 0] / np.maximum.accumulate(loudest), 1e-6))
+    np.testing.assert_allclose(ours[:, 56], expected, atol=1e-4)
 
 
 def test_a_frame_early_or_late_costs_nothing_and_more_does() -> None:

@@ -13,10 +13,10 @@ import { BarFilter } from './bars.js';
  * @typedef {object} BeatNetwork
  * @property {(features: Float32Array, told: Float32Array, state: Float32Array) =>
  *   Promise<{activations: Float32Array, state: Float32Array}>} run
- *   features of T frames, bands × T; probabilities of the dances; activations 2 × T
+ *   features of T frames, (pooled and narrow bands) × T; probabilities of the dances; activations 2 × T
  */
 
-/** Log power of pooled bands below the loudest so far, frame by frame. */
+/** Log power below the loudest so far, frame by frame, of pooled bands and of the lowest ones one by one. */
 export class BeatFeatures {
   /**
    * @param {BeatsDefinition} settings
@@ -30,23 +30,28 @@ export class BeatFeatures {
 
   /**
    * @param {Frames} frames of mel power
-   * @returns {Float32Array} count × feature_bands
+   * @returns {Float32Array} (feature_bands + harmony_bands) × count: time last, as the network takes them
    */
   push({ count, data }) {
-    const { feature_bands: bands, dynamic_range: range } = this._settings;
+    const { feature_bands: bands, harmony_bands: narrow, dynamic_range: range } = this._settings;
     const width = this._nMels / bands;
-    const result = new Float32Array(count * bands);
+    const result = new Float32Array(count * (bands + narrow));
     for (let frame = 0; frame < count; frame++) {
-      const pooled = result.subarray(frame * bands, (frame + 1) * bands);
+      const first = frame * this._nMels;
       for (let band = 0; band < bands; band++) {
         let sum = 0;
         for (let i = 0; i < width; i++) {
-          sum = Math.fround(sum + data[frame * this._nMels + band * width + i]);
+          sum = Math.fround(sum + data[first + band * width + i]);
         }
-        pooled[band] = sum;
+        result[band * count + frame] = sum;
         this._loudest = Math.max(this._loudest, sum);
       }
-      pooled.forEach((power, band) => (pooled[band] = Math.log(Math.max(power / this._loudest, range))));
+      for (let band = 0; band < narrow; band++) {
+        result[(bands + band) * count + frame] = data[first + band];
+      }
+      for (let at = frame; at < result.length; at += count) {
+        result[at] = Math.log(Math.max(result[at] / this._loudest, range));
+      }
     }
     return result;
   }
@@ -92,19 +97,12 @@ export class BeatActivations {
    * @returns {Promise<Float32Array>} n × 2: of a beat and of a downbeat
    */
   async push(frames) {
-    const { feature_bands: bands } = this._definition.beats;
     const { count } = frames;
     if (!count || !this._features || !this._told || !this._state) {
       return new Float32Array(0);
     }
     const features = this._features.push(frames);
-    const turned = new Float32Array(features.length);
-    for (let frame = 0; frame < count; frame++) {
-      for (let band = 0; band < bands; band++) {
-        turned[band * count + frame] = features[frame * bands + band];
-      }
-    }
-    const { activations, state } = await this._network.run(turned, this._told, this._state);
+    const { activations, state } = await this._network.run(features, this._told, this._state);
     this._state = state;
     const skipped = Math.min(this._early ?? 0, count);
     this._early = (this._early ?? 0) - skipped;

@@ -214,6 +214,7 @@ import { unlzma } from './unlzma.js';
  * @property {[string, string, string]} inputs features, dances, state
  * @property {[string, string]} outputs activations, state
  * @property {number} feature_bands
+ * @property {number} harmony_bands
  * @property {number} dynamic_range
  * @property {number} look_ahead
  * @property {number} beat_at

@@ -156,15 +156,16 @@ export class OnnxBeats {
   }
 
   /**
-   * @param {Float32Array} features bands × T
+   * @param {Float32Array} features (pooled and narrow bands) × T
    * @param {Float32Array} told probabilities of the dances
    * @param {Float32Array} state of the frames before
    */
   async run(features, told, state) {
-    const { inputs, outputs, feature_bands: bands } = this._settings;
+    const { inputs, outputs, feature_bands: pooled, harmony_bands: narrow } = this._settings;
+    const rows = pooled + narrow;
     const results = await this._session.run(
       {
-        [inputs[0]]: new ort.Tensor('float32', features, [1, bands, features.length / bands]),
+        [inputs[0]]: new ort.Tensor('float32', features, [1, rows, features.length / rows]),
         [inputs[1]]: new ort.Tensor('float32', told, [1, told.length]),
         [inputs[2]]: new ort.Tensor('float32', state, [1, state.length]),
       },
