@@ -39,7 +39,7 @@ STEADY_SECONDS = 0.025  # by which beats may be off an even grid
 SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice
 CLEAR_SECONDS = 16.0  # stretches in which there must be a beat, or none is told there
 CLEAR_LIVE = 0.35  # clarity of the filter from which a beat is shown
-CLEAR_AT = 0.33  # clearness of a stretch from which its beats are some
+CLEAR_AT = 0.27  # clearness of a stretch from which its beats are some
 REGULAR = 0.05  # of the median distance, by which beats are as far apart as the others
 
 
@@ -221,14 +221,16 @@ def clearness(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64
     Returns
     -------
     ndarray, shape (n_beats,)
-        Of the 16 s around each beat: mean activation at beats, times the share of their distances that are as
-        long as most. What has no beat has little activation where some are looked for, as noise; or else, as
-        speech and music out of time, it has some wherever one comes near, but not at even distances.
+        Of the 16 s around each beat: geometric mean of the activation at beats, times the share of their
+        distances that are as long as most. In noise there is little activation wherever beats are looked for;
+        in speech and in music out of time there is much, but not at even distances, so that some of the beats
+        have none.
     """
     if len(frames) < 2:
         return np.zeros(len(frames))
     around = np.clip(np.rint(frames).astype(int)[:, None] + np.arange(-2, 3), 0, len(heard) - 1)
-    heights = np.concatenate([[0.0], np.cumsum(heard[around, 0].max(axis=1))])
+    heights = np.log(np.maximum(heard[around, 0].max(axis=1).astype(np.float64), bar_pointer.LOWEST))
+    sums = np.concatenate([[0.0], np.cumsum(heights)])
     distances = np.diff(frames)
     half = CLEAR_SECONDS / 2 * FRAME_RATE
     first = np.minimum(np.searchsorted(frames, frames - half), len(frames) - 2)
@@ -237,7 +239,7 @@ def clearness(frames: NDArray[np.float64], heard: Float32) -> NDArray[np.float64
     for i, (a, b) in enumerate(zip(first, last, strict=True)):
         near = distances[a : b - 1]
         regular[i] = np.mean(np.abs(near / np.median(near) - 1) <= REGULAR)
-    found: NDArray[np.float64] = (heights[last] - heights[first]) / (last - first) * regular
+    found: NDArray[np.float64] = np.exp((sums[last] - sums[first]) / (last - first)) * regular
     return found
 
 
