@@ -10,7 +10,7 @@ the mean over recordings:
 Downbeats are measured alike. Of recordings of 15 s and more the first 5 s do not count; live the first 4 s.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,13 @@ import numpy as np
 import torch
 
 from runtime import Classifier, bar_pointer
-from runtime.beat_activations import LOOK_AHEAD, BeatActivations, BeatModel
+from runtime.beat_activations import (
+    FEATURE_BANDS,
+    LOOK_AHEAD,
+    BeatActivations,
+    BeatFeatures,
+    BeatModel,
+)
 from runtime.beats import Beats, find_beats
 from runtime.errors import WhichdanceError
 from runtime.mel import FRAME_RATE, N_FFT, SAMPLE_RATE, Float32
@@ -35,6 +41,8 @@ TRIMMED = 5.0  # s of long recordings
 LIVE_FROM = 4.0  # s
 LIVE_FIRST, LIVE_STRIDE = SEGMENT_FRAMES, 86  # frames after which, and how often, the dance is asked for
 TEMPO_TOLERANCE = 0.04  # relative error that counts as right (accuracy 1 of Gouyon et al. 2006)
+TOLERANCE = 0.07  # s that the F-measure forgives
+SHIFT_STEP = 0.01  # s between shifts of an annotation that are tried
 WINDOW = N_FFT / 2 / SAMPLE_RATE  # s by which the newest frame lies behind the newest sample
 
 
@@ -116,6 +124,32 @@ def cropped(excerpt: Excerpt, n_frames: int) -> Excerpt:
     pairs = zip(excerpt.beats.times, excerpt.beats.positions, strict=True)
     kept = [(t, p) for t, p in pairs if t < len(frames) / FRAME_RATE]
     return replace(excerpt, frames=frames, beats=Beats.of([t for t, _ in kept], [p for _, p in kept]))
+
+
+def misplaced(excerpt: Excerpt) -> float:
+    """By how many seconds annotated beats lie beside the music, as no network, but its onsets say.
+
+    Annotations that were made on another copy of a recording may be of another moment than its excerpt. Where
+    less begins at the annotated beats than at any moment of the excerpt, and most begins a constant time from
+    them, of up to half a beat and more than the F-measure forgives, they are taken to be.
+
+    Returns
+    -------
+    float
+        The shift at which most begins; 0 of annotations that are taken to be right.
+    """
+    bands = BeatFeatures().push(excerpt.frames)[:, :FEATURE_BANDS]
+    rise = np.maximum(np.diff(bands, axis=0, prepend=bands[:1]), 0).sum(axis=1)
+    moments = np.arange(len(rise)) / FRAME_RATE
+    times = np.array(excerpt.beats.times)
+    if len(times) < 2:
+        return 0.0
+    half = float(np.median(np.diff(times))) / 2
+    shifts = np.arange(-half, half, SHIFT_STEP)
+    begins = [float(np.interp(times + shift, moments, rise).mean()) for shift in shifts]
+    best = float(shifts[int(np.argmax(begins))])
+    few = float(np.interp(times, moments, rise).mean()) < float(rise.mean())
+    return best if few and abs(best) > TOLERANCE else 0.0
 
 
 def score(truth: Beats, told: Beats, *, after: float) -> Score:
@@ -219,6 +253,7 @@ def rows(
     model: BeatModel,
     classifier: Classifier | None,
     *,
+    doubtful: Collection[int] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[BeatRow]:
     """Measure all ways on a set.
@@ -231,6 +266,8 @@ def rows(
     model : BeatModel
     classifier : Classifier or None
         Whose evidence stands beside the true dance; None for the true dance alone.
+    doubtful : collection of int
+        Numbers of excerpts without which rows follow, besides.
     progress : callable
         Called with (excerpts done, in all).
     """
@@ -250,10 +287,19 @@ def rows(
         for way, peer in peers.ALL.items():
             note(way, "file", excerpt, peer(excerpt.frames, excerpt.dance))
         progress(done, len(excerpts))
+    sets: dict[str, Sequence[int]] = {name: range(len(excerpts))}
+    if doubtful:
+        sets[f"{name}, on onsets"] = [i for i in range(len(excerpts)) if i not in doubtful]
     return [
         BeatRow(
-            name, way, mode, len(found), mean([s for s, _ in found]), sum(ok for _, ok in found) / len(found)
+            title,
+            way,
+            mode,
+            len(some),
+            mean([found[i][0] for i in some]),
+            sum(found[i][1] for i in some) / len(some),
         )
+        for title, some in sets.items()
         for (way, mode), found in ways.items()
     ]
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from runtime.beat_activations import N_FEATURES, BeatFeatures
+from runtime.beat_activations import N_FEATURES, BeatFeatures, BeatModel
 from runtime.beats import Beats
 from runtime.mel import FRAME_RATE, N_MELS
 from training.beats import peers
-from training.beats.evaluate import score
+from training.beats.evaluate import Excerpt, misplaced, rows, score
 from training.beats.examples import features as features_of
 from training.beats.learn import loss
 from training.beats.network import DANCES_TOLD, BeatNetwork
@@ -90,3 +90,41 @@ def test_the_comb_finds_even_beats() -> None:
     frames[np.rint(times * FRAME_RATE).astype(int)] = 1
     told = peers.comb(frames, "tango")
     assert score(Beats.of(times, np.arange(len(times)) % 4 + 1), told, after=0.0).f > 0.95
+
+
+def strokes(period: float, seconds: float = 10.0) -> np.ndarray:
+    """Mel power that begins anew every so many seconds, and fades."""
+    since = np.arange(0, seconds, 1 / FRAME_RATE) % period
+    bands = np.random.default_rng(0).lognormal(0, 1, N_MELS)
+    return (bands * np.exp(-20 * since)[:, None]).astype(np.float32)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.03, 0.11, -0.18])
+def test_an_annotation_beside_the_music_is_found_and_one_on_it_is_not(shift: float) -> None:
+    times = np.arange(0.6, 9.4, 0.6) + shift
+    found = misplaced(Excerpt("samba", strokes(0.6), Beats.of(times, np.ones(len(times)))))
+    # as far as the F-measure forgives, it is none
+    assert found == pytest.approx(-shift if abs(shift) > 0.07 else 0.0, abs=0.025)
+
+
+def test_off_beats_alone_make_no_annotation_wrong() -> None:
+    """Strokes on the beat and, twice as loud, between: most begins elsewhere, yet something at each beat."""
+    on, off = strokes(0.6), np.roll(strokes(0.6), round(0.3 * FRAME_RATE), axis=0)
+    times = np.arange(0.6, 9.4, 0.6)
+    assert misplaced(Excerpt("samba", on + 2 * off, Beats.of(times, np.ones(len(times))))) == 0.0
+
+
+def test_doubtful_annotations_have_rows_without_them() -> None:
+    """Beside those of all: the mean of the rest."""
+    excerpts = [
+        Excerpt("samba", strokes(0.6), Beats.of(np.arange(start, 9.4, 0.6), np.ones(15)))
+        for start in (0.6, 0.9)
+    ]
+    model = BeatModel.load()
+    every = rows("set", excerpts, model, None, doubtful=[1])
+    first = rows("set", excerpts[:1], model, None)
+    assert [row.set for row in every] == ["set"] * 5 + ["set, on onsets"] * 5
+    assert [(r.way, r.mode, r.n, r.score, r.tempo) for r in every[5:]] == [
+        (r.way, r.mode, r.n, r.score, r.tempo) for r in first
+    ]
+    assert {row.n for row in every[:5]} == {2}
