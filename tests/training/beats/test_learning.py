@@ -107,7 +107,7 @@ def test_the_excerpt_is_shorter_than_the_recordings(recordings: list[Annotated])
     ("command", "said"),
     [
         (
-            ("beats-thresholds", "MANIFEST@test", "--negatives", "1"),
+            ("beats-thresholds", "MANIFEST@test", "--negatives", "1", "--constants"),
             ("speech", "music out of time", "NO_BEAT"),
         ),
         (("beats-feedback", "MANIFEST@test"), ("hall 5 dB", "metres")),
