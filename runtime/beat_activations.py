@@ -22,9 +22,7 @@ from runtime.mel import N_MELS, Float32
 from runtime.model import FOLDER, OnnxEngine
 
 FEATURE_BANDS = 56  # neighbouring mel bands are pooled by four
-HARMONY_BANDS = (
-    72  # the lowest, to 1.1 kHz, one by one besides: 15 Hz apart they tell chords, pooled they don't
-)
+HARMONY_BANDS = 72  # the lowest, to 1.1 kHz, one by one besides: 15 Hz apart they tell chords
 N_FEATURES = FEATURE_BANDS + HARMONY_BANDS
 DYNAMIC_RANGE = 1e-6  # what is 60 dB below the loudest so far is silence
 LOOK_AHEAD = 4  # frames of future, 93 ms, that an activation needs

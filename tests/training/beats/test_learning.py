@@ -94,8 +94,9 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(
 
 
 def test_weights_of_another_kind_are_refused(recordings: list[Annotated], tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="gru"):
-        learn.train(recordings, [], _settings(), tmp_path / "x.pt", start=BeatNetwork("gru"))
+    for other in (BeatNetwork("gru"), BeatNetwork(harmony=False)):
+        with pytest.raises(ParameterError, match=f"weights of a {other.described} cannot start a tcn$"):
+            learn.train(recordings, [], _settings(), tmp_path / "x.pt", start=other)
 
 
 def test_the_excerpt_is_shorter_than_the_recordings(recordings: list[Annotated]) -> None:
