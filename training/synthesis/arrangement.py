@@ -5,6 +5,7 @@ here and in what this module calls, is part of a corpus's format.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +45,24 @@ class Track:
         General MIDI program, or drum kit.
     notes : ndarray, shape (n, 4), float64
         Sorted: start in seconds, length in seconds, MIDI pitch, loudness 0 to 1.
+    level_db : float
+        How much louder than others of its role the mix takes it.
     """
 
     role: str
     player: str
     program: int
     notes: NDArray[np.float64]
+    level_db: float = 0.0
+
+
+class _Part(NamedTuple):
+    """A track whose instrument and times are not settled; the fields are those of `Track`."""
+
+    role: str
+    player: str
+    events: list[Event]
+    level_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -179,11 +192,17 @@ def _perform(form: Form, harmony: Harmony, rng: np.random.Generator, cast: human
     times = _beat_times(form, rng)
     origin = 0.0 if form.from_start else rng.uniform(0, form.bar_seconds)
     tracks = tuple(
-        Track(role, player, _program(player, rng), notes)
-        for role, player, events in parts
+        Track(part.role, part.player, _program(part.player, rng), notes, part.level_db)
+        for part in parts
         if len(
             notes := _timed(
-                form, rng, events, player, times, origin, human=bool(cast.drummer and role in HUMAN_ROLES)
+                form,
+                rng,
+                part.events,
+                part.player,
+                times,
+                origin,
+                human=bool(cast.drummer and part.role in HUMAN_ROLES),
             )
         )
     )
@@ -209,14 +228,12 @@ def _perform(form: Form, harmony: Harmony, rng: np.random.Generator, cast: human
     )
 
 
-def _parts(
-    form: Form, harmony: Harmony, rng: np.random.Generator, cast: humans.Cast
-) -> list[tuple[str, str, list[Event]]]:
-    """Role, player and notes of each part."""
+def _parts(form: Form, harmony: Harmony, rng: np.random.Generator, cast: humans.Cast) -> list[_Part]:
+    """What each player plays."""
     style = form.style
     parts = [
-        ("drums", DRUMS, players.drums(form, rng, style.drums, "drums", 0.25, cast.drummer)),
-        (
+        _Part("drums", DRUMS, players.drums(form, rng, style.drums, "drums", 0.25, cast.drummer)),
+        _Part(
             "percussion",
             DRUMS,
             players.drums(form, rng, style.percussion, "percussion", 0.25, cast.drummer),
@@ -225,18 +242,18 @@ def _parts(
     for layer in style.carpets:
         if not form.plain and rng.random() < layer.share:
             player, events = players.carpet(form, harmony, rng, layer)
-            parts.append(("carpet", DRUMS if player in PERCUSSION else player, events))
-    parts.append(("bass", _player(style, "bass", rng), players.bass(form, harmony, rng)))
+            parts.append(_Part("carpet", DRUMS if player in PERCUSSION else player, events, layer.level_db))
+    parts.append(_Part("bass", _player(style, "bass", rng), players.bass(form, harmony, rng)))
     for role, patterns in (("chords", style.chords), ("chords2", style.chords2)):
         variants = [(patterns[v], when) for v, when in alternating(form, rng, len(patterns), 0.6)]
         held = variants[0][0][0] == "pad"
         player = PADS[rng.integers(len(PADS))] if held else _player(style, role, rng)
-        parts.append((role, player, players.chords(form, harmony, rng, variants, role)))
+        parts.append(_Part(role, player, players.chords(form, harmony, rng, variants, role)))
     lead = cast.tune.melody(form) if cast.tune else players.melody(form, harmony, rng)
-    parts.append(("lead", _player(style, "lead", rng), lead))
+    parts.append(_Part("lead", _player(style, "lead", rng), lead))
     if rng.random() < 0.3:
         player = ("voice", "choir", "strings", _player(style, "chords", rng))[rng.integers(4)]
-        parts.append(("counter", player, players.counter_melody(form, harmony, rng, lead)))
+        parts.append(_Part("counter", player, players.counter_melody(form, harmony, rng, lead)))
     return parts
 
 

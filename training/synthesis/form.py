@@ -10,6 +10,12 @@ from training.synthesis.styles import LOUDNESS, Range, Style
 
 LEAD_IN = 2.0  # s, played and cut off again: a recording is music, it does not begin from silence
 BEGINNINGS = 0.15  # share of the recordings that begin with the piece
+MACHINES = {
+    "strict": 0.25,
+    "loose": 0.4,
+    "wide": 0.4,
+}  # share whose bars a computer repeats
+MACHINE_LOOSENESS = 0.15  # of what a band has
 BREAKS = 0.04  # share of the sections that end with a stop of all players
 WITHOUT_RHYTHM = 0.05  # share of the sections without drums, percussion and carpets
 
@@ -158,6 +164,8 @@ def draw_form(style: Style, regime: str, bpm: float, duration: float, rng: np.ra
     flatness = 1.0 if plain else draw(rng, feel.flatness)
     lead_on_beat = 1.6 if plain else draw(rng, feel.lead_on_beat)
     looseness = float(rng.beta(3, 2))
+    if rng.random() < MACHINES[regime]:
+        looseness *= MACHINE_LOOSENESS
 
     section_bars = int(rng.choice([4, 8]))
     from_start = rng.random() < BEGINNINGS

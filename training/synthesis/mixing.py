@@ -221,7 +221,7 @@ def mix(
     y = np.zeros(n_samples, np.float32)
     soft = rng.uniform(3, 10) if performance.soft_drums else 0.0
     for track, stem in stems:
-        gain_db = BALANCE_DB[track.role] + rng.normal(0, kind.balance_db)
+        gain_db = BALANCE_DB[track.role] + track.level_db + rng.normal(0, kind.balance_db)
         if track.role in RHYTHM_SECTION:
             gain_db -= soft
         if performance.ensemble and track.player in SECTIONS:

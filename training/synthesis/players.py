@@ -14,6 +14,8 @@ from training.synthesis.styles import LOUDNESS, Bars, Carpet
 SNARE = 38
 TOMS = (38, 50, 47, 43, 41)  # of a fill, from the snare downwards
 FILLS = 0.35  # share of the sections that end with one
+LOW = ("double_bass", "electric_bass", "synth_bass", "tuba")  # in carpets they play the chords' roots
+LOWEST, LOWEST_CHORD = 31, 52  # MIDI pitches from which carpets go up, of these and of all others
 RANGE = (46, 94)  # MIDI pitches of a tune
 
 
@@ -98,7 +100,8 @@ def carpet(form: Form, harmony: Harmony, rng: np.random.Generator, layer: Carpet
             events.append((start, length, PERCUSSION[player], level))
         else:
             chord = harmony.chord(bar, start - bar * form.beats)
-            events += [(start, length * 0.6, 52 + (p - 52) % 12, level) for p in chord]
+            lowest, pitches = (LOWEST, chord[:1]) if player in LOW else (LOWEST_CHORD, chord)
+            events += [(start, length * 0.6, lowest + (p - lowest) % 12, level) for p in pitches]
     return player, events
 
 

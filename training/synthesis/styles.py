@@ -55,6 +55,7 @@ class Carpet:
     players: tuple[str, ...]  # percussion names or instrument families; one is drawn
     accents: tuple[Bars, ...]  # one is drawn
     vary: float = 0.2  # how far the accents of one recording stray from the written ones
+    level_db: float = 0.0  # louder than other carpets by
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,7 @@ class _Checker:
             raise self.error("carpet", "must be a table")
         self.take(
             table,
-            {"share", "players", "accents", "vary"},
+            {"share", "players", "accents", "vary", "level_db"},
             {"share", "players", "accents"},
         )
         return Carpet(
@@ -298,6 +299,7 @@ class _Checker:
                 for a in self.list_of("carpet.accents", table["accents"])
             ),
             vary=self.number("carpet.vary", table.get("vary", 0.2), 0, 1),
+            level_db=self.number("carpet.level_db", table.get("level_db", 0), -20, 20),
         )
 
     def one_style(self, dance: str, table: dict[str, Any]) -> Style:

@@ -439,10 +439,11 @@ def test_corpus_says_who_played(folder: Path, tmp_path: Path, capsys: pytest.Cap
         {"a.mid": midi(performance())},
         ["d1,rock,120,beat,4-4,a.mid", "d1,funk,100,beat,4-4,a.mid", "d1,rock,180,beat,4-4,a.mid"],
     )
-    wanted = [("quickstep", i) for i in range(4)] + [("other", i) for i in range(8)]
+    wanted = [("quickstep", i) for i in range(4)] + [("other", i) for i in range(16)]
     settings = CorpusSettings(seed=2, seconds=5, soundfonts=("gmbank",), humans=str(folder))
     rows = make_corpus(tmp_path / "c", settings, wanted)
     assert any(r.tune for r in rows)
+    assert any(r.drummer for r in rows)
     assert all(r.drummer in ("", "a.mid") for r in rows)
     assert read_rows(tmp_path / "c" / "manifest.csv") == sorted(
         rows, key=lambda r: (r.dance == "other", r.index)

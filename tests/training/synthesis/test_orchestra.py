@@ -1,15 +1,17 @@
 """What is played: tempo and metre measured back, every style heard, nothing silent or clipped."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from runtime.dances import DANCE_KEYS, OTHER, TEN
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, melspectrogram
-from training.synthesis import ambience, arrangement, mixing, rendering
+from training.synthesis import ambience, arrangement, form, mixing, rendering
 from training.synthesis.audition import onset_curve
 from training.synthesis.corpus import CorpusSettings, generators, record
 from training.synthesis.instruments import PERCUSSION
-from training.synthesis.styles import LABELS, DanceStyles, Feel, Style, StyleError, load_all
+from training.synthesis.styles import LABELS, Carpet, DanceStyles, Feel, Style, StyleError, load_all
 
 SOCIAL_METRES = dict.fromkeys(set(LABELS[:-1]) - {d.key for d in TEN}, "4/4") | {
     "polka": "2/4",
@@ -203,6 +205,63 @@ def test_swing_places_the_off_beats(swing: float) -> None:
     assert len(off) > 15
     shift = np.median(phase[phase <= 0.3])  # the player as a whole is a little early or late
     assert np.median(off) - shift == pytest.approx(swing, abs=0.03)
+
+
+def carpets(style: Style, *layers: Carpet, seeds: int = 8) -> list[arrangement.Performance]:
+    """Recordings of a style with these carpets alone, played by bands that stray."""
+    style = replace(
+        style, carpets=layers, feel=replace(style.feel, plain=0.0, jitter_ms=(0.0, 0.0), spread=0.0)
+    )
+    styles = DanceStyles(style.dance, ((120.0, 1.0),), (118, 122), (110, 130), (style,))
+    return [arrangement.arrange(styles, np.random.default_rng(seed), 12.0) for seed in range(seeds)]
+
+
+def test_basses_play_the_low_pulse_others_chords() -> None:
+    """A carpet of a bass: one low note at a time, eight a bar; of a piano: chords above it."""
+    style = next(s for s in load_all()["rumba"].styles if s.name == "bolero")
+    played = {}
+    for player in ("electric_bass", "piano"):
+        for performance in carpets(style, Carpet(1.0, (player,), (("88888888",),))):
+            for track in (t for t in performance.tracks if t.role == "carpet"):
+                starts, counts = np.unique(np.round(track.notes[:, 0], 3), return_counts=True)
+                gaps = np.diff(starts) / (30 / performance.tempo_bpm)
+                assert abs(np.median(gaps) - 1) < 0.1  # an eighth
+                played.setdefault(player, []).append((track.notes[:, 2], np.median(counts)))
+    low, high = played["electric_bass"], played["piano"]
+    assert min(len(low), len(high)) >= 6
+    assert all(pitches.max() < 43 and pitches.min() >= 31 and count == 1 for pitches, count in low)
+    assert all(pitches.min() >= 52 and count >= 3 for pitches, count in high)
+
+
+def test_carpets_are_as_loud_as_the_style_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve decibels more of a layer are twelve decibels more in the mix before mastering."""
+    heard = []
+
+    def overheard(y: np.ndarray, *rest: object) -> np.ndarray:
+        heard.append(y)
+        return y
+
+    monkeypatch.setattr(mixing, "master", overheard)
+    style = next(s for s in load_all()["rumba"].styles if s.name == "bolero")
+    for level_db in (0.0, 12.0):
+        (performance,) = carpets(style, Carpet(1.0, ("kick",), (("8888",),), level_db=level_db), seeds=1)
+        (track,) = (t for t in performance.tracks if t.role == "carpet")
+        alone = replace(performance, tracks=(track,))
+        stems, _ = rendering.stems(alone, np.random.default_rng(0), ("gmbank",))
+        mixing.mix(alone, stems, np.random.default_rng(1), "studio")
+    assert 20 * np.log10(np.std(heard[1]) / np.std(heard[0])) == pytest.approx(12, abs=0.01)
+
+
+def test_machines_repeat_their_bars() -> None:
+    """So many recordings of each regime hardly stray from one pattern, and no more."""
+    style = load_all()["rumba"].styles[0]
+    for regime, share in form.MACHINES.items():
+        drawn = [
+            form.draw_form(style, regime, 104.0, 10.0, np.random.default_rng([7, seed])).looseness
+            for seed in range(400)
+        ]
+        strict = np.mean(np.array(drawn) < form.MACHINE_LOOSENESS)  # of bands one in fifty is as strict
+        assert abs(strict - share) < 0.08
 
 
 def test_missing_soundfont_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:

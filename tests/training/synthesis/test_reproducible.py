@@ -44,10 +44,10 @@ accents = ["X-x-X-x-", "xxxx"]
 """
 
 # As model 1.3 was trained on (commit 8bb0ee3). A change makes a seed another corpus: tell CHANGELOG.md.
-EXPECTED = {
-    "strict": "83f3c17c5863d16c",
-    "loose": "86c16606d882af9f",
-    "wide": "53d3d9c0ccf2ee9f",
+EXPECTED = {  # of what is played since 2026-11-30, when machines came: one more draw of the form
+    "strict": "9e11cfb2c883110d",
+    "loose": "86344fa8f9b0eedb",
+    "wide": "46a2531e419d2641",
 }
 
 
