@@ -30,7 +30,8 @@ recovered from the exported files by `examples/recover_checkpoint.py`: 1.3 as wh
 grew while they learnt: up to `acf4` and `mel4` four fifths heard voices and hands alone, sounds that
 interfere came with `acf5` and `mel5` (a quarter of them with less of it), hands that clap in time with
 `acf6` and `mel6`. The corpora `ten` and `social` were drawn anew for these. `social3` and what is
-held out heard five social dances as they were played up to commit 0315df0 (docs/orchestra.md).
+held out heard five social dances as they were played up to commit 0315df0, and all of it the low end as
+it was up to commit a1f1d7e (docs/orchestra.md).
 """
 
 import argparse

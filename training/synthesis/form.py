@@ -10,11 +10,7 @@ from training.synthesis.styles import LOUDNESS, Range, Style
 
 LEAD_IN = 2.0  # s, played and cut off again: a recording is music, it does not begin from silence
 BEGINNINGS = 0.15  # share of the recordings that begin with the piece
-MACHINES = {
-    "strict": 0.25,
-    "loose": 0.4,
-    "wide": 0.4,
-}  # share whose bars a computer repeats
+MACHINES = {"strict": 0.25, "loose": 0.4, "wide": 0.4}  # share whose bars a computer repeats
 MACHINE_LOOSENESS = 0.15  # of what a band has
 BREAKS = 0.04  # share of the sections that end with a stop of all players
 WITHOUT_RHYTHM = 0.05  # share of the sections without drums, percussion and carpets
