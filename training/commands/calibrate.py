@@ -51,8 +51,9 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument(
         "--prior",
-        choices=("uniform", "collected"),
-        help="how common the dances are: all alike, or as in the thesis's collections (default: uniform)",
+        choices=("uniform", "collected", "ballroom"),
+        help="how common the dances are, in the sequences too: all alike, as in the thesis's collections, or "
+        "each of the ten twice as common as another dance (default: uniform)",
     )
     command.add_argument("--stride", type=int, default=200, help="frames between segments (default: 200)")
     command.add_argument(
@@ -123,7 +124,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
         run = calibrated_runner(network, found, device, context_frames=context)
-        fit, groups = _fit_evidence(run, stored, labels, args.sequences, args.unnamed_cost)
+        shares = None if prior_of == PRIOR else calibrate.shares_of(prior_of, labels)
+        fit, groups = _fit_evidence(run, stored, labels, args.sequences, args.unnamed_cost, shares=shares)
         temperatures = {group: [f.settings.temperature for f in pair] for group, pair in groups.items()}
         found |= {"evidence": asdict(fit.settings), "group_temperatures": temperatures}
     network.to("cpu")
@@ -216,6 +218,7 @@ def _fit_evidence(
     n_sequences: int,
     unnamed: float,
     *,
+    shares: "Sequence[float] | None" = None,
     own: "EvidenceSettings | None" = None,
 ) -> "tuple[EvidenceFit, dict[str, tuple[EvidenceFit, EvidenceFit]]]":
     """Parameters and temperatures of groups; a model's own parameters where others cost no less."""
@@ -224,7 +227,7 @@ def _fit_evidence(
     from training.following.sequences import drawn
 
     with progress("sequences") as bar:
-        sequences = drawn(run, stored, labels, n_sequences, progress=bar)
+        sequences = drawn(run, stored, labels, n_sequences, shares=shares, progress=bar)
     with progress("evidence parameters") as bar:
         fit = fit_evidence(sequences, unnamed=unnamed, progress=bar)
     if own is not None:

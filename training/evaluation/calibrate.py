@@ -8,7 +8,7 @@ The bound is meant for recordings to come, not for those at hand: the threshold 
 upper confidence limit of the error among the accepted (Clopper and Pearson 1934) stays below it.
 
 Training draws all dances alike (thesis 3.2.2), so the scores take all dances for equally common, which
-they are not: `log_prior` puts in how common they are.
+they are not: `log_prior` puts in how common they are taken for.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,6 +32,8 @@ HIGHEST_TEMPERATURE = 10.0  # and its inverse the lowest: beyond it the fit has 
 MAX_ERROR = 0.1  # share of wrong answers among those given
 CONFIDENCE = 0.9  # with which that bound is to hold
 PARTS = 5  # of the recordings: each is judged at a temperature that was fitted to the other parts
+BALLROOM = 2.0  # at a ballroom party two of three dances are of the ten, of ten and ten that a model knows
+CALIBRATION_PRIORS = (*PRIORS, "ballroom")
 STARTS = (1 / 2, 1 / 4, 1 / 8, 1 / 16)  # shares of recordings accepted by the first thresholds tried
 
 
@@ -190,25 +192,45 @@ def check_unseen(checkpoint: Mapping[str, Any], recordings: Sequence[Stored], na
         )
 
 
-def log_prior(prior: str, labels: Sequence[str]) -> tuple[float, ...]:
-    """What a prior adds to the logits of a network that was trained on dances in equal shares.
-
-    Bayes: the posterior under prior p is proportional to p times the posterior under equal shares, so
-    log p is added. Dances that the prior knows nothing of, and music to none of them, keep their share.
+def shares_of(prior: str, labels: Sequence[str]) -> tuple[float, ...]:
+    """How common a prior takes each of a network's classes for, relative to equal shares.
 
     Parameters
     ----------
     prior : str
-        'uniform', or 'collected': as in the collections of the thesis (tables 4.1 and 4.3), where a paso
-        doble is seven times rarer than a samba.
+        'uniform'; 'ballroom': each of the ten `BALLROOM` times as common as another dance; or 'collected':
+        as in the collections of the thesis (tables 4.1 and 4.3), where a paso doble is seven times rarer
+        than a samba. What a prior knows nothing of, and music to none of the dances, keeps its share.
+    labels : sequence of str
+        The network's classes in order.
+
+    Raises
+    ------
+    ParameterError
+    """
+    if prior not in CALIBRATION_PRIORS:
+        raise ParameterError(f"prior must be one of {', '.join(CALIBRATION_PRIORS)}, got {prior!r}")
+    if prior == "ballroom":
+        return tuple(BALLROOM if label in DANCE_KEYS else 1.0 for label in labels)
+    shares = np.array(PRIORS[prior]) / np.mean(PRIORS[prior])
+    known = dict(zip(DANCE_KEYS, shares.tolist(), strict=True))
+    return tuple(known.get(label, 1.0) for label in labels)
+
+
+def log_prior(prior: str, labels: Sequence[str]) -> tuple[float, ...]:
+    """What a prior adds to the logits of a network that was trained on dances in equal shares.
+
+    Bayes: the posterior under prior p is proportional to p times the posterior under equal shares, so
+    log p is added.
+
+    Parameters
+    ----------
+    prior : str
+        One of `CALIBRATION_PRIORS`, see `shares_of`.
     labels : sequence of str
         The network's classes in order.
     """
-    if prior not in PRIORS:
-        raise ParameterError(f"prior must be one of {', '.join(PRIORS)}, got {prior!r}")
-    shares = np.array(PRIORS[prior]) / np.mean(PRIORS[prior])
-    known = dict(zip(DANCE_KEYS, np.log(shares).tolist(), strict=True))
-    return tuple(known.get(label, 0.0) for label in labels)
+    return tuple(np.log(shares_of(prior, labels)).tolist())
 
 
 def threshold_for(

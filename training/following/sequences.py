@@ -54,6 +54,7 @@ def drawn(
     labels: Sequence[str],
     n: int,
     *,
+    shares: Sequence[float] | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Scored]:
@@ -68,6 +69,8 @@ def drawn(
     labels : sequence of str
     n : int
         How many.
+    shares : sequence of float, optional
+        As for `compose`.
     seed : int
     progress : callable
         Called with (sequences done, sequences in all).
@@ -75,14 +78,17 @@ def drawn(
     rng = np.random.default_rng(seed)
     result = []
     for i in range(n):
-        frames, states = compose(recordings[i % 2 :: 2], labels, rng)
+        frames, states = compose(recordings[i % 2 :: 2], labels, rng, shares)
         result.append(scored(run, frames, states, len(labels) + 1))
         progress(i + 1, n)
     return result
 
 
 def compose(
-    recordings: Sequence[Stored], labels: Sequence[str], rng: np.random.Generator
+    recordings: Sequence[Stored],
+    labels: Sequence[str],
+    rng: np.random.Generator,
+    shares: Sequence[float] | None = None,
 ) -> tuple[Float32, NDArray[np.int64]]:
     """One sequence: mel power (n_frames, 224), and the state of each frame.
 
@@ -92,6 +98,8 @@ def compose(
         Of the dances in `labels` and of others; those of tempo 0 are talk and the like, for pauses.
     labels : sequence of str
     rng : numpy.random.Generator
+    shares : sequence of float, optional
+        How common each of `labels` is, in any unit; all alike if None.
     """
     songs: dict[str, list[Stored]] = {}
     talk: list[Stored] = []
@@ -104,6 +112,12 @@ def compose(
     dances = [label for label in labels if label in songs]
     if len(dances) < 2:
         raise ParameterError("sequences need recordings of at least two of the model's dances")
+
+    def drawn_dance() -> str:
+        if shares is None:
+            return dances[rng.integers(len(dances))]
+        common = np.array([shares[list(labels).index(dance)] for dance in dances])
+        return dances[rng.choice(len(dances), p=common / common.sum())]
 
     pieces: list[NDArray[np.uint8]] = []
     states: list[int] = []
@@ -122,7 +136,7 @@ def compose(
                 add(_excerpt(talk[rng.integers(len(talk))], TALK_SECONDS, rng), NO_SONG)
         if last is None or rng.random() >= SAME_DANCE:
             other = OTHER in songs and rng.random() < OTHER_SHARE
-            last = OTHER if other else dances[rng.integers(len(dances))]
+            last = OTHER if other else drawn_dance()
         song = songs[last][rng.integers(len(songs[last]))]
         state = len(labels) if last == OTHER else list(labels).index(last)
         add(_song(song, rng), state)

@@ -47,7 +47,7 @@ def average(
     ----------
     tuned, start : str or Path
         Checkpoints, or exported .onnx files, of one architecture with the same options but for `classes`,
-        `dropout` and the longest segment. A file's last bias holds the prior it was calibrated with.
+        `dropout` and the longest segment. The prior that a file was calibrated with stays behind.
     recordings : sequence of Stored
         On which the statistics of batch normalisation are measured anew, since they do not average. Where
         there are none, each convolution is averaged together with its normalisation.

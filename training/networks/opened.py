@@ -15,8 +15,8 @@ def opened(path: str | Path) -> tuple[nn.Module, dict[str, Any]]:
     Parameters
     ----------
     path : str or Path
-        A checkpoint, or a float .onnx file of a 'rhythmogram'. A file's last bias holds the prior it was
-        calibrated with, and its normalisations only add.
+        A checkpoint, or a float .onnx file of a 'rhythmogram'. The prior that a file was calibrated with is
+        an addition of its own behind the network, and stays there; normalisations only add.
 
     Returns
     -------

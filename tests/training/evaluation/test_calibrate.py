@@ -158,6 +158,13 @@ def test_prior_of_a_network_without_all_of_the_ten():
     assert log_prior("uniform", DANCE_KEYS) == (0,) * 10
 
 
+def test_at_a_ballroom_party_two_of_three_are_of_the_ten():
+    named = (*DANCE_KEYS, *(f"social_{i}" for i in range(10)))
+    shares = np.exp(log_prior("ballroom", (*named, "other")))
+    assert shares[:10].sum() / shares[:20].sum() == pytest.approx(2 / 3)
+    assert shares[-1] == 1
+
+
 @pytest.mark.parametrize("architecture", ["squeezenet1_1", "mobilenet_v3_small", "tempo+rhythmogram"])
 def test_prior_is_bayes_rule_for_every_architecture(architecture):
     torch.manual_seed(0)

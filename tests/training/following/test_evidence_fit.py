@@ -261,6 +261,15 @@ def test_sequences_know_what_plays_when():
     assert seen == {0, 1, 2, NO_SONG}
 
 
+def test_sequences_play_what_is_common():
+    songs = [_Stored("tango", 100), _Stored("rumba", 120)]
+    frames = np.zeros(2)
+    for seed in range(40):
+        _, states = compose(songs, ["rumba", "tango"], np.random.default_rng(seed), (1.0, 4.0))
+        frames += [(states == 0).sum(), (states == 1).sum()]
+    assert 0.7 < frames[1] / frames.sum() < 0.9
+
+
 def test_songs_last_as_dances_do_whatever_the_recording():
     """A recording of 12 s is played again and again, one of ten minutes in part."""
     short, long = _Stored("tango", 100), _Stored("rumba", 120)

@@ -23,6 +23,7 @@ from training.networks.exported import is_exported, options_of, read_exported, s
 from training.networks.models import build, load_checkpoint, save_checkpoint
 
 CLASSES = ("quickstep", "rumba", "viennese_waltz", "other")
+LOG_PRIOR = (0.7, -0.4, 0.0, 0.2)
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "rhythmogram": ("rhythmogram", {"branches": ("acf", "mel"), "width": 0.5, "segment_frames": 336}),
     "dense": (
@@ -62,7 +63,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     training = {"settings": {"frames": [224, 336] if "segment_frames" in options else [224]}}
     save_checkpoint(
         folder / "a.pt", network, architecture, {"classes": CLASSES, **options},
-        training=training, calibration={"temperature": 1.25},
+        training=training, calibration={"temperature": 1.25, "log_prior": LOG_PRIOR},
     )  # fmt: skip
     deployable = from_checkpoint(folder / "a.pt")
     proto = to_onnx(deployable.network, frames=deployable.context_frames, fields=deployable.fields)
@@ -84,9 +85,9 @@ def test_a_file_averages_with_what_it_was_exported_from(
 
 
 def close(network: nn.Module, path: Path, power: torch.Tensor, atol: float = 1e-4) -> bool:
-    """Whether the scores are the file's, whose temperature is 1.25."""
+    """Whether the scores are the file's, which has a temperature and a prior, and the network neither."""
     with torch.inference_mode():
-        scores = torch.softmax(network.eval()(power) / 1.25, dim=1).numpy()
+        scores = torch.softmax((network.eval()(power) + torch.tensor(LOG_PRIOR)) / 1.25, dim=1).numpy()
     return bool(np.allclose(scores, Model.load(path).run(power.numpy()), atol=atol))
 
 
@@ -110,7 +111,8 @@ def test_they_make_the_network_of_the_file(exported: tuple[str, Path], power: to
         if isinstance(module, nn.Dropout):
             module.eval()
     with torch.no_grad():  # training goes on without a jump, from the very batches that were measured
-        jumped = torch.softmax(network(torch.cat([power, power.flip(3)])) / 1.25, dim=1)[: len(power)]
+        jumped = network(torch.cat([power, power.flip(3)]))[: len(power)]
+        jumped = torch.softmax((jumped + torch.tensor(LOG_PRIOR)) / 1.25, dim=1)
     assert np.abs(jumped.numpy() - Model.load(path).run(power.numpy())).max() < 0.05
 
 
