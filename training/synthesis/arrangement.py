@@ -28,6 +28,8 @@ REGIME_SHARES = {"strict": 0.45, "loose": 0.35, "wide": 0.20}
 STRAY_SHARE = 0.15
 HUMAN_ROLES = ("drums", "percussion")  # that a human drummer plays
 HUMAN_JITTER = 0.0005  # s
+MACHINE_JITTER = 0.0005  # s
+UNEVENNESS, MACHINE_UNEVENNESS = 0.06, 0.01  # of loudness, standard deviation, of people who hardly stray
 ATTEMPTS = 20  # once in hundreds of the shortest recordings all players happen to rest
 
 
@@ -199,6 +201,7 @@ def _perform(form: Form, harmony: Harmony, rng: np.random.Generator, cast: human
                 form,
                 rng,
                 part.events,
+                part.role,
                 part.player,
                 times,
                 origin,
@@ -245,7 +248,7 @@ def _parts(form: Form, harmony: Harmony, rng: np.random.Generator, cast: humans.
             parts.append(_Part("carpet", DRUMS if player in PERCUSSION else player, events, layer.level_db))
     parts.append(_Part("bass", _player(style, "bass", rng), players.bass(form, harmony, rng)))
     for role, patterns in (("chords", style.chords), ("chords2", style.chords2)):
-        variants = [(patterns[v], when) for v, when in alternating(form, rng, len(patterns), 0.6)]
+        variants = [(patterns[v], when) for v, when in alternating(form, rng, role, len(patterns), 0.6)]
         held = variants[0][0][0] == "pad"
         player = PADS[rng.integers(len(PADS))] if held else _player(style, role, rng)
         parts.append(_Part(role, player, players.chords(form, harmony, rng, variants, role)))
@@ -278,7 +281,7 @@ def _beat_times(form: Form, rng: np.random.Generator) -> NDArray[np.float64]:
     """Seconds of each beat: strict-tempo bands hold it, others drift, some breathe with the phrase."""
     feel = form.style.feel
     n = form.n_bars * form.beats + form.beats + 1
-    strict = form.regime == "strict"
+    strict = form.regime == "strict" or bool(form.machines)
     sigma = 0.0004 if strict or rng.random() < 0.6 else rng.uniform(0.2, 1.5) * feel.drift
     drift = np.zeros(n)
     for i, step in enumerate(rng.normal(0, sigma, n - 1)):
@@ -295,6 +298,7 @@ def _timed(
     form: Form,
     rng: np.random.Generator,
     events: list[Event],
+    role: str,
     player: str,
     times: NDArray[np.float64],
     origin: float,
@@ -312,6 +316,9 @@ def _timed(
     if rng.random() < feel.spread:
         widest = draw(rng, feel.spread_ms) / 1000
         jitter = max(jitter, widest / 2 if player == DRUMS else widest)
+    machine = role in form.machines and player != VOICE
+    if machine:
+        jitter = min(jitter, MACHINE_JITTER)
     late = rng.normal(0, 0.006)
     if not events:
         return np.zeros((0, 4))
@@ -319,7 +326,8 @@ def _timed(
     level = np.array([form.section_level[form.section(int(beat / form.beats))] for beat in notes[:, 0]])
     start = np.interp(notes[:, 0], np.arange(len(times)), times) - origin + late
     start += rng.normal(0, jitter, len(start))
-    softer = 1 - np.abs(rng.normal(0, 0.06 + 0.3 * form.looseness, len(start)))
+    uneven = MACHINE_UNEVENNESS if machine else UNEVENNESS
+    softer = 1 - np.abs(rng.normal(0, uneven + 0.3 * form.strays(role), len(start)))
     notes[:, 0] = start
     notes[:, 1] *= form.beat_seconds
     notes[:, 3] = np.clip(notes[:, 3] * level * softer, 0.08, 1)

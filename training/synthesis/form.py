@@ -10,8 +10,12 @@ from training.synthesis.styles import LOUDNESS, Range, Style
 
 LEAD_IN = 2.0  # s, played and cut off again: a recording is music, it does not begin from silence
 BEGINNINGS = 0.15  # share of the recordings that begin with the piece
-MACHINES = {"strict": 0.25, "loose": 0.4, "wide": 0.4}  # share whose bars a computer repeats
 MACHINE_LOOSENESS = 0.15  # of what a band has
+# Strict-tempo albums are mostly played by people; `Feel.machine` counts so much of theirs.
+MACHINES_AT = {"strict": 0.6, "loose": 1.0, "wide": 1.0}
+RHYTHM_SECTION = frozenset({"drums", "percussion", "carpet", "bass"})
+SEQUENCED = RHYTHM_SECTION | {"chords", "chords2"}
+SEQUENCED_SHARE = 1 / 3  # of the computers' recordings: chords are theirs, too
 BREAKS = 0.04  # share of the sections that end with a stop of all players
 WITHOUT_RHYTHM = 0.05  # share of the sections without drums, percussion and carpets
 
@@ -52,6 +56,8 @@ class Form:
         How much likelier the melody has a note on a beat than off it.
     looseness : float
         How far the players stray from one pattern, 0 to 1.
+    machines : frozenset of str
+        Roles that a computer plays: bars are repeated, on time and evenly loud, at one tempo.
     from_start : bool
         The recording begins with the piece.
     section_bars : int
@@ -77,6 +83,7 @@ class Form:
     flatness: float
     lead_on_beat: float
     looseness: float
+    machines: frozenset[str]
     from_start: bool
     section_bars: int
     offset: int
@@ -113,6 +120,10 @@ class Form:
     def plays(self, role: str, bar: int, beat: float = 0.0) -> bool:
         """Whether a role plays here: not in a section where it rests, nor after the first beat of a break."""
         return bool(self.active[role][self.section(bar)]) and not (bar in self.break_bars and beat >= 1)
+
+    def strays(self, role: str) -> float:
+        """How far a role strays from one pattern, 0 to 1: `looseness`, less where a computer plays it."""
+        return self.looseness * (MACHINE_LOOSENESS if role in self.machines else 1.0)
 
     def swung(self, position: float, steps_per_beat: float) -> float:
         """Move a position, in beats, by the swing; triplet divisions stay where they are."""
@@ -160,8 +171,7 @@ def draw_form(style: Style, regime: str, bpm: float, duration: float, rng: np.ra
     flatness = 1.0 if plain else draw(rng, feel.flatness)
     lead_on_beat = 1.6 if plain else draw(rng, feel.lead_on_beat)
     looseness = float(rng.beta(3, 2))
-    if rng.random() < MACHINES[regime]:
-        looseness *= MACHINE_LOOSENESS
+    machines = _machines(feel.machine * (1 - feel.rubato) * MACHINES_AT[regime], rng)
 
     section_bars = int(rng.choice([4, 8]))
     from_start = rng.random() < BEGINNINGS
@@ -179,6 +189,7 @@ def draw_form(style: Style, regime: str, bpm: float, duration: float, rng: np.ra
         flatness=flatness,
         lead_on_beat=lead_on_beat,
         looseness=looseness,
+        machines=machines,
         from_start=from_start,
         section_bars=section_bars,
         offset=offset,
@@ -188,6 +199,14 @@ def draw_form(style: Style, regime: str, bpm: float, duration: float, rng: np.ra
             (section + 1) * section_bars - 1 - offset for section in range(n) if rng.random() < BREAKS
         ),
     )
+
+
+def _machines(share: float, rng: np.random.Generator) -> frozenset[str]:
+    """What a computer plays, in `share` of the recordings."""
+    drawn = rng.random()
+    if drawn >= share:
+        return frozenset()
+    return SEQUENCED if drawn < SEQUENCED_SHARE * share else RHYTHM_SECTION
 
 
 def _who_plays(

@@ -37,6 +37,7 @@ SECTIONS = (
     "pad",
 )
 PEAK = (0.3, 0.97)  # of a finished recording
+LOW_CUT, LOW_CUT_HZ = 0.5, (60.0, 400.0)  # share of the reverberations that engineers keep out of the low end
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,9 @@ def master(
     if rng.random() < 0.75:
         response = room(rng, draw(rng, kind.reverb_seconds), rng.uniform(1500, 8000), sample_rate)
         response = response * np.float32(draw(rng, kind.reverb_level))
+        if rng.random() < LOW_CUT:
+            low_cut = butter(2, draw(rng, LOW_CUT_HZ), "high", fs=sample_rate, output="sos")
+            response = sosfilt(low_cut, response).astype(np.float32)
         response[0] += 1
         responses.append(response)
     for response in responses[1:]:

@@ -51,7 +51,7 @@ def steps(
     when : ndarray of bool, shape (n_bars,), optional
         Bars in which this pattern is played; all of them if None.
     """
-    omission = 0.0 if role == "carpet" else OMISSION * form.looseness
+    omission = 0.0 if role == "carpet" else OMISSION * form.strays(role)
     for bar in range(form.n_bars):
         if not form.plays(role, bar) or not (when is None or when[bar]):
             continue
@@ -76,7 +76,7 @@ def sounding(
 
 
 def alternating(
-    form: Form, rng: np.random.Generator, n_variants: int, share: float
+    form: Form, rng: np.random.Generator, role: str, n_variants: int, share: float
 ) -> list[tuple[int, InBars]]:
     """Which variant of a part is played in which bars: one mostly, two others now and then.
 
@@ -84,6 +84,7 @@ def alternating(
     ----------
     form : Form
     rng : Generator
+    role : str
     n_variants : int
     share : float
         Of the bars, for the others of the loosest player.
@@ -94,7 +95,7 @@ def alternating(
         Numbers of variants and their bars.
     """
     variants = rng.permutation(n_variants)[:3]
-    others = rng.random(form.n_bars) < share * form.looseness
+    others = rng.random(form.n_bars) < share * form.strays(role)
     which = np.where(others, rng.integers(0, len(variants), form.n_bars), 0)
     return [(int(v), which == i) for i, v in enumerate(variants) if np.any(which == i)]
 

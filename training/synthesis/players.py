@@ -43,7 +43,7 @@ def drums(
         A person whose timing, dynamics and fills are taken; the orchestra's own if None.
     """
     events: list[Event] = []
-    variants = alternating(form, rng, len(kits), share)
+    variants = alternating(form, rng, role, len(kits), share)
     sparse = rng.random() < 0.12  # a drummer who leaves out some of the drums
     for number, when in variants:
         for drum, bars in kits[number].items():
@@ -109,7 +109,7 @@ def bass(form: Form, harmony: Harmony, rng: np.random.Generator) -> list[Event]:
     """The style's bass patterns over the chords."""
     low, legato = 28 + int(rng.integers(8)), rng.uniform(0.5, 1.0)
     events: list[Event] = []
-    for number, when in alternating(form, rng, len(form.style.bass), 0.4):
+    for number, when in alternating(form, rng, "bass", len(form.style.bass), 0.4):
         bars = form.style.bass[number]
         stress = touch(rng, bars, 0.08)
         for bar, step, character, start, length in sounding(form, rng, bars, "bass", when):

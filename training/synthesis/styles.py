@@ -86,6 +86,8 @@ class Feel:
         Standard deviation of the tempo's random walk outside strict-tempo recordings, per beat.
     rubato : float
         Share of recordings with phrase-wise rubato outside strict tempo.
+    machine : float
+        Share of recordings whose rhythm section, or more, a computer plays; less at strict tempi.
     """
 
     flatness: Range = (0.5, 1.0)
@@ -100,6 +102,7 @@ class Feel:
     soft_drums: float = 0.2
     drift: float = 0.002
     rubato: float = 0.0
+    machine: float = 0.4
 
 
 @dataclass(frozen=True)

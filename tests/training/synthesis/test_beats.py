@@ -45,21 +45,23 @@ def test_the_one_is_where_the_drum_is(regime: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(players, "FILLS", 0.0)  # they have strokes off the beat
     styles = DanceStyles("slow_waltz", ((87.0, 1.0),), (80, 95), (70, 100), (ONE,))
     errors: list[float] = []
-    for seed in range(8):
+    for seed in range(60):  # so many drummers, each early or late in a way of his own
         played = arrangement.arrange(styles, np.random.default_rng(seed), 20.0, regime=regime)
+        if [track.role for track in played.tracks] != ["drums"]:
+            continue  # a counter melody has onsets of its own
         stems, _ = rendering.stems(played, np.random.default_rng(seed), ("fluid",))
         y = mixing.mix(played, stems, np.random.default_rng(seed), "studio")
         ones = np.array(played.beats.downbeats)
         # the first stroke may be one that was cut
         errors += [float(np.abs(ones - time).min()) for time in onsets(y)[1:]]
-    assert len(errors) > 40
+    assert len(errors) > 200
     assert np.median(errors) < 0.008  # the drummer's own early or late is ± 6 ms
     assert max(errors) < 0.05  # a bar has 2 s
 
 
 def test_positions_go_round_the_bar() -> None:
     styles = DanceStyles("slow_waltz", ((87.0, 1.0),), (80, 95), (70, 100), (ONE,))
-    for seed in range(20):
+    for seed in range(60):  # so many drummers, each early or late in a way of his own
         beats = arrangement.arrange(styles, np.random.default_rng(seed), 9.0).beats
         assert set(np.diff(beats.positions) % 3) == {1}
         assert set(beats.positions) == {1, 2, 3}

@@ -1,6 +1,7 @@
 """What is played: tempo and metre measured back, every style heard, nothing silent or clipped."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -252,16 +253,52 @@ def test_carpets_are_as_loud_as_the_style_says(monkeypatch: pytest.MonkeyPatch) 
     assert 20 * np.log10(np.std(heard[1]) / np.std(heard[0])) == pytest.approx(12, abs=0.01)
 
 
-def test_machines_repeat_their_bars() -> None:
-    """So many recordings of each regime hardly stray from one pattern, and no more."""
-    style = load_all()["rumba"].styles[0]
-    for regime, share in form.MACHINES.items():
-        drawn = [
-            form.draw_form(style, regime, 104.0, 10.0, np.random.default_rng([7, seed])).looseness
-            for seed in range(400)
-        ]
-        strict = np.mean(np.array(drawn) < form.MACHINE_LOOSENESS)  # of bands one in fifty is as strict
-        assert abs(strict - share) < 0.08
+def test_so_many_recordings_are_played_by_a_computer() -> None:
+    """As the style says, less at strict tempi and where bands breathe; its chords are one in three times."""
+    style = load_all()["tango"].styles[0]
+    for rubato in (0.0, 0.5):
+        feel = replace(style.feel, machine=0.6, rubato=rubato)
+        for regime, share in form.MACHINES_AT.items():
+            drawn = [
+                form.draw_form(
+                    replace(style, feel=feel), regime, 128.0, 10.0, np.random.default_rng([7, seed])
+                )
+                for seed in range(600)
+            ]
+            computers = [d.machines for d in drawn if d.machines]
+            assert abs(len(computers) / 600 - 0.6 * (1 - rubato) * share) < 0.07
+            assert 0.15 < np.mean(["chords" in c for c in computers]) < 0.5
+            assert all("bass" in c and "lead" not in c for c in computers)
+
+
+def by_band_or_computer(machine: float) -> tuple[float, float, float]:
+    """Widest spread of the beats' lengths, strokes about them in s, how often a bar is the one before."""
+    discofox = load_all()["discofox"]
+    styles = tuple(replace(s, feel=replace(s.feel, machine=machine, drift=0.004)) for s in discofox.styles)
+    spread, early, alike = [], [], []
+    for seed in range(30):
+        rng = np.random.default_rng([3, seed])
+        played = arrangement.arrange(replace(discofox, styles=styles), rng, 20.0, regime="wide")
+        times = played.beat_times + played.lead_in
+        spread.append(np.std(np.diff(times)) * played.tempo_bpm / 60)
+        for track in (t for t in played.tracks if t.role == "drums"):
+            heard = track.notes[(track.notes[:, 0] > times[0]) & (track.notes[:, 0] < times[-1])]
+            beat = np.interp(heard[:, 0], times, np.arange(len(times)))
+            near = (beat - np.round(beat))[np.abs(beat - np.round(beat)) < 0.1]
+            early.append(np.std(near) * 60 / played.tempo_bpm)
+            strokes = [
+                (int(b // 4), round(b % 4 * 4), int(n)) for b, n in zip(beat, heard[:, 2], strict=True)
+            ]
+            bars = [{s[1:] for s in strokes if s[0] == bar} for bar in range(int(beat.max()) // 4)]
+            alike += [one == next_one for one, next_one in pairwise(bars)]
+    return float(np.max(spread)), float(np.median(early)), float(np.mean(alike))
+
+
+def test_a_computer_is_on_time_and_repeats_its_bars() -> None:
+    (drift, early, alike), (band_drift, band_early, band_alike) = map(by_band_or_computer, (1.0, 0.0))
+    assert drift < 0.002 < 0.004 < band_drift
+    assert early < 0.001 < 0.003 < band_early  # s
+    assert alike > 2 * band_alike
 
 
 def test_missing_soundfont_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
