@@ -2,7 +2,7 @@
 
     python examples/recover_checkpoint.py runtime/models/whichdance.onnx MANIFEST.csv OUT
 
-writes OUT/BRANCH.pt for each branch; the prior that calibration added to the last bias is taken out again.
+writes OUT/BRANCH.pt for each branch; the prior of a calibration stands behind the network, and is left out.
 `training.networks.exported` says how, and what of it has to be measured on recordings of the manifest.
 
 `training.networks.merge` says how the head is taken apart.
@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from training.data.collections import PRIORS
 from training.data.manifest import read_manifest
 from training.data.store import Store, Stored
-from training.evaluation.calibrate import log_prior
 from training.learning.normalisation import measure
 from training.learning.prepared import as_input, decoded
 from training.learning.sampler import Batches
@@ -32,7 +29,7 @@ N_BATCHES = 24
 
 
 def recover(
-    model: Path, stored: list[Stored], *, prior: str = "uniform", dropout: float = 0.3
+    model: Path, stored: list[Stored], *, dropout: float = 0.3
 ) -> tuple[nn.Module, dict[str, object]]:
     """The merged network of an exported model, in eval mode, and the options that build it."""
     exported = read_exported(model)
@@ -40,10 +37,6 @@ def recover(
     options = {**options, "dropout": dropout}
     network = build(architecture, **options)
     network.load_state_dict(state_of(exported, network))
-    with torch.no_grad():
-        last = network.get_submodule("head.1").bias
-        assert isinstance(last, Tensor)
-        last -= torch.tensor(log_prior(prior, exported.labels))
     batches = Batches(stored, sorted({s.recording.dance for s in stored}), batch_size=32)
     measure(network, (as_input(decoded(batches[i][0])) for i in range(N_BATCHES)))
     return network, options
@@ -67,11 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("model", type=Path, help="the exported file")
     parser.add_argument("manifest", type=Path, help="recordings to measure on, their spectrograms beside it")
     parser.add_argument("out", type=Path, help="folder of the checkpoints")
-    parser.add_argument("--prior", choices=PRIORS, default="uniform", help="that the file was exported with")
     args = parser.parse_args(argv)
     recordings = [r for r in read_manifest(args.manifest) if r.split == "train"][:2000]
     collection = Store(args.manifest.parent / "features").collect(recordings)
-    network, options = recover(args.model, list(collection.stored), prior=args.prior)
+    network, options = recover(args.model, list(collection.stored))
     fields = {p.key: p.value for p in onnx.load(args.model).metadata_props}
     split(network, options, args.out, fields["training_data"])
 

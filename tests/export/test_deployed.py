@@ -14,7 +14,7 @@ from export.segments import Segments
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError, WhichdanceError
 from runtime.model import ModelInfo
-from training.evaluation.calibrate import log_prior
+from training.evaluation.calibrate import log_prior, shares_of
 from training.networks.models import front_end
 
 CheckpointMaker = Callable[..., Path]
@@ -53,7 +53,7 @@ def test_prior_of_the_calibration_goes_into_the_graph_of_any_network(
     make_checkpoint: CheckpointMaker, made_up: Segments
 ) -> None:
     plain = from_checkpoint(make_checkpoint(calibration={"temperature": 2.0}))
-    prior = log_prior("collected", (*DANCE_KEYS, "other"))
+    prior = log_prior(shares_of("collected", (*DANCE_KEYS, "other")), 2.0)
     shifted = from_checkpoint(make_checkpoint(calibration={"temperature": 2.0, "log_prior": prior}))
     before, after = (verify.torch_scores(d.network, made_up.mel[:4]) for d in (plain, shifted))
     whole = np.column_stack([before, 1 - before.sum(axis=1)]) * np.exp(np.array(prior) / 2)

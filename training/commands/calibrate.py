@@ -108,7 +108,7 @@ def _run(args: argparse.Namespace) -> int:
     selected = [(name, read_selection(name)) for name in args.manifest]
     device = device_of(machine)
     network, checkpoint = models.load_checkpoint(args.checkpoint)
-    prior = calibrate.log_prior(prior_of, checkpoint["labels"])
+    shares = None if prior_of == PRIOR else calibrate.shares_of(prior_of, checkpoint["labels"])
     stored: list[Stored] = []
     for name, recordings in selected:
         collected = collect(recordings, data.store_of(manifest_path(name)), machine).stored
@@ -116,15 +116,17 @@ def _run(args: argparse.Namespace) -> int:
         stored += collected
     with progress("scores") as bar:
         context = learnt_frames(checkpoint)
-        run = network_runner(network.to(device), device, log_prior=prior, context_frames=context)
+        run = network_runner(network.to(device), device, context_frames=context)
         scores = score_recordings(run, stored, stride=args.stride, progress=bar)
     truth = [s.recording.dance for s in stored]
-    calibration = calibrate.calibrate(scores, truth, max_error=max_error, labels=checkpoint["labels"])
+    calibration = calibrate.calibrate(
+        scores, truth, max_error=max_error, labels=checkpoint["labels"], shares=shares
+    )
+    prior = calibrate.log_prior(shares, calibration.temperature) if shares else ()
     found = calibration.to_dict() | {"prior": prior_of, "log_prior": prior}
     if args.sequences:
         labels = [label for label in checkpoint["labels"] if label != OTHER]
         run = calibrated_runner(network, found, device, context_frames=context)
-        shares = None if prior_of == PRIOR else calibrate.shares_of(prior_of, labels)
         fit, groups = _fit_evidence(run, stored, labels, args.sequences, args.unnamed_cost, shares=shares)
         temperatures = {group: [f.settings.temperature for f in pair] for group, pair in groups.items()}
         found |= {"evidence": asdict(fit.settings), "group_temperatures": temperatures}

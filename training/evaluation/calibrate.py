@@ -84,8 +84,12 @@ def calibrate(
     *,
     max_error: float = MAX_ERROR,
     labels: Sequence[str] | None = None,
+    shares: Sequence[float] | None = None,
 ) -> Calibration:
     """Choose temperature and threshold.
+
+    The temperature is that of the network alone, whose recordings here are as common as in training; the
+    threshold is that of its answers under a prior.
 
     Parameters
     ----------
@@ -98,6 +102,8 @@ def calibrate(
         Between 0 and 1.
     labels : sequence of str, optional
         Of the columns of scores; the thesis's ten in order, perhaps with 'other' last, if not given.
+    shares : sequence of float, optional
+        How common each of the classes is taken for, see `shares_of`; all alike if None.
 
     Raises
     ------
@@ -116,8 +122,8 @@ def calibrate(
     n_dances = len(dance_keys)
     target = np.array([dance_keys.index(t) if t in dance_keys else n_dances for t in truth])
 
-    def mean_scores(temperature: float) -> NDArray[np.float64]:
-        return np.stack([softmax(z / temperature, axis=1).mean(axis=0) for z in logits])
+    def mean_scores(temperature: float, prior: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
+        return np.stack([softmax(z / temperature + prior, axis=1).mean(axis=0) for z in logits])
 
     known = target < n_classes  # a network without 'other' can only be fitted to its dances
     limit = np.log(HIGHEST_TEMPERATURE)
@@ -132,7 +138,7 @@ def calibrate(
         return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
 
     def best(temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        scores = mean_scores(temperature)[:, :n_dances]
+        scores = mean_scores(temperature, 0.0 if shares is None else np.log(shares))[:, :n_dances]
         return scores.max(axis=1), scores.argmax(axis=1) == target
 
     temperature = fitted(known)
@@ -217,20 +223,19 @@ def shares_of(prior: str, labels: Sequence[str]) -> tuple[float, ...]:
     return tuple(known.get(label, 1.0) for label in labels)
 
 
-def log_prior(prior: str, labels: Sequence[str]) -> tuple[float, ...]:
+def log_prior(shares: Sequence[float], temperature: float) -> tuple[float, ...]:
     """What a prior adds to the logits of a network that was trained on dances in equal shares.
 
-    Bayes: the posterior under prior p is proportional to p times the posterior under equal shares, so
-    log p is added.
+    Bayes: the posterior under prior p is proportional to p times the posterior under equal shares, so log p
+    is added to what the temperature has divided; or the temperature times that before it divides.
 
     Parameters
     ----------
-    prior : str
-        One of `CALIBRATION_PRIORS`, see `shares_of`.
-    labels : sequence of str
-        The network's classes in order.
+    shares : sequence of float
+        One for each of the network's classes, see `shares_of`.
+    temperature : float
     """
-    return tuple(np.log(shares_of(prior, labels)).tolist())
+    return tuple((temperature * np.log(shares)).tolist())
 
 
 def threshold_for(

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ParameterError, WhichdanceError
 from training.data.collections import COLLECTED
-from training.evaluation.calibrate import calibrate, log_prior, threshold_for
+from training.evaluation.calibrate import calibrate, log_prior, shares_of, threshold_for
 from training.evaluation.metrics import expected_calibration_error
 from training.evaluation.scoring import calibrated_runner, network_runner
 from training.networks.models import build
@@ -152,15 +152,15 @@ def test_other_classes_than_the_ten():
 
 
 def test_prior_of_a_network_without_all_of_the_ten():
-    shift = log_prior("collected", ("tango", "bachata", "other"))
-    assert shift[1:] == (0, 0)
-    assert np.exp(shift[0]) == pytest.approx(COLLECTED[8] / np.mean(COLLECTED))
-    assert log_prior("uniform", DANCE_KEYS) == (0,) * 10
+    shares = shares_of("collected", ("tango", "bachata", "other"))
+    assert shares[1:] == (1, 1)
+    assert shares[0] == pytest.approx(COLLECTED[8] / np.mean(COLLECTED))
+    assert shares_of("uniform", DANCE_KEYS) == (1,) * 10
 
 
 def test_at_a_ballroom_party_two_of_three_are_of_the_ten():
     named = (*DANCE_KEYS, *(f"social_{i}" for i in range(10)))
-    shares = np.exp(log_prior("ballroom", (*named, "other")))
+    shares = np.array(shares_of("ballroom", (*named, "other")))
     assert shares[:10].sum() / shares[:20].sum() == pytest.approx(2 / 3)
     assert shares[-1] == 1
 
@@ -170,13 +170,30 @@ def test_prior_is_bayes_rule_for_every_architecture(architecture):
     torch.manual_seed(0)
     network = build(architecture, classes=11).eval()
     power = np.random.default_rng(0).random((4, 1, 224, 224)).astype(np.float32)
-    calibration = {"log_prior": log_prior("collected", (*DANCE_KEYS, "other"))}
+    shares = shares_of("collected", (*DANCE_KEYS, "other"))
+    calibration = {"temperature": 1.6, "log_prior": log_prior(shares, 1.6)}
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    uniform = network_runner(network)(power)
+    uniform = network_runner(network, temperature=1.6)(power)
     shifted = calibrated_runner(network, calibration)(power)
-    expected = uniform * np.array([*(np.array(COLLECTED) / np.mean(COLLECTED)), 1.0])
+    expected = uniform * np.array(
+        [*(np.array(COLLECTED) / np.mean(COLLECTED)), 1.0]
+    )  # 'other' keeps its share
     np.testing.assert_allclose(shifted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-4)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_prior_changes_the_threshold_and_not_the_temperature():
+    rng = np.random.default_rng(3)
+    truth = np.repeat(np.arange(3), 120)
+    logits = rng.normal(0, 1.5, (360, 4, 3)) + 2 * np.eye(3)[truth][:, None]
+    scores = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    labels = ("samba", "bachata", "other")
+    plain, weighed = (
+        calibrate(list(scores), [labels[t] for t in truth], labels=labels, shares=shares)
+        for shares in (None, (2.0, 1.0, 1.0))
+    )
+    assert plain.temperature == weighed.temperature
+    assert plain.reject_threshold != weighed.reject_threshold
 
 
 def test_collections_are_those_of_the_thesis():
@@ -186,7 +203,7 @@ def test_collections_are_those_of_the_thesis():
 
 def test_prior_that_cannot_be():
     with pytest.raises(ParameterError, match="prior must be one of"):
-        log_prior("mine", DANCE_KEYS)
+        shares_of("mine", DANCE_KEYS)
 
 
 def test_nothing_to_calibrate_on():
