@@ -23,6 +23,8 @@ from training.following.sequences import NO_SONG, Scored
 
 WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)  # s⁻¹
 MEAN_SECONDS = (30.0, 60.0, 120.0, 240.0, 480.0)  # that a dance lasts
+AS_GOOD = 1.005  # times the least cost: as good as that, so near are those of other sequences
+SHOWN_ALIKE = 1.001  # times the least cost: nearly the same is shown
 NONE_BIASES = (-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.5, 4.0, 6.0)
 NAME_AT = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 RELEASE_SHARES = (0.5, 0.7, 0.9, 1.0)  # of name_at
@@ -250,8 +252,8 @@ def fit_two(
 ) -> EvidenceSettings:
     """The same settings with the thresholds of two dances that cost least.
 
-    Below some threshold nearly everything is shown, and costs hardly differ: of those within 1 % of the least
-    the highest is taken, and then the one that is let go last.
+    Below some threshold nearly everything is shown, and costs hardly differ: of those that are
+    `SHOWN_ALIKE` the highest is taken, and then the one that is let go last.
     """
     n_dances = batch.scores.shape[2] - 1
     names = named(tempered, settings.name_at, settings.release_at)
@@ -260,7 +262,8 @@ def fit_two(
         screen = shown(tempered, names, two_at, share * two_at)
         tried.append((cost_of_two(screen, batch, n_dances, unnamed), two_at, share * two_at))
     least = min(reached for reached, *_ in tried)
-    _, two_at, two_release_at = max((t for t in tried if t[0] <= 1.01 * least), key=lambda t: (t[1], -t[2]))
+    as_good = (t for t in tried if t[0] <= SHOWN_ALIKE * least)
+    _, two_at, two_release_at = max(as_good, key=lambda t: (t[1], -t[2]))
     return replace(settings, two_at=two_at, two_release_at=two_release_at)
 
 
@@ -270,7 +273,7 @@ def _untold(done: int, total: int) -> None: ...
 def fit_evidence(
     sequences: Sequence[Scored], *, unnamed: float, progress: Callable[[int, int], None] = _untold
 ) -> EvidenceFit:
-    """Choose the parameters on the even sequences; measure them on the odd ones.
+    """Choose the parameters on all sequences; what they cost is what those of the even ones cost on the odd.
 
     Parameters
     ----------
@@ -296,19 +299,44 @@ def fit_curve(
     for price in unnamed:
         if not 0 < price <= 1:
             raise ParameterError(f"the cost of naming no dance must be above 0, at most 1, got {price}")
-    fitted, held_out = SideBySide.of(sequences[::2]), SideBySide.of(sequences[1::2])
+    half, held_out = SideBySide.of(sequences[::2]), SideBySide.of(sequences[1::2])
+    told = len(MEAN_SECONDS) * len(WEIGHTS) * len(NONE_BIASES)
+    on_half = _chosen(half, unnamed, lambda done: progress(done, 2 * told))
+    on_all = _chosen(SideBySide.of(sequences), unnamed, lambda done: progress(told + done, 2 * told))
+    return [
+        replace(measure(judged_by, held_out, price), settings=settings)
+        for judged_by, settings, price in zip(on_half, on_all, unnamed, strict=True)
+    ]
+
+
+def _chosen(
+    fitted: SideBySide, unnamed: Sequence[float], progress: Callable[[int], None]
+) -> list[EvidenceSettings]:
+    """For each cost of naming nothing: of the settings that are `AS_GOOD` the fastest to change."""
     n_dances = fitted.scores.shape[2] - 1
-    best: list[tuple[float, EvidenceSettings]] = [(float("inf"), EvidenceSettings())] * len(unnamed)
+    of_means = []
+    for i, mean in enumerate(MEAN_SECONDS):
+        progress(i * len(WEIGHTS) * len(NONE_BIASES))
+        of_means.append(_least(fitted, mean, unnamed))
+    result = []
+    for price, each in zip(unnamed, zip(*of_means, strict=True), strict=True):
+        least = min(reached for reached, _ in each)
+        settings = next(found for reached, found in each if reached <= AS_GOOD * least)
+        tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
+        result.append(fit_two(settings, fitted, price, tempered))
+    return result
+
+
+def _least(fitted: SideBySide, mean: float, unnamed: Sequence[float]) -> list[tuple[float, EvidenceSettings]]:
+    """The least cost, and the settings that have it, of those whose dances last `mean` seconds."""
+    n_dances = fitted.scores.shape[2] - 1
+    best = [(float("inf"), EvidenceSettings())] * len(unnamed)
     thresholds = np.array([(at, share * at) for at, share in product(NAME_AT, RELEASE_SHARES)])
     kinds = list(product(WEIGHTS, NONE_BIASES))
     at_once = max(1, AT_ONCE // fitted.scores.size)
-    grid = list(product(MEAN_SECONDS, range(0, len(kinds), at_once)))
-    tried = 0
-    for mean, first in grid:
-        progress(tried, len(MEAN_SECONDS) * len(kinds))
+    for first in range(0, len(kinds), at_once):
         some = kinds[first : first + at_once]
-        tried += len(some)
-        alike = [EvidenceSettings(weight=w, change_per_second=1 / mean, none_bias=bias) for w, bias in some]
+        alike = [EvidenceSettings(weight=w, change_per_second=1 / mean, none_bias=b) for w, b in some]
         each = _posteriors(alike, fitted).swapaxes(0, 1)
         alike = [replace(s, temperature=_temperature(p, fitted)) for s, p in zip(alike, each, strict=True)]
         tempered = np.stack(
@@ -322,12 +350,9 @@ def fit_curve(
             which, least = np.unravel_index(int(costs.argmin()), costs.shape)
             if costs[which, least] < best[i][0]:
                 name_at, release_at = thresholds[least].tolist()
-                best[i] = costs[which, least], replace(alike[which], name_at=name_at, release_at=release_at)
-    fits = []
-    for (_, settings), price in zip(best, unnamed, strict=True):
-        tempered = Chain(settings, n_dances + 1).tempered(posteriors(settings, fitted))
-        fits.append(measure(fit_two(settings, fitted, price, tempered), held_out, price))
-    return fits
+                settings = replace(alike[which], name_at=name_at, release_at=release_at)
+                best[i] = float(costs[which, least]), settings
+    return best
 
 
 def calibration_errors(

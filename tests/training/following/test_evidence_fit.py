@@ -153,8 +153,8 @@ def fits(sequences):
     done, totals = zip(*told, strict=True)
     assert done[0] == 0
     assert sorted(set(done)) == list(done)
-    assert done[-1] < total
-    assert set(totals) == {total}
+    assert done[-1] < 2 * total  # on half of the sequences, and on all
+    assert set(totals) == {2 * total}
     return found
 
 
