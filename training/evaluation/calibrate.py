@@ -11,7 +11,7 @@ Training draws all dances alike (thesis 3.2.2), so the scores take all dances fo
 they are not: `log_prior` puts in how common they are taken for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -118,24 +118,17 @@ def calibrate(
     if not len(segment_scores) or not set(truth) & set(dance_keys):
         raise WhichdanceError("calibration needs recordings of the model's dances; the manifest has none")
     logits = [np.log(np.maximum(scores, 1e-30)) for scores in segment_scores]
-    n_classes = logits[0].shape[1]
-    n_dances = len(dance_keys)
+    n_classes, n_dances = logits[0].shape[1], len(dance_keys)
     target = np.array([dance_keys.index(t) if t in dance_keys else n_dances for t in truth])
 
     def mean_scores(temperature: float, prior: NDArray[np.float64] | float = 0.0) -> NDArray[np.float64]:
         return np.stack([softmax(z / temperature + prior, axis=1).mean(axis=0) for z in logits])
 
     known = target < n_classes  # a network without 'other' can only be fitted to its dances
-    limit = np.log(HIGHEST_TEMPERATURE)
 
     def fitted(chosen: NDArray[np.bool_]) -> float:
         own = chosen & known
-
-        def loss(log_temperature: float) -> float:
-            scores = mean_scores(float(np.exp(log_temperature)))[own]
-            return float(-np.log(np.maximum(scores[np.arange(len(scores)), target[own]], 1e-12)).mean())
-
-        return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
+        return _temperature(lambda temperature: mean_scores(temperature)[own], target[own])
 
     def best(temperature: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         scores = mean_scores(temperature, 0.0 if shares is None else np.log(shares))[:, :n_dances]
@@ -147,11 +140,7 @@ def calibrate(
         if (known & ~part).any():  # what is said of recordings has not been fitted to them
             of_part = best(fitted(~part))
             confidence[part], right[part] = of_part[0][part], of_part[1][part]
-    threshold: float | None
-    try:
-        threshold, unproved = threshold_for(confidence, right, max_error), ""
-    except WhichdanceError as error:  # the temperature is fitted all the same
-        threshold, unproved = None, str(error)
+    threshold, unproved = _proved(confidence, right, max_error)
     dances = target < n_dances
     return Calibration(
         temperature=temperature,
@@ -164,6 +153,27 @@ def calibrate(
         recordings=len(target),
         unproved=unproved,
     )
+
+
+def _temperature(scores_at: Callable[[float], NDArray[np.float64]], target: NDArray[np.int64]) -> float:
+    """The temperature at which the scores of recordings make the truth likeliest."""
+    limit = np.log(HIGHEST_TEMPERATURE)
+
+    def loss(log_temperature: float) -> float:
+        scores = scores_at(float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(scores[np.arange(len(scores)), target], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-limit, limit), method="bounded").x))
+
+
+def _proved(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], max_error: float
+) -> tuple[float | None, str]:
+    """The threshold, or None and why there is none: the temperature is fitted all the same."""
+    try:
+        return threshold_for(confidence, right, max_error), ""
+    except WhichdanceError as error:
+        return None, str(error)
 
 
 def _parts(target: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
