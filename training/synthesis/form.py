@@ -13,8 +13,8 @@ BEGINNINGS = 0.15  # share of the recordings that begin with the piece
 MACHINE_LOOSENESS = 0.15  # of what a band has
 # Strict-tempo albums are mostly played by people; `Feel.machine` counts so much of theirs.
 MACHINES_AT = {"strict": 0.6, "loose": 1.0, "wide": 1.0}
-RHYTHM_SECTION = frozenset({"drums", "percussion", "carpet", "bass"})
-SEQUENCED = RHYTHM_SECTION | {"chords", "chords2"}
+RHYTHM = frozenset({"drums", "percussion", "carpet", "bass"})
+SEQUENCED = RHYTHM | {"chords", "chords2"}
 SEQUENCED_SHARE = 1 / 3  # of the computers' recordings: chords are theirs, too
 BREAKS = 0.04  # share of the sections that end with a stop of all players
 WITHOUT_RHYTHM = 0.05  # share of the sections without drums, percussion and carpets
@@ -206,7 +206,7 @@ def _machines(share: float, rng: np.random.Generator) -> frozenset[str]:
     drawn = rng.random()
     if drawn >= share:
         return frozenset()
-    return SEQUENCED if drawn < SEQUENCED_SHARE * share else RHYTHM_SECTION
+    return SEQUENCED if drawn < SEQUENCED_SHARE * share else RHYTHM
 
 
 def _who_plays(
