@@ -13,24 +13,43 @@ FOLDS = 5
 MIN_GROUPS = 4  # fewer cannot show that anything is gained
 BALANCE = 0.5  # a dance of n recordings counts as n to this power of them are worth
 SIGNIFICANT = 0.05
-LIKELY, SURELY = 0.5, 1.96  # standard errors: two to one, and 39 to one
+LIKELY, SURELY = 0.5, 1.64  # standard errors: two to one, and nineteen to one
 STRENGTHS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0)  # of the prior, strongest first
 FORGETS = 10.0  # weaker priors lose dances that the lessons lack, which cross-validation cannot see
-COVERED = 0.75  # share of the shipped dances that must be among the lessons for these
+COVERED = 0.75  # share of the shipped dances that must be compared for these
 
 
-def strengths_for(shipped: Sequence[str], filed: Sequence[str]) -> tuple[float, ...]:
+def compared(groups: Sequence[str], filed: Sequence[str]) -> list[int]:
+    """The lessons on which heads can be compared: those of dances that more than one group has.
+
+    Without its only group a dance has no lesson left, and how a head that was taught with it does cannot be
+    told from heads that were taught without.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        What belongs together, of each lesson.
+    filed : sequence of str
+        Its label.
+    """
+    of_dance: dict[str, set[str]] = {}
+    for group, label in zip(groups, filed, strict=True):
+        of_dance.setdefault(label, set()).add(group)
+    return [i for i, label in enumerate(filed) if len(of_dance[label]) > 1]
+
+
+def strengths_for(shipped: Sequence[str], seen: Sequence[str]) -> tuple[float, ...]:
     """Strengths of the prior that may be tried, the strongest first.
 
     Parameters
     ----------
     shipped : sequence of str
         Labels of the shipped head.
-    filed : sequence of str
-        Labels of the lessons.
+    seen : sequence of str
+        Those of the lessons that are compared.
     """
     dances = [label for label in shipped if label != OTHER]
-    covered = sum(label in filed for label in dances) >= COVERED * len(dances)
+    covered = sum(label in seen for label in dances) >= COVERED * len(dances)
     return tuple(strength for strength in STRENGTHS if covered or strength >= FORGETS)
 
 
@@ -85,29 +104,27 @@ def chosen(
     n_groups: int,
     shipped: Sequence[Logs],
     held_out: Mapping[float, Sequence[Logs]],
-    none: int | None,
 ) -> tuple[float, bool]:
     """The strength with the least loss on held-out recordings, and whether it beats the shipped head.
 
-    It does where the loss falls by more than half of its standard error where right answers less names that
-    are wrong become more, by 1.96 where they stay, where neither right answers nor that difference become
-    fewer, and where no dance is significantly worse. To ask for more loses most of what can be gained, and
-    the prior bounds what chance can cost (docs/results.md says on what that was chosen). Each head has the
-    temperature that suits it best: to sound more or less sure is no gain.
+    It does where the loss falls by half of its standard error and more is right than before, or by 1.64
+    errors, and where neither all answers nor those of one dance are significantly worse. To ask for more
+    loses most of what can be gained, and the prior bounds what chance can cost (docs/results.md says on what
+    that was chosen). Each head has the temperature that suits it best: to sound more or less sure is no gain.
 
     Parameters
     ----------
     truth : sequence of int
-        Column of each recording's label.
+        Column of the label of each recording that is compared.
     n_groups : int
-        How many groups of recordings there are.
+        How many groups of recordings these are.
     shipped : sequence of ndarray, shape (n, n_labels)
         Logarithms of each recording's scores by the shipped head.
     held_out : mapping of float to such a sequence
         By heads of each strength, the strongest first, which were taught without the recording's group.
-    none : int, optional
-        Column of 'none of these', which is no name.
     """
+    if n_groups < MIN_GROUPS:
+        return max(held_out), False
     counts = np.bincount(truth)
     weights = np.array([counts[t] ** -BALANCE for t in truth])
     weights /= weights.sum()
@@ -119,35 +136,32 @@ def chosen(
             found.append(np.array([-np.maximum(own, math.log(LEAST)).mean() for own in likely]))
         return min(found, key=lambda loss: float(weights @ loss))
 
-    def counted(answers: Sequence[int]) -> tuple[int, int]:
-        right = sum(a == t for a, t in zip(answers, truth, strict=True))
-        return right, right - sum(a not in (t, none) for a, t in zip(answers, truth, strict=True))
+    def answered(logs: Sequence[Logs]) -> NDArray[np.bool_]:
+        return np.array([answer(z) == t for z, t in zip(logs, truth, strict=True)])
 
     before = losses(shipped)
-    answers = [answer(z) for z in shipped]
-    right, net = counted(answers)
+    right = answered(shipped)
     gains = {strength: before - losses(logs) for strength, logs in held_out.items()}
     for strength in sorted(gains, key=lambda s: (-float(weights @ gains[s]), -s)):
-        if n_groups < MIN_GROUPS or right == len(truth):
+        if right.all():
             break
         mean = float(weights @ gains[strength])
         error = math.sqrt(float((weights**2) @ (gains[strength] - mean) ** 2))
-        after = [answer(z) for z in held_out[strength]]
-        right_after, net_after = counted(after)
-        enough = (LIKELY if net_after > net else SURELY) * error
-        fewer = right_after < right or net_after < net
-        if mean > enough and not fewer and not worse(truth, answers, after):
+        after = answered(held_out[strength])
+        enough = (LIKELY if after.sum() > right.sum() else SURELY) * error
+        if mean > enough and not worse(truth, right, after):
             return strength, True
     return max(held_out), False
 
 
-def worse(truth: Sequence[int], before: Sequence[int], after: Sequence[int]) -> bool:
-    """Whether any dance lost significantly more right answers than it won (sign test, one-sided)."""
-    changes: dict[int, list[int]] = {}
-    for t, old, new in zip(truth, before, after, strict=True):
-        changes.setdefault(t, []).append((new == t) - (old == t))
-    for own in changes.values():
-        lost, won = own.count(-1), own.count(1)
+def worse(truth: Sequence[int], before: NDArray[np.bool_], after: NDArray[np.bool_]) -> bool:
+    """Whether all, or those of a dance, lost significantly more right answers than they won.
+
+    By the sign test, one-sided; the two of each recording say whether its answer is right.
+    """
+    labels = np.asarray(truth)
+    for own in (labels >= 0, *(labels == label for label in np.unique(labels))):
+        lost, won = int((own & before & ~after).sum()), int((own & ~before & after).sum())
         n = lost + won
         if n and sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n < SIGNIFICANT:
             return True

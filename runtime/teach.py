@@ -18,7 +18,7 @@ from runtime.errors import ParameterError
 from runtime.evidence import EvidenceSettings
 from runtime.gains import Gains
 from runtime.head import Examples, Whitening, fit
-from runtime.keeping import BALANCE, FOLDS, answer, chosen, folds_of, strengths_for
+from runtime.keeping import BALANCE, FOLDS, answer, chosen, compared, folds_of, strengths_for
 from runtime.loudness import LoudestSoFar, is_silent, quiet_levels
 from runtime.mel import FRAME_RATE, Float32
 from runtime.model import Model
@@ -199,8 +199,16 @@ class Fitted:
 def n_fits(rehearsal: Rehearsal, lessons: Sequence[Lesson]) -> int:
     """How many fits `teach` makes of them: its progress in all."""
     n_groups = len({x.group for x in lessons})
-    n_strengths = len(strengths_for(rehearsal.labels, [x.dance for x in lessons]))
+    n_strengths = len(_strengths(rehearsal, lessons, _compared(lessons)))
     return 1 + (min(FOLDS, n_groups) * n_strengths if n_groups > 1 else 0)
+
+
+def _compared(lessons: Sequence[Lesson]) -> list[int]:
+    return compared([x.group for x in lessons], [x.dance for x in lessons])
+
+
+def _strengths(rehearsal: Rehearsal, lessons: Sequence[Lesson], seen: Sequence[int]) -> tuple[float, ...]:
+    return strengths_for(rehearsal.labels, [lessons[i].dance for i in seen])
 
 
 def taught_by(
@@ -217,7 +225,8 @@ def taught_by(
     truth = [labels.index(label) for label in filed]
     folds = folds_of([x.group for x in lessons], filed)
     shipped = [fitter.log_scores(fitter.prior, x) for x in lessons]
-    strengths = strengths_for(rehearsal.labels, filed)
+    seen = _compared(lessons)
+    strengths = _strengths(rehearsal, lessons, seen)
     held_out: dict[float, list[Logs]] = {s: list(shipped) for s in strengths}
     total = n_fits(rehearsal, lessons)
     done = 0
@@ -231,8 +240,12 @@ def taught_by(
                     held_out[strength][i] = fitter.log_scores(head, lessons[i])
             done += 1
             progress(done, total)
-    none = labels.index(OTHER) if OTHER in labels else None
-    strength, better = chosen(truth, len({x.group for x in lessons}), shipped, held_out, none)
+    strength, better = chosen(
+        [truth[i] for i in seen],
+        len({lessons[i].group for i in seen}),
+        [shipped[i] for i in seen],
+        {strength: [logs[i] for i in seen] for strength, logs in held_out.items()},
+    )
     head = fitter.fit(fitter.examples(lessons), strength)
     progress(total, total)
     out = held_out[strength]

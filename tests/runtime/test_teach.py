@@ -12,7 +12,7 @@ from runtime import recalibrate
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from runtime.gains import wilson
-from runtime.keeping import chosen, folds_of
+from runtime.keeping import FORGETS, chosen, compared, folds_of, strengths_for
 from runtime.model import Model
 from runtime.teach import Lesson, Teaching, teach
 
@@ -110,15 +110,23 @@ def test_likely_is_enough_where_more_is_right_and_not_where_nothing_is() -> None
         return [np.log([[p, 0.99 - p, 0.01]]) for p in (first, less, less, *[0.9] * 7)]
 
     def kept(after: list[np.ndarray]) -> bool:
-        return chosen([0] * 10, 10, before, {10.0: after}, None)[1]
+        return chosen([0] * 10, 10, before, {10.0: after})[1]
 
     before = heard(0.4, 0.9)
     assert 0.5 < standard_errors(before, heard(0.6, 0.6)) < 1.28
     assert kept(heard(0.6, 0.6))
     assert 0.3 < standard_errors(before, heard(0.6, 0.55)) < 0.5
     assert not kept(heard(0.6, 0.55))
-    assert 1.28 < standard_errors(before, heard(0.45, 0.8)) < 1.96
+    assert 1.28 < standard_errors(before, heard(0.45, 0.8)) < 1.64
     assert not kept(heard(0.45, 0.8))  # still taken for the second label
+
+
+def test_a_dance_of_one_group_is_not_compared_and_does_not_count_as_seen() -> None:
+    filed = ["tango", "rumba", "tango", "samba", "samba", "rumba"]
+    groups = ["a", "b", "c", "d", "d", "b"]
+    assert compared(groups, filed) == [0, 2]
+    assert min(strengths_for(("tango", "rumba", "other"), ["tango"] * 9)) == FORGETS
+    assert min(strengths_for(("tango", "rumba", "other"), ["tango", "rumba"])) < FORGETS
 
 
 def test_few_recordings_cannot_show_a_gain(model: Model, lessons: list[Lesson]) -> None:

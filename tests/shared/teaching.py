@@ -50,6 +50,7 @@ CASES = {  # labels of lessons, and how far apart the dances are in this music
     "none of these": (("other", "rumba", "other") * 4, 2.5),
     "too few": (("tango", "tango"), 3.0),
     "labels that moved round": (("rumba", "jive", "tango", "other", "jive", "rumba") * 2, -1.0),
+    "dances of one song": (("jive", "jive", "tango", "tango", *("rumba", "other") * 4), 4.0),
 }
 STRENGTHS = (100.0, 10.0, 1.0)
 TOLERANCE = {"scores": 1e-4, "numbers": 1e-6}

@@ -14,7 +14,7 @@ from runtime.taught import SUFFIX
 from tests.runtime.test_labels import BAD, GOOD
 from tests.runtime.test_shared_heads import differences
 from tests.runtime.test_taught import taught_on
-from tests.shared.teaching import FILE
+from tests.shared.teaching import CASES, FILE
 from web_app.build import PAGE
 from web_app.definition import definition
 
@@ -54,7 +54,7 @@ def test_the_constants_are_the_runtimes(stored: dict[str, Any], facts: dict[str,
     assert differences(stored["constants"], own, 1e-8) == []
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(len(CASES)))
 def test_the_page_fits_the_same_head(stored: dict[str, Any], fitted: Any, number: int) -> None:
     """Steps on the way, what is chosen, and the scores that the head gives."""
     wanted, found = stored["cases"][number], fitted["cases"][number]

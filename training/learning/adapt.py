@@ -172,6 +172,8 @@ def gained(before: Path, after: Path, recordings: Sequence[Stored]) -> Gains:
 
 
 def is_worse(gains: Gains) -> bool:
-    """Whether any dance lost significantly more right answers than it won."""
-    order = list(dict.fromkeys((*gains.filed, *gains.before, *gains.after)))
-    return worse(*([order.index(x) for x in part] for part in (gains.filed, gains.before, gains.after)))
+    """Whether all, or those of a dance, lost significantly more right answers than they won."""
+    filed = np.array(gains.filed)
+    order = list(dict.fromkeys(gains.filed))
+    truth = [order.index(label) for label in gains.filed]
+    return worse(truth, np.array(gains.before) == filed, np.array(gains.after) == filed)

@@ -53,18 +53,33 @@ export function answerOf({ least }, logs) {
 }
 
 /**
+ * The lessons on which heads can be compared: those of dances that more than one group has.
+ *
+ * @param {{dance: string, group: string}[]} lessons
+ * @returns {number[]} their places
+ */
+export function compared(lessons) {
+  const groups = (/** @type {string} */ dance) =>
+    new Set(lessons.filter((lesson) => lesson.dance === dance).map(({ group }) => group)).size;
+  return lessons.flatMap(({ dance }, i) => (groups(dance) > 1 ? [i] : []));
+}
+
+/**
  * The strength with the least loss on held-out recordings, and whether it beats the shipped head.
  *
  * @param {TeachingDefinition} settings
- * @param {number[]} truth column of each recording's label
- * @param {number} nGroups
+ * @param {number[]} truth column of the label of each recording that is compared
+ * @param {number} nGroups how many groups these are
  * @param {Matrix[]} shipped logarithms of each recording's scores by the shipped head
  * @param {Map<number, Matrix[]>} heldOut by heads of each strength, the strongest first
- * @param {number} none column of none of these, -1 without one
  * @returns {{strength: number, better: boolean}}
  */
-export function chosen(settings, truth, nGroups, shipped, heldOut, none) {
+export function chosen(settings, truth, nGroups, shipped, heldOut) {
   const { balance, least, likely, min_groups: minGroups, surely, temperatures } = settings;
+  const asShipped = { strength: Math.max(...heldOut.keys()), better: false };
+  if (nGroups < minGroups) {
+    return asShipped;
+  }
   const count = (/** @type {number} */ label) => truth.filter((one) => one === label).length;
   const raw = truth.map((label) => count(label) ** -balance);
   const all = raw.reduce((a, b) => a + b, 0);
@@ -81,33 +96,24 @@ export function chosen(settings, truth, nGroups, shipped, heldOut, none) {
       );
     return tried.reduce((best, one) => (mean(one) < mean(best) ? one : best));
   };
+  const answered = (/** @type {Matrix[]} */ logs) => logs.map((own, i) => answerOf(settings, own) === truth[i]);
   const before = losses(shipped);
-  const answers = shipped.map((logs) => answerOf(settings, logs));
-  // Right answers, and these less names that are wrong.
-  const counted = (/** @type {number[]} */ said) => {
-    const found = said.filter((answer, i) => answer === truth[i]).length;
-    return { right: found, net: found - said.filter((answer, i) => answer !== truth[i] && answer !== none).length };
-  };
-  const { right, net } = counted(answers);
+  const right = answered(shipped);
   const tried = [...heldOut].map(([strength, logs]) => {
     const after = losses(logs);
     const gains = before.map((loss, i) => loss - after[i]);
     return { strength, logs, gains, gain: mean(gains) };
   });
   tried.sort((a, b) => b.gain - a.gain || b.strength - a.strength);
-  for (const { strength, logs, gains, gain } of tried) {
-    if (nGroups < minGroups || right === truth.length) {
-      break;
-    }
+  for (const { strength, logs, gains, gain } of right.includes(false) ? tried : []) {
     const error = Math.sqrt(gains.reduce((sum, one, i) => sum + weights[i] ** 2 * (one - gain) ** 2, 0));
-    const after = logs.map((own) => answerOf(settings, own));
-    const more = counted(after);
-    const enough = (more.net > net ? likely : surely) * error;
-    if (gain > enough && more.right >= right && more.net >= net && !worse(settings, truth, answers, after)) {
+    const after = answered(logs);
+    const more = after.filter(Boolean).length > right.filter(Boolean).length;
+    if (gain > (more ? likely : surely) * error && !worse(settings, truth, right, after)) {
       return { strength, better: true };
     }
   }
-  return { strength: Math.max(...heldOut.keys()), better: false };
+  return asShipped;
 }
 
 /**
@@ -119,16 +125,16 @@ export function cooled(row, temperature) {
 }
 
 /**
- * Whether any dance lost significantly more right answers than it won (sign test, one-sided).
+ * Whether all, or those of a dance, lost significantly more right answers than they won (sign test, one-sided).
  *
  * @param {TeachingDefinition} settings
  * @param {number[]} truth
- * @param {number[]} before
- * @param {number[]} after
+ * @param {boolean[]} before whether each answer is right
+ * @param {boolean[]} after
  */
 function worse({ significant }, truth, before, after) {
-  return [...new Set(truth)].some((label) => {
-    const changes = truth.flatMap((t, i) => (t === label ? [Number(after[i] === t) - Number(before[i] === t)] : []));
+  return [null, ...new Set(truth)].some((label) => {
+    const changes = truth.flatMap((t, i) => (label === null || t === label ? [Number(after[i]) - Number(before[i])] : []));
     const lost = changes.filter((change) => change < 0).length;
     const n = lost + changes.filter((change) => change > 0).length;
     let chance = 0;

@@ -1,7 +1,7 @@
 // Teach the model from what listeners corrected (runtime/teach.py, which says how and why).
 
 import { fit, logSoftmax, Whitening } from './head.js';
-import { answerOf, chosen, cooled, foldsOf } from './keeping.js';
+import { answerOf, chosen, compared, cooled, foldsOf } from './keeping.js';
 import { normals } from './random.js';
 import { evidenceOf, spreadOver, temperatureOf } from './recalibrate.js';
 
@@ -174,15 +174,15 @@ export function times(head, features) {
 }
 
 /**
- * Strengths of the prior that may be tried: weak ones lose dances that the lessons lack.
+ * Strengths of the prior that may be tried: weak ones lose dances that cross-validation cannot see.
  *
  * @param {TeachingDefinition} settings
  * @param {string[]} shipped labels of the shipped head
- * @param {Lesson[]} lessons
+ * @param {Lesson[]} seen lessons that are compared
  * @param {string} other key of none of these
  */
-function strengthsFor({ strengths, forgets, covered }, shipped, lessons, other) {
-  const filed = new Set(lessons.map(({ dance }) => dance));
+function strengthsFor({ strengths, forgets, covered }, shipped, seen, other) {
+  const filed = new Set(seen.map(({ dance }) => dance));
   const dances = shipped.filter((label) => label !== other);
   const most = dances.filter((label) => filed.has(label)).length >= covered * dances.length;
   return strengths.filter((strength) => most || strength >= forgets);
@@ -204,7 +204,9 @@ export function taughtBy(settings, rehearsal, evidence, lessons, { other, stride
   const truth = lessons.map(({ dance }) => labels.indexOf(dance));
   const folds = foldsOf(lessons, settings.folds);
   const shipped = lessons.map((lesson) => fitter.logScores(prior, lesson));
-  const strengths = strengthsFor(settings, rehearsal.labels, lessons, other);
+  const seen = compared(lessons);
+  const of = (/** @type {any[]} */ all) => seen.map((i) => all[i]);
+  const strengths = strengthsFor(settings, rehearsal.labels, of(lessons), other);
   const heldOut = new Map(strengths.map((strength) => [strength, [...shipped]]));
   const different = [...new Set(folds)].sort((a, b) => a - b);
   for (const fold of different.length > 1 ? different : []) {
@@ -219,8 +221,9 @@ export function taughtBy(settings, rehearsal, evidence, lessons, { other, stride
       });
     }
   }
-  const nGroups = new Set(lessons.map(({ group }) => group)).size;
-  const { strength, better } = chosen(settings, truth, nGroups, shipped, heldOut, labels.indexOf(other));
+  const nGroups = new Set(of(lessons).map(({ group }) => group)).size;
+  const without = new Map([...heldOut].map(([strength, logs]) => [strength, of(logs)]));
+  const { strength, better } = chosen(settings, of(truth), nGroups, of(shipped), without);
   const head = fitter.fit(fitter.examples(lessons), strength);
   const out = heldOut.get(strength) ?? shipped;
   const temperature = temperatureOf(settings, out, truth);
