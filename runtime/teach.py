@@ -80,12 +80,15 @@ class Teaching:
     gains : Gains
         What each lesson was taken for: by the shipped head, and by one that was taught without its group.
     suspects : tuple of Suspect
+    alone : tuple of str
+        Labels that one group alone has, which cross-validation says nothing about.
     """
 
     taught: Taught
     better: bool
     gains: Gains
     suspects: tuple[Suspect, ...]
+    alone: tuple[str, ...] = ()
 
 
 def features_of(model: Model, blocks: Iterable[Float32], stride: int = DEFAULT_STRIDE) -> Float32:
@@ -160,7 +163,9 @@ def teach(
         {label: (*gains.right(label), filed.count(label)) for label in dict.fromkeys(filed)},
     )
     suspects = tuple(_suspects(lessons, found)) if found.better else ()
-    return Teaching(taught, found.better, gains, suspects)
+    seen = {lessons[i].dance for i in _compared(lessons)}
+    alone = tuple(label for label in dict.fromkeys(filed) if label not in seen)
+    return Teaching(taught, found.better, gains, suspects, alone)
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,11 @@ def report(teaching: Teaching) -> str:
     lines = teaching.gains.lines(
         "right answers by the shipped model, and by one taught without the recording's group"
     )
+    if teaching.alone:
+        lines.append(
+            f"one song, artist or album alone: {', '.join(called(label) for label in teaching.alone)}; "
+            "taught, but not compared, for without it nothing is left to learn from"
+        )
     for suspect in teaching.suspects:
         lines.append(
             f"{suspect.name}: filed as {called(suspect.filed)}; "

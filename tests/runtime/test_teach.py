@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from scipy.stats import binomtest
 
 from runtime import recalibrate
+from runtime.command.teach import report
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from runtime.gains import wilson
@@ -127,6 +128,15 @@ def test_a_dance_of_one_group_is_not_compared_and_does_not_count_as_seen() -> No
     assert compared(groups, filed) == [0, 2]
     assert min(strengths_for(("tango", "rumba", "other"), ["tango"] * 9)) == FORGETS
     assert min(strengths_for(("tango", "rumba", "other"), ["tango", "rumba"])) < FORGETS
+
+
+def test_it_says_what_one_song_alone_has(model: Model, lessons: list[Lesson]) -> None:
+    samba = [lesson("samba", DANCE_KEYS.index("samba") * 22 + 11, seed=s) for s in range(2)]
+    one_album = [replace(x, group="an album") for x in samba]
+    teaching = teach(model, [*lessons, *one_album])
+    assert teaching.alone == ("samba",)
+    assert "one song, artist or album alone: Samba;" in report(teaching)
+    assert "alone" not in report(teach(model, [*lessons, *samba]))
 
 
 def test_few_recordings_cannot_show_a_gain(model: Model, lessons: list[Lesson]) -> None:
