@@ -1,6 +1,7 @@
 """`beats-train` and `beats-evaluate`: the network for beats and downbeats, and how well beats are told."""
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,12 @@ def add_parser(commands: Any) -> None:
         "--without-harmony", action="store_true", help="for comparison: do not hear where chords change"
     )
     train.add_argument("--untold", action="store_true", help="do not tell the network which dance it may be")
-    train.add_argument("--weights", type=Path, metavar="FILE.pt", help="start from those of this checkpoint")
+    train.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="start from those of a checkpoint, or of an exported .onnx",
+    )
     train.add_argument("--resume", action="store_true", help="go on where this command was stopped")
     train.add_argument(
         "--compile",
@@ -73,9 +79,12 @@ def add_parser(commands: Any) -> None:
 def _train(args: argparse.Namespace) -> int:
     import torch
 
-    from training.beats.examples import annotated
+    from training.beats.examples import Excerpts, annotated
+    from training.beats.exported import recovered
     from training.beats.learn import BeatSettings, load, train
     from training.data.manifest import check_splits, of_split, read_manifest
+    from training.learning.hall import Hall
+    from training.networks.exported import is_exported
 
     settings = BeatSettings(
         kind=args.kind,
@@ -95,7 +104,15 @@ def _train(args: argparse.Namespace) -> int:
         store = given(Data, vars(args)).store_of(manifest)
         learning += annotated(of_split(recordings, "train"), store)
         watched += annotated(of_split(recordings, "validation"), store)
-    start = load(args.weights)[0] if args.weights else None
+    start = None
+    if is_exported(args.weights):
+        hall = Hall(settings.hall)
+        heard = Excerpts(
+            learning, batch_size=settings.batch_size, seed=settings.seed, hall=hall, told=settings.told
+        )
+        start = recovered(args.weights, (heard(i)[:2] for i in itertools.count()))
+    elif args.weights:
+        start = load(args.weights)[0]
     print(f"{len(learning)} recordings to learn from, {len(watched)} to watch")
     train(learning, watched, settings, args.output, start=start, resume=args.resume, compiled=args.compile)
     print(f"{args.output}: written")
