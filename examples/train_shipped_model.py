@@ -31,7 +31,8 @@ grew while they learnt: up to `acf4` and `mel4` four fifths heard voices and han
 interfere came with `acf5` and `mel5` (a quarter of them with less of it), hands that clap in time with
 `acf6` and `mel6`. The corpora `ten` and `social` were drawn anew for these. All up to `after` heard the
 orchestra as it played up to commit a1f1d7e, and `social3` five dances as up to 0315df0; `ten4`, `ten5`,
-`social4` and `social5` are as commit 2d2749b plays them, without computers on time (docs/orchestra.md).
+`social4` and `social5` are as commit 2d2749b plays them, without computers on time, and the later ones, the
+calibration's and the test's as c266a01 does, before swing grew straighter (docs/orchestra.md).
 """
 
 import argparse
