@@ -325,7 +325,11 @@ def test_the_guides_section_runs(
 def test_the_shipped_model_learns_from_players_that_it_has_not_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Recordings of the orchestra by a soundfont that no shipped model was trained with, in wide tempi."""
+    """Recordings of the orchestra by a soundfont that no shipped model was trained with, in wide tempi.
+
+    The shipped model has no milonga. (Of tangos under a name of their own it tells few from the tangos that
+    it knows: docs/results.md.)
+    """
     from training.cli import main as training
 
     try:
@@ -333,9 +337,9 @@ def test_the_shipped_model_learns_from_players_that_it_has_not_heard(
     except ModelError as error:
         pytest.skip(str(error))
     monkeypatch.chdir(tmp_path)
-    wanted = "--dances rumba,tango,slow_waltz --soundfonts gmbank --tempo wide --seconds 20 --hours 0.15"
+    wanted = "--dances rumba,milonga,slow_waltz --soundfonts gmbank --tempo wide --seconds 20 --hours 0.15"
     assert training(["corpus", "sorted", "--seed", "9", *shlex.split(wanted)]) == 0
-    Path("sorted/tango").rename("sorted/My Milonga")
+    Path("sorted/milonga").rename("sorted/My Milonga")
     assert main(["teach", "sorted", "-o", "my.whichdance", "--anyway"]) == 0
     assert "My Milonga" in capsys.readouterr().out
     gains = Taught.read("my.whichdance").gains
