@@ -3,6 +3,7 @@
 import json
 import time
 import tracemalloc
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -163,31 +164,39 @@ def test_work_and_memory_are_constant(model: BeatModel, waltz: np.ndarray) -> No
     assert np.median(seconds[-3:]) < 1.5 * np.median(seconds[1:4])
 
 
-@pytest.mark.parametrize(("before", "after"), [("viennese_waltz", "rumba"), ("quickstep", "viennese_waltz")])
-def test_another_song_starts_the_bar_anew_within_four_seconds(
-    model: BeatModel, before: str, after: str
-) -> None:
-    """Songs of other dances, one after the other as a DJ plays them; what it is now is named 3 s later."""
-    first, second = (_example(name)[: round(14 * FRAME_RATE)] for name in (before, after))
-    truth = find_beats(second, {after: 1.0}, model=model)
-    tracker = BeatTracker(model)
-    tracker.believe({before: 0.95, "other": 0.05})
-    tracker.push(first)
-    right = []
-    start = len(first) / FRAME_RATE
-    for frame in range(len(second) - 43):
-        if frame == round(2 * FRAME_RATE):
-            tracker.believe({before: 0.5, after: 0.5})
-        if frame == round(3 * FRAME_RATE):
-            tracker.believe({after: 0.95, "other": 0.05})
-        tracker.push(second[frame : frame + 1])
-        beat = tracker.beat(start + frame / FRAME_RATE + 0.046)
-        if frame > 7 * FRAME_RATE and beat is not None:  # 4 s after the other dance is named
-            nearest = int(np.abs(np.array(truth.times) - (beat.time - start)).argmin())
-            on_the_beat = abs(truth.times[nearest] - (beat.time - start)) < 0.07
-            right.append(on_the_beat and beat.position in (None, truth.positions[nearest]))
-    assert len(right) > 100
-    assert np.mean(right) > 0.9
+def test_another_song_starts_the_bar_anew_within_four_seconds(model: BeatModel) -> None:
+    """Songs of other dances, one after the other as a DJ plays them; what it is now is named 3 s later.
+
+    From 4 s after that on, what is shown is what the whole song tells, but for a tenth: where the bars of the
+    rumba begin can hardly be heard.
+    """
+    songs = {
+        name: _example(name)[: round(18 * FRAME_RATE)] for name in ("rumba", "quickstep", "viennese_waltz")
+    }
+    whole = {name: find_beats(_example(name), {name: 1.0}, model=model) for name in songs}
+    shares = []
+    for before, after in permutations(songs, 2):
+        first, second, truth = songs[before], songs[after], whole[after]
+        tracker = BeatTracker(model)
+        tracker.believe({before: 0.95, "other": 0.05})
+        tracker.push(first)
+        right = []
+        start = len(first) / FRAME_RATE
+        for frame in range(len(second) - 43):
+            if frame == round(2 * FRAME_RATE):
+                tracker.believe({before: 0.5, after: 0.5})
+            if frame == round(3 * FRAME_RATE):
+                tracker.believe({after: 0.95, "other": 0.05})
+            tracker.push(second[frame : frame + 1])
+            beat = tracker.beat(start + frame / FRAME_RATE + 0.046)
+            if frame > 7 * FRAME_RATE and beat is not None:  # 4 s after the other dance is named
+                nearest = int(np.abs(np.array(truth.times) - (beat.time - start)).argmin())
+                on_the_beat = abs(truth.times[nearest] - (beat.time - start)) < 0.07
+                right.append(on_the_beat and beat.position in (None, truth.positions[nearest]))
+        assert len(right) > 300, f"{before} to {after}"
+        shares.append(np.mean(right))
+        assert shares[-1] > (0.95 if after != "rumba" else 0.7), f"{before} to {after}"
+    assert np.mean(shares) > 0.9
 
 
 def test_a_gap_starts_anew(model: BeatModel, waltz: np.ndarray) -> None:
