@@ -91,8 +91,7 @@ def test_the_count_can_be_off_calm_or_spared(samba: Hand) -> None:
     assert row(samba).shown
     for name in ("count", "thrifty"):
         samba.app.change_settings(**{name: name == "thrifty"})
-        samba.frames(3)
-        assert not row(samba).shown
+        samba.until(lambda: not row(samba).shown)
         assert row(samba).height == 0
         samba.app.change_settings(**{name: name == "count"})
     samba.app.change_settings(still=True)
