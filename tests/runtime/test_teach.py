@@ -13,7 +13,7 @@ from runtime.command.teach import report
 from runtime.dances import DANCE_KEYS
 from runtime.errors import ModelError, ParameterError
 from runtime.gains import wilson
-from runtime.keeping import FORGETS, chosen, compared, folds_of, strengths_for
+from runtime.keeping import FORGETS, chosen, compared, folds_of, strengths_for, worse
 from runtime.model import Model
 from runtime.teach import Lesson, Teaching, teach
 
@@ -128,6 +128,17 @@ def test_a_dance_of_one_group_is_not_compared_and_does_not_count_as_seen() -> No
     assert compared(groups, filed) == [0, 2]
     assert min(strengths_for(("tango", "rumba", "other"), ["tango"] * 9)) == FORGETS
     assert min(strengths_for(("tango", "rumba", "other"), ["tango", "rumba"])) < FORGETS
+
+
+def test_many_dances_that_lose_one_answer_each_are_worse_together() -> None:
+    right, wrong = np.ones(5, bool), np.zeros(5, bool)
+    assert (
+        binomtest(5, 5, alternative="greater").pvalue < 0.05 < binomtest(4, 4, alternative="greater").pvalue
+    )
+    assert worse([0, 1, 2, 3, 4], right, wrong)
+    assert worse([0, 0, 0, 0, 0], right, wrong)
+    assert not worse([0, 1, 2, 3], right[:4], wrong[:4])
+    assert not worse([0, 1, 2, 3, 4], wrong, right)
 
 
 def test_it_says_what_one_song_alone_has(model: Model, lessons: list[Lesson]) -> None:

@@ -21,7 +21,8 @@ Heads agree where the scores that they give agree, to `tolerance.scores`: the op
 optimisers stop a little before it. Other numbers agree to `tolerance.numbers`, names and counts exactly.
 
 `bytes` holds power and the codes of it, one byte a value (`runtime.corrections.encoded`); `merging` holds
-heads with the numbers of recordings that they were taught with, and their mean (`runtime.taught.merged`).
+heads with the numbers of recordings that they were taught with, and their mean (`runtime.taught.merged`);
+`losses` which answers were right before and after, and whether they became worse (`runtime.keeping.worse`).
 """
 
 import json
@@ -179,6 +180,23 @@ def merging() -> dict[str, Any]:
     }
 
 
+def losses() -> list[dict[str, Any]]:
+    """Right answers before and after, and whether these are worse: of one dance, of all, and hardly."""
+    found = []
+    for truth, lost, won in (
+        ([0, 1, 2, 3, 4], 5, 0),
+        ([0, 0, 0, 0, 0, 1], 5, 0),
+        ([0, 1, 2, 3], 4, 0),
+        ([0, 0, 0, 0, 0, 1, 1, 2, 2, 3], 5, 4),
+        ([0, 1, 0, 1, 0, 1, 0, 1, 2, 2, 2], 8, 2),
+    ):
+        before = [i < lost or i >= lost + won for i in range(len(truth))]
+        after = [i >= lost for i in range(len(truth))]
+        worse = keeping.worse(truth, np.array(before), np.array(after))
+        found.append({"truth": truth, "before": before, "after": after, "worse": worse})
+    return found
+
+
 def constants() -> dict[str, Any]:
     """The numbers that the algorithm has besides."""
     found: dict[str, Any] = {}
@@ -212,6 +230,7 @@ def vectors() -> dict[str, Any]:
         "cases": [case(name) for name in CASES],
         "bytes": codes(),
         "merging": merging(),
+        "losses": losses(),
     }
 
 

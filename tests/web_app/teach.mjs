@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs';
 const module = (name) => import(`${process.argv[2]}/${name}.js`);
 const { drawn, Fitter, taughtBy, times } = await module('teach');
 const { logSoftmax } = await module('head');
-const { foldsOf } = await module('keeping');
+const { foldsOf, worse } = await module('keeping');
 const { decoded, encoded, merged } = await module('taught');
-const { definition, cases, bytes, merging } = JSON.parse(readFileSync(0, 'utf8'));
+const { definition, cases, bytes, merging, losses } = JSON.parse(readFileSync(0, 'utf8'));
 const { teaching: settings, other } = definition;
 const stride = definition.segments.default_stride / definition.front_end.frame_rate;
 
@@ -55,6 +55,7 @@ console.log(
   JSON.stringify({
     cases: found,
     bytes: { codes: Array.from(codes), decoded: Array.from(decoded(settings, Uint8Array.from(bytes.codes.flat(3)))) },
+    worse: losses.map(({ truth, before, after }) => worse(settings, truth, before, after)),
     merging: { labels: both.labels, recordings: both.recordings.a, head: both.head.map((row) => Array.from(row)) },
   }),
 );

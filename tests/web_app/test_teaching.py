@@ -44,7 +44,7 @@ def node(*arguments: str, given: str = "") -> Any:
 
 @pytest.fixture(scope="module")
 def fitted(stored: dict[str, Any], facts: dict[str, Any]) -> Any:
-    given = {"definition": facts} | {key: stored[key] for key in ("cases", "bytes", "merging")}
+    given = {"definition": facts} | {key: stored[key] for key in ("cases", "bytes", "merging", "losses")}
     return node(str(SCRIPT), str(ENGINE), given=json.dumps(given))
 
 
@@ -76,6 +76,11 @@ def test_segments_become_the_same_bytes(stored: dict[str, Any], fitted: Any) -> 
 def test_heads_are_averaged_alike(stored: dict[str, Any], fitted: Any) -> None:
     wanted = {key: stored["merging"][key] for key in ("labels", "recordings", "head")}
     assert differences(wanted, fitted["merging"], 1e-6) == []
+
+
+def test_what_is_worse_is_worse_in_the_page(stored: dict[str, Any], fitted: Any) -> None:
+    assert fitted["worse"] == [one["worse"] for one in stored["losses"]]
+    assert set(fitted["worse"]) == {True, False}
 
 
 def test_half_precision_is_numpys() -> None:

@@ -132,7 +132,7 @@ export function cooled(row, temperature) {
  * @param {boolean[]} before whether each answer is right
  * @param {boolean[]} after
  */
-function worse({ significant }, truth, before, after) {
+export function worse({ significant }, truth, before, after) {
   return [null, ...new Set(truth)].some((label) => {
     const changes = truth.flatMap((t, i) => (label === null || t === label ? [Number(after[i]) - Number(before[i])] : []));
     const lost = changes.filter((change) => change < 0).length;
