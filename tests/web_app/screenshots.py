@@ -55,6 +55,7 @@ def write(folder: Path) -> None:
         with Image.open(path) as picture:  # few colours: a third of the bytes
             few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
         few.save(path, optimize=True)
+    (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / "web_phone.png").write_bytes((folder / "web/listening-phone-light.png").read_bytes())
 
 
