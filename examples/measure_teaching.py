@@ -19,7 +19,7 @@ from runtime.lessons import filed_in, hear, learn_from
 from runtime.mel import Float32
 from runtime.model import Model
 from runtime.recalibrate import LEAST
-from runtime.teach import Lesson, teach
+from runtime.teach import Fitter, Lesson, teach
 from training.markdown import table
 
 NUMBERS = (10, 20, 40, None)  # recordings to teach with; None: all of the half
@@ -61,6 +61,20 @@ def judged(scores: Sequence[Float32], labels: Sequence[str], lessons: Sequence[L
     return counts
 
 
+def answered(
+    model: Model, own: Sequence[Lesson], other: Sequence[Lesson], strength: float | None
+) -> tuple[bool, list[int]]:
+    """Whether what `own` teaches is kept, and how it judges the `other`."""
+    if strength is None:
+        teaching = teach(model, own)
+        taught = teaching.taught
+        return teaching.better, judged([taught.scores(x.features) for x in other], taught.labels, other)
+    fitter = Fitter.of(model.rehearsal, own)
+    head = fitter.fit(fitter.examples(own), strength)
+    scores = [np.exp(fitter.log_scores(head, x)).astype(np.float32) for x in other]
+    return True, judged(scores, fitter.labels, other)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -69,6 +83,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("sources", type=Path, nargs="+", metavar="SOURCE")
     parser.add_argument("--model")
     parser.add_argument("--seed", type=int, default=0, help="of the division into halves (default: 0)")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        help="of the prior, kept in any case (default: as `teach` chooses and keeps)",
+    )
     args = parser.parse_args(argv)
     model = Model.load(args.model)
     shipped = model.rehearsal
@@ -80,14 +99,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         totals["shipped"] = [a + b for a, b in zip(totals["shipped"], before, strict=True)]
         for n in NUMBERS:
             order = np.random.default_rng(n).permutation(len(own))[:n]
-            teaching = teach(model, [own[i] for i in order])
-            taught = teaching.taught
-            after = judged([taught.scores(x.features) for x in other], taught.labels, other)
+            better, after = answered(model, [own[i] for i in order], other, args.strength)
             name = f"{n or 'all'}"
-            totals[name] = [
-                a + b for a, b in zip(totals[name], after if teaching.better else before, strict=True)
-            ]
-            kept[name] += teaching.better
+            totals[name] = [a + b for a, b in zip(totals[name], after if better else before, strict=True)]
+            kept[name] += better
     rows = [
         (name, str(kept[name]), f"{t[0]} of {t[1]}", f"{t[2]} of {t[4]}", f"{t[3]} of {t[4]}")
         for name, t in totals.items()

@@ -160,7 +160,7 @@ def worse(truth: Sequence[int], before: NDArray[np.bool_], after: NDArray[np.boo
     By the sign test, one-sided; the two of each recording say whether its answer is right.
     """
     labels = np.asarray(truth)
-    for own in (labels >= 0, *(labels == label for label in np.unique(labels))):
+    for own in (np.ones_like(before), *(labels == label for label in np.unique(labels))):
         lost, won = int((own & before & ~after).sum()), int((own & ~before & after).sum())
         n = lost + won
         if n and sum(math.comb(n, k) for k in range(lost, n + 1)) / 2**n < SIGNIFICANT:

@@ -72,15 +72,17 @@ def test_the_same_input_gives_the_same_file(model: Model, lessons: list[Lesson],
 
 
 def test_labels_by_chance_teach_nothing(model: Model) -> None:
-    rng = np.random.default_rng(0)
+    """Thirty collections; the line is one in ten."""
     kept = 0
-    for trial in range(5):
-        some = [
-            lesson(DANCE_KEYS[rng.integers(10)], int(rng.integers(200)), seed=100 * trial + i)
-            for i in range(12)
-        ]
-        kept += teach(model, some).better
-    assert kept <= 1
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        for trial in range(5):
+            some = [
+                lesson(DANCE_KEYS[rng.integers(10)], int(rng.integers(200)), seed=100 * trial + i)
+                for i in range(12)
+            ]
+            kept += teach(model, some).better
+    assert kept <= 3
 
 
 def test_what_is_right_already_is_left(model: Model) -> None:

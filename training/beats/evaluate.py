@@ -237,6 +237,8 @@ class BeatRow:
         Means.
     tempo : float
         Share of recordings whose tempo, from the median distance of beats, is within 4 % of the truth.
+    each : tuple of float
+        F-measure of the beats of each recording.
     """
 
     set: str
@@ -245,6 +247,7 @@ class BeatRow:
     n: int
     score: Score
     tempo: float
+    each: tuple[float, ...]
 
 
 def rows(
@@ -298,6 +301,7 @@ def rows(
             len(some),
             mean([found[i][0] for i in some]),
             sum(found[i][1] for i in some) / len(some),
+            tuple(found[i][0].f for i in some),
         )
         for title, some in sets.items()
         for (way, mode), found in ways.items()

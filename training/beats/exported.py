@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from runtime.errors import ModelError
 from training.beats.network import DANCES_TOLD, DILATIONS, WIDTH, BeatNetwork
-from training.networks.exported import NETWORK
+from training.learning.normalisation import measure
+from training.networks.exported import NETWORK, arrays_of
 
 N_BATCHES = 24  # that normalisations are measured on
 
@@ -37,14 +38,7 @@ def recovered(path: Path, batches: Iterable[tuple[Tensor, Tensor]]) -> BeatNetwo
     ModelError
         If the file is none of these.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    try:
-        graph = onnx.load(path).graph
-    except Exception as error:  # protobuf's own, and the file system's
-        raise ModelError(f"{path}: cannot be read as an exported model ({type(error).__name__})") from error
-    arrays = {t.name.removeprefix(NETWORK): numpy_helper.to_array(t) for t in graph.initializer}
+    arrays = {name.removeprefix(NETWORK): array for name, array in arrays_of(path)[1].items()}
     network = BeatNetwork().eval()
     state = network.state_dict()
     found = {name: array for name, array in arrays.items() if name in state} | _told(arrays)
@@ -55,7 +49,12 @@ def recovered(path: Path, batches: Iterable[tuple[Tensor, Tensor]]) -> BeatNetwo
             "from the float file that `python -m export` writes, or from a checkpoint"
         )
     network.load_state_dict(state | {name: torch.from_numpy(np.array(a)) for name, a in found.items()})
-    _normalise(network, islice(batches, N_BATCHES))
+    for module in network.modules():  # normalisations that do nothing, since they are folded away
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert module.running_var is not None
+            module.running_var.fill_(1 - module.eps)
+    heard = ((x, dances, network.initial_state(len(x))) for x, dances in islice(batches, N_BATCHES))
+    measure(network, heard)
     return network
 
 
@@ -72,32 +71,3 @@ def _told(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         name = f"temporal.blocks.{i}.told.linear"
         found |= {f"{name}.weight": weight, f"{name}.bias": bias - np.repeat((1, 0), WIDTH).astype("f4")}
     return found
-
-
-@torch.no_grad()
-def _normalise(network: BeatNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Give normalisations that do nothing the statistics of what they see, and undo these."""
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
-    for norm in norms:
-        assert norm.running_var is not None
-        norm.running_var.fill_(1 - norm.eps)
-    sums: dict[nn.Module, list[Tensor]] = {norm: [] for norm in norms}
-
-    def note(norm: nn.Module, given: tuple[Tensor, ...]) -> None:
-        x = given[0].double().transpose(0, 1).flatten(1)
-        sums[norm].append(torch.stack([x.mean(dim=1), x.square().mean(dim=1)]))
-
-    hooks = [norm.register_forward_pre_hook(note) for norm in norms]
-    for features, dances in batches:
-        network(features, dances, network.initial_state(len(features)))
-    for hook in hooks:
-        hook.remove()
-    for norm in norms:
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        mean, square = torch.stack(sums[norm]).mean(dim=0)
-        variance = (square - mean.square()).clamp(min=1e-6)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.copy_(mean)

@@ -50,6 +50,24 @@ def is_exported(path: object) -> bool:
     return isinstance(path, str | Path) and Path(path).suffix == SUFFIX
 
 
+def arrays_of(path: Path) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """An ONNX file, and what its initialisers hold.
+
+    Raises
+    ------
+    ModelError
+        If it is none.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    try:
+        proto = onnx.load(path)
+    except Exception as error:  # protobuf's own, and the file system's
+        raise ModelError(f"{path}: cannot be read as an exported model ({type(error).__name__})") from error
+    return proto, {t.name: numpy_helper.to_array(t) for t in proto.graph.initializer}
+
+
 def read_exported(path: str | Path) -> Exported:
     """Read a file.
 
@@ -58,20 +76,10 @@ def read_exported(path: str | Path) -> Exported:
     ModelError
         If it is none, is quantised, or its last layer is not linear.
     """
-    import onnx
-    from onnx import numpy_helper
-
     path = Path(path)
-    try:
-        proto = onnx.load(path)
-    except Exception as error:  # protobuf's own, and the file system's
-        raise ModelError(f"{path}: cannot be read as an exported model ({type(error).__name__})") from error
+    proto, arrays = arrays_of(path)
     fields = {p.key: p.value for p in proto.metadata_props}
-    weights = {
-        t.name.removeprefix(NETWORK): numpy_helper.to_array(t)
-        for t in proto.graph.initializer
-        if t.name.startswith(NETWORK)
-    }
+    weights = {k.removeprefix(NETWORK): array for k, array in arrays.items() if k.startswith(NETWORK)}
     biases = [name for name, value in weights.items() if name.endswith(".bias") and value.ndim == 1]
     if "labels" not in fields or not biases or not any(value.ndim == 4 for value in weights.values()):
         raise ModelError(
