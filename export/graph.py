@@ -4,7 +4,6 @@ The file holds nothing but the computation and its metadata: no source lines, no
 that made it. The same checkpoint gives the same bytes.
 """
 
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -14,10 +13,8 @@ import torch
 from onnx import helper, numpy_helper, shape_inference
 
 from export.deployed import Scores
-from runtime.errors import ModelError
 from runtime.mel import N_MELS
-from runtime.model import FEATURES, FRAMES, INPUT, OUTPUT
-from runtime.rehearsal import FEATURES_FIELD
+from runtime.model import FRAMES, INPUT, OUTPUT
 
 # The exporter's native opset: nothing is converted down, and every onnxruntime since 1.14 runs it, the
 # phones' packages included.
@@ -124,35 +121,6 @@ def finished(model: onnx.ModelProto, fields: Mapping[str, str]) -> onnx.ModelPro
     helper.set_model_props(model, dict(sorted(fields.items())))
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def with_features(model: onnx.ModelProto, fields: Mapping[str, str]) -> onnx.ModelProto:
-    """The model with a second output: the input of its last layer, (n, size), and with these metadata.
-
-    Raises
-    ------
-    ModelError
-        If the last layer is no linear one, as SqueezeNet's.
-    """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    if any(output.name == FEATURES for output in copy.graph.output):  # it has them already
-        helper.set_model_props(copy, dict(sorted(fields.items())))
-        return copy
-    linear = [node for node in copy.graph.node if node.op_type in ("Gemm", "MatMul")]
-    shapes = {v.name: v.type for v in shape_inference.infer_shapes(copy).graph.value_info}
-    last = linear[-1].input[0] if linear else ""
-    dimensions = shapes[last].tensor_type.shape.dim if last in shapes else []
-    if len(dimensions) != 2:
-        raise ModelError("features need a last layer that is linear, which this network lacks")
-    size = dimensions[1].dim_value
-    copy.graph.node.append(helper.make_node("Identity", [last], [FEATURES]))
-    batch = copy.graph.output[0].type.tensor_type.shape.dim[0].dim_param
-    copy.graph.output.append(helper.make_tensor_value_info(FEATURES, onnx.TensorProto.FLOAT, [batch, size]))
-    said = {FEATURES_FIELD: json.dumps({"output": FEATURES, "size": size})}
-    helper.set_model_props(copy, dict(sorted({**fields, **said}.items())))
-    onnx.checker.check_model(copy, full_check=True)
-    return copy
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:

@@ -15,6 +15,7 @@ import onnx
 
 from export import card, from_samples, graph, ort_format, quantise, registry, rehearsal, segments, verify
 from export.deployed import Deployable
+from export.features import with_features
 from export.kept import Kept, kept_in
 from export.progress import Watch, unwatched
 from export.report import ExportReport, ModelFile, Quantisation
@@ -277,7 +278,7 @@ def _teachable(
         if plan.rehearsal:
             raise ModelError("--rehearse needs a network whose last layer is linear, which this one lacks")
         return floating
-    model = graph.with_features(floating, deployable.fields)
+    model = with_features(floating, deployable.fields)
     if not plan.rehearsal:
         return model
     path = workshop / "features.onnx"
@@ -286,7 +287,7 @@ def _teachable(
         Model.load(path), head, plan.rehearsal, labels=deployable.labels, progress=progress
     )
     path.unlink()
-    return graph.with_features(floating, {**deployable.fields, FIELD: found.to_json()})
+    return with_features(floating, {**deployable.fields, FIELD: found.to_json()})
 
 
 def _int8(

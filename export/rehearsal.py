@@ -130,6 +130,7 @@ def statistics(
         segments = chosen(recordings, model.info.segment_frames, per_class, rng)
         found = np.concatenate([model.embed(segments[i : i + BATCH]) for i in range(0, len(segments), BATCH)])
         if not means:
+            head = widened(head, found.shape[1])
             _check(model, head, segments[:BATCH], found[:BATCH])
         means.append(found.mean(axis=0, dtype=np.float64))
         within.append(found - means[-1])
@@ -145,6 +146,12 @@ def statistics(
         spread.astype(np.float32),
         n_recordings,
     )
+
+
+def widened(head: Float32, size: int) -> Float32:
+    """A head (n_labels, n + 1) for `size` features, of which it sees the first n alone."""
+    unseen = np.zeros((len(head), size + 1 - head.shape[1]), head.dtype)
+    return np.concatenate([head[:, :-1], unseen, head[:, -1:]], axis=1)
 
 
 def _check(model: Model, head: Float32, segments: Float32, features: Float32) -> None:

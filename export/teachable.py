@@ -8,6 +8,7 @@ import onnx
 from onnx import numpy_helper
 
 from export import graph, registry, rehearsal
+from export.features import with_features
 from runtime.atomic import replacing
 from runtime.dances import OTHER
 from runtime.errors import ModelError
@@ -49,12 +50,12 @@ def make_teachable(
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / path.name
     with replacing(target) as temporary:
-        temporary.write_bytes(graph.to_bytes(graph.with_features(base, fields)))
+        temporary.write_bytes(graph.to_bytes(with_features(base, fields)))
         found = rehearsal.statistics(
             Model.load(temporary), head, selections, labels=labels, progress=progress
         )
         fields[FIELD] = found.to_json()
-        temporary.write_bytes(graph.to_bytes(graph.with_features(base, fields)))
+        temporary.write_bytes(graph.to_bytes(with_features(base, fields)))
         Model.load(temporary)
     listed = registry.read(folder)
     old = next((item for item in listed if item["name"] == info.name), {})

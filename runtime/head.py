@@ -19,6 +19,7 @@ MEMORY = 12  # pairs of steps and changes of the gradient
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-6  # of the gradient, relative to the number of recordings
 SUFFICIENT = 1e-4  # of the decrease that the slope promises (Armijo)
+LEAST_VARIANCE = 1e-6  # of the mean one, that a feature is taken to have: some never move
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,17 @@ class Whitening:
     """Features in units of their spread within classes, and heads that take them there and back.
 
     The prior of a head is of weights in these units, so that what varies within a dance anyway is not
-    relied on. The covariance is shrunk towards its mean variance (Ledoit and Wolf 2004), by half. Its
-    Cholesky factor takes features there and back: any square root of it gives the same heads, since the
-    prior is the same in all directions.
+    relied on. The covariance is shrunk towards its diagonal (Schäfer and Strimmer 2005), by half, so that
+    in which unit a feature comes does not matter. Its Cholesky factor takes features there and back: any
+    square root of it gives the same heads, since the prior is the same in all directions.
     """
 
     def __init__(self, rehearsal: Rehearsal) -> None:
         directions = rehearsal.directions.astype(np.float64)
         covariance = directions.T @ directions + np.diag(rehearsal.spread.astype(np.float64) ** 2)
-        variance = max(float(np.trace(covariance)) / len(covariance), 1e-12)
-        self._from = np.linalg.cholesky(covariance + variance * np.eye(len(covariance)))
+        variance = np.diag(covariance)
+        least = max(LEAST_VARIANCE * float(variance.mean()), 1e-12)
+        self._from = np.linalg.cholesky(covariance + np.diag(np.maximum(variance, least)))
         self._to = np.linalg.inv(self._from).T
         self._centre = rehearsal.means.astype(np.float64).mean(axis=0)
 

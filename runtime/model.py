@@ -32,7 +32,7 @@ FORMAT_VERSION = "1"
 INPUT = "mel"  # float32 (batch, 1, n_mels, segment_frames), mel power
 FRAMES = "frames"  # name of the input's last axis where windows have several lengths
 OUTPUT = "scores"  # float32 (batch, n_labels), softmax scores; what they lack of one is none of the dances
-FEATURES = "features"  # float32 (batch, size), of a second output: what the last layer sees
+FEATURES = "features"  # float32 (batch, size), of a second output: what the last layer sees, and before it
 OLD_FEATURES = "embedding"  # its name in files of version 0.1
 MAX_SEGMENT_FRAMES = 4096  # 95 s
 EXTERNAL = b"\x08location\x12"  # how a tensor's reference to another file is encoded
@@ -280,7 +280,8 @@ class Model:
         Returns
         -------
         ndarray, shape (n, size)
-            What the network's last layer sees: alike for music that sounds alike to the network; not scaled.
+            What the network's last layer sees, and behind it means of earlier layers where the file gives
+            them: alike for music that sounds alike to the network; not scaled.
 
         Raises
         ------

@@ -1,6 +1,7 @@
 """The second output of an exported file, against the checkpoint; what it carries to teach."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import onnx
 import pytest
 import torch
 from onnx import helper
+from torch import nn
 
 from export.cli import main
 from export.rehearsal import Moments, statistics
@@ -60,22 +62,63 @@ def batch_of(n: int) -> np.ndarray:
     return (np.random.default_rng(0).random((n, 1, 224, 224)) ** 6).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    "architecture", ["rhythmogram", pytest.param("mobilenet_v3_small", marks=pytest.mark.slow)]
-)
-def test_features_of_the_file_are_those_of_the_checkpoint(tmp_path: Path, architecture: str) -> None:
+def sums_of(network: nn.Module, batch: np.ndarray) -> list[np.ndarray]:
+    """What the residual blocks of mobile nets add up of a batch, in order, by PyTorch itself."""
+    caught: list[np.ndarray] = []
+    with ExitStack() as stack, torch.inference_mode():
+        for module in network.modules():
+            if getattr(module, "use_res_connect", False):
+                hook = module.register_forward_hook(lambda m, i, out: caught.append(out.numpy()))
+                stack.callback(hook.remove)
+        network(torch.from_numpy(batch))
+    return caught
+
+
+def means_of(image: np.ndarray) -> np.ndarray:
+    """Of (n, channels, rows, time), each row's mean and the channel's root mean square: (n, size)."""
+    rows = image.mean(axis=3) if image.shape[2] <= 4 else image.mean(axis=(2, 3))
+    return np.column_stack([rows.reshape(len(image), -1), np.sqrt((image**2).mean(axis=(2, 3)))])
+
+
+def file_of(tmp_path: Path, architecture: str, options: dict[str, object]) -> tuple[Model, nn.Module]:
+    """A network with random weights, exported without anything to teach, and itself."""
     torch.manual_seed(0)
-    options = {"width": 0.25, "trunk": "dense"} if architecture == "rhythmogram" else {"bands": 28}
-    save_checkpoint(tmp_path / "best.pt", build(architecture, **options).eval(), architecture, options)
+    network = build(architecture, **options)  # type: ignore[arg-type]
+    with torch.no_grad():  # normalised by what it hears, or hardly anything would arrive in its middle
+        for _ in range(20):
+            network.train()(torch.from_numpy(batch_of(3)))
+    save_checkpoint(tmp_path / "best.pt", network.eval(), architecture, options)
     command = [str(tmp_path / "best.pt"), "-o", str(tmp_path), "--name", "mine", "--licence", "CC0-1.0"]
     assert main(command) == 0
-    model = Model.load(tmp_path / "mine.onnx")
+    return Model.load(tmp_path / "mine.onnx"), load_checkpoint(tmp_path / "best.pt")[0]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "options", "middle"),
+    [  # of two branches of mobile nets, with six sums each, the third and fourth
+        ("rhythmogram", {"branches": ("acf", "mel")}, (2, 3, 8, 9)),
+        pytest.param("mobilenet_v3_small", {"bands": 28}, (2, 3), marks=pytest.mark.slow),
+        pytest.param(
+            "densenet-rw-1c7x7", {"classes": CLASSES}, (), marks=pytest.mark.slow
+        ),  # which adds nothing up
+    ],
+)
+def test_features_of_the_file_are_those_of_the_checkpoint(
+    tmp_path: Path, architecture: str, options: dict[str, object], middle: tuple[int, ...]
+) -> None:
+    model, network = file_of(tmp_path, architecture, options)
     batch = batch_of(3)
-    with embedding_runner(load_checkpoint(tmp_path / "best.pt")[0]) as run:
-        expected = run(batch)
-    assert np.abs(model.embed(batch) - expected).max() < 1e-3 * np.abs(expected).max()
+    with embedding_runner(network) as run:
+        last = run(batch)
+    sums = sums_of(network, batch)
+    expected = [last, *(means_of(sums[i]) for i in middle)]
+    found = model.embed(batch)
+    ends = np.cumsum([part.shape[1] for part in expected])
+    assert found.shape == (3, ends[-1])
+    for part, own in zip(np.split(found, ends[:-1], axis=1), expected, strict=True):
+        assert np.abs(part - own).max() < 1e-3 * np.abs(own).max()
     said = {p.key: p.value for p in onnx.load(tmp_path / "mine.onnx").metadata_props}["features"]
-    assert json.loads(said) == {"output": "features", "size": expected.shape[1]}
+    assert json.loads(said) == {"output": "features", "size": found.shape[1]}
     with pytest.raises(ModelError, match=r"mine\.onnx: cannot be taught: .* --rehearse"):
         _ = model.rehearsal
 

@@ -74,3 +74,33 @@ def test_whitened_heads_give_the_same_logits() -> None:
     assert np.allclose(whitening.plain(whitening.head(head)), head)
     drawn = whitening.features(statistics.draws("a", 20_000))[:, :-1]
     assert np.cov(drawn, rowvar=False).diagonal().max() < 1.1  # at most one: shrunk by half
+
+
+def test_units_of_features_do_not_matter() -> None:
+    """Features in other units, with statistics and head in these: the same logits by the same prior."""
+    size = 6
+    unit = np.array([0.1, 1, 10, 0.2, 7, 1])
+
+    def taught(unit: np.ndarray) -> np.ndarray:
+        rng = np.random.default_rng(4)
+        means, directions = rng.standard_normal((2, size)), rng.standard_normal((2, size))
+        spread = rng.uniform(0.5, 2, size)
+        head = np.column_stack([rng.standard_normal((2, size)) / unit, [0.3, -0.1]])
+        numbers = (x.astype(np.float32) for x in (head, means * unit, directions * unit, spread * unit))
+        head, means, directions, spread = numbers
+        whitening = Whitening(Rehearsal(("a", "b"), head, ("a", "b"), means, directions, spread, 10))
+        features = whitening.features(rng.standard_normal((30, size)) * unit)
+        targets = np.eye(2)[rng.integers(2, size=30)]
+        return features @ fit(Examples(features, targets, np.ones(30)), whitening.head(head), 2.0).T
+
+    assert np.allclose(taught(unit), taught(np.ones(size)), atol=1e-4)
+    assert np.abs(taught(unit)).max() > 0.1
+
+
+def test_a_feature_that_never_moves_is_no_trouble() -> None:
+    zero = np.zeros((2, 3), np.float32)
+    spread = np.array([1, 0, 2], np.float32)
+    whitening = Whitening(
+        Rehearsal(("a", "b"), np.zeros((2, 4), np.float32), ("a", "b"), zero, zero, spread, 10)
+    )
+    assert np.isfinite(whitening.features(np.ones((1, 3)))).all()

@@ -7,6 +7,7 @@ const MEMORY = 12; // pairs of steps and changes of the gradient
 const MAX_ITERATIONS = 200;
 const TOLERANCE = 1e-6; // of the gradient, relative to the number of recordings
 const SUFFICIENT = 1e-4; // of the decrease that the slope promises (Armijo)
+const LEAST_VARIANCE = 1e-6; // of the mean one, that a feature is taken to have
 
 /**
  * What a head is fitted to.
@@ -110,7 +111,7 @@ export class Whitening {
 }
 
 /**
- * The covariance, shrunk towards its mean variance by half; its lower triangle.
+ * The covariance, shrunk towards its diagonal by half; its lower triangle.
  *
  * @param {Matrix} directions
  * @param {Float64Array} spread
@@ -129,8 +130,8 @@ function shrunk(directions, spread) {
   }
   let trace = 0;
   covariance.forEach((row, i) => (trace += row[i] += spread[i] ** 2));
-  const variance = Math.max(trace / n, 1e-12);
-  covariance.forEach((row, i) => (row[i] += variance));
+  const least = Math.max((LEAST_VARIANCE * trace) / n, 1e-12);
+  covariance.forEach((row, i) => (row[i] += Math.max(row[i], least)));
   return covariance;
 }
 
