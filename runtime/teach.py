@@ -30,7 +30,7 @@ from runtime.taught import Taught, sha256_of
 SEGMENTS = 8  # of a recording that the fit sees
 DRAWS = 8  # of each shipped class that are rehearsed
 REHEARSED = 3.0  # recordings that the draws of a class count as
-NEW_SHARE = 0.3  # of the prior's strength, for a new dance: of which less was known before
+NEW_SHARE = 0.1  # of the prior's strength, for a new dance: of which less was known before
 NEW_BIAS = -2.0  # logit of a new dance against 'none of these', before any recording of it
 SUSPECT = 0.5  # probability from which both heads must be sure of another dance than the label
 BATCH = 16
