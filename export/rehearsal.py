@@ -89,7 +89,7 @@ def statistics(
     model : Model
         The exported file; gives features.
     head : ndarray
-        As `last_layer` gives it.
+        As `last_layer` gives it: of the first features, those that the last layer sees.
     selections : sequence of str
         MANIFEST.csv[@SPLIT], all recordings where no split is named; their spectrograms are taken from, or
         put into, the store `features` beside the manifest.

@@ -71,15 +71,15 @@ def normals(seed: int, n: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """The last layer, and the statistics of the features before it.
+    """The last layer, and the statistics of the features that it and a taught one are given.
 
     Attributes
     ----------
     labels : tuple of str
         Of the layer's rows: the model's dances, and 'other' last where that is a class.
     head : ndarray, shape (n_labels, n_features + 1)
-        Weights and, last, bias; calibration's temperature and prior included, so that the scores are the
-        softmax of what they give.
+        Weights, 0 of features that the layer does not see, and, last, bias; calibration's temperature and
+        prior included, so that the scores are the softmax of what they give.
     classes : tuple of str
         That there are statistics of.
     means : ndarray, shape (n_classes, n_features)
