@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from runtime.dances import DANCE_KEYS
-from runtime.keeping import worse
+from runtime.keeping import answer, worse
 from runtime.lessons import filed_in, hear, learn_from
 from runtime.mel import Float32
 from runtime.model import Model
@@ -50,19 +50,19 @@ def halves(lessons: Sequence[Lesson], seed: int = 0) -> tuple[list[Lesson], list
 
 def answers(scores: Sequence[Float32], labels: Sequence[str]) -> list[str]:
     """What each recording is taken for, from the scores of its segments."""
-    return [labels[int(np.log(np.maximum(own, LEAST)).mean(axis=0).argmax())] for own in scores]
+    return [labels[answer(np.log(np.maximum(own, LEAST)))] for own in scores]
 
 
 def judged(given: Sequence[str], lessons: Sequence[Lesson]) -> list[int]:
     """Right of the ten, all of the ten, others taken for one of the ten, own names, all others."""
     counts = [0] * 5
-    for answer, lesson in zip(given, lessons, strict=True):
+    for taken, lesson in zip(given, lessons, strict=True):
         if lesson.dance in DANCE_KEYS:
-            counts[0] += answer == lesson.dance
+            counts[0] += taken == lesson.dance
             counts[1] += 1
         else:
-            counts[2] += answer in DANCE_KEYS
-            counts[3] += answer == lesson.dance
+            counts[2] += taken in DANCE_KEYS
+            counts[3] += taken == lesson.dance
             counts[4] += 1
     return counts
 

@@ -98,9 +98,8 @@ def file_of(tmp_path: Path, architecture: str, options: dict[str, object]) -> tu
     [  # of two branches of mobile nets, with six sums each, the third and fourth
         ("rhythmogram", {"branches": ("acf", "mel")}, (2, 3, 8, 9)),
         pytest.param("mobilenet_v3_small", {"bands": 28}, (2, 3), marks=pytest.mark.slow),
-        pytest.param(
-            "densenet-rw-1c7x7", {"classes": CLASSES}, (), marks=pytest.mark.slow
-        ),  # which adds nothing up
+        # which adds nothing up
+        pytest.param("densenet-rw-1c7x7", {"classes": CLASSES}, (), marks=pytest.mark.slow),
     ],
 )
 def test_features_of_the_file_are_those_of_the_checkpoint(

@@ -103,4 +103,4 @@ def test_a_feature_that_never_moves_is_no_trouble() -> None:
     whitening = Whitening(
         Rehearsal(("a", "b"), np.zeros((2, 4), np.float32), ("a", "b"), zero, zero, spread, 10)
     )
-    assert np.isfinite(whitening.features(np.ones((1, 3)))).all()
+    assert np.abs(whitening.features(np.ones((1, 3)))).max() < 1e3  # it counts, but not without bounds
