@@ -36,6 +36,7 @@ from training.data.manifest import read_selection
 from training.learning.hall import CONTEXT, in_a_hall
 
 LONG = 15.0  # s
+SHORTEST = 430  # frames, 10 s: generated recordings of fewer are left out
 HALL_FRAMES = 689  # 16 s: the hall's sounds of people last 20 s
 TRIMMED = 5.0  # s of long recordings
 LIVE_FROM = 4.0  # s
@@ -107,7 +108,7 @@ def generated_excerpts(selection: str, store: Path) -> list[Excerpt]:
     """Recordings of MANIFEST.csv[@SPLIT] with `.beats` beside them; what has no beats has none in there."""
     return [
         Excerpt(one.stored.recording.dance, STORED.decode(np.asarray(one.stored.codes())), one.beats)
-        for one in annotated(read_selection(selection), store)
+        for one in annotated(read_selection(selection), store, min_frames=SHORTEST)
     ]
 
 

@@ -24,7 +24,7 @@ from training.learning.augment import Augmentation
 from training.learning.hall import Hall, centres, people
 from training.learning.sampler import resample
 
-EXCERPT_FRAMES = 516  # 12 s: some bars of all but the slowest dances
+EXCERPT_FRAMES = 774  # 18 s: most of what the network remembers, which of 12 s it never learnt to use
 UNTOLD, UNSURE = 0.15, 0.3  # shares of excerpts of which no dance, and several dances, are told
 NOT_NAMED = 0.15  # share of social dances' excerpts that are told as other: so do models of ten dances
 STRETCH = 0.1
@@ -61,11 +61,13 @@ class Annotated:
     beats: Beats
 
 
-def annotated(recordings: Sequence[Recording], store: Path) -> list[Annotated]:
-    """Spectrograms and beats of recordings of a manifest; those too short to be cut are left out."""
-    collection = Store(store).collect(recordings, min_frames=EXCERPT_FRAMES)
+def annotated(
+    recordings: Sequence[Recording], store: Path, *, min_frames: int = EXCERPT_FRAMES
+) -> list[Annotated]:
+    """Spectrograms and beats of recordings of a manifest; those with fewer frames are left out."""
+    collection = Store(store).collect(recordings, min_frames=min_frames)
     if not collection.stored:
-        raise WhichdanceError(f"no recording of at least {EXCERPT_FRAMES / FRAME_RATE:.0f} s can be read")
+        raise WhichdanceError(f"no recording of at least {min_frames / FRAME_RATE:.0f} s can be read")
     return [Annotated(stored, beats_of(stored.recording)) for stored in collection.stored]
 
 

@@ -35,7 +35,7 @@ class BeatSettings:
     steps : int
         Batches.
     batch_size : int
-        Excerpts of 12 s.
+        Excerpts of 18 s.
     learning_rate : float
         The highest, after a tenth of the steps; it falls to zero as a cosine.
     hall : float

@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
         help="dilated convolutions or a recurrent network (default: %(default)s)",
     )  # fmt: skip
     train.add_argument("--steps", type=int, default=2000, help="batches (default: %(default)s)")
-    train.add_argument("--batch-size", type=int, default=16, help="excerpts of 12 s (default: %(default)s)")
+    train.add_argument("--batch-size", type=int, default=16, help="excerpts of 18 s (default: %(default)s)")
     train.add_argument("--learning-rate", type=float, default=3e-3, help="(default: %(default)s)")
     train.add_argument(
         "--hall", type=float, default=0.5, help="share of excerpts heard in a hall (default: %(default)s)"

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from runtime.beat_activations import N_FEATURES
 from runtime.errors import ModelError, ParameterError
 from training.beats import learn
 from training.beats.examples import EXCERPT_FRAMES, Annotated, Excerpts, annotated, out_of_time
-from training.beats.network import BeatNetwork
+from training.beats.network import DANCES_TOLD, BeatNetwork
 from training.cli import main
 from training.data.manifest import of_split, read_manifest
 from training.learning.hall import Hall
@@ -97,6 +98,22 @@ def test_weights_of_another_kind_are_refused(recordings: list[Annotated], tmp_pa
     for other in (BeatNetwork("gru"), BeatNetwork(harmony=False)):
         with pytest.raises(ParameterError, match=f"weights of a {other.described} cannot start a tcn$"):
             learn.train(recordings, [], _settings(), tmp_path / "x.pt", start=other)
+
+
+def test_excerpts_hold_most_of_what_the_network_remembers() -> None:
+    """Of shorter ones its oldest memories would be silence while it learns, and anything later."""
+    torch.manual_seed(0)
+    network = BeatNetwork().eval()
+    heard = torch.randn(1, N_FEATURES, 1300)
+    changed = heard.clone()
+    changed[..., 100] += 10
+    dances = torch.zeros(1, len(DANCES_TOLD))
+    with torch.no_grad():
+        before, after = (network(x, dances, network.initial_state(1))[0] for x in (heard, changed))
+    moved = torch.nonzero((before - after).abs().amax(dim=(0, 1))).flatten()
+    remembered = int(moved.max()) - 100
+    assert 1000 < remembered < 1100  # 24 s
+    assert 0.7 * remembered < EXCERPT_FRAMES
 
 
 def test_the_excerpt_is_shorter_than_the_recordings(recordings: list[Annotated]) -> None:
