@@ -101,9 +101,9 @@ def _thresholds(args: argparse.Namespace) -> int:
     table = Table("", "stretches", "clearness 10/50/90 %", "beats told", "live 10/50/90 %", "shown")
     for one in found:
         row = [one.kind, str(len(one.file))]
-        for values, (line, _) in zip((one.file, one.live), lines.values(), strict=True):
+        for values, (_, now) in zip((one.file, one.live), lines.values(), strict=True):
             quantiles = " ".join(f"{q:.2f}" for q in np.quantile(values, (0.1, 0.5, 0.9)))
-            row += [quantiles, f"{100 * np.mean(values >= line):.0f} %"]
+            row += [quantiles, f"{100 * np.mean(values >= now):.0f} %"]
         table.add_row(*row)
     console = Console()
     console.print(table)
