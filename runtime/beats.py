@@ -38,7 +38,7 @@ CHUNK_SECONDS = 300.0  # of a long recording that is searched at once: memory st
 STEADY_SECONDS = 0.025  # by which beats may be off an even grid
 SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice
 CLEAR_SECONDS = 16.0  # stretches in which there must be a beat, or none is told there
-CLEAR_LIVE = 0.35  # clarity of the filter from which a beat is shown
+CLEAR_LIVE = 0.25  # clarity of the filter from which a beat is shown
 CLEAR_AT = 0.27  # clearness of a stretch from which its beats are some
 REGULAR = 0.05  # of the median distance, by which beats are as far apart as the others
 

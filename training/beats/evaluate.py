@@ -183,7 +183,7 @@ Evidence = Sequence[tuple[int, Mapping[str, float]]]
 
 
 def live(frames: Float32, evidence: Evidence, model: BeatModel) -> Beats:
-    """Beats as a screen would have shown them: each decided before it comes, or too late.
+    """Beats as a screen that hides none would show them: each decided before it comes, or too late.
 
     Parameters
     ----------

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime import bar_pointer, mel
-from runtime.beat_activations import BeatModel, activations
-from runtime.beats import beats_of, clearness
+from runtime.beat_activations import LOOK_AHEAD, BeatModel, activations
+from runtime.beats import BEAT_AT, beats_of, clearness
 from runtime.dances import OTHER, TEN
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, Float32
-from training.beats.evaluate import Excerpt, Score, after, mean, score, shown_live
+from training.beats.evaluate import WINDOW, Excerpt, Score, after, mean, score, shown_live
 from training.beats.examples import out_of_time
 from training.data.codec import STORED
 from training.data.store import encode
@@ -30,6 +30,7 @@ GRID = np.arange(0.02, 0.9, 0.01)  # thresholds that are tried
 FILE_EVERY = 8.0  # s between two looks at the clearness of a file
 LIVE_EVERY = 22  # frames between two looks at the filter's clarity
 LIVE_AFTER = 4.0  # s
+LIVE_AHEAD = LOOK_AHEAD / FRAME_RATE + WINDOW  # s, that a screen must foresee to be on time
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Clarity:
         Of what; 'music', 'music, hall', or what has no beat.
     has_beat : bool
     file, live : ndarray
-        Clearness of stretches of files, and the filter's clarity at moments.
+        Clearness of stretches of files; and the filter's clarity at moments, 0 where it foresees no beat that
+        is sure enough to be shown.
     """
 
     kind: str
@@ -96,7 +98,8 @@ def clarity(
         for first in range(0, len(heard), LIVE_EVERY):
             bars.push(heard[first : first + LIVE_EVERY])
             if first + LIVE_EVERY > LIVE_AFTER * FRAME_RATE:
-                of_moments.append(bars.clarity)
+                sure = bars.forecast(LIVE_AHEAD).beat >= BEAT_AT
+                of_moments.append(bars.clarity if sure else 0.0)
     return Clarity(kind, has_beat, np.array(of_files), np.array(of_moments))
 
 
