@@ -5,7 +5,7 @@ import pytest
 
 from runtime import bar_pointer
 from runtime.beat_activations import BeatModel, activations
-from runtime.beats import Beats
+from runtime.beats import CLEAR_LIVE, Beats
 from runtime.mel import FRAME_RATE
 from training.beats import thresholds
 from training.beats.evaluate import Excerpt, Score, score, shown_live, thinned
@@ -49,21 +49,37 @@ def test_live_beats_are_on_the_beat_and_never_known_too_early() -> None:
     np.testing.assert_allclose(before, told.times[: len(before)])
 
 
-def test_constants_are_tried_and_put_back() -> None:
-    class Engine:
-        def compute(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-            n = inputs["features"].shape[-1]
-            heard, _ = _beats(30)
-            start = int(inputs["state"][0, 0])
-            late = np.concatenate([np.full((4, 2), 0.02, np.float32), heard])
-            return [late[start : start + n].T[None], np.array([[start + n]], np.float32)]
+class _Steady:
+    """An engine that hears the same beats whatever it is given."""
 
-    model = BeatModel("", "", ("cha_cha_cha", "other"), 1, Engine())
+    def compute(self, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        n = inputs["features"].shape[-1]
+        heard, _ = _beats(30)
+        start = int(inputs["state"][0, 0])
+        late = np.concatenate([np.full((4, 2), 0.02, np.float32), heard])
+        return [late[start : start + n].T[None], np.array([[start + n]], np.float32)]
+
+
+STEADY = BeatModel("", "", ("cha_cha_cha", "other"), 1, _Steady())
+
+
+def test_live_nothing_is_clear_that_is_not_sure_enough_to_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    music = [("cha_cha_cha", np.ones((516, 224), np.float32))]
+    steady = thresholds.clarity("music", True, music, STEADY)
+    assert steady.live.min() > CLEAR_LIVE
+    monkeypatch.setattr(thresholds, "BEAT_AT", 1.01)  # surer than anything is
+    unsure = thresholds.clarity("music", True, music, STEADY)
+    assert len(unsure.live) == len(steady.live) > 10
+    assert not unsure.live.any()
+    np.testing.assert_array_equal(unsure.file, steady.file)
+
+
+def test_constants_are_tried_and_put_back() -> None:
     heard, truth = _beats()
     excerpt = Excerpt("cha_cha_cha", np.ones((len(heard), 224), np.float32), truth)
-    np.testing.assert_array_equal(activations(model, excerpt.frames, {}), heard)
+    np.testing.assert_array_equal(activations(STEADY, excerpt.frames, {}), heard)
     before = bar_pointer.NO_BEAT
-    (good, live), (bad, _) = thresholds.scores([excerpt], model, [{"NO_BEAT": 20.0}, {"NO_BEAT": 1e-6}])
+    (good, live), (bad, _) = thresholds.scores([excerpt], STEADY, [{"NO_BEAT": 20.0}, {"NO_BEAT": 1e-6}])
     assert before == bar_pointer.NO_BEAT
     assert isinstance(live, Score)
     assert good.f > 0.99 > bad.f
