@@ -98,12 +98,19 @@ def _thresholds(args: argparse.Namespace) -> int:
         "files": (thresholds.best_threshold(found, lambda one: one.file), runtime_beats.CLEAR_AT),
         "live": (thresholds.best_threshold(found, lambda one: one.live), runtime_beats.CLEAR_LIVE),
     }
-    table = Table("", "stretches", "clearness 10/50/90 %", "beats told", "live 10/50/90 %", "shown")
+    table = Table(
+        "",
+        "stretches",
+        "clearness 10/50/90 %",
+        "told, % (set / best)",
+        "live 10/50/90 %",
+        "shown, % (set / best)",
+    )
     for one in found:
         row = [one.kind, str(len(one.file))]
-        for values, (_, now) in zip((one.file, one.live), lines.values(), strict=True):
+        for values, both in zip((one.file, one.live), lines.values(), strict=True):
             quantiles = " ".join(f"{q:.2f}" for q in np.quantile(values, (0.1, 0.5, 0.9)))
-            row += [quantiles, f"{100 * np.mean(values >= now):.0f} %"]
+            row += [quantiles, " / ".join(f"{100 * np.mean(values >= at):.0f}" for at in reversed(both))]
         table.add_row(*row)
     console = Console()
     console.print(table)

@@ -1,5 +1,6 @@
 """Batches for the beat network, training that is stopped and resumed, and the commands about beats."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 import torch
 
 from runtime.beat_activations import N_FEATURES
-from runtime.errors import ModelError, ParameterError
+from runtime.errors import ModelError, ParameterError, WhichdanceError
 from training.beats import learn
+from training.beats.evaluate import generated_excerpts
 from training.beats.examples import EXCERPT_FRAMES, Annotated, Excerpts, annotated, out_of_time
 from training.beats.network import DANCES_TOLD, BeatNetwork
 from training.cli import main
-from training.data.manifest import of_split, read_manifest
+from training.data.manifest import of_split, read_manifest, write_manifest
 from training.learning.hall import Hall
 
 
@@ -114,6 +116,16 @@ def test_excerpts_hold_most_of_what_the_network_remembers() -> None:
     remembered = int(moved.max()) - 100
     assert 1000 < remembered < 1100  # 24 s
     assert 0.7 * remembered < EXCERPT_FRAMES
+
+
+def test_what_is_too_short_to_learn_from_is_measured(annotated_manifest: Path, tmp_path: Path) -> None:
+    short = [replace(one, end=13.0) for one in read_manifest(annotated_manifest)[:2]]
+    write_manifest(tmp_path / "short.csv", short)
+    with pytest.raises(WhichdanceError, match="at least 18 s"):
+        annotated(short, tmp_path / "features")
+    found = generated_excerpts(f"{tmp_path / 'short.csv'}@all", tmp_path / "features")
+    assert [round(one.duration) for one in found] == [13, 13]
+    assert all(0 < one.beats.times[-1] < 13 for one in found)
 
 
 def test_the_excerpt_is_shorter_than_the_recordings(recordings: list[Annotated]) -> None:
