@@ -6,7 +6,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WRITTEN_BY_COMMANDS = ("benchmarks/README.md", "runtime/models/")  # as wide as their figures
-NOT_OURS = {"build", "dist", "venv", "node_modules"}
+NOT_OURS = {"build", "dist", "site-packages", "node_modules"}  # whatever an environment is called
 PAGES = [
     page
     for pattern in ("*.md", "docs/**/*.md", "[a-z]*/**/README.md")
