@@ -25,20 +25,21 @@ STEP = 1.02  # ratio of neighbouring lengths of bars, at least a frame
 UPSAMPLING = 2  # states a frame of the front end: a quick beat lasts 14 frames, too few to tell tempi apart
 RATE = FRAME_RATE * UPSAMPLING  # states a second
 TEMPO_RIGIDITY = 200.0  # a change of tempo by a ratio r at a beat is as likely as exp(-200 |r - 1|)
+NEAR_SECONDS = 0.05  # on both sides of a beat that is foreseen: as sure as what is believed of beats there
 BEAT_SECONDS = 0.03  # on both sides of a beat in which it is heard
 NO_BEAT = 20.0  # how many times as likely a state without a beat is as one with it
-LEAK = 2e-4  # probability a state that the music starts anew: another piece, another dance
+TEMPER = 0.5  # exponent on likelihoods in the filter: frames side by side say nearly the same, and count half
+LEAK = 5e-5  # probability a state that the music starts anew, another piece, another dance: once in 4 minutes
 TEMPO_OCTAVES = 0.16  # standard deviation of log2(tempo) around a dance's usual tempo
 UNUSUAL = 0.2  # share of music evenly between a dance's slowest and quickest tempo
 UNLIKELY = 1e-4  # share of belief that begins anew where other dances are likely than before
 NEGLIGIBLE = 2e-3  # of the likeliest bar's weight: what files are not searched for
 SHARPNESS = 2.0  # exponent on the evidence: any bar fits some dance, so unlikely dances must not decide
 STRANGE = 0.01  # share of music that is none of that
+ALIKE = 0.999  # share of the likeliest state's belief from which one is as likely; the first of them counts
 CLEAR_KEPT = float(np.exp(-1 / (5 * RATE)))  # a step, of what was heard: 5 s
 FAINT = 0.005  # activation that counts for nothing
 LOWEST = 0.01  # an activation is never quite sure
-
-_CELLS = (METRES[-1] + 1) * METRES[-1]  # pairs of metre and position
 
 Probabilities = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -85,6 +86,8 @@ class BarStates:
         States and beats of each bar, and how many of it go by in a minute.
     bar : ndarray, shape (n_states,)
         Which bar a state belongs to.
+    beat_length : ndarray, shape (n_states,)
+        States from beat to beat of its bar.
     kind : ndarray, shape (n_states,)
         What is heard in it: 0 no beat, 1 a beat, 2 the one.
     until_beat : ndarray, shape (n_states,)
@@ -118,6 +121,7 @@ class BarStates:
         self.lengths = np.concatenate([m.lengths for m in metres])
         self.beats = np.concatenate([np.full(len(m.lengths), m.beats) for m in metres])
         self.mpm = 60 * RATE / self.lengths
+        self.beat_length = (self.lengths / self.beats)[self.bar]
 
     def pruned(self, bars: NDArray[np.float64]) -> tuple["BarStates", NDArray[np.float64]]:
         """The space of the bars that are likely enough to matter, and their share of the weights."""
@@ -187,7 +191,7 @@ def upsampled(activations: Float32, previous: Float32 | None = None) -> Float32:
 
 
 @lru_cache(maxsize=64)
-def _of_dance(key: str) -> NDArray[np.float64]:
+def bars_of(key: str) -> NDArray[np.float64]:
     """How likely each bar is in a dance, sum one; evenly all of them where nothing is known of it."""
     space = states()
     even = np.concatenate([np.full(len(m.lengths), 1 / len(m.lengths)) for m in space.metres]) / len(METRES)
@@ -221,8 +225,8 @@ def weights(evidence: Mapping[str, float]) -> NDArray[np.float64]:
     shares = {key: p**SHARPNESS for key, p in evidence.items() if p > 0}
     total = sum(shares.values())
     if total <= 0:
-        return _of_dance(OTHER)
-    mixed: NDArray[np.float64] = np.sum([p * _of_dance(key) for key, p in shares.items()], axis=0)
+        return bars_of(OTHER)
+    mixed: NDArray[np.float64] = np.sum([p * bars_of(key) for key, p in shares.items()], axis=0)
     return mixed / total
 
 
@@ -328,14 +332,15 @@ class BarFilter:
         """How well each dance's bars explain what was heard, up to a common factor, shape (len(keys),)."""
         mass = np.bincount(self.space.bar, self.belief, self.space.n_bars)
         bars = np.divide(mass, self._weights, out=np.zeros_like(mass), where=self._weights > 0)
-        return np.array([float(bars @ _of_dance(key)) for key in keys])
+        return np.array([float(bars @ bars_of(key)) for key in keys])
 
     def push(self, activations: Float32) -> None:
         """Take the next frames' activations, shape (n, 2)."""
         heard = upsampled(activations, self._previous)
-        seen = observations(heard).astype(np.float32)
+        seen = observations(heard)
         if self._told:
             seen[:, 1:] = np.clip(heard[:, :1], LOWEST, 1 - LOWEST)
+        seen = (seen**TEMPER).astype(np.float32)
         for row, activation in zip(seen, heard[:, 0], strict=True):
             self._step(row)
             beat = float(self.belief @ self._is_beat)
@@ -371,43 +376,33 @@ class BarFilter:
         self.belief /= self.belief.sum()
 
     def forecast(self, lag: float = 0.0) -> Forecast:
-        """The first beat that is at least `lag` seconds behind the newest frame."""
+        """The first beat of the likeliest state that is at least `lag` seconds behind the newest frame.
+
+        Of the likeliest state, not the likeliest beat: where two places of the beat are nearly as likely,
+        half of what is believed of the one is past just before it comes, and the other would be shown in its
+        place.
+        """
         space = self.space
-        delay, cell = _beats_after(int(np.ceil(lag * RATE - 1e-9)))
-        longest = int(delay.max()) + 1
-        mass = np.bincount(cell, self.belief, longest * _CELLS).reshape(longest, _CELLS)
-        width = round(0.05 * RATE)
-        near = _around(mass.sum(axis=1), width)
-        best = int(near.argmax())
-        window = slice(max(0, best - width), best + width + 1)
-        counts = mass[window].sum(axis=0)
-        count = int(counts.argmax())
-        beats, number = divmod(count, METRES[-1])
-        there = mass[window].sum(axis=1)
-        middle = float(np.arange(window.start, window.start + len(there)) @ there / max(there.sum(), 1e-30))
-        mine = (np.abs(delay - best) <= width) & (cell % _CELLS == count)
+        length, beats = space.beat_length, space.beats[space.bar]
+        likeliest = int((self.belief >= ALIKE * self.belief.max()).argmax())
+        until, every = int(space.until_beat[likeliest]), float(length[likeliest])
+        steps = int(np.ceil(lag * RATE - 1e-9))
+        later = max(0, int(np.ceil((steps - until) / every)))
+        delay = until + int(np.rint(later * every))
+        position = (int(space.next_beat[likeliest]) + later) % int(beats[likeliest])
+        # of each state, its beat that lies nearest to that one
+        nearest = np.rint((delay - space.until_beat) / length)
+        there = np.abs(space.until_beat + nearest * length - delay) <= round(NEAR_SECONDS * RATE)
+        mine = there & (beats == beats[likeliest]) & ((space.next_beat + nearest) % beats == position)
         share = self.belief[mine]
-        lengths = (space.lengths / space.beats)[space.bar[mine]]
-        period = float(share @ lengths / max(float(share.sum()), 1e-30)) / RATE
-        return Forecast(middle / RATE, number + 1, beats, period, float(near[best]), float(counts[count]))
-
-
-def _around(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Sums over `width` values on both sides."""
-    sums = np.concatenate([np.zeros(width + 1), np.cumsum(values), np.full(width, values.sum())])
-    return sums[2 * width + 1 :] - sums[: len(values)]
-
-
-@lru_cache(maxsize=8)
-def _beats_after(lag: int) -> tuple[Indices, Indices]:
-    """Of each state: steps until the first beat at least `lag` ahead; it, its number and the metre as one."""
-    space = states()
-    length = (space.lengths / space.beats)[space.bar]
-    beats = space.beats[space.bar]
-    later = np.maximum(0, np.ceil((lag - space.until_beat) / length)).astype(int)
-    delay = space.until_beat + np.rint(later * length).astype(int)
-    position = (space.next_beat + later) % beats
-    return delay, delay * _CELLS + beats * METRES[-1] + position
+        return Forecast(
+            delay / RATE,
+            position + 1,
+            int(beats[likeliest]),
+            float(share @ length[mine] / share.sum()) / RATE,
+            float(self.belief[there].sum()),
+            float(share.sum()),
+        )
 
 
 def best_path(

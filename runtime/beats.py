@@ -33,7 +33,7 @@ from runtime.errors import ParameterError
 from runtime.mel import FRAME_RATE, Float32
 
 BEAT_AT = 0.7  # probability from which a beat is shown
-COUNT_AT = 0.5  # probability from which its number is
+COUNT_AT = 0.9  # probability from which its number is: of those between .5 and it less than half are right
 CHUNK_SECONDS = 300.0  # of a long recording that is searched at once: memory stays bounded
 STEADY_SECONDS = 0.025  # by which beats may be off an even grid
 SEAM_SECONDS = 0.1  # a beat on the seam of two stretches is found twice

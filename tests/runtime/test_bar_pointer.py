@@ -15,7 +15,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> BarStates:
     """A space of few states, in place of the large one."""
     space = BarStates({2: np.array([8, 10]), 3: np.array([9, 12])})
     monkeypatch.setattr(bar_pointer, "states", lambda: space)
-    monkeypatch.setattr(bar_pointer, "_of_dance", lambda key: np.array([0.1, 0.4, 0.3, 0.2]))
+    monkeypatch.setattr(bar_pointer, "bars_of", lambda key: np.array([0.1, 0.4, 0.3, 0.2]))
     monkeypatch.setattr(bar_pointer, "NEGLIGIBLE", 0.0)
     return space
 
@@ -73,7 +73,8 @@ def test_forward_filter_is_the_forward_algorithm(small: BarStates) -> None:
     restart = (np.array([0.1, 0.4, 0.3, 0.2]) / small.lengths)[small.bar]
     belief = restart.copy()
     for row in observations(upsampled(heard)):
-        belief = ((1 - bar_pointer.LEAK) * belief @ matrix + bar_pointer.LEAK * restart) * row[small.kind]
+        belief = (1 - bar_pointer.LEAK) * belief @ matrix + bar_pointer.LEAK * restart
+        belief *= row[small.kind] ** bar_pointer.TEMPER
         belief /= belief.sum()
     for part in (heard[:5], heard[5:6], heard[6:]):
         bars.push(part)
@@ -136,6 +137,30 @@ def test_a_forecast_is_not_before_its_lag() -> None:
     bars.push(heard)
     delays = [bars.forecast(lag).delay for lag in np.arange(0, 2, 0.05)]
     assert all(delay >= lag - 1 / RATE for delay, lag in zip(delays, np.arange(0, 2, 0.05), strict=True))
+
+
+def shown(heard: np.ndarray, evidence: dict[str, float], lag: float = 0.14) -> list[float]:
+    """When a screen that asks at every frame shows beats, s."""
+    bars = BarFilter()
+    bars.believe(evidence)
+    times: list[float] = []
+    due = np.inf
+    for t in range(len(heard)):
+        if due <= t / FRAME_RATE + lag and (not times or due > times[-1] + 0.1):
+            times.append(due)
+        bars.push(heard[t : t + 1])
+        due = t / FRAME_RATE + bars.forecast(lag).delay
+    return times
+
+
+def test_a_beat_is_not_passed_over_for_one_that_is_as_likely() -> None:
+    heard, times = music(124, 4, 30, 0.2)
+    off = np.rint((times[:-1] + np.diff(times) / 2) * FRAME_RATE).astype(int)
+    heard[off, 0] = heard[np.rint(times[:-1] * FRAME_RATE).astype(int), 0] * 0.9  # off-beats as loud, nearly
+    told = [t for t in shown(heard, {"cha_cha_cha": 1.0}) if t > 10]
+    distances = np.diff(told) / (60 / 124)
+    assert len(told) > 30
+    assert (distances < 1.6).all()  # at the beat or between beats, but every time one is due
 
 
 def test_noise_is_not_clear() -> None:

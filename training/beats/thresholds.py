@@ -1,8 +1,9 @@
 """Thresholds of `runtime.beats` and constants of its bar pointer model, from generated recordings alone.
 
-Two questions. Where is the clearest line between music with a beat and what has none: people who talk, clap
-and cheer, streets, noise, hum, and music whose tempo wanders beyond any beat? And how surely is a frame
-without activation no beat (`bar_pointer.NO_BEAT`), by the F-measures that come of it?
+Three questions. Where is the clearest line between music with a beat and what has none: people who talk, clap
+and cheer, streets, noise, hum, and music whose tempo wanders beyond any beat? How surely is a frame
+without activation no beat (`bar_pointer.NO_BEAT`), by the F-measures that come of it? And from which
+probability on is a beat's number more often right than wrong?
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +15,10 @@ from numpy.typing import NDArray
 
 from runtime import bar_pointer, mel
 from runtime.beat_activations import LOOK_AHEAD, BeatModel, activations
-from runtime.beats import BEAT_AT, beats_of, clearness
+from runtime.beats import BEAT_AT, CLEAR_LIVE, beats_of, clearness
 from runtime.dances import OTHER, TEN
 from runtime.mel import FRAME_RATE, SAMPLE_RATE, Float32
-from training.beats.evaluate import WINDOW, Excerpt, Score, after, mean, score, shown_live
+from training.beats.evaluate import TOLERANCE, WINDOW, Excerpt, Score, after, mean, score, shown_live
 from training.beats.examples import out_of_time
 from training.data.codec import STORED
 from training.data.store import encode
@@ -103,6 +104,36 @@ def clarity(
     return Clarity(kind, has_beat, np.array(of_files), np.array(of_moments))
 
 
+def numbers(excerpts: Sequence[Excerpt], model: BeatModel) -> NDArray[np.float64]:
+    """How sure the filter is of the numbers of beats that are shown, told the dance, and which are right.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        Of moments at which a beat is shown: the probability of its number, and 1 where beat and number are
+        right.
+    """
+    found: list[tuple[float, bool]] = []
+    for one in excerpts:
+        heard = activations(model, one.frames, {one.dance: 1.0})
+        times, positions = np.array(one.beats.times), np.array(one.beats.positions)
+        bars = bar_pointer.BarFilter()
+        bars.believe({one.dance: 1.0})
+        for first in range(0, len(heard), LIVE_EVERY):
+            part = heard[first : first + LIVE_EVERY]
+            bars.push(part)
+            newest = (first + len(part) - 1) / FRAME_RATE
+            seen = bars.forecast(LIVE_AHEAD)
+            due = newest + seen.delay
+            if newest < LIVE_AFTER or due > times[-1] + TOLERANCE:
+                continue
+            if seen.beat >= BEAT_AT and bars.clarity >= CLEAR_LIVE:
+                nearest = int(np.abs(times - due).argmin())
+                there = abs(times[nearest] - due) <= TOLERANCE
+                found.append((seen.count, there and seen.position == positions[nearest]))
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
 def best_threshold(found: Sequence[Clarity], values: Callable[[Clarity], NDArray[np.float64]]) -> float:
     """The middle of the thresholds at which most is right, kinds counting alike on each side."""
 
@@ -121,13 +152,18 @@ def best_threshold(found: Sequence[Clarity], values: Callable[[Clarity], NDArray
 def _constants(values: Mapping[str, float]) -> Iterator[None]:
     """Constants of the bar pointer model are others for a while."""
     before = {name: getattr(bar_pointer, name) for name in values}
-    try:
-        for name, value in values.items():
+
+    def become(constants: Mapping[str, float]) -> None:
+        for name, value in constants.items():
             setattr(bar_pointer, name, value)
+        bar_pointer.states.cache_clear()  # they were made of those of before
+        bar_pointer.bars_of.cache_clear()
+
+    try:
+        become(values)
         yield
     finally:
-        for name, value in before.items():
-            setattr(bar_pointer, name, value)
+        become(before)
 
 
 def scores(

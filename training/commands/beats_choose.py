@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Collection
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ TRIED = {  # constants of `runtime.bar_pointer`, of which one at a time is chang
     "NO_BEAT": (5.0, 10.0, 40.0),
     "LOWEST": (0.003, 0.03, 0.1),
     "TEMPO_RIGIDITY": (60.0, 120.0, 400.0),
+    "TEMPER": (0.3, 0.7, 1.0),
+    "LEAK": (5e-6, 2e-4),
 }
+BANDS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.97, 1.01)  # of the probability of a number
 SECONDS = 12  # of each recording: as much as dancers wait for
 
 
@@ -116,6 +120,15 @@ def _thresholds(args: argparse.Namespace) -> int:
     console.print(table)
     for where, (line, now) in lines.items():
         console.print(f"{where}: most is right at {line:.2f} (set to {now:g})")
+    sure = Table("probability of the number", *(f"{s}: {what}" for s in sets for what in ("n", "right, %")))
+    shown = [thresholds.numbers(some, model) for some in sets.values()]
+    for low, high in pairwise(BANDS):
+        row = [f"{low:g} to {min(high, 1):g}"]
+        for found_of in shown:
+            within = found_of[(found_of[:, 0] >= low) & (found_of[:, 0] < high), 1]
+            row += [str(len(within)), f"{100 * within.mean():.0f}" if len(within) else ""]
+        sure.add_row(*row)
+    console.print(sure)
     if not args.constants:
         return 0
     effect = Table("", *(f"{s} {w} {m}" for s in sets for w in ("file", "live") for m in ("F", "down")))

@@ -60,6 +60,7 @@ class _Steady:
         return [late[start : start + n].T[None], np.array([[start + n]], np.float32)]
 
 
+N_STATES = bar_pointer.states().n_states
 STEADY = BeatModel("", "", ("cha_cha_cha", "other"), 1, _Steady())
 
 
@@ -72,6 +73,26 @@ def test_live_nothing_is_clear_that_is_not_sure_enough_to_be_shown(monkeypatch: 
     assert len(unsure.live) == len(steady.live) > 10
     assert not unsure.live.any()
     np.testing.assert_array_equal(unsure.file, steady.file)
+
+
+def test_numbers_that_are_shown_are_right_or_wrong() -> None:
+    heard, truth = _beats()
+    frames = np.ones((len(heard), 224), np.float32)
+    right = thresholds.numbers([Excerpt("cha_cha_cha", frames, truth)], STEADY)
+    assert len(right) >= 10
+    assert right[:, 1].all()
+    late = Beats.of(truth.times, [1 + p % 4 for p in truth.positions])
+    wrong = thresholds.numbers([Excerpt("cha_cha_cha", frames, late)], STEADY)
+    np.testing.assert_array_equal(wrong[:, 0], right[:, 0])
+    assert not wrong[:, 1].any()
+
+
+def test_constants_of_the_space_are_tried_live_too() -> None:
+    heard, truth = _beats()
+    excerpt = Excerpt("cha_cha_cha", np.ones((len(heard), 224), np.float32), truth)
+    (_, slow), (_, usual) = thresholds.scores([excerpt], STEADY, [{"STEP": 1.9}, {}])
+    assert usual.f > slow.f  # hardly a tempo is looked for
+    np.testing.assert_array_equal(bar_pointer.states().n_states, N_STATES)
 
 
 def test_constants_are_tried_and_put_back() -> None:

@@ -28,7 +28,6 @@ export class BarStates {
     this.rate = frameRate * settings.upsampling;
     /** First state of each bar. */
     this.starts = new Int32Array(0);
-    this.cells = (Math.max(...settings.metres) + 1) * Math.max(...settings.metres);
     /** @type {number[]} */
     const lengths = [];
     /** @type {number[]} */
@@ -210,15 +209,12 @@ export class BarFilter {
     this._belief = new Float32Array(space.nStates);
     this._ends = new Float64Array(Math.max(...space.metres.map(({ beats, n }) => beats * n)));
     this._scale = 1; // what the belief is to be multiplied with, so that it sums to one
-    this._delay = new Int32Array(space.nStates);
-    this._cell = new Uint8Array(space.nStates);
     /** @type {Float64Array} of the bars */
     this._weights = new Float64Array(space.nBars);
     /** @type {number[]} bars that can be */
     this._possible = [];
     /** @type {[number, number][]} first bar of each metre that can be, and the one behind the last, in it */
     this._bounds = [];
-    this._longest = Math.max(...space.settings.metres.map((beats) => this._longestBeat(beats))); // states
     this.reset();
   }
 
@@ -351,7 +347,7 @@ export class BarFilter {
    * @param {number} heardDownbeat
    */
   _step(heardBeat, heardDownbeat) {
-    const { lowest, no_beat: noBeat, clear_kept: kept, faint } = this.space.settings;
+    const { lowest, no_beat: noBeat, clear_kept: kept, faint, temper } = this.space.settings;
     const beat = Math.min(1 - lowest, Math.max(lowest, heardBeat));
     const downbeat = Math.min(1 - lowest, Math.max(lowest, heardDownbeat));
     this._move();
@@ -359,7 +355,7 @@ export class BarFilter {
       (1 - Math.max(beat, downbeat)) / noBeat,
       this._told ? beat : Math.max(beat - downbeat, lowest),
       this._told ? beat : downbeat,
-    ];
+    ].map((likelihood) => likelihood ** temper);
     const beats = this._hear(seen);
     const strength = heardBeat + faint;
     const now = [beats * strength, beats, strength, 1];
@@ -449,77 +445,53 @@ export class BarFilter {
     this._scale = 1;
   }
 
-  /** @param {number} beats of a bar */
-  _longestBeat(beats) {
-    const { lengths, beats: of } = this.space;
-    return Math.ceil(Math.max(...lengths.filter((_, bar) => of[bar] === beats)) / beats) + 1;
-  }
-
   /**
-   * The first beat that is at least so many seconds behind the newest frame.
+   * The first beat of the likeliest state that is at least so many seconds behind the newest frame.
    *
    * @param {number} [lag] s
    * @returns {Forecast}
    */
   forecast(lag = 0) {
     this._normalise();
-    const { space, _belief: belief, _delay: delay, _cell: cell } = this;
-    const most = Math.max(...space.settings.metres);
+    const { space, _belief: belief } = this;
+    // Of the likeliest state, not the likeliest beat: where two places of the beat are nearly as likely, half of
+    // what is believed of the one is past just before it comes, and the other would be shown in its place.
+    const alike = space.settings.alike * belief.reduce((most, value) => Math.max(most, value), 0);
+    const likeliest = belief.findIndex((value) => value >= alike);
+    const bar = space.bar[likeliest];
+    const beats = space.beats[bar];
+    const until = space.untilBeat[likeliest];
     const steps = Math.ceil(lag * space.rate - 1e-9);
-    const longest = steps + 2 * this._longest;
-    const mass = new Float64Array((longest + 1) * space.cells);
-    const totals = new Float64Array(longest + 1);
-    for (const bar of this._possible) {
-      const beats = space.beats[bar];
-      const length = space.lengths[bar] / beats;
-      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
+    const later = Math.max(0, Math.ceil((steps - until) / (space.lengths[bar] / beats)));
+    const delay = until + halfEven(later * (space.lengths[bar] / beats));
+    const position = (space.nextBeat[likeliest] + later) % beats;
+    const width = halfEven(space.settings.near_seconds * space.rate);
+    let [there, mine, lengths] = [0, 0, 0];
+    for (const one of this._possible) {
+      const bars = space.beats[one];
+      const length = space.lengths[one] / bars;
+      for (let state = space.starts[one], end = state + space.lengths[one]; state < end; state++) {
         if (belief[state] < LEAST_STATE) {
           continue;
         }
-        const until = space.untilBeat[state];
-        const later = until < steps ? Math.ceil((steps - until) / length) : 0;
-        delay[state] = until + (later ? halfEven(later * length) : 0);
-        cell[state] = beats * most + ((space.nextBeat[state] + later) % beats);
-        mass[delay[state] * space.cells + cell[state]] += belief[state];
-        totals[delay[state]] += belief[state];
-      }
-    }
-    const width = halfEven(0.05 * space.rate);
-    const near = totals.map((_, i) => {
-      let sum = 0;
-      for (let j = Math.max(0, i - width), end = Math.min(longest, i + width); j <= end; j++) {
-        sum += totals[j];
-      }
-      return sum;
-    });
-    const best = near.indexOf(near.reduce((a, b) => Math.max(a, b)));
-    const from = Math.max(0, best - width);
-    const to = Math.min(longest, best + width);
-    const counts = new Float64Array(space.cells);
-    let [middle, all] = [0, 0];
-    for (let i = from; i <= to; i++) {
-      counts.forEach((_, c) => (counts[c] += mass[i * space.cells + c]));
-      middle += i * totals[i];
-      all += totals[i];
-    }
-    const count = counts.indexOf(counts.reduce((a, b) => Math.max(a, b)));
-    let [share, lengths] = [0, 0];
-    for (const bar of this._possible) {
-      const length = space.lengths[bar] / space.beats[bar];
-      for (let state = space.starts[bar], end = state + space.lengths[bar]; state < end; state++) {
-        if (belief[state] >= LEAST_STATE && cell[state] === count && Math.abs(delay[state] - best) <= width) {
-          share += belief[state];
+        const nearest = halfEven((delay - space.untilBeat[state]) / length); // its beat that lies nearest
+        if (Math.abs(space.untilBeat[state] + nearest * length - delay) > width) {
+          continue;
+        }
+        there += belief[state];
+        if (bars === beats && (((space.nextBeat[state] + nearest) % beats) + beats) % beats === position) {
+          mine += belief[state];
           lengths += belief[state] * length;
         }
       }
     }
     return {
-      delay: middle / Math.max(all, 1e-30) / space.rate,
-      position: (count % most) + 1,
-      beatsPerBar: Math.floor(count / most),
-      period: lengths / Math.max(share, 1e-30) / space.rate,
-      beat: near[best],
-      count: counts[count],
+      delay: delay / space.rate,
+      position: position + 1,
+      beatsPerBar: beats,
+      period: lengths / mine / space.rate,
+      beat: there,
+      count: mine,
     };
   }
 }

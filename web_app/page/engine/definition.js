@@ -192,8 +192,10 @@ import { unlzma } from './unlzma.js';
  * @property {number} step
  * @property {number} upsampling
  * @property {number} tempo_rigidity
+ * @property {number} near_seconds
  * @property {number} beat_seconds
  * @property {number} no_beat
+ * @property {number} temper
  * @property {number} leak
  * @property {number} tempo_octaves
  * @property {number} unusual
@@ -201,6 +203,7 @@ import { unlzma } from './unlzma.js';
  * @property {number} negligible
  * @property {number} sharpness
  * @property {number} strange
+ * @property {number} alike
  * @property {number} clear_kept
  * @property {number} faint
  * @property {number} lowest
