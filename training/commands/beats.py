@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.command.exits import whole
+from runtime.mel import FRAME_RATE
 from training.commands.given import given
 from training.settings import Data
 
@@ -67,7 +68,10 @@ def add_parser(commands: Any) -> None:
         "--spectrograms", type=Path, metavar="NPZ",
         help="mel_db of the annotated excerpts (default: melspectrograms_… beside beats_…)",
     )  # fmt: skip
-    measure.add_argument("--hall", type=float, metavar="DB", help="also in halls, DB above the people")
+    measure.add_argument(
+        "--hall", type=float, metavar="DB",
+        help="also in halls, DB above the people: the first 16 s, which are measured without a hall too",
+    )  # fmt: skip
     measure.add_argument("--limit", type=whole(1), metavar="N", help="at most so many recordings of each set")
     measure.add_argument("-o", "--output", type=Path, metavar="FILE.json")
     measure.add_argument(
@@ -157,6 +161,10 @@ def _evaluate(args: argparse.Namespace) -> int:
             print(f"{text}: less begins at annotated beats than elsewhere in {of}; rows without them follow")
         sets = [(name, excerpts)]
         if args.hall is not None:
+            heard = [evaluate.cropped(one, evaluate.HALL_FRAMES) for one in excerpts]
+            if any(len(one.frames) < len(whole.frames) for one, whole in zip(heard, excerpts, strict=True)):
+                seconds = evaluate.HALL_FRAMES / FRAME_RATE  # live, what goes on for longer is easier
+                sets.append((f"{name}, the first {seconds:.0f} s", heard))
             sets.append((f"{name}, hall {args.hall:g} dB", evaluate.in_hall(excerpts, args.hall)))
         for title, some in sets:
             with progress(title) as bar:

@@ -142,6 +142,7 @@ def test_the_excerpt_is_shorter_than_the_recordings(recordings: list[Annotated])
         ),
         (("beats-feedback", "MANIFEST@test"), ("hall 5 dB", "metres")),
         (("beats-evaluate", "MANIFEST@test"), ("dance by the model", "comb at")),
+        (("beats-evaluate", "MANIFEST@test", "--told", "--hall", "5"), ("the first 16 s", "hall 5 dB")),
         (("plot", "beats", "RECORDING", "--dance", "quickstep", "-o", "PNG"), ()),
     ],
 )
