@@ -37,6 +37,7 @@ NEGLIGIBLE = 2e-3  # of the likeliest bar's weight: what files are not searched 
 SHARPNESS = 2.0  # exponent on the evidence: any bar fits some dance, so unlikely dances must not decide
 STRANGE = 0.01  # share of music that is none of that
 ALIKE = 0.999  # share of the likeliest state's belief from which one is as likely; the first of them counts
+LEAST_STATE = 1e-7  # belief in a state below which a forecast does without it
 CLEAR_KEPT = float(np.exp(-1 / (5 * RATE)))  # a step, of what was heard: 5 s
 FAINT = 0.005  # activation that counts for nothing
 LOWEST = 0.01  # an activation is never quite sure
@@ -383,24 +384,27 @@ class BarFilter:
         place.
         """
         space = self.space
-        length, beats = space.beat_length, space.beats[space.bar]
         likeliest = int((self.belief >= ALIKE * self.belief.max()).argmax())
-        until, every = int(space.until_beat[likeliest]), float(length[likeliest])
+        until, every = int(space.until_beat[likeliest]), float(space.beat_length[likeliest])
+        metre = int(space.beats[space.bar[likeliest]])
         steps = int(np.ceil(lag * RATE - 1e-9))
         later = max(0, int(np.ceil((steps - until) / every)))
         delay = until + int(np.rint(later * every))
-        position = (int(space.next_beat[likeliest]) + later) % int(beats[likeliest])
-        # of each state, its beat that lies nearest to that one
-        nearest = np.rint((delay - space.until_beat) / length)
-        there = np.abs(space.until_beat + nearest * length - delay) <= round(NEAR_SECONDS * RATE)
-        mine = there & (beats == beats[likeliest]) & ((space.next_beat + nearest) % beats == position)
-        share = self.belief[mine]
+        position = (int(space.next_beat[likeliest]) + later) % metre
+        # of each state that matters, its beat that lies nearest to that one
+        some = np.flatnonzero(self.belief >= LEAST_STATE)
+        belief, length, coming = self.belief[some], space.beat_length[some], space.until_beat[some]
+        nearest = np.rint((delay - coming) / length)
+        there = np.abs(coming + nearest * length - delay) <= round(NEAR_SECONDS * RATE)
+        number = (space.next_beat[some] + nearest) % metre
+        mine = there & (space.beats[space.bar[some]] == metre) & (number == position)
+        share = belief[mine]
         return Forecast(
             delay / RATE,
             position + 1,
-            int(beats[likeliest]),
+            metre,
             float(share @ length[mine] / share.sum()) / RATE,
-            float(self.belief[there].sum()),
+            float(belief[there].sum()),
             float(share.sum()),
         )
 

@@ -232,6 +232,7 @@ def _beats() -> dict[str, Any]:
             "SHARPNESS",
             "STRANGE",
             "ALIKE",
+            "LEAST_STATE",
             "CLEAR_KEPT",
             "FAINT",
             "LOWEST",

@@ -5,7 +5,6 @@
 /** @typedef {import('./definition.js').Dance} Dance */
 
 const LEAST_CHANGE = 1e-12; // a change of tempo that is less likely is not counted
-const LEAST_STATE = 1e-9; // nor are states in a forecast
 
 /**
  * @typedef {object} Metre
@@ -466,12 +465,13 @@ export class BarFilter {
     const delay = until + halfEven(later * (space.lengths[bar] / beats));
     const position = (space.nextBeat[likeliest] + later) % beats;
     const width = halfEven(space.settings.near_seconds * space.rate);
+    const least = space.settings.least_state;
     let [there, mine, lengths] = [0, 0, 0];
     for (const one of this._possible) {
       const bars = space.beats[one];
       const length = space.lengths[one] / bars;
       for (let state = space.starts[one], end = state + space.lengths[one]; state < end; state++) {
-        if (belief[state] < LEAST_STATE) {
+        if (belief[state] < least) {
           continue;
         }
         const nearest = halfEven((delay - space.untilBeat[state]) / length); // its beat that lies nearest

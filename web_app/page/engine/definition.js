@@ -204,6 +204,7 @@ import { unlzma } from './unlzma.js';
  * @property {number} sharpness
  * @property {number} strange
  * @property {number} alike
+ * @property {number} least_state
  * @property {number} clear_kept
  * @property {number} faint
  * @property {number} lowest
