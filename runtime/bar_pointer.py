@@ -381,24 +381,30 @@ class BarFilter:
 
         Of the likeliest state, not the likeliest beat: where two places of the beat are nearly as likely,
         half of what is believed of the one is past just before it comes, and the other would be shown in its
-        place.
+        place. When it comes is the mean over all states that have a beat of that number there.
         """
         space = self.space
         likeliest = int((self.belief >= ALIKE * self.belief.max()).argmax())
         until, every = int(space.until_beat[likeliest]), float(space.beat_length[likeliest])
         metre = int(space.beats[space.bar[likeliest]])
-        steps = int(np.ceil(lag * RATE - 1e-9))
-        later = max(0, int(np.ceil((steps - until) / every)))
-        delay = until + int(np.rint(later * every))
-        position = (int(space.next_beat[likeliest]) + later) % metre
-        # of each state that matters, its beat that lies nearest to that one
         some = np.flatnonzero(self.belief >= LEAST_STATE)
         belief, length, coming = self.belief[some], space.beat_length[some], space.until_beat[some]
-        nearest = np.rint((delay - coming) / length)
-        there = np.abs(coming + nearest * length - delay) <= round(NEAR_SECONDS * RATE)
-        number = (space.next_beat[some] + nearest) % metre
-        mine = there & (space.beats[space.bar[some]] == metre) & (number == position)
-        share = belief[mine]
+        alike = space.beats[space.bar[some]] == metre
+        width, steps = round(NEAR_SECONDS * RATE), int(np.ceil(lag * RATE - 1e-9))
+        later = max(0, int(np.ceil((steps - width - until) / every)))
+        while True:
+            at = until + int(np.rint(later * every))
+            position = (int(space.next_beat[likeliest]) + later) % metre
+            # of each state that matters, its beat that lies nearest to that one
+            nearest = np.rint((at - coming) / length)
+            beats = coming + nearest * length
+            there = np.abs(beats - at) <= width
+            mine = there & alike & ((space.next_beat[some] + nearest) % metre == position)
+            share = belief[mine]
+            delay = float(share @ beats[mine] / share.sum())
+            if delay >= lag * RATE - 1e-9:
+                break
+            later += 1  # that one is past, as most of what is believed has it
         return Forecast(
             delay / RATE,
             position + 1,

@@ -459,14 +459,38 @@ export class BarFilter {
     const likeliest = belief.findIndex((value) => value >= alike);
     const bar = space.bar[likeliest];
     const beats = space.beats[bar];
+    const every = space.lengths[bar] / beats;
     const until = space.untilBeat[likeliest];
-    const steps = Math.ceil(lag * space.rate - 1e-9);
-    const later = Math.max(0, Math.ceil((steps - until) / (space.lengths[bar] / beats)));
-    const delay = until + halfEven(later * (space.lengths[bar] / beats));
-    const position = (space.nextBeat[likeliest] + later) % beats;
     const width = halfEven(space.settings.near_seconds * space.rate);
+    const steps = Math.ceil(lag * space.rate - 1e-9);
+    for (let later = Math.max(0, Math.ceil((steps - width - until) / every)); ; later++) {
+      const position = (space.nextBeat[likeliest] + later) % beats;
+      const found = this._around(until + halfEven(later * every), position, beats, width);
+      if (found.delay >= lag * space.rate - 1e-9) {
+        return {
+          delay: found.delay / space.rate,
+          position: position + 1,
+          beatsPerBar: beats,
+          period: found.period / space.rate,
+          beat: found.there,
+          count: found.mine,
+        };
+      } // else that one is past, as most of what is believed has it
+    }
+  }
+
+  /**
+   * What is believed of the beats around a moment: of any, and of those of a number; when these come on the average.
+   *
+   * @param {number} at states from now
+   * @param {number} position from 0
+   * @param {number} beats of a bar
+   * @param {number} width states on both sides
+   */
+  _around(at, position, beats, width) {
+    const { space, _belief: belief } = this;
     const least = space.settings.least_state;
-    let [there, mine, lengths] = [0, 0, 0];
+    let [there, mine, delays, lengths] = [0, 0, 0, 0];
     for (const one of this._possible) {
       const bars = space.beats[one];
       const length = space.lengths[one] / bars;
@@ -474,25 +498,20 @@ export class BarFilter {
         if (belief[state] < least) {
           continue;
         }
-        const nearest = halfEven((delay - space.untilBeat[state]) / length); // its beat that lies nearest
-        if (Math.abs(space.untilBeat[state] + nearest * length - delay) > width) {
+        const nearest = halfEven((at - space.untilBeat[state]) / length); // its beat that lies nearest
+        const beat = space.untilBeat[state] + nearest * length;
+        if (Math.abs(beat - at) > width) {
           continue;
         }
         there += belief[state];
         if (bars === beats && (((space.nextBeat[state] + nearest) % beats) + beats) % beats === position) {
           mine += belief[state];
+          delays += belief[state] * beat;
           lengths += belief[state] * length;
         }
       }
     }
-    return {
-      delay: delay / space.rate,
-      position: position + 1,
-      beatsPerBar: beats,
-      period: lengths / mine / space.rate,
-      beat: there,
-      count: mine,
-    };
+    return { there, mine, delay: delays / mine, period: lengths / mine };
   }
 }
 
