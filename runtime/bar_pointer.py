@@ -391,8 +391,8 @@ class BarFilter:
         belief, length, coming = self.belief[some], space.beat_length[some], space.until_beat[some]
         alike = space.beats[space.bar[some]] == metre
         width, steps = round(NEAR_SECONDS * RATE), int(np.ceil(lag * RATE - 1e-9))
-        later = max(0, int(np.ceil((steps - width - until) / every)))
-        while True:
+        first = max(0, int(np.ceil((steps - width - until) / every)))
+        for later in (first, first + 1):  # beats are further apart than the width: one of them is to come
             at = until + int(np.rint(later * every))
             position = (int(space.next_beat[likeliest]) + later) % metre
             # of each state that matters, its beat that lies nearest to that one
@@ -404,7 +404,6 @@ class BarFilter:
             delay = float(share @ beats[mine] / share.sum())
             if delay >= lag * RATE - 1e-9:
                 break
-            later += 1  # that one is past, as most of what is believed has it
         return Forecast(
             delay / RATE,
             position + 1,

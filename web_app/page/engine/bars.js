@@ -463,20 +463,22 @@ export class BarFilter {
     const until = space.untilBeat[likeliest];
     const width = halfEven(space.settings.near_seconds * space.rate);
     const steps = Math.ceil(lag * space.rate - 1e-9);
-    for (let later = Math.max(0, Math.ceil((steps - width - until) / every)); ; later++) {
-      const position = (space.nextBeat[likeliest] + later) % beats;
-      const found = this._around(until + halfEven(later * every), position, beats, width);
-      if (found.delay >= lag * space.rate - 1e-9) {
-        return {
-          delay: found.delay / space.rate,
-          position: position + 1,
-          beatsPerBar: beats,
-          period: found.period / space.rate,
-          beat: found.there,
-          count: found.mine,
-        };
-      } // else that one is past, as most of what is believed has it
+    let later = Math.max(0, Math.ceil((steps - width - until) / every));
+    const at = (/** @type {number} */ beat) => until + halfEven(beat * every);
+    const numbered = (/** @type {number} */ beat) => (space.nextBeat[likeliest] + beat) % beats;
+    let found = this._around(at(later), numbered(later), beats, width);
+    if (found.delay < lag * space.rate - 1e-9) {
+      later++; // that one is past, and beats are further apart than the width
+      found = this._around(at(later), numbered(later), beats, width);
     }
+    return {
+      delay: found.delay / space.rate,
+      position: numbered(later) + 1,
+      beatsPerBar: beats,
+      period: found.period / space.rate,
+      beat: found.there,
+      count: found.mine,
+    };
   }
 
   /**
